@@ -1,0 +1,1 @@
+"""One outside tool per module; foreign exceptions end here."""

@@ -1,0 +1,1 @@
+"""Pure: no clock, no randomness, no environment, no network, no third-party import on a node."""

@@ -1,0 +1,52 @@
+"""What a node is told (node.json) and who it is: the contract of cloud-init and node software.
+
+Standard library only: it runs on nodes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+CONSUL_SERVER = "consul-server"
+SWARM_MANAGER = "swarm-manager"
+SWARM_WORKER = "swarm-worker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """Where the registry keeps its blobs."""
+
+    bucket: str
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeDescription:
+    """The same for every node of a group; user-data carries it as JSON."""
+
+    cluster: str
+    domain: str
+    group: str
+    roles: tuple[str, ...]
+    """Sorted."""
+    consul_servers: int
+    """How many Consul servers the cluster has."""
+    network_cidr: str
+    storage: Storage
+    peers: tuple[str, ...] = field(default=())
+    """Addresses of peers; empty: found by the EC2 tag of the cluster."""
+
+    def to_json(self) -> str:
+        """JSON text of node.json."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> NodeDescription:
+        """Raises ValueError, KeyError or TypeError where the text is not a node description."""
+        raw: dict[str, Any] = json.loads(text)
+        raw["storage"] = Storage(**raw["storage"])
+        raw["roles"] = tuple(raw["roles"])
+        raw["peers"] = tuple(raw.get("peers", ()))
+        return cls(**raw)
