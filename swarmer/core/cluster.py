@@ -1,10 +1,36 @@
-"""The cluster that servers.yml describes: its shape and every rule about it."""
+"""The cluster that servers.yml describes: its shape and every rule about it.
+
+A rule about one value is the validator of its field; a rule about several yields a `Fault`. Both say what is
+wrong and what would be right. Constructing a model applies them all and raises pydantic's ValidationError.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from ipaddress import IPv4Network
+from itertools import chain
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from swarmer.core import network_plan
+from swarmer.core.network_plan import Refused, listed, shown
+
+QUORUM_SIZES: Final = (1, 3, 5, 7)
+QUORUM_CHOICE: Final = "1, 3, 5 or 7"
+"""An even number tolerates no more losses than the odd one below; beyond seven every write gets slow."""
+MOST_NODES: Final = 100
+"""Every node takes an address of Swarm's ingress network, a /24; this leaves 150 to services and tasks."""
+LONGEST_CLUSTER_NAME: Final = 24
+"""`<name>-<purpose>` fits names of buckets (63), functions and roles (64)."""
+LONGEST_GROUP_NAME: Final = 63 - len("-i-0123456789abcdef0")
+"""A node's name, `<group>-<instance id>`, is one DNS label."""
+Key = tuple[str, ...]
+"""Where in the description: ("groups", "core", "size")."""
 
 
 class Role(StrEnum):
@@ -15,6 +41,9 @@ class Role(StrEnum):
     SWARM_WORKER = "swarm-worker"
 
 
+QUORUM_ROLES: Final = {Role.CONSUL_SERVER: "Consul servers", Role.SWARM_MANAGER: "Swarm managers"}
+
+
 class Egress(StrEnum):
     """How nodes reach the outside; nothing reaches them from there."""
 
@@ -22,41 +51,271 @@ class Egress(StrEnum):
     NAT_PER_ZONE = "nat-gateway-per-zone"
 
 
+SIZE_KEYS: Final = ("size", "min", "max")
+ABOUT_GROUPS: Final = frozenset({"groups", "roles", *SIZE_KEYS})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A broken rule about several values."""
+
+    key: Key
+    message: str
+    advice: str
+    needs: frozenset[str] = ABOUT_GROUPS
+    """Keys it looked at: where one of them is wrong by itself, this fault says nothing."""
+
+
+# -- rules about one value ------------------------------------------------------------------
+
+
+def _whole_number(value: object, *, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refused(f"{shown(value)} is not a whole number", f"write {low} to {high}, without quotes")
+    if not low <= value <= high:
+        raise Refused(f"{shown(value)} is too {'small' if value < low else 'large'}", f"take {low} to {high}")
+    return value
+
+
+def _whole_number_or_none(value: object, *, low: int) -> int | None:
+    return None if value is None else _whole_number(value, low=low, high=MOST_NODES)
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Refused(f"{shown(value)} is neither true nor false", "write true or false, without quotes")
+    return value
+
+
+def _egress(value: object) -> Egress:
+    if not isinstance(value, str) or value not in list(Egress):
+        raise Refused(f"{shown(value)} is no way out", f"take {' or '.join(Egress)}")
+    return Egress(value)
+
+
+def _roles(value: object) -> frozenset[Role]:
+    choice = f"take from {', '.join(Role)}"
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise Refused(f"{shown(value)} is not a list", f"write a list in brackets; {choice}")
+    roles = list(value)
+    wrong = [shown(role) for role in roles if not isinstance(role, str) or role not in list(Role)]
+    if wrong:
+        raise Refused(f"{listed(wrong)} {'is no role' if len(wrong) == 1 else 'are no roles'}", choice)
+    if not roles:
+        raise Refused("the list is empty, its nodes would do nothing", choice)
+    if twice := sorted({role for role in roles if roles.count(role) > 1}):
+        raise Refused(f"{listed(twice)} stands there twice", "name each role once")
+    return frozenset(map(Role, roles))
+
+
+def _instance_type(value: object) -> str:
+    pattern = r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise Refused(f"{shown(value)} is no EC2 instance type", "write family.size, for example t3.small")
+    return value
+
+
+_cluster_name = partial(network_plan.name, longest=LONGEST_CLUSTER_NAME, hyphens=False)
+_group_name = partial(network_plan.name, longest=LONGEST_GROUP_NAME)
+Bound = Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=0))]
+
+# -- the shape ------------------------------------------------------------------------------
+
+
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def faults(self) -> Iterator[Fault]:
+        """Broken rules about several values, also in a draft that `model_construct` made."""
+        return iter(())
+
+    @model_validator(mode="after")
+    def _obeys(self) -> Self:
+        for fault in self.faults():
+            raise Refused(f"{'.'.join(fault.key)}: {fault.message}", fault.advice)
+        return self
+
+
+def check(model: type[Model], field: str, value: object) -> Any:
+    """`value` as that field holds it, by that field's rule alone. Raises Refused."""
+    for rule in model.model_fields[field].metadata:
+        value = rule.func(value)
+    return value
+
 
 class Network(Model):
-    cidr: str = "10.42.0.0/16"
-    zones: int = 3
-    egress: Egress = Egress.ONE_NAT
-    service_ports: str = "30000-60999"
-    """Ports that people's services may use between nodes and from the VPN."""
-    vpn_cidr: str = "10.43.0.0/22"
+    cidr: Annotated[str, BeforeValidator(network_plan.vpc_cidr)] = "10.42.0.0/16"
+    zones: Annotated[int, BeforeValidator(partial(_whole_number, low=1, high=network_plan.MOST_ZONES))] = 3
+    egress: Annotated[Egress, BeforeValidator(_egress)] = Egress.ONE_NAT
+    service_ports: Annotated[str, BeforeValidator(network_plan.service_ports)] = "30000-60999"
+    """What people's services may use between nodes and from the VPN; `network_plan.port_range` splits it."""
+    vpn_cidr: Annotated[str, BeforeValidator(network_plan.vpn_cidr)] = "10.43.0.0/22"
 
 
 class Registry(Model):
-    bucket: str | None = None
+    bucket: Annotated[str | None, BeforeValidator(network_plan.bucket)] = None
     """Name of the S3 bucket; None: CloudFormation makes one up."""
 
 
 class Group(Model):
-    name: str
+    name: Annotated[str, BeforeValidator(_group_name)]
     """Its key below `groups:`."""
-    roles: frozenset[Role]
-    size: int | None = None
+    roles: Annotated[frozenset[Role], BeforeValidator(_roles)]
+    size: Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=1))] = None
     """Fixed size; or `min` and `max`."""
-    min: int | None = None
-    max: int | None = None
-    instance_type: str = "t3.small"
-    spot: bool = False
-    disk: int = 20
+    min: Bound = None
+    max: Bound = None
+    instance_type: Annotated[str, BeforeValidator(_instance_type)] = "t3.small"
+    spot: Annotated[bool, BeforeValidator(_truth)] = False
+    disk: Annotated[int, BeforeValidator(partial(_whole_number, low=8, high=16384))] = 20
     """GiB of the root volume."""
+
+    @property
+    def desired(self) -> int | None:
+        """How many nodes a deploy asks for; None: between min and max a deploy leaves the number alone."""
+        return self.size
+
+    @property
+    def smallest(self) -> int:
+        return self.size if self.size is not None else self.min or 0
+
+    @property
+    def largest(self) -> int:
+        return self.size if self.size is not None else self.max or 0
+
+    @property
+    def quorum_roles(self) -> tuple[Role, ...]:
+        """Those of its roles that decide by majority, sorted."""
+        return tuple(sorted(self.roles & QUORUM_ROLES.keys()))
+
+    @property
+    def is_sized(self) -> bool:
+        """Either size, or both min and max; always true but in a draft."""
+        return (self.size is None) != (self.min is None) and (self.min is None) == (self.max is None)
+
+    def faults(self) -> Iterator[Fault]:
+        return chain(_size_faults(self), _spot_faults(self))
 
 
 class Cluster(Model):
-    name: str = "swarmer"
-    domain: str = "swarmer"
+    name: Annotated[str, BeforeValidator(_cluster_name)] = "swarmer"
+    """No hyphen: rules match Auto Scaling groups by the prefix `<name>-`; "a-" would match those of "a-b"."""
+    domain: Annotated[str, BeforeValidator(network_plan.domain)] = "swarmer"
     network: Network = Network()
     registry: Registry = Registry()
     groups: tuple[Group, ...]
+
+    def group(self, name: str) -> Group:
+        """Raises KeyError where there is no such group."""
+        return {group.name: group for group in self.groups}[name]
+
+    def with_role(self, role: Role) -> tuple[Group, ...]:
+        return tuple(group for group in self.groups if role in group.roles)
+
+    @property
+    def consul_servers(self) -> int:
+        return _total(self.with_role(Role.CONSUL_SERVER))
+
+    @property
+    def swarm_managers(self) -> int:
+        return _total(self.with_role(Role.SWARM_MANAGER))
+
+    @property
+    def nodes(self) -> int:
+        """At most."""
+        return _total(self.groups)
+
+    def faults(self) -> Iterator[Fault]:
+        rules = (_quorum_faults, _node_faults, _room_faults, _vpn_faults) if self.groups else (_vpn_faults,)
+        return chain(_group_list_faults(self), *(rule(self) for rule in rules))
+
+
+# -- rules about several values -------------------------------------------------------------
+
+
+def _size_faults(group: Group) -> Iterator[Fault]:
+    at = ("groups", group.name)
+    given = [key for key in SIZE_KEYS if getattr(group, key) is not None]
+    if not given:
+        yield Fault(at, "the group has no size", "write size: 3, or both min and max")
+    elif group.size is not None and len(given) > 1:
+        yield Fault((*at, given[1]), f"{listed(given[1:])} beside size", "keep size, or both min and max")
+    elif group.size is None and group.quorum_roles:
+        message = f"a group of {_held(group)} must not grow and shrink"
+        yield Fault((*at, given[0]), message, f"write size: {QUORUM_CHOICE} instead")
+    elif given in (["min"], ["max"]):
+        yield Fault((*at, given[0]), f"{given[0]} stands alone", "write both min and max, or size")
+    elif (group.min or 0) > group.largest:
+        yield Fault((*at, "min"), f"{group.min} is more than max, which is {group.max}", "take min up to max")
+
+
+def _spot_faults(group: Group) -> Iterator[Fault]:
+    if group.spot and group.quorum_roles:
+        message = f"AWS may take spot nodes away at any time, but {_held(group)} must stay"
+        advice = "take spot out, or give these roles to another group"
+        yield Fault(("groups", group.name, "spot"), message, advice, frozenset({"spot", "roles"}))
+
+
+def _group_list_faults(cluster: Cluster) -> Iterator[Fault]:
+    if not cluster.groups:
+        yield Fault(("groups",), "there is no group", "describe at least one")
+    if len({group.name for group in cluster.groups}) < len(cluster.groups):
+        yield Fault(("groups",), "two groups have the same name", "rename one of them")
+
+
+def _quorum_faults(cluster: Cluster) -> Iterator[Fault]:
+    wrong: dict[tuple[Group, ...], list[str]] = {}
+    for role, plural in QUORUM_ROLES.items():
+        holders = cluster.with_role(role)
+        if not holders:
+            advice = f"give it to a group of size {QUORUM_CHOICE}"
+            yield Fault(("groups",), f"no group has the role {role}", advice, frozenset({"groups", "roles"}))
+        elif all(group.is_sized for group in holders) and _total(holders) not in QUORUM_SIZES:
+            wrong.setdefault(holders, []).append(plural)
+    yield from (_wrong_total(holders, plurals) for holders, plurals in wrong.items())
+
+
+def _wrong_total(holders: tuple[Group, ...], plurals: list[str]) -> Fault:
+    total = _total(holders)
+    message = f"{total} is {'even' if total % 2 == 0 else 'too many'}"
+    if len(holders) > 1:
+        message = f"{listed([group.name for group in holders])} have {total} together, {message}"
+    advice = f"take {QUORUM_CHOICE} {listed(plurals)}, they decide by majority"
+    return Fault(("groups", holders[0].name, "size"), message, advice)
+
+
+def _node_faults(cluster: Cluster) -> Iterator[Fault]:
+    if not all(group.is_sized for group in cluster.groups):
+        return
+    if not sum(group.smallest for group in cluster.with_role(Role.SWARM_WORKER)):
+        advice = f"give the role {Role.SWARM_WORKER} to a group that always has a node"
+        yield Fault(("groups",), "there need not be any node that runs tasks", advice)
+    if cluster.nodes > MOST_NODES:
+        yield Fault(("groups",), f"up to {cluster.nodes} nodes are too many", f"take {MOST_NODES} at most")
+
+
+def _room_faults(cluster: Cluster) -> Iterator[Fault]:
+    cidr, zones = cluster.network.cidr, cluster.network.zones
+    # Each group spreads over the zones by itself, and launches a replacement before it terminates a node.
+    needed = sum(-(-(group.largest + 1) // zones) for group in cluster.groups)
+    smallest = network_plan.smallest_cidr_prefix(zones, needed)
+    if IPv4Network(cidr).prefixlen > smallest:
+        message = f"{cidr} has no room for {needed} nodes (replacements included) in each of {zones} zones"
+        needs = ABOUT_GROUPS | {"cidr", "zones"}
+        yield Fault(("network", "cidr"), message, f"take /{smallest} or larger", needs)
+
+
+def _vpn_faults(cluster: Cluster) -> Iterator[Fault]:
+    cidr, vpn_cidr = cluster.network.cidr, cluster.network.vpn_cidr
+    if IPv4Network(cidr).overlaps(IPv4Network(vpn_cidr)):
+        message = f"{vpn_cidr} overlaps network.cidr, {cidr}"
+        needs = frozenset({"cidr", "vpn_cidr"})
+        yield Fault(("network", "vpn_cidr"), message, "take addresses apart from it", needs)
+
+
+def _held(group: Group) -> str:
+    return listed([QUORUM_ROLES[role] for role in group.quorum_roles])
+
+
+def _total(groups: tuple[Group, ...]) -> int:
+    return sum(group.largest for group in groups)

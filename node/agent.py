@@ -1,0 +1,193 @@
+"""Keeps this node in its Consul cluster and in its Swarm; also declares the Docker API of managers.
+
+Every pass reads the world anew, decides one step (swarmer/core/joining.py) and takes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+
+from node.machine import read, say
+from swarmer.adapters import process
+from swarmer.adapters.consul import Consul, Unavailable
+from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.core import joining, names
+from swarmer.core.configuration import Machine
+from swarmer.core.joining import World
+from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER
+from swarmer.core.registration import Service
+
+JOINING_PAUSE_S = 0.25
+SETTLED_PAUSE_S = 3.0
+REDISCOVERY_S = 5.0
+"""So often the AWS API is asked while Consul has no leader."""
+DOCKER_TTL = "15s"
+"""A manager that says nothing for so long leaves DNS."""
+
+
+@dataclass
+class Agent:
+    """The shell around the decisions: gathers and acts."""
+
+    machine: Machine
+    consul: Consul = field(default_factory=Consul)
+    engine: Engine | None = None
+    _said: str = ""
+    _peers: tuple[str, ...] = ()
+    _peers_read_s: float = -REDISCOVERY_S
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether the description wants this node as a Swarm manager."""
+        return SWARM_MANAGER in self.machine.node.roles
+
+    def run(self) -> None:
+        """For ever."""
+        while True:
+            world = self.gather()
+            action = joining.decide(self.machine.node, world)
+            try:
+                self.act(action)
+                if self.is_manager and world.has_leader:
+                    self.declare_docker(world)
+            except (Unavailable, DockerUnavailable) as exc:
+                self.say(f"will try again: {exc}")
+            time.sleep(SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S)
+
+    def say(self, text: str) -> None:
+        """Only what is news."""
+        if text != self._said:
+            say(text)
+            self._said = text
+
+    # -- gather ---------------------------------------------------------------------------
+
+    def gather(self) -> World:
+        """What Consul and dockerd say now."""
+        try:
+            has_leader = bool(self.consul.leader())
+            members = sum(member["Status"] == 1 for member in self.consul.members())
+            token = self.consul.get(names.KV_TOKEN_MANAGER if self.is_manager else names.KV_TOKEN_WORKER)
+            published = bool(token and self.consul.get(names.KV_SWARM_ID))
+            managers = tuple(
+                entry["Service"]["Address"]
+                for entry in self.consul.healthy(names.SERVICE_DOCKER)
+                if entry["Service"]["Address"] != self.machine.address
+            )
+        except Unavailable:
+            return World(has_leader=False, members=0, swarm_state=None)
+        try:
+            self.engine = self.engine or Engine()
+            swarm = self.engine.swarm()
+        except DockerUnavailable:
+            return World(has_leader=has_leader, members=members, swarm_state=None)
+        return World(
+            has_leader=has_leader,
+            members=members,
+            swarm_state=swarm.state,
+            is_manager=swarm.is_manager,
+            swarm_error=swarm.error,
+            published=published,
+            token=token.value if token else None,
+            managers=managers,
+        )
+
+    # -- act ------------------------------------------------------------------------------
+
+    def act(self, action: joining.Action) -> None:
+        """One idempotent step; raises Unavailable."""
+        match action:
+            case joining.FindPeers(reason):
+                self.say(f"waits for {reason}")
+                self.join_consul()
+            case joining.Wait(reason):
+                self.say(f"waits for {reason}")
+            case joining.FoundSwarm():
+                self.found_swarm()
+            case joining.JoinSwarm(managers, token):
+                self.say(f"joins the Swarm through {', '.join(managers)}")
+                self._engine.ensure_gateway_bridge()
+                self._engine.join_swarm(self.machine.address, managers, token)
+            case joining.Publish():
+                self.publish()
+            case joining.Settled():
+                self.settle()
+
+    @property
+    def _engine(self) -> Engine:
+        if self.engine is None:
+            raise DockerUnavailable("dockerd does not answer")
+        return self.engine
+
+    def join_consul(self) -> None:
+        """Join every peer that answers; those that do not will join us."""
+        for address in self.peers():
+            with contextlib.suppress(Unavailable):
+                self.consul.join(address)
+
+    def peers(self) -> tuple[str, ...]:
+        """Addresses of the cluster's machines, asked for at most every REDISCOVERY_S."""
+        if time.monotonic() - self._peers_read_s >= REDISCOVERY_S:
+            self._peers_read_s = time.monotonic()
+            try:
+                self._peers = tuple(json.loads(process.run([sys.executable, "-m", "node.peers"])))
+            except (process.Failed, ValueError) as exc:
+                self.say(f"cannot find its peers: {exc}")
+        return self._peers
+
+    def found_swarm(self) -> None:
+        """Found the Swarm under the lock, once: whoever comes second finds it published."""
+        session = self.consul.create_session("swarm", ttl_s=30, lock_delay_s=1)
+        try:
+            if not self.consul.acquire(names.KV_SWARM_LOCK, self.machine.name, session):
+                self.say("waits for the Swarm to be founded")
+                return
+            if self.consul.get(names.KV_SWARM_ID):
+                return
+            self.say("founds the Swarm")
+            self._engine.ensure_gateway_bridge()
+            self._engine.found_swarm(self.machine.address)
+            self.publish()
+        finally:
+            self.consul.destroy_session(session)
+
+    def publish(self) -> None:
+        """Tell the others how to join. The tokens are secrets: they stand in Consul only."""
+        worker, manager = self._engine.tokens()
+        self.consul.put(names.KV_TOKEN_WORKER, worker)
+        self.consul.put(names.KV_TOKEN_MANAGER, manager)
+        self.consul.put(names.KV_SWARM_ID, self._engine.swarm().id)
+
+    def settle(self) -> None:
+        """What is left once the node is in."""
+        if self.is_manager:
+            runs_tasks = SWARM_WORKER in self.machine.node.roles
+            self._engine.ensure_own_availability("active" if runs_tasks else "drain")
+        self.say("ready")
+
+    def declare_docker(self, world: World) -> None:
+        """The Docker API of this manager in Consul: passing while it controls its Swarm."""
+        mine = Service(
+            id=names.SERVICE_DOCKER,
+            name=names.SERVICE_DOCKER,
+            address=self.machine.address,
+            port=names.DOCKER_PORT,
+        )
+        if mine.id not in {service.id for service in self.consul.services()}:
+            self.consul.register(mine, {"ttl": DOCKER_TTL, "status": "critical"})
+        note = "controls its Swarm" if world.is_manager else (world.swarm_error or "no manager now")
+        self.consul.confirm(mine.id, passing=world.is_manager, note=note)
+
+
+def main() -> None:
+    """Entry point of swarmer-agent.service."""
+    Agent(read()).run()
+
+
+if __name__ == "__main__":
+    main()

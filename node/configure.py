@@ -1,0 +1,85 @@
+"""Writes the configuration of Consul, dockerd, resolved and the registry; run once per boot.
+
+Exit status 1 where the machine cannot be a node: it is dead then, and replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sys
+from pathlib import Path
+
+from node.machine import Unusable, read, say
+from swarmer.adapters import process
+from swarmer.adapters.files import ensure_file
+from swarmer.core import configuration
+from swarmer.core.configuration import Machine
+from swarmer.core.node import SWARM_MANAGER
+
+ETC = Path("/etc")
+
+
+def main() -> int:
+    """Entry point of swarmer-configure.service."""
+    try:
+        machine = read()
+        configure(machine, consul_version())
+    except (Unusable, process.Failed, OSError) as exc:
+        say(f"dead: {exc}")
+        return 1
+    say(f"configured as {machine.name}, {machine.address}, {' '.join(machine.node.roles)}")
+    return 0
+
+
+def configure(machine: Machine, version: configuration.Version, etc: Path = ETC) -> None:
+    """Bring every file below `etc` into its state, and tell the daemons that run already."""
+    ensure_hostname(machine.name, etc)
+    ensure_file(etc / "consul.d/swarmer.json", _json(configuration.consul(machine, version)))
+    ensure_file(etc / "docker/daemon.json", _json(configuration.dockerd(machine)))
+    environment = machine.identity.ground.environment(machine.identity.region)
+    ensure_file(etc / "swarmer/ground.env", "".join(f"{key}={value}\n" for key, value in environment.items()))
+    if SWARM_MANAGER in machine.node.roles:
+        ensure_file(etc / "swarmer/registry.yml", configuration.registry(machine))
+    if ensure_file(etc / "systemd/resolved.conf.d/swarmer.conf", configuration.resolved(machine)):
+        process.run(["systemctl", "restart", "systemd-resolved"])
+    ensure_resolv_conf(etc / "resolv.conf")
+
+
+def consul_version() -> configuration.Version:
+    """Of the binary that is installed, as numbers: (1, 8, 7)."""
+    first = process.run(["/usr/local/bin/consul", "version"]).splitlines()[0]
+    found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", first)
+    if not found:
+        raise process.Failed(f"consul version: {first!r} names no version")
+    return tuple(int(number) for number in found.groups())
+
+
+def ensure_hostname(name: str, etc: Path) -> bool:
+    """Consul's and Swarm's name of this node; cloud-init is told to leave it alone."""
+    if socket.gethostname() == name:
+        return False
+    socket.sethostname(name)
+    if (etc / "hostname").is_mount():
+        (etc / "hostname").write_text(f"{name}\n")
+    else:
+        ensure_file(etc / "hostname", f"{name}\n")
+    return True
+
+
+def ensure_resolv_conf(path: Path) -> bool:
+    """Everything on the node asks resolved. In a node container the file is a mount: written, not linked."""
+    text = "nameserver 127.0.0.53\noptions edns0 trust-ad\n"
+    if path.is_symlink() or path.read_text() == text:
+        return False
+    path.write_text(text)
+    return True
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+#!/bin/sh
+# Makes a Debian 13 or Ubuntu 24.04 machine able to be a node: AMI, node container, Vagrant box, stock image.
+#
+#   node/install.sh DIGEST       DIGEST: what the installed software calls itself (swarmer/core/software.py)
+#
+# SWARMER_WHEELS=DIR  take the Python packages from DIR, ask no index
+# SWARMER_CONSUL=FILE take this consul binary, download none
+#
+# Idempotent: what is there already is left alone.
+set -eu
+
+digest=${1:?usage: node/install.sh DIGEST}
+root=/opt/swarmer
+source=$(cd "$(dirname "$0")/.." && pwd)
+CONSUL_VERSION=1.22.0
+
+say() { echo "install: $*"; }
+
+install_packages() {
+    missing=$(for name in $(cat "$source/node/packages.txt"); do
+        dpkg-query -W -f='${Status}\n' "$name" 2>/dev/null | grep -q '^install ok installed' || echo "$name"
+    done)
+    [ -n "$missing" ] || return 0
+    say "packages:" $missing
+    export DEBIAN_FRONTEND=noninteractive
+    # The units of what is installed are started by swarmer.target, not by apt.
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+    apt-get update -q && apt-get install -qy --no-install-recommends $missing
+    rm -f /usr/sbin/policy-rc.d
+}
+
+consul_digest() {
+    case $1 in
+        amd64) echo 9891495a2defabc3d637b376c66550e9879102868fbe6456a9a683067ae20ae9 ;;
+        arm64) echo 9481aec98bd198d919332e1bed75a62825a9b44cc341b1d56bbfbfb81c5a14c9 ;;
+        *) say "no Consul release is known for $1" >&2; exit 1 ;;
+    esac
+}
+
+install_consul() {
+    if [ -n "${SWARMER_CONSUL:-}" ]; then
+        install -m 755 "$SWARMER_CONSUL" /usr/local/bin/consul
+        return
+    fi
+    [ ! -x /usr/local/bin/consul ] || return 0
+    arch=$(dpkg --print-architecture)
+    archive=consul_${CONSUL_VERSION}_linux_$arch.zip
+    say "$archive"
+    python3 - "https://releases.hashicorp.com/consul/$CONSUL_VERSION/$archive" "$(consul_digest "$arch")" <<'PY'
+import hashlib, io, pathlib, sys, urllib.request, zipfile
+archive = urllib.request.urlopen(sys.argv[1], timeout=300).read()
+if hashlib.sha256(archive).hexdigest() != sys.argv[2]:
+    sys.exit("install: the archive's SHA-256 is not the pinned one")
+binary = pathlib.Path("/usr/local/bin/consul")
+binary.write_bytes(zipfile.ZipFile(io.BytesIO(archive)).read("consul"))
+binary.chmod(0o755)
+PY
+}
+
+install_python() {
+    [ -x $root/bin/pip ] || python3 -m venv $root
+    if [ -n "${SWARMER_WHEELS:-}" ]; then set -- --no-index --find-links "$SWARMER_WHEELS"; else set --; fi
+    $root/bin/pip install -q --disable-pip-version-check --no-compile "$@" -r "$source/node/requirements.txt"
+    if [ "$source" != $root/src ]; then
+        rm -rf $root/src && mkdir -p $root/src
+        cp -R "$source/node" "$source/swarmer" $root/src/
+    fi
+    site=$($root/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    echo $root/src > "$site/swarmer.pth"
+    $root/bin/python -m compileall -q $root/src "$site" || true
+}
+
+install_units() {
+    for unit in "$source"/node/systemd/*.service "$source"/node/systemd/*.target; do
+        install -m 644 "$unit" /etc/systemd/system/
+    done
+    mkdir -p /etc/systemd/system/docker.service.d
+    sed "s|@DOCKERD@|$(command -v dockerd)|" "$source/node/systemd/docker.conf.in" \
+        > /etc/systemd/system/docker.service.d/swarmer.conf
+    # swarmer.target starts them, once they are configured.
+    systemctl disable -q docker.service docker.socket docker-registry.service 2>/dev/null || true
+    systemctl enable -q containerd.service systemd-resolved.service
+    if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+}
+
+install_users() {
+    id consul >/dev/null 2>&1 || useradd --system --home-dir /var/lib/consul --shell /usr/sbin/nologin consul
+    install -d -o consul -g consul -m 750 /var/lib/consul
+    install -d -m 755 /etc/consul.d /etc/swarmer
+}
+
+install_packages
+install_users
+install_consul
+install_python
+install_units
+echo "$digest" > $root/digest
+say "done: $digest"

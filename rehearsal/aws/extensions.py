@@ -1,0 +1,18 @@
+"""Everything that bare moto lacks, put into it once, before the first template."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from rehearsal.aws import preload
+
+
+@cache
+def apply() -> None:
+    """Import and extend moto in this process; every later call does nothing."""
+    preload.load()
+    # They import moto, so they can only be imported once its settings are made.
+    from rehearsal.aws import addresses, buckets, groups, images, parsing, security_groups, stacks
+
+    for module in (parsing, stacks, groups, images, addresses, buckets, security_groups):
+        module.extend()

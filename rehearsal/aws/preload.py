@@ -1,0 +1,65 @@
+"""Imports moto with the settings a cluster needs, and without what makes it slow and big.
+
+Everything else of this package imports moto only after `load()` ran.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, Final
+
+ACCOUNT: Final = "123456789012"
+OFFERINGS: Final = "instance_type_offerings"
+PRELOADED: Final = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
+"""What the first `cdk bootstrap` and `cdk deploy` talk to; the rest is imported when it is asked for."""
+
+
+def load() -> None:
+    """Import moto. Safe to call again, and after somebody else imported it."""
+    if "moto.ec2.models" not in sys.modules:
+        _import_instance_types_lazily()
+    _name_buckets_by_path()
+    for service in PRELOADED:
+        importlib.import_module(f"moto.{service}.responses")
+
+
+def _name_buckets_by_path() -> None:
+    """AWS serves path-style at any endpoint; bare moto takes the first label of 10.42.0.1 as the bucket."""
+    settings = importlib.import_module("moto.settings")
+    settings.S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # type: ignore[attr-defined]
+    # Copied at import time, so a setting in the environment would come too late inside a test.
+    importlib.import_module("moto.s3.utils").S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # type: ignore[attr-defined]
+
+
+def _import_instance_types_lazily() -> None:
+    """Which zone offers which type is 130 MB and 0.6 s at import; a deploy never asks for it."""
+    utils: Any = importlib.import_module("moto.utilities.utils")
+    real = utils.load_resource
+    utils.load_resource = lambda path: [] if OFFERINGS in path else real(path)
+    try:
+        types: Any = importlib.import_module("moto.ec2.models.instance_types")
+    finally:
+        utils.load_resource = real
+    for location_type in types.INSTANCE_TYPE_OFFERINGS:
+        types.INSTANCE_TYPE_OFFERINGS[location_type] = Offerings(location_type, real)
+
+
+class Offerings(dict[str, Any]):
+    """The instance types of each region, read when a region is asked for."""
+
+    def __init__(self, location_type: str, load_resource: Any) -> None:
+        super().__init__()
+        self._location_type = location_type
+        self._load_resource = load_resource
+
+    def __missing__(self, region: str) -> Any:
+        found = self._load_resource(f"ec2/resources/{OFFERINGS}/{self._location_type}/{region}.json")
+        self[region] = [offer | {"LocationType": self._location_type} for offer in found]
+        return self[region]
+
+    def get(self, region: str, default: Any = None) -> Any:
+        try:
+            return self[region]
+        except FileNotFoundError:
+            return default

@@ -1,0 +1,73 @@
+"""The one WSGI application: moto, the metadata service and what a starter asks for."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from rehearsal.aws import not_rehearsed
+from rehearsal.aws.errors import reason
+from rehearsal.aws.metadata import MetadataService
+
+log: Final = logging.getLogger("rehearsal.aws")
+
+IMDS_PREFIX: Final = "/imds/"
+ROOT_IMDS: Final = ("/latest/api/", "/latest/meta-data", "/latest/dynamic", "/latest/user-data")
+"""aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT (seen in 1.44): it asks here."""
+READY_PATH: Final = "/swarmer/ready"
+NOT_REHEARSED_PATH: Final = "/swarmer/not-rehearsed"
+
+
+class Application:
+    def __init__(self) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._metadata = MetadataService()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(IMDS_PREFIX):
+            return self._imds(environ, path.removeprefix(IMDS_PREFIX), start_response)
+        if path.startswith(ROOT_IMDS):
+            return self._imds(environ, path.removeprefix("/"), start_response)
+        if path == READY_PATH:
+            return _answer(start_response, "200 OK", "{}", "application/json")
+        if path == NOT_REHEARSED_PATH:
+            listing = json.dumps(not_rehearsed.listing(), indent=1)
+            return _answer(start_response, "200 OK", listing, "application/json")
+        return self._aws(environ, start_response)
+
+    def _imds(self, environ: dict[str, Any], path: str, start_response: Any) -> Iterable[bytes]:
+        reply = self._metadata.reply(environ, path)
+        return _answer(start_response, reply.status, reply.body, "text/plain")
+
+    def _aws(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """What moto cannot do is an error that no client repeats; bare moto: an HTML page with status 500."""
+        try:
+            answer: Iterable[bytes] = self._moto(environ, start_response)
+        except Exception as exc:
+            asked = environ.get("HTTP_X_AMZ_TARGET") or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+            log.exception("%s is not rehearsed", asked)
+            return _refuse(environ, start_response, f"not rehearsed: {reason(exc)}")
+        return answer
+
+
+def _refuse(environ: dict[str, Any], start_response: Any, message: str) -> Iterable[bytes]:
+    if "HTTP_X_AMZ_TARGET" in environ:
+        body = json.dumps({"__type": "NotRehearsed", "message": message})
+        return _answer(start_response, "400 Bad Request", body, "application/x-amz-json-1.1")
+    error = f"<Error><Code>NotRehearsed</Code><Message>{escape(message)}</Message></Error>"
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        # EC2 reads Response/Errors/Error, every other query service ErrorResponse/Error.
+        error = f"<ErrorResponse>{error}<Errors>{error}</Errors></ErrorResponse>"
+    return _answer(start_response, "400 Bad Request", error, "application/xml")
+
+
+def _answer(start_response: Any, status: str, body: str, kind: str) -> Iterable[bytes]:
+    encoded = body.encode()
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(encoded)))])
+    return [encoded]

@@ -1,0 +1,171 @@
+"""The image of a node container: made from Debian packages and node/install.sh, cached by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from swarmer.adapters import process
+from swarmer.core import software
+
+SUITE: Final = "trixie"
+CONSUL_SUITE: Final = "bullseye"
+CONSUL_DEB_SHA256: Final = "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"
+"""consul 1.8.7+dfsg1-2+b3 for amd64, the newest that Debian has."""
+EXTRA_PACKAGES: Final = ("cloud-init", "systemd", "systemd-sysv")
+PYTHON: Final = "3.13"
+"""Of the suite: its wheels are fetched outside the image."""
+HERE: Final = Path(__file__).parent / "image"
+PROBE_IMAGE: Final = "swarmer/probe:latest"
+
+Progress = Callable[[str], None]
+
+
+def base_tag() -> str:
+    """`swarmer/node-base:HASH` of what the root file system is made of."""
+    wanted = "\n".join((SUITE, *EXTRA_PACKAGES, (software.ROOT / "node/packages.txt").read_text()))
+    return f"swarmer/node-base:{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
+
+
+def tag() -> str:
+    """`swarmer/node:HASH` of the base, the node software and what makes it a container."""
+    whole = hashlib.sha256(f"{base_tag()} {software.digest()} {CONSUL_DEB_SHA256}".encode())
+    for path in sorted(path for path in HERE.rglob("*") if path.is_file()):
+        whole.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"swarmer/node:{whole.hexdigest()[:12]}"
+
+
+def ensure_image(cache: Path, progress: Progress) -> str:
+    """Build the node image unless it exists; its tag. Raises process.Failed."""
+    wanted = tag()
+    if _exists(wanted):
+        return wanted
+    cache.mkdir(parents=True, exist_ok=True)
+    _ensure_base(cache, progress)
+    consul, wheels = _ensure_consul(cache, progress), _ensure_wheels(cache, progress)
+    progress("builds the node image")
+    with tempfile.TemporaryDirectory(dir=cache) as held:
+        context = Path(held)
+        _fill_context(context, consul, wheels)
+        process.run(
+            [
+                *("docker", "build", "-q", "-t", wanted, "--network", "none"),
+                *("--build-arg", f"BASE={base_tag()}", "--build-arg", f"DIGEST={software.digest()}"),
+                str(context),
+            ],
+            timeout_s=600,
+        )
+    return wanted
+
+
+def _exists(image: str) -> bool:
+    try:
+        process.run(["docker", "image", "inspect", "-f", "{{.Id}}", image])
+    except process.Failed:
+        return False
+    return True
+
+
+def _ensure_base(cache: Path, progress: Progress) -> None:
+    if _exists(base_tag()):
+        return
+    progress(f"makes the root file system: Debian {SUITE}, systemd, cloud-init, Docker")
+    names = [*EXTRA_PACKAGES, *(software.ROOT / "node/packages.txt").read_text().split()]
+    archive = cache / "base.tar"
+    process.run(
+        ["mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(names)}", SUITE, str(archive), "-"],
+        stdin=_host_source(SUITE).encode(),
+        timeout_s=900,
+    )
+    process.run(["docker", "import", str(archive), base_tag()], timeout_s=300)
+    archive.unlink()
+
+
+def _host_source(suite: str) -> str:
+    """This machine's own Debian mirror, for another suite: no mirror's name stands in the project."""
+    parts = Path("/etc/apt")
+    for path in sorted(parts.glob("sources.list.d/*.sources")):
+        for stanza in path.read_text().split("\n\n"):
+            fields = dict(
+                line.split(":", 1) for line in stanza.splitlines() if ":" in line and not line.startswith("#")
+            )
+            if "Debian" in stanza or "debian" in fields.get("Signed-By", ""):
+                return f"deb [signed-by={fields['Signed-By'].strip()}] {fields['URIs'].split()[0]} {suite} main\n"
+    for line in (parts / "sources.list").read_text().splitlines():
+        words = [word for word in line.split("#")[0].split() if not word.startswith(("[", "signed-by"))]
+        if words[:1] == ["deb"] and "security" not in words[1]:
+            return f"deb {words[1]} {suite} main\n"
+    raise process.Failed("no Debian mirror is named below /etc/apt: add one, e.g. with `apt edit-sources`")
+
+
+def _ensure_consul(cache: Path, progress: Progress) -> Path:
+    """The consul binary out of Debian's package, its digest checked."""
+    binary = cache / f"consul-{CONSUL_DEB_SHA256[:12]}"
+    if binary.exists():
+        return binary
+    progress("fetches Consul")
+    with tempfile.TemporaryDirectory(dir=cache) as held:
+        root = Path(held)
+        root.chmod(0o755)
+        for folder in ("lists/partial", "archives/partial", "etc"):
+            (root / folder).mkdir(parents=True)
+        (root / "etc/sources.list").write_text(_host_source(CONSUL_SUITE))
+        options = [
+            f"Dir::Etc::SourceList={root}/etc/sources.list",
+            f"Dir::Etc::SourceParts={root}/none",
+            f"Dir::State::Lists={root}/lists",
+            f"Dir::Cache={root}",
+            "APT::Architecture=amd64",
+            "APT::Sandbox::User=root",
+        ]
+        flags = [word for option in options for word in ("-o", option)]
+        process.run(["apt-get", "-q", *flags, "update"], timeout_s=300)
+        script = f'cd {root} && apt-get -q "$@" download consul && dpkg-deb -x consul_*.deb x'
+        process.run(["sh", "-c", script, "sh", *flags], timeout_s=300)
+        (package,) = root.glob("consul_*.deb")
+        found = hashlib.sha256(package.read_bytes()).hexdigest()
+        if found != CONSUL_DEB_SHA256:
+            raise process.Failed(f"{package.name}: its SHA-256 is {found}, not the pinned one")
+        shutil.move(root / "x/usr/bin/consul", binary)
+    return binary
+
+
+def _ensure_wheels(cache: Path, progress: Progress) -> Path:
+    """The node's Python packages, for the Python of the suite."""
+    wanted = software.ROOT / "node/requirements.txt"
+    folder = cache / f"wheels-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
+    if folder.exists():
+        return folder
+    progress("fetches the node's Python packages")
+    fresh = folder.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    process.run(
+        [
+            *(str(software.ROOT / ".venv/bin/pip"), "download", "-q", "--disable-pip-version-check"),
+            *("--only-binary=:all:", "--python-version", PYTHON, "-d", str(fresh), "-r", str(wanted)),
+        ],
+        timeout_s=600,
+    )
+    fresh.rename(folder)
+    return folder
+
+
+def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
+    """base/: what changes seldom; software/: the tree that an asset would hold."""
+    shutil.copy(HERE / "Dockerfile", context)
+    shutil.copytree(HERE / "container", context / "container")
+    shutil.copytree(wheels, context / "base/wheels")
+    shutil.copy(consul, context / "base/consul")
+    for path in software.files():
+        target = context / "software" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(software.ROOT / path, target)
+    for name in ("node/install.sh", "node/packages.txt", "node/requirements.txt", "swarmer/__init__.py"):
+        target = context / "base" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(software.ROOT / name, target)
+    shutil.copytree(software.ROOT / "node/systemd", context / "base/node/systemd")

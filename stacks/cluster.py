@@ -1,0 +1,72 @@
+"""Stack: the groups of nodes, and what a person needs to know once they run."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from stacks.network import NetworkStack
+from stacks.node_group import NodeGroup
+from stacks.node_software import NodeSoftware
+from stacks.registry import RegistryStack
+from swarmer.core import names
+from swarmer.core.cluster import Cluster
+
+
+class ClusterStack(cdk.Stack):
+    """Results: `software`, `groups` (by their name in servers.yml)."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        cluster: Cluster,
+        network: NetworkStack,
+        registry: RegistryStack,
+        description: str,
+    ) -> None:
+        super().__init__(scope, construct_id, description=description)
+        self.software = NodeSoftware(self, "NodeSoftware")
+        parent = Construct(self, "Groups")
+        self.groups = {
+            group.name: NodeGroup(
+                parent,
+                group.name,
+                cluster=cluster,
+                group=group,
+                network=network,
+                bucket=registry.bucket,
+                software=self.software,
+            )
+            for group in cluster.groups
+        }
+        self._explain(cluster)
+
+    def _explain(self, cluster: Cluster) -> None:
+        via_vpn = "Through the VPN, which is a stack of its own"
+        self._output("Shell", shell_command(cluster.name), "Opens a shell on one of the nodes (Session Manager)")
+        self._output("Registry", names.registry_name(cluster.domain), f"Tag images with it. {via_vpn}")
+        self._output("DockerHost", f"tcp://{names.docker_host(cluster.domain)}", f"Set DOCKER_HOST to it. {via_vpn}")
+        self._output("ConsulUi", consul_ui(cluster.domain), f"Members, services, health. {via_vpn}")
+        self._output(
+            "AutoScalingGroups",
+            cdk.Fn.join(" ", [group.auto_scaling_group.ref for group in self.groups.values()]),
+            "One for each group of servers.yml",
+        )
+
+    def _output(self, construct_id: str, value: str, description: str) -> None:
+        cdk.CfnOutput(self, construct_id, value=value, description=description)
+
+
+def shell_command(cluster: str) -> str:
+    """Shell command that opens a session on any running node of the cluster."""
+    return (
+        'aws ssm start-session --target "$(aws ec2 describe-instances'
+        f" --filters Name=tag:{names.TAG_CLUSTER},Values={cluster} Name=instance-state-name,Values=running"
+        " --query 'Reservations[0].Instances[0].InstanceId' --output text)\""
+    )
+
+
+def consul_ui(domain: str) -> str:
+    return f"http://consul.service.{domain}:{names.CONSUL_HTTP_PORT}/ui"

@@ -1,0 +1,98 @@
+"""Stack: the network, with every security group and rule of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from typing import Final
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.security_groups import SecurityGroups
+from swarmer.core import network_plan
+from swarmer.core.cluster import Cluster, Egress, Network
+
+FLOW_LOG_RETENTION: Final = logs.RetentionDays.ONE_MONTH
+PRIVATE: Final = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+
+
+class NetworkStack(cdk.Stack):
+    """Results: `vpc`, `node_subnets`, `security_groups`."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, cluster: Cluster, description: str) -> None:
+        super().__init__(scope, construct_id, description=description)
+        self.vpc = _vpc(self, name=cluster.name, network=cluster.network)
+        self.vpc.add_gateway_endpoint(
+            # Pulls are redirected to S3; this way they neither cross nor pay the NAT gateway.
+            "S3",
+            service=ec2.GatewayVpcEndpointAwsService.S3,
+            subnets=[PRIVATE],
+        )
+        _add_flow_log(self, self.vpc)
+        self.node_subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        self.security_groups = SecurityGroups(
+            self, "SecurityGroups", vpc=self.vpc, service_ports=cluster.network.service_ports
+        )
+
+
+@jsii.implements(ec2.IIpAddresses)
+class PlannedAddresses:
+    """Gives the VPC exactly the subnets of `network_plan`, not those CDK would calculate."""
+
+    def __init__(self, *, cidr: str, zones: int) -> None:
+        planned = network_plan.subnets(cidr, zones)
+        self._cidr = cidr
+        # The VPC asks kind by kind, and for each kind zone by zone.
+        self._subnets: list[IPv4Network] = [
+            *(zone.public for zone in planned),
+            *(zone.private for zone in planned),
+        ]
+
+    @jsii.member(jsii_name="allocateVpcCidr")
+    def allocate_vpc_cidr(self) -> ec2.VpcIpamOptions:
+        return ec2.VpcIpamOptions(cidr_block=self._cidr)
+
+    @jsii.member(jsii_name="allocateSubnetsCidr")
+    def allocate_subnets_cidr(
+        self, *, requested_subnets: Sequence[ec2.RequestedSubnet], vpc_cidr: str
+    ) -> ec2.SubnetIpamOptions:
+        return ec2.SubnetIpamOptions(
+            allocated_subnets=[ec2.AllocatedSubnet(cidr=str(subnet)) for subnet in self._subnets]
+        )
+
+
+def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:
+    return ec2.Vpc(
+        scope,
+        "Vpc",
+        vpc_name=name,
+        ip_addresses=PlannedAddresses(cidr=network.cidr, zones=network.zones),
+        # Without an account CDK knows two zones; picking them at deployment needs no look-up.
+        availability_zones=[cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(network.zones)],
+        subnet_configuration=[
+            ec2.SubnetConfiguration(
+                name="Egress", subnet_type=ec2.SubnetType.PUBLIC, map_public_ip_on_launch=False
+            ),
+            ec2.SubnetConfiguration(name="Nodes", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+        ],
+        nat_gateways=network.zones if network.egress is Egress.NAT_PER_ZONE else 1,
+        # Emptying the default group takes a custom resource (a function with rights on security
+        # groups). Nothing here is ever in that group, and it admits its own members only.
+        restrict_default_security_group=False,
+    )
+
+
+def _add_flow_log(scope: Construct, vpc: ec2.Vpc) -> None:
+    """Rejected traffic, as CIS asks for: accepted traffic of an overlay would cost more than it tells."""
+    log_group = logs.LogGroup(
+        scope, "FlowLogs", retention=FLOW_LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY
+    )
+    vpc.add_flow_log(
+        "FlowLog",
+        destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group),
+        traffic_type=ec2.FlowLogTrafficType.REJECT,
+    )

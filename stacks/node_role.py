@@ -1,0 +1,73 @@
+"""What a node may do in AWS, and no more."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+SESSION_MANAGER = "AmazonSSMManagedInstanceCore"
+
+
+def node_role(
+    scope: Construct,
+    construct_id: str,
+    *,
+    statements: list[iam.PolicyStatement],
+    storage: s3.IBucket | None,
+) -> iam.Role:
+    """The role of one group's nodes. `storage`: the bucket of the registry where these nodes may serve it."""
+    policies = {"Node": iam.PolicyDocument(statements=[find_peers(), *statements])}
+    if storage:
+        policies["Registry"] = iam.PolicyDocument(statements=serve_registry(storage))
+    role = iam.Role(
+        scope,
+        construct_id,
+        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(SESSION_MANAGER)],
+        # Inline: a node must not start before its rights are there, and has them from its first call.
+        inline_policies=policies,
+    )
+    _acknowledge(role)
+    return role
+
+
+def find_peers() -> iam.PolicyStatement:
+    """DescribeInstances knows no resources, so `*` it is (Service Authorization Reference, EC2)."""
+    return iam.PolicyStatement(sid="FindPeers", actions=["ec2:DescribeInstances"], resources=["*"])
+
+
+def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
+    """What Distribution documents for its S3 driver: storage-drivers/s3, 'S3 permission scopes'."""
+    return [
+        iam.PolicyStatement(
+            sid="RegistryBucket",
+            actions=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            resources=[bucket.bucket_arn],
+        ),
+        iam.PolicyStatement(
+            sid="RegistryBlobs",
+            actions=[
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObject",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            resources=[bucket.arn_for_objects("*")],
+        ),
+    ]
+
+
+def _acknowledge(role: iam.Role) -> None:
+    cdk.Validations.of(role).acknowledge(
+        cdk.Acknowledgment(
+            id=f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{SESSION_MANAGER}]",
+            reason="The policy AWS keeps for Session Manager: the only way into a node, there is no SSH port.",
+        ),
+        cdk.Acknowledgment(
+            id="AwsSolutions-IAM5[Resource::*]",
+            reason="ec2:DescribeInstances, by which nodes find their peers, supports no resource-level permission.",
+        ),
+    )

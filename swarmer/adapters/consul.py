@@ -1,0 +1,152 @@
+"""Consul, through py-consul. Every failure is one `Unavailable`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import consul as py_consul
+import requests
+
+from swarmer.core.registration import Service
+
+
+class Unavailable(Exception):
+    """Consul did not answer, or refused."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry of the KV store."""
+
+    value: str
+    session: str | None
+    """Of the lock's holder."""
+    index: int
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (py_consul.ConsulException, requests.RequestException, OSError, ValueError) as exc:
+        raise Unavailable(str(exc)) from exc
+
+
+class Consul:
+    """One agent's HTTP API."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 8500, *, timeout_s: float = 5) -> None:
+        self._api: Any = py_consul.Consul(host=host, port=port, connections_timeout=timeout_s)
+
+    def leader(self) -> str:
+        """`address:port` of the leader, empty where there is none."""
+        with _translated():
+            return self._api.status.leader() or ""
+
+    def members(self) -> list[dict[str, Any]]:
+        """LAN members as this agent sees them: Name, Addr, Status (1 is alive), Tags."""
+        with _translated():
+            return list(self._api.agent.members())
+
+    def join(self, address: str) -> None:
+        """Join the cluster of the agent at `address`."""
+        with _translated():
+            self._api.agent.join(address)
+
+    def raft_servers(self) -> list[dict[str, Any]]:
+        """Raft's servers: Node, Address, Leader, Voter."""
+        with _translated():
+            return list(self._api.operator.raft_config()["Servers"])
+
+    # -- keys, locks ----------------------------------------------------------------------
+
+    def get(self, key: str) -> Key | None:
+        """One key, None where it does not exist."""
+        with _translated():
+            _, found = self._api.kv.get(key)
+        if found is None:
+            return None
+        value = found["Value"] or b""
+        return Key(value.decode(), found.get("Session"), found["ModifyIndex"])
+
+    def put(self, key: str, value: str) -> None:
+        """Write one key."""
+        with _translated():
+            self._api.kv.put(key, value)
+
+    def create_session(self, name: str, *, ttl_s: int, lock_delay_s: int) -> str:
+        """A session that ends with its node's health or `ttl_s` after its last renewal."""
+        with _translated():
+            return str(self._api.session.create(name, ttl=ttl_s, lock_delay=lock_delay_s))
+
+    def renew_session(self, session: str) -> bool:
+        """False where Consul has ended the session."""
+        with _translated():
+            try:
+                return self._api.session.renew(session) is not None
+            except py_consul.NotFound:
+                return False
+
+    def destroy_session(self, session: str) -> None:
+        """End a session, and with it its locks, without lock-delay."""
+        with _translated():
+            self._api.session.destroy(session)
+
+    def acquire(self, key: str, value: str, session: str) -> bool:
+        """Whether the session holds the lock now."""
+        with _translated():
+            return bool(self._api.kv.put(key, value, acquire=session))
+
+    # -- services ---------------------------------------------------------------------------
+
+    def register(self, service: Service, check: dict[str, Any] | None = None) -> None:
+        """Declare a service with the local agent; `check` as Consul's API takes it."""
+        with _translated():
+            self._api.agent.service.register(
+                service.name,
+                service_id=service.id,
+                address=service.address,
+                port=service.port,
+                tags=list(service.tags),
+                meta=dict(service.meta),
+                check=check,
+            )
+
+    def deregister(self, service_id: str) -> None:
+        """Take a service back from the local agent; it may be unknown there."""
+        with _translated():
+            try:
+                self._api.agent.service.deregister(service_id)
+            except (py_consul.NotFound, py_consul.ConsulException) as exc:
+                if "Unknown service" not in str(exc) and not isinstance(exc, py_consul.NotFound):
+                    raise
+
+    def services(self) -> list[Service]:
+        """The local agent's services."""
+        with _translated():
+            found = self._api.agent.services()
+        return [
+            Service(
+                id=key,
+                name=entry["Service"],
+                address=entry["Address"],
+                port=entry["Port"],
+                tags=tuple(entry["Tags"] or ()),
+                meta=entry["Meta"] or {},
+            )
+            for key, entry in found.items()
+        ]
+
+    def confirm(self, service_id: str, *, passing: bool, note: str) -> None:
+        """Feed the TTL check of a service."""
+        check = self._api.agent.check
+        with _translated():
+            (check.ttl_pass if passing else check.ttl_fail)(f"service:{service_id}", notes=note)
+
+    def healthy(self, service: str) -> list[dict[str, Any]]:
+        """Instances of a service whose checks pass, as /v1/health/service gives them."""
+        with _translated():
+            return list(self._api.health.service(service, passing=True)[1])

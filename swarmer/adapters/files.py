@@ -1,0 +1,17 @@
+"""Files that are wanted in one state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def ensure_file(path: Path, content: str, *, mode: int = 0o644) -> bool:
+    """Give `path` this content; whether anything changed. Never half-written."""
+    if path.is_file() and path.read_text() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(content)
+    fresh.chmod(mode)
+    fresh.replace(path)
+    return True

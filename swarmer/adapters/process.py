@@ -1,0 +1,24 @@
+"""Commands of the operating system. Every failure is one `Failed`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+
+class Failed(Exception):
+    """A command could not be run, failed or took too long; the text says which and why."""
+
+
+def run(
+    argv: Sequence[str], *, timeout_s: float = 60, env: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> str:
+    """Standard output of `argv`; raises Failed with the command's own words."""
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout_s, env=env, check=True)
+    except subprocess.CalledProcessError as exc:
+        words = exc.stderr.decode(errors="replace").strip() or exc.stdout.decode(errors="replace").strip()
+        raise Failed(f"{' '.join(argv[:3])}: {words or f'exit status {exc.returncode}'}") from exc
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise Failed(f"{' '.join(argv[:3])}: {exc}") from exc
+    return done.stdout.decode(errors="replace")

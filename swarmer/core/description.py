@@ -1,0 +1,257 @@
+"""Reads servers.yml: the cluster it describes, or every mistake in it with its line.
+
+The rules themselves stand in `cluster`. YAML is read as a safe subset: no tags, anchors or aliases; plain
+scalars are null, true, false and decimal numbers as in YAML 1.2, else text (`no` is text, `010` no number).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import yaml
+
+from swarmer.core.cluster import Cluster, Fault, Group, Key, Model, Network, Registry, Role, check
+from swarmer.core.network_plan import Refused, listed, shown
+
+LIMIT_BYTES: Final = 64 * 1024
+LIMIT_DEPTH: Final = 8
+"""Of nested mappings and lists; a cluster needs four."""
+PLAIN_WORDS: Final = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+"""YAML 1.2, core schema."""
+MAY_BE_NULL: Final[frozenset[Key]] = frozenset({("registry", "bucket")})
+GROUP_KEYS: Final = tuple(key for key in Group.model_fields if key != "name")
+
+M = TypeVar("M", bound=Model)
+Entries = dict[str, yaml.Node]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake. `str()` is one line: `servers.yml:12: groups.core.size: 4 is even; take 1, 3, 5 …`."""
+
+    file: str
+    line: int
+    """From 1; 0: the file as a whole."""
+    key: str
+    """`groups.core.size`; "": none in particular."""
+    message: str
+    """What is wrong."""
+    advice: str
+    """What would be right."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        line = ": ".join(filter(None, (place, self.key, f"{self.message}; {self.advice}")))
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+class Invalid(Exception):  # noqa: N818
+    """The description is wrong; `problems` are all mistakes, sorted by line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def load(path: Path) -> Cluster:
+    """The cluster that the file describes. Raises Invalid, whatever is wrong with the file."""
+    return parse(_read(path), str(path))
+
+
+def parse(text: str, file: str = "servers.yml") -> Cluster:
+    """The cluster that the text describes; `file` is what problems call it. Raises Invalid."""
+    draft = _Draft(file)
+    cluster = draft.cluster(_compose(text, file))
+    if draft.problems:
+        raise Invalid(draft.problems)
+    return Cluster.model_validate(cluster.model_dump())
+
+
+def _read(path: Path) -> str:
+    try:
+        data = _bytes(path)
+        return data.decode("utf-8-sig")
+    except Refused as refused:
+        raise Invalid([Problem(str(path), 0, "", refused.message, refused.advice)]) from None
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise Invalid([Problem(str(path), line, "", "not UTF-8", "save the file as UTF-8 text")]) from exc
+    except (OSError, ValueError) as exc:  # ValueError: a path that no file can have
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
+        advice = "name a file that you may read"
+        raise Invalid([Problem(str(path), 0, "", f"cannot be read: {reason}", advice)]) from exc
+
+
+def _bytes(path: Path) -> bytes:
+    """At most LIMIT_BYTES, of a regular file: a pipe or a device might never end."""
+    if not path.is_file():
+        what = "is a directory" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+        raise Refused(what, "name a file like servers.yml")
+    with path.open("rb") as stream:
+        data = stream.read(LIMIT_BYTES + 1)
+    if len(data) > LIMIT_BYTES:
+        raise Refused(f"is larger than {LIMIT_BYTES // 1024} KiB", "take out what describes no cluster")
+    return data
+
+
+# -- from text to YAML nodes ----------------------------------------------------------------
+
+
+def _compose(text: str, file: str) -> yaml.MappingNode:
+    """The root of the only document, bounded in depth and free of aliases. Raises Invalid."""
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            _refuse_odd_yaml(event)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as exc:
+        raise Invalid([_yaml_problem(exc, text, file)]) from exc
+    except (ValueError, OverflowError) as exc:  # PyYAML lets them through from escapes such as "\UFFFFFFFF"
+        advice = "write characters as they are, without escapes"
+        raise Invalid([Problem(file, 0, "", f"not YAML: {exc}", advice)]) from exc
+    if not isinstance(root, yaml.MappingNode):
+        what = f"{shown(_plain(root))} stands where keys should" if root else "the file is empty"
+        raise Invalid([Problem(file, _line(root) if root else 0, "", what, "write keys, see docs/servers.md")])
+    return root
+
+
+def _yaml_problem(exc: yaml.YAMLError, text: str, file: str) -> Problem:
+    advice = "look at the colons, quotes, brackets and indentation here and in the line above"
+    if isinstance(exc, yaml.reader.ReaderError):
+        line = text.count("\n", 0, exc.position) + 1
+        return Problem(file, line, "", "is not YAML: it holds a control character", "delete it")
+    if not isinstance(exc, yaml.MarkedYAMLError) or exc.problem_mark is None:
+        return Problem(file, 0, "", "is not YAML", advice)
+    message = exc.problem or exc.context or "unreadable"
+    if "'\\t'" in message:
+        message, advice = "a tab stands here", "YAML indents with spaces only"
+    elif exc.context == "expected a single document in the stream":
+        message, advice = "a second document begins", "describe one cluster per file and take --- out"
+    return Problem(file, exc.problem_mark.line + 1, "", f"is not YAML: {message}", advice)
+
+
+def _plain(node: yaml.Node) -> Any:
+    """The Python value of a node: dict, list, str, int, bool or None."""
+    if isinstance(node, yaml.MappingNode):
+        return {}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item) for item in node.value]
+    text = str(node.value)
+    if node.style:  # quoted
+        return text
+    return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,99})", text) else PLAIN_WORDS.get(text, text)
+
+
+# -- from YAML nodes to a cluster -------------------------------------------------------------
+
+
+class _Draft:
+    """Gathers what is right into a cluster and what is wrong into problems."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._lines: dict[Key, int] = {(): 1}
+        self._broken: set[Key] = set()
+        """Keys that are wrong by themselves: rules that look at them as well say nothing."""
+        self.problems: list[Problem] = []
+
+    def cluster(self, root: yaml.MappingNode) -> Cluster:
+        """A cluster that has defaults where the description is wrong."""
+        entries = self._entries(root, (), tuple(Cluster.model_fields))
+        draft = Cluster.model_construct(
+            **self._values(Cluster, entries, (), ("name", "domain")),
+            network=self._section(Network, entries, ("network",)),
+            registry=self._section(Registry, entries, ("registry",)),
+            groups=self._groups(entries),
+        )
+        for group in draft.groups:
+            self._judge(group.faults(), ("groups", group.name))
+        self._judge(draft.faults(), ())
+        return draft
+
+    def _section(self, model: type[M], entries: Entries, key: Key) -> M:
+        keys = tuple(model.model_fields)
+        own = self._entries(entries[key[-1]], key, keys) if key[-1] in entries else {}
+        return model.model_construct(**self._values(model, own, key, keys))
+
+    def _groups(self, entries: Entries) -> tuple[Group, ...]:
+        key = ("groups",)
+        if key[0] in entries:
+            own = self._entries(entries[key[0]], key, ())
+            return tuple(self._group(node, (*key, name)) for name, node in own.items())
+        if key not in self._broken:
+            self._add(key, "is missing", "describe at least one group")
+        return ()
+
+    def _group(self, node: yaml.Node, key: Key) -> Group:
+        try:
+            check(Group, "name", key[-1])
+        except Refused as refused:
+            self._add(key, refused.message, refused.advice)
+        entries = self._entries(node, key, GROUP_KEYS)
+        values = {"roles": frozenset(), **self._values(Group, entries, key, GROUP_KEYS)}
+        if "roles" not in entries and (*key, "roles") not in self._broken:
+            self._add((*key, "roles"), "is missing", f"write roles: [{', '.join(Role)}], or some of them")
+        return Group.model_construct(name=key[-1], **values)
+
+    def _entries(self, node: yaml.Node, key: Key, known: tuple[str, ...]) -> Entries:
+        """Values by key; `known` keys only, () for any. What is no mapping breaks all of them."""
+        if not isinstance(node, yaml.MappingNode):
+            what = "has no value" if _plain(node) is None else f"{shown(_plain(node))} is not a mapping"
+            self._add(key, what, "write keys below it, or take it out")
+            self._broken.update((*key, name) for name in known)
+            return {}
+        entries: Entries = {}
+        for name_node, value in node.value:
+            name = name_node.value if isinstance(name_node, yaml.ScalarNode) else shown(_plain(name_node))
+            line = name_node.start_mark.line + 1
+            if name in entries:
+                problem = f"stands here again, first on line {self._lines[*key, name]}"
+                self._add((*key, name), problem, "keep one of them", line)
+                continue
+            self._lines[*key, name] = line
+            if known and name not in known:
+                self._add_unknown((*key, name), known)
+            else:
+                entries[name] = value
+        return entries
+
+    def _values(self, model: type[Model], entries: Entries, key: Key, names: tuple[str, ...]) -> dict[str, Any]:
+        """The right values among those named; a wrong one becomes a problem."""
+        values = {}
+        for name in filter(entries.__contains__, names):
+            try:
+                values[name] = self._value(model, entries[name], (*key, name))
+            except Refused as refused:
+                self._add((*key, name), refused.message, refused.advice)
+        return values
+
+    def _value(self, model: type[Model], node: yaml.Node, key: Key) -> Any:
+        value = _plain(node)
+        if value is None and key not in MAY_BE_NULL:
+            raise Refused("has no value", "write one, or take the line out")
+        return check(model, key[-1], value)
+
+    def _judge(self, faults: Iterator[Fault], key: Key) -> None:
+        broken = {wrong[-1] for wrong in self._broken if wrong[: len(key)] == key}
+        for fault in faults:
+            if not fault.needs & broken:
+                self._add(fault.key, fault.message, fault.advice)
+
+    def _add_unknown(self, key: Key, known: tuple[str, ...]) -> None:
+        near = get_close_matches(key[-1], known, n=1)
+        self._broken.update((*key[:-1], name) for name in near)
+        advice = f"did you mean {near[0]}?" if near else f"take {listed(known, most=len(known))}"
+        self._add(key, "is no key here", advice)
+
+    def _add(self, key: Key, message: str, advice: str, line: int | None = None) -> None:
+        at = next(key[:end] for end in range(len(key), -1, -1) if key[:end] in self._lines)
+        self.problems.append(Problem(self._file, line or self._lines[at], ".".join(key), message, advice))

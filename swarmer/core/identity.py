@@ -1,0 +1,60 @@
+"""Who this machine is, from cloud-init's own instance data: the same on EC2, NoCloud and Vagrant.
+
+Source: https://cloudinit.readthedocs.io/en/latest/explanation/instancedata.html
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What differs between the grounds; on AWS every field is None: the SDKs' defaults are right."""
+
+    aws_endpoint_url: str | None = None
+    """Where the AWS APIs answer."""
+    metadata_endpoint: str | None = None
+    """Where the instance metadata service answers."""
+
+    def environment(self, region: str) -> dict[str, str]:
+        """The environment variables by which every AWS SDK finds its ground."""
+        found = {
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": self.aws_endpoint_url,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata_endpoint,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """This machine."""
+
+    instance_id: str
+    address: str | None
+    """Private IPv4 address; None where the ground's metadata does not tell."""
+    zone: str
+    region: str
+    ground: Ground
+
+
+def parse(text: str) -> Identity:
+    """From the text of instance-data.json.
+
+    NoCloud's meta-data carries EC2's key `local-ipv4`, `region` and `availability-zone`, and a
+    mapping `swarmer` with the fields of Ground. Raises ValueError or KeyError where the text is
+    no instance data.
+    """
+    data: dict[str, Any] = json.loads(text)
+    standard, source = data["v1"], data.get("ds", {}).get("meta_data", {})
+    return Identity(
+        instance_id=standard["instance_id"],
+        address=source.get("local-ipv4"),
+        zone=source.get("availability-zone") or standard.get("availability_zone") or "",
+        region=source.get("region") or standard.get("region") or "",
+        ground=Ground(**source.get("swarmer", {})),
+    )

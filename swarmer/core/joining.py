@@ -1,0 +1,105 @@
+"""How a node becomes part of its cluster: one decision per pass, from what is seen now.
+
+Gather (node/agent.py) → decide (here) → act (node/agent.py). Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmer.core.node import SWARM_MANAGER, NodeDescription
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What the agent saw in one pass."""
+
+    has_leader: bool
+    """Consul answers here and knows a leader."""
+    members: int
+    """Members that Consul sees alive, this one included; 0 where Consul does not answer."""
+    swarm_state: str | None
+    """dockerd's `Swarm.LocalNodeState`; None where dockerd does not answer."""
+    is_manager: bool = False
+    """This node controls its Swarm: a manager, and the managers have quorum."""
+    swarm_error: str = ""
+    published: bool = False
+    """Consul knows the Swarm's id and both tokens."""
+    token: str | None = None
+    """The token to join with in this node's role."""
+    managers: tuple[str, ...] = ()
+    """Addresses of healthy managers, this one left out."""
+
+
+@dataclass(frozen=True)
+class FindPeers:
+    """Look for the cluster's machines and join their Consul."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do now; `reason` is for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class FoundSwarm:
+    """Under the lock, and only if still nobody has: make the Swarm."""
+
+
+@dataclass(frozen=True)
+class JoinSwarm:
+    """Join through any of these managers."""
+
+    managers: tuple[str, ...]
+    token: str
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Write the Swarm's id and tokens into Consul: this node is a manager and they are missing."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A member of the cluster in its role."""
+
+
+Action = FindPeers | Wait | FoundSwarm | JoinSwarm | Publish | Settled
+
+
+def decide(node: NodeDescription, world: World) -> Action:
+    """The next step of this node."""
+    if not world.has_leader:
+        return FindPeers("a Consul leader")
+    if world.members < 2 and node.consul_servers > 1:
+        return FindPeers("Consul members beside itself")
+    if world.swarm_state is None:
+        return Wait("dockerd")
+    if world.swarm_state == "active":
+        return _active(node, world)
+    if world.swarm_state != "inactive":
+        return Wait(f"its Swarm, which is {world.swarm_state}: {world.swarm_error or 'no reason given'}")
+    return _inactive(node, world)
+
+
+def _active(node: NodeDescription, world: World) -> Action:
+    if SWARM_MANAGER not in node.roles:
+        return Settled()
+    if not world.is_manager:
+        return Wait(f"the Swarm's managers: {world.swarm_error or 'no quorum'}")
+    return Settled() if world.published else Publish()
+
+
+def _inactive(node: NodeDescription, world: World) -> Action:
+    if world.token and world.managers:
+        return JoinSwarm(world.managers, world.token)
+    if world.token:
+        # The Swarm exists; a second one would be worse than waiting.
+        return Wait("a healthy Swarm manager")
+    if SWARM_MANAGER in node.roles:
+        return FoundSwarm()
+    return Wait("the Swarm to be founded")
