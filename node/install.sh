@@ -89,10 +89,22 @@ install_users() {
     install -d -m 755 /etc/consul.d /etc/swarmer
 }
 
+# A container image of one static binary: to try from inside a container what a node can reach.
+install_probe() {
+    [ ! -e $root/probe.tar ] || return 0
+    tree=$(mktemp -d) && chmod 755 "$tree"
+    mkdir -p "$tree/bin" "$tree/tmp"
+    cp "$(command -v busybox)" "$tree/bin/busybox"
+    for applet in $("$tree/bin/busybox" --list); do ln -sf busybox "$tree/bin/$applet"; done
+    tar -C "$tree" -cf $root/probe.tar .
+    rm -rf "$tree"
+}
+
 install_packages
 install_users
 install_consul
 install_python
+install_probe
 install_units
 echo "$digest" > $root/digest
 say "done: $digest"

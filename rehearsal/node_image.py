@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from rehearsal.engine import docker
 from swarmer.adapters import process
 from swarmer.core import software
 
@@ -20,7 +22,9 @@ EXTRA_PACKAGES: Final = ("cloud-init", "systemd", "systemd-sysv")
 PYTHON: Final = "3.13"
 """Of the suite: its wheels are fetched outside the image."""
 HERE: Final = Path(__file__).parent / "image"
-PROBE_IMAGE: Final = "swarmer/probe:latest"
+PROBE_IMAGE: Final = "swarmer/probe"
+"""A tiny image that needs no registry: for people to push, and for tests."""
+LABEL: Final = "swarmer.image=node"
 
 Progress = Callable[[str], None]
 
@@ -42,7 +46,7 @@ def tag() -> str:
 def ensure_image(cache: Path, progress: Progress) -> str:
     """Build the node image unless it exists; its tag. Raises process.Failed."""
     wanted = tag()
-    if _exists(wanted):
+    if exists(wanted):
         return wanted
     cache.mkdir(parents=True, exist_ok=True)
     _ensure_base(cache, progress)
@@ -51,27 +55,50 @@ def ensure_image(cache: Path, progress: Progress) -> str:
     with tempfile.TemporaryDirectory(dir=cache) as held:
         context = Path(held)
         _fill_context(context, consul, wheels)
-        process.run(
-            [
-                *("docker", "build", "-q", "-t", wanted, "--network", "none"),
-                *("--build-arg", f"BASE={base_tag()}", "--build-arg", f"DIGEST={software.digest()}"),
-                str(context),
-            ],
+        docker(
+            *("build", "-q", "-t", wanted, "--network", "none", "--label", LABEL),
+            *("--build-arg", f"BASE={base_tag()}", "--build-arg", f"DIGEST={software.digest()}"),
+            str(context),
             timeout_s=600,
         )
+    _ensure_probe(wanted)
+    _remove_older(wanted)
     return wanted
 
 
-def _exists(image: str) -> bool:
+def exists(image: str) -> bool:
+    """Whether this machine's engine has the image."""
     try:
-        process.run(["docker", "image", "inspect", "-f", "{{.Id}}", image])
+        docker("image", "inspect", "-f", "{{.Id}}", image)
     except process.Failed:
         return False
     return True
 
 
+def _ensure_probe(image: str) -> None:
+    """This machine's own copy of the probe image that every node carries."""
+    held = docker("create", image)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            docker("cp", f"{held}:/opt/swarmer/probe.tar", f"{folder}/probe.tar")
+            docker("import", "-c", 'CMD ["/bin/sh"]', f"{folder}/probe.tar", PROBE_IMAGE)
+    finally:
+        docker("rm", "-v", held)
+
+
+def _remove_older(newest: str) -> None:
+    """Images of earlier versions of the software, where no container needs them."""
+    listed = docker(
+        "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={LABEL}"
+    ).split()
+    for image in listed:
+        if image.startswith("swarmer/node:") and image != newest:
+            with contextlib.suppress(process.Failed):
+                docker("image", "rm", image)
+
+
 def _ensure_base(cache: Path, progress: Progress) -> None:
-    if _exists(base_tag()):
+    if exists(base_tag()):
         return
     progress(f"makes the root file system: Debian {SUITE}, systemd, cloud-init, Docker")
     names = [*EXTRA_PACKAGES, *(software.ROOT / "node/packages.txt").read_text().split()]
@@ -81,7 +108,7 @@ def _ensure_base(cache: Path, progress: Progress) -> None:
         stdin=_host_source(SUITE).encode(),
         timeout_s=900,
     )
-    process.run(["docker", "import", str(archive), base_tag()], timeout_s=300)
+    docker("import", str(archive), base_tag(), timeout_s=300)
     archive.unlink()
 
 

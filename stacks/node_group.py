@@ -15,7 +15,7 @@ from stacks.network import NetworkStack
 from stacks.node_role import node_role
 from stacks.node_software import NodeSoftware
 from swarmer.core import names, user_data
-from swarmer.core.cluster import Cluster, Group, Role
+from swarmer.core.cluster import QUORUM_ROLES, Cluster, Group, Role
 from swarmer.core.node import NodeDescription, Storage
 
 ROOT_DEVICE: Final = "/dev/sda1"
@@ -23,6 +23,12 @@ ROOT_DEVICE: Final = "/dev/sda1"
 GRACE_PERIOD_S: Final = 300
 IMAGE: Final = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
 """Canonical's public parameter, documented in 'Find Ubuntu images on AWS'."""
+
+NO_TOPIC: Final = cdk.Acknowledgment(
+    id="AwsSolutions-AS3",
+    reason="EC2 Auto Scaling sends every launch and termination, failed ones too, to EventBridge by itself; "
+    "an SNS topic that nobody subscribed to would tell nobody more.",
+)
 
 
 class NodeGroup(Construct):
@@ -93,6 +99,7 @@ class NodeGroup(Construct):
             **_launches(self.launch_template, spot=group.spot),
         )
         _tag(auto_scaling_group, {"Name": name} | _identity(cluster, group))
+        cdk.Validations.of(auto_scaling_group).acknowledge(NO_TOPIC)
         return auto_scaling_group
 
 
@@ -163,7 +170,7 @@ def _maintenance(group: Group) -> dict[str, int]:
     voter goes only when its successor is there. Others get what the console calls 'launch before
     terminating'.
     """
-    surplus = 100 // group.largest if group.quorum_roles else 10
+    surplus = 100 // group.largest if group.roles & QUORUM_ROLES.keys() else 10
     return {"minHealthyPercentage": 100, "maxHealthyPercentage": 100 + surplus}
 
 

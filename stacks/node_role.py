@@ -18,9 +18,20 @@ def node_role(
     storage: s3.IBucket | None,
 ) -> iam.Role:
     """The role of one group's nodes. `storage`: the bucket of the registry where these nodes may serve it."""
+    reasons = [
+        cdk.Acknowledgment(
+            id=f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{SESSION_MANAGER}]",
+            reason="The policy AWS keeps for Session Manager: the only way into a node, there is no SSH port.",
+        ),
+        cdk.Acknowledgment(
+            id="AwsSolutions-IAM5[Resource::*]",
+            reason="ec2:DescribeInstances, by which nodes find their peers, supports no resource-level permission.",
+        ),
+    ]
     policies = {"Node": iam.PolicyDocument(statements=[find_peers(), *statements])}
     if storage:
         policies["Registry"] = iam.PolicyDocument(statements=serve_registry(storage))
+        reasons.append(_blobs_reason(scope, storage))
     role = iam.Role(
         scope,
         construct_id,
@@ -29,7 +40,7 @@ def node_role(
         # Inline: a node must not start before its rights are there, and has them from its first call.
         inline_policies=policies,
     )
-    _acknowledge(role)
+    cdk.Validations.of(role).acknowledge(*reasons)
     return role
 
 
@@ -60,14 +71,11 @@ def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
     ]
 
 
-def _acknowledge(role: iam.Role) -> None:
-    cdk.Validations.of(role).acknowledge(
-        cdk.Acknowledgment(
-            id=f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{SESSION_MANAGER}]",
-            reason="The policy AWS keeps for Session Manager: the only way into a node, there is no SSH port.",
-        ),
-        cdk.Acknowledgment(
-            id="AwsSolutions-IAM5[Resource::*]",
-            reason="ec2:DescribeInstances, by which nodes find their peers, supports no resource-level permission.",
-        ),
+def _blobs_reason(scope: Construct, bucket: s3.IBucket) -> cdk.Acknowledgment:
+    """cdk-nag names the finding after the export by which the bucket's stack hands over its ARN."""
+    exported = cdk.Stack.of(bucket).export_value(bucket.bucket_arn)
+    name = cdk.Stack.of(scope).resolve(exported)["Fn::ImportValue"]
+    return cdk.Acknowledgment(
+        id=f"AwsSolutions-IAM5[Resource::{name}/*]",
+        reason="The bucket is the registry's alone, and it names its objects after digests yet to come.",
     )

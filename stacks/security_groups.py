@@ -42,7 +42,7 @@ class SecurityGroups(Construct):
 
     def _open_to_nodes(self) -> None:
         for port, purpose in [*_between_nodes(), *self._services()]:
-            self.nodes.connections.allow_internally(port, purpose)
+            self.nodes.add_ingress_rule(self.nodes, port, purpose)
         for port, purpose in [(ec2.Port.tcp(names.SWARM_CLUSTER_PORT), "Swarm control plane"), *_on_managers()]:
             self.managers.connections.allow_from(self.nodes, port, purpose)
         self.consul_servers.connections.allow_from(
@@ -80,7 +80,9 @@ def _between_nodes() -> Iterator[Opening]:
         yield ec2.Port.tcp(port), purpose
         yield ec2.Port.udp(port), purpose
     yield ec2.Port.udp(names.OVERLAY_PORT), "Overlay networks (VXLAN)"
-    yield ec2.Port.esp(), "Encrypted overlay networks (ESP)"
+    # Not Port.esp(): it gives the protocol ports, which CloudFormation's validation warns about.
+    esp = ec2.Port(protocol=ec2.Protocol.ESP, string_representation="ESP")
+    yield esp, "Encrypted overlay networks (ESP)"
 
 
 def _on_managers() -> Iterator[Opening]:

@@ -51,8 +51,10 @@ def listing() -> dict[str, list[dict[str, str]]]:
 def _deployed() -> Iterator[tuple[Any, str, dict[str, Any]]]:
     for backend in list(cloudformation_backends[ACCOUNT].values()):
         for stack in list(backend.stacks.values()):
-            for name, text in stack.resource_map._resource_json_map.items():
-                yield stack, name, text
+            resources = stack.resource_map
+            for name, text in resources._resource_json_map.items():
+                if name in resources._parsed_resources:  # else its condition is false
+                    yield stack, name, text
 
 
 def _skipped(stack: Any, name: str, text: dict[str, Any]) -> Iterator[dict[str, str]]:

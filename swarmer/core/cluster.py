@@ -13,12 +13,12 @@ from enum import StrEnum
 from functools import partial
 from ipaddress import IPv4Network
 from itertools import chain
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from swarmer.core import network_plan
-from swarmer.core.network_plan import Refused, listed, shown
+from swarmer.core.network_plan import Refused, listed, shown, whole_number
 
 QUORUM_SIZES: Final = (1, 3, 5, 7)
 QUORUM_CHOICE: Final = "1, 3, 5 or 7"
@@ -52,7 +52,6 @@ class Egress(StrEnum):
 
 
 SIZE_KEYS: Final = ("size", "min", "max")
-ABOUT_GROUPS: Final = frozenset({"groups", "roles", *SIZE_KEYS})
 
 
 @dataclass(frozen=True)
@@ -62,23 +61,12 @@ class Fault:
     key: Key
     message: str
     advice: str
-    needs: frozenset[str] = ABOUT_GROUPS
-    """Keys it looked at: where one of them is wrong by itself, this fault says nothing."""
-
-
-# -- rules about one value ------------------------------------------------------------------
-
-
-def _whole_number(value: object, *, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Refused(f"{shown(value)} is not a whole number", f"write {low} to {high}, without quotes")
-    if not low <= value <= high:
-        raise Refused(f"{shown(value)} is too {'small' if value < low else 'large'}", f"take {low} to {high}")
-    return value
+    needs: frozenset[Key]
+    """What it looked at: where one of them is wrong by itself, this fault says nothing."""
 
 
 def _whole_number_or_none(value: object, *, low: int) -> int | None:
-    return None if value is None else _whole_number(value, low=low, high=MOST_NODES)
+    return None if value is None else whole_number(value, low=low, high=MOST_NODES)
 
 
 def _truth(value: object) -> bool:
@@ -119,8 +107,6 @@ _cluster_name = partial(network_plan.name, longest=LONGEST_CLUSTER_NAME, hyphens
 _group_name = partial(network_plan.name, longest=LONGEST_GROUP_NAME)
 Bound = Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=0))]
 
-# -- the shape ------------------------------------------------------------------------------
-
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,16 +122,9 @@ class Model(BaseModel):
         return self
 
 
-def check(model: type[Model], field: str, value: object) -> Any:
-    """`value` as that field holds it, by that field's rule alone. Raises Refused."""
-    for rule in model.model_fields[field].metadata:
-        value = rule.func(value)
-    return value
-
-
 class Network(Model):
     cidr: Annotated[str, BeforeValidator(network_plan.vpc_cidr)] = "10.42.0.0/16"
-    zones: Annotated[int, BeforeValidator(partial(_whole_number, low=1, high=network_plan.MOST_ZONES))] = 3
+    zones: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=network_plan.MOST_ZONES))] = 3
     egress: Annotated[Egress, BeforeValidator(_egress)] = Egress.ONE_NAT
     service_ports: Annotated[str, BeforeValidator(network_plan.service_ports)] = "30000-60999"
     """What people's services may use between nodes and from the VPN; `network_plan.port_range` splits it."""
@@ -167,7 +146,7 @@ class Group(Model):
     max: Bound = None
     instance_type: Annotated[str, BeforeValidator(_instance_type)] = "t3.small"
     spot: Annotated[bool, BeforeValidator(_truth)] = False
-    disk: Annotated[int, BeforeValidator(partial(_whole_number, low=8, high=16384))] = 20
+    disk: Annotated[int, BeforeValidator(partial(whole_number, low=8, high=16384))] = 20
     """GiB of the root volume."""
 
     @property
@@ -184,17 +163,12 @@ class Group(Model):
         return self.size if self.size is not None else self.max or 0
 
     @property
-    def quorum_roles(self) -> tuple[Role, ...]:
-        """Those of its roles that decide by majority, sorted."""
-        return tuple(sorted(self.roles & QUORUM_ROLES.keys()))
-
-    @property
     def is_sized(self) -> bool:
         """Either size, or both min and max; always true but in a draft."""
         return (self.size is None) != (self.min is None) and (self.min is None) == (self.max is None)
 
     def faults(self) -> Iterator[Fault]:
-        return chain(_size_faults(self), _spot_faults(self))
+        return _group_faults(self)
 
 
 class Cluster(Model):
@@ -226,95 +200,97 @@ class Cluster(Model):
         return _total(self.groups)
 
     def faults(self) -> Iterator[Fault]:
-        rules = (_quorum_faults, _node_faults, _room_faults, _vpn_faults) if self.groups else (_vpn_faults,)
-        return chain(_group_list_faults(self), *(rule(self) for rule in rules))
+        rules = (_quorum_faults, _worker_faults, _room_faults) if self.groups else ()
+        return chain(_group_list_faults(self), *(rule(self) for rule in rules), _vpn_faults(self.network))
 
 
-# -- rules about several values -------------------------------------------------------------
-
-
-def _size_faults(group: Group) -> Iterator[Fault]:
-    at = ("groups", group.name)
+def _group_faults(group: Group) -> Iterator[Fault]:
     given = [key for key in SIZE_KEYS if getattr(group, key) is not None]
+    held = listed([plural for role, plural in QUORUM_ROLES.items() if role in group.roles])
     if not given:
-        yield Fault(at, "the group has no size", "write size: 3, or both min and max")
+        yield _group_fault(group, "the group has no size", "write size: 3, or both min and max")
     elif group.size is not None and len(given) > 1:
-        yield Fault((*at, given[1]), f"{listed(given[1:])} beside size", "keep size, or both min and max")
-    elif group.size is None and group.quorum_roles:
-        message = f"a group of {_held(group)} must not grow and shrink"
-        yield Fault((*at, given[0]), message, f"write size: {QUORUM_CHOICE} instead")
+        message = f"{listed(given[1:])} beside size"
+        yield _group_fault(group, message, "keep size, or both min and max", given[1])
+    elif group.size is None and held:
+        advice = f"write size: {QUORUM_CHOICE} instead"
+        yield _group_fault(group, f"a group of {held} must not grow and shrink", advice, given[0])
     elif given in (["min"], ["max"]):
-        yield Fault((*at, given[0]), f"{given[0]} stands alone", "write both min and max, or size")
+        yield _group_fault(group, f"{given[0]} stands alone", "write both min and max, or size", given[0])
     elif (group.min or 0) > group.largest:
-        yield Fault((*at, "min"), f"{group.min} is more than max, which is {group.max}", "take min up to max")
-
-
-def _spot_faults(group: Group) -> Iterator[Fault]:
-    if group.spot and group.quorum_roles:
-        message = f"AWS may take spot nodes away at any time, but {_held(group)} must stay"
+        yield _group_fault(group, f"{group.min} is more than max, {group.max}", "take min up to max", "min")
+    if group.spot and held:
+        message = f"AWS may take spot nodes away at any time, but {held} must stay"
         advice = "take spot out, or give these roles to another group"
-        yield Fault(("groups", group.name, "spot"), message, advice, frozenset({"spot", "roles"}))
+        yield Fault(("groups", group.name, "spot"), message, advice, frozenset())
+
+
+def _group_fault(group: Group, message: str, advice: str, *key: str) -> Fault:
+    return Fault(("groups", group.name, *key), message, advice, _needs((group,), *SIZE_KEYS))
 
 
 def _group_list_faults(cluster: Cluster) -> Iterator[Fault]:
     if not cluster.groups:
-        yield Fault(("groups",), "there is no group", "describe at least one")
+        yield Fault(("groups",), "there is no group", "describe at least one", _needs(()))
     if len({group.name for group in cluster.groups}) < len(cluster.groups):
-        yield Fault(("groups",), "two groups have the same name", "rename one of them")
+        yield Fault(("groups",), "two groups have the same name", "rename one of them", _needs(()))
 
 
 def _quorum_faults(cluster: Cluster) -> Iterator[Fault]:
+    needs = _needs(cluster.groups, "roles")
     wrong: dict[tuple[Group, ...], list[str]] = {}
     for role, plural in QUORUM_ROLES.items():
         holders = cluster.with_role(role)
         if not holders:
             advice = f"give it to a group of size {QUORUM_CHOICE}"
-            yield Fault(("groups",), f"no group has the role {role}", advice, frozenset({"groups", "roles"}))
+            yield Fault(("groups",), f"no group has the role {role}", advice, needs)
         elif all(group.is_sized for group in holders) and _total(holders) not in QUORUM_SIZES:
             wrong.setdefault(holders, []).append(plural)
-    yield from (_wrong_total(holders, plurals) for holders, plurals in wrong.items())
+    for holders, plurals in wrong.items():
+        advice = f"take {QUORUM_CHOICE} {listed(plurals)}, they decide by majority"
+        key = ("groups", holders[0].name, "size")
+        yield Fault(key, _wrong_total(holders), advice, needs | _needs(holders, *SIZE_KEYS))
 
 
-def _wrong_total(holders: tuple[Group, ...], plurals: list[str]) -> Fault:
+def _wrong_total(holders: tuple[Group, ...]) -> str:
     total = _total(holders)
-    message = f"{total} is {'even' if total % 2 == 0 else 'too many'}"
-    if len(holders) > 1:
-        message = f"{listed([group.name for group in holders])} have {total} together, {message}"
-    advice = f"take {QUORUM_CHOICE} {listed(plurals)}, they decide by majority"
-    return Fault(("groups", holders[0].name, "size"), message, advice)
+    fault = f"{total} is {'even' if total % 2 == 0 else 'too many'}"
+    together = f"{listed([group.name for group in holders])} have {total} together, "
+    return fault if len(holders) == 1 else together + fault
 
 
-def _node_faults(cluster: Cluster) -> Iterator[Fault]:
-    if not all(group.is_sized for group in cluster.groups):
-        return
-    if not sum(group.smallest for group in cluster.with_role(Role.SWARM_WORKER)):
+def _worker_faults(cluster: Cluster) -> Iterator[Fault]:
+    workers = cluster.with_role(Role.SWARM_WORKER)
+    if all(group.is_sized for group in workers) and not sum(group.smallest for group in workers):
         advice = f"give the role {Role.SWARM_WORKER} to a group that always has a node"
-        yield Fault(("groups",), "there need not be any node that runs tasks", advice)
-    if cluster.nodes > MOST_NODES:
-        yield Fault(("groups",), f"up to {cluster.nodes} nodes are too many", f"take {MOST_NODES} at most")
+        needs = _needs(cluster.groups, "roles") | _needs(workers, *SIZE_KEYS)
+        yield Fault(("groups",), "no group is sure to have a node that runs tasks", advice, needs)
 
 
 def _room_faults(cluster: Cluster) -> Iterator[Fault]:
     cidr, zones = cluster.network.cidr, cluster.network.zones
+    needs = _needs(cluster.groups, *SIZE_KEYS)
+    if cluster.nodes > MOST_NODES:
+        message, advice = f"up to {cluster.nodes} nodes are too many", f"take {MOST_NODES} at most"
+        yield Fault(("groups",), message, advice, needs)
     # Each group spreads over the zones by itself, and launches a replacement before it terminates a node.
     needed = sum(-(-(group.largest + 1) // zones) for group in cluster.groups)
     smallest = network_plan.smallest_cidr_prefix(zones, needed)
     if IPv4Network(cidr).prefixlen > smallest:
         message = f"{cidr} has no room for {needed} nodes (replacements included) in each of {zones} zones"
-        needs = ABOUT_GROUPS | {"cidr", "zones"}
+        needs |= {("network", "cidr"), ("network", "zones")}
         yield Fault(("network", "cidr"), message, f"take /{smallest} or larger", needs)
 
 
-def _vpn_faults(cluster: Cluster) -> Iterator[Fault]:
-    cidr, vpn_cidr = cluster.network.cidr, cluster.network.vpn_cidr
-    if IPv4Network(cidr).overlaps(IPv4Network(vpn_cidr)):
-        message = f"{vpn_cidr} overlaps network.cidr, {cidr}"
-        needs = frozenset({"cidr", "vpn_cidr"})
+def _vpn_faults(network: Network) -> Iterator[Fault]:
+    if IPv4Network(network.cidr).overlaps(IPv4Network(network.vpn_cidr)):
+        message = f"{network.vpn_cidr} overlaps network.cidr, {network.cidr}"
+        needs = frozenset({("network", "cidr"), ("network", "vpn_cidr")})
         yield Fault(("network", "vpn_cidr"), message, "take addresses apart from it", needs)
 
 
-def _held(group: Group) -> str:
-    return listed([QUORUM_ROLES[role] for role in group.quorum_roles])
+def _needs(groups: tuple[Group, ...], *keys: str) -> frozenset[Key]:
+    return frozenset({("groups",), *(("groups", group.name, key) for group in groups for key in keys)})
 
 
 def _total(groups: tuple[Group, ...]) -> int:

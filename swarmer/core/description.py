@@ -7,15 +7,16 @@ scalars are null, true, false and decimal numbers as in YAML 1.2, else text (`no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
 
-from swarmer.core.cluster import Cluster, Fault, Group, Key, Model, Network, Registry, Role, check
+from swarmer.core.cluster import Cluster, Group, Key, Model, Network, Registry, Role
 from swarmer.core.network_plan import Refused, listed, shown
 
 LIMIT_BYTES: Final = 64 * 1024
@@ -30,7 +31,7 @@ PLAIN_WORDS: Final = {
 MAY_BE_NULL: Final[frozenset[Key]] = frozenset({("registry", "bucket")})
 GROUP_KEYS: Final = tuple(key for key in Group.model_fields if key != "name")
 
-M = TypeVar("M", bound=Model)
+Section = TypeVar("Section", Network, Registry)
 Entries = dict[str, yaml.Node]
 
 
@@ -94,8 +95,8 @@ def _read(path: Path) -> str:
 def _bytes(path: Path) -> bytes:
     """At most LIMIT_BYTES, of a regular file: a pipe or a device might never end."""
     if not path.is_file():
-        what = "is a directory" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
-        raise Refused(what, "name a file like servers.yml")
+        what = "a directory" if path.is_dir() else "no regular file"
+        raise Refused(f"is {what}" if path.exists() else "does not exist", "name a file like servers.yml")
     with path.open("rb") as stream:
         data = stream.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
@@ -109,8 +110,8 @@ def _bytes(path: Path) -> bytes:
 def _compose(text: str, file: str) -> yaml.MappingNode:
     """The root of the only document, bounded in depth and free of aliases. Raises Invalid."""
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            _refuse_odd_yaml(event)
+        if odd := _oddity(text, file):
+            raise Invalid([odd])
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as exc:
         raise Invalid([_yaml_problem(exc, text, file)]) from exc
@@ -119,23 +120,46 @@ def _compose(text: str, file: str) -> yaml.MappingNode:
         raise Invalid([Problem(file, 0, "", f"not YAML: {exc}", advice)]) from exc
     if not isinstance(root, yaml.MappingNode):
         what = f"{shown(_plain(root))} stands where keys should" if root else "the file is empty"
-        raise Invalid([Problem(file, _line(root) if root else 0, "", what, "write keys, see docs/servers.md")])
+        line = _line(root) if root else 0
+        raise Invalid([Problem(file, line, "", what, "write keys and values, see docs/servers.md")])
     return root
+
+
+def _oddity(text: str, file: str) -> Problem | None:
+    """What must not reach `yaml.compose`, which recurses and expands."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        line = _line(event)
+        if depth > LIMIT_DEPTH:
+            return Problem(file, line, "", "is nested too deeply", "a description has four levels")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            advice = "write the value out, or put it in quotes"
+            return Problem(file, line, "", "anchors (&) and aliases (*) are not used here", advice)
+        if getattr(event, "tag", None):
+            advice = "take the tag out, or put the value in quotes"
+            return Problem(file, line, "", "tags (!) are not used here", advice)
+    return None
+
+
+def _line(marked: yaml.Node | yaml.Event) -> int:
+    """From 1; 0 where PyYAML left the mark out."""
+    return marked.start_mark.line + 1 if marked.start_mark else 0
 
 
 def _yaml_problem(exc: yaml.YAMLError, text: str, file: str) -> Problem:
     advice = "look at the colons, quotes, brackets and indentation here and in the line above"
     if isinstance(exc, yaml.reader.ReaderError):
         line = text.count("\n", 0, exc.position) + 1
-        return Problem(file, line, "", "is not YAML: it holds a control character", "delete it")
+        return Problem(file, line, "", "not YAML: it holds a control character", "delete it")
     if not isinstance(exc, yaml.MarkedYAMLError) or exc.problem_mark is None:
-        return Problem(file, 0, "", "is not YAML", advice)
+        return Problem(file, 0, "", "not YAML", advice)
     message = exc.problem or exc.context or "unreadable"
     if "'\\t'" in message:
         message, advice = "a tab stands here", "YAML indents with spaces only"
     elif exc.context == "expected a single document in the stream":
         message, advice = "a second document begins", "describe one cluster per file and take --- out"
-    return Problem(file, exc.problem_mark.line + 1, "", f"is not YAML: {message}", advice)
+    return Problem(file, exc.problem_mark.line + 1, "", f"not YAML: {message}", advice)
 
 
 def _plain(node: yaml.Node) -> Any:
@@ -145,9 +169,16 @@ def _plain(node: yaml.Node) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item) for item in node.value]
     text = str(node.value)
-    if node.style:  # quoted
+    if getattr(node, "style", None):  # quoted
         return text
     return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,99})", text) else PLAIN_WORDS.get(text, text)
+
+
+def _check(model: type[Model], field: str, value: object) -> Any:
+    """`value` as that field holds it, by that field's validators alone. Raises Refused."""
+    for rule in model.model_fields[field].metadata:
+        value = rule.func(value)
+    return value
 
 
 # -- from YAML nodes to a cluster -------------------------------------------------------------
@@ -172,12 +203,12 @@ class _Draft:
             registry=self._section(Registry, entries, ("registry",)),
             groups=self._groups(entries),
         )
-        for group in draft.groups:
-            self._judge(group.faults(), ("groups", group.name))
-        self._judge(draft.faults(), ())
+        for fault in chain(*(group.faults() for group in draft.groups), draft.faults()):
+            if not fault.needs & self._broken:
+                self._add(fault.key, fault.message, fault.advice)
         return draft
 
-    def _section(self, model: type[M], entries: Entries, key: Key) -> M:
+    def _section(self, model: type[Section], entries: Entries, key: Key) -> Section:
         keys = tuple(model.model_fields)
         own = self._entries(entries[key[-1]], key, keys) if key[-1] in entries else {}
         return model.model_construct(**self._values(model, own, key, keys))
@@ -189,17 +220,19 @@ class _Draft:
             return tuple(self._group(node, (*key, name)) for name, node in own.items())
         if key not in self._broken:
             self._add(key, "is missing", "describe at least one group")
+            self._broken.add(key)
         return ()
 
     def _group(self, node: yaml.Node, key: Key) -> Group:
         try:
-            check(Group, "name", key[-1])
+            _check(Group, "name", key[-1])
         except Refused as refused:
             self._add(key, refused.message, refused.advice)
         entries = self._entries(node, key, GROUP_KEYS)
         values = {"roles": frozenset(), **self._values(Group, entries, key, GROUP_KEYS)}
         if "roles" not in entries and (*key, "roles") not in self._broken:
             self._add((*key, "roles"), "is missing", f"write roles: [{', '.join(Role)}], or some of them")
+            self._broken.add((*key, "roles"))
         return Group.model_construct(name=key[-1], **values)
 
     def _entries(self, node: yaml.Node, key: Key, known: tuple[str, ...]) -> Entries:
@@ -207,12 +240,12 @@ class _Draft:
         if not isinstance(node, yaml.MappingNode):
             what = "has no value" if _plain(node) is None else f"{shown(_plain(node))} is not a mapping"
             self._add(key, what, "write keys below it, or take it out")
-            self._broken.update((*key, name) for name in known)
+            self._broken.update([key, *((*key, name) for name in known)])
             return {}
         entries: Entries = {}
         for name_node, value in node.value:
             name = name_node.value if isinstance(name_node, yaml.ScalarNode) else shown(_plain(name_node))
-            line = name_node.start_mark.line + 1
+            line = _line(name_node)
             if name in entries:
                 problem = f"stands here again, first on line {self._lines[*key, name]}"
                 self._add((*key, name), problem, "keep one of them", line)
@@ -224,7 +257,7 @@ class _Draft:
                 entries[name] = value
         return entries
 
-    def _values(self, model: type[Model], entries: Entries, key: Key, names: tuple[str, ...]) -> dict[str, Any]:
+    def _values(self, model: type[Model], entries: Entries, key: Key, names: Iterable[str]) -> dict[str, Any]:
         """The right values among those named; a wrong one becomes a problem."""
         values = {}
         for name in filter(entries.__contains__, names):
@@ -232,19 +265,14 @@ class _Draft:
                 values[name] = self._value(model, entries[name], (*key, name))
             except Refused as refused:
                 self._add((*key, name), refused.message, refused.advice)
+                self._broken.add((*key, name))
         return values
 
     def _value(self, model: type[Model], node: yaml.Node, key: Key) -> Any:
         value = _plain(node)
         if value is None and key not in MAY_BE_NULL:
             raise Refused("has no value", "write one, or take the line out")
-        return check(model, key[-1], value)
-
-    def _judge(self, faults: Iterator[Fault], key: Key) -> None:
-        broken = {wrong[-1] for wrong in self._broken if wrong[: len(key)] == key}
-        for fault in faults:
-            if not fault.needs & broken:
-                self._add(fault.key, fault.message, fault.advice)
+        return _check(model, key[-1], value)
 
     def _add_unknown(self, key: Key, known: tuple[str, ...]) -> None:
         near = get_close_matches(key[-1], known, n=1)

@@ -37,8 +37,8 @@ SERVICE_REGISTRY: Final = "registry"
 KV_ROOT: Final = "swarmer/"
 KV_SWARM_LOCK: Final = "swarmer/swarm/lock"
 KV_SWARM_ID: Final = "swarmer/swarm/id"
-KV_TOKEN_WORKER: Final = "swarmer/swarm/token/worker"
-KV_TOKEN_MANAGER: Final = "swarmer/swarm/token/manager"
+KV_TOKEN_WORKER: Final = "swarmer/swarm/token/worker"  # noqa: S105 - the key, not the token
+KV_TOKEN_MANAGER: Final = "swarmer/swarm/token/manager"  # noqa: S105
 KV_REGISTRY_LOCK: Final = "swarmer/registry/lock"
 
 # -- paths on a node --------------------------------------------------------------------------

@@ -183,6 +183,15 @@ def text(value: object) -> str:
     return value
 
 
+def whole_number(value: object, *, low: int, high: int) -> int:
+    """`value` if it is one from `low` to `high`. Raises Refused."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refused(f"{shown(value)} is not a whole number", f"write {low} to {high}, without quotes")
+    if not low <= value <= high:
+        raise Refused(f"{shown(value)} is too {'small' if value < low else 'large'}", f"take {low} to {high}")
+    return value
+
+
 def name(value: object, *, longest: int, hyphens: bool = True) -> str:
     """`value` if it is one DNS label that AWS, Consul and Docker take as well. Raises Refused."""
     label = text(value)
@@ -205,11 +214,11 @@ def domain(value: object) -> str:
     if len(whole) > LONGEST_DOMAIN:
         raise Refused(f"the domain has {len(whole)} characters", f"take at most {LONGEST_DOMAIN}")
     if whole.rpartition(".")[2] in LOCAL_DOMAINS:
-        raise Refused(f"{shown(whole)} is resolved by each machine itself", "take a name like swarmer.internal")
+        raise Refused(f"{shown(whole)} is resolved by each machine itself", "take one like swarmer.internal")
     outside = [known for known in OUTSIDE_NAMES if f".{known}".endswith(f".{whole}")]
     if outside or len(whole) == 2:
         hidden = listed(outside) if outside else "a country's names"
-        raise Refused(f"{shown(whole)} would hide {hidden} from the nodes", "take a name like swarmer.internal")
+        raise Refused(f"{shown(whole)} would hide {hidden} from the nodes", "take one like swarmer.internal")
     return whole
 
 

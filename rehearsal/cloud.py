@@ -1,0 +1,184 @@
+"""AWS on this machine (rehearsal.aws as a daemon) and the real CDK CLI against it."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+
+from rehearsal import ground, machine
+from rehearsal.ground import Ground, Problem
+from rehearsal.nodes import Node, from_instance
+from swarmer.core import names
+
+COMMAND: Final = "rehearsal.aws"
+START_S: Final = 30.0
+ACCOUNT: Final = "123456789012"
+"""Moto's."""
+CDK_QUIET: Final = {
+    "CDK_DISABLE_VERSION_CHECK": "1",
+    "CDK_DISABLE_CLI_TELEMETRY": "1",
+    "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+    "NO_COLOR": "1",
+}
+
+
+def daemon_pid(g: Ground) -> int | None:
+    """Of the running daemon of this cluster."""
+    path = g.state / "aws.pid"
+    if not path.exists():
+        return None
+    pid = int(path.read_text())
+    return pid if machine.is_running(pid, COMMAND) else None
+
+
+def ensure_aws(g: Ground) -> bool:
+    """Start AWS on this machine; raises Problem where its port is taken."""
+    if daemon_pid(g):
+        return False
+    ready = g.state / "aws.ready"
+    ready.unlink(missing_ok=True)
+    addresses = [f"127.0.0.1:{g.aws_port}", f"{g.gateway}:{g.aws_port}"]
+    with (g.state / "aws.log").open("wb") as log:
+        daemon = subprocess.Popen(
+            [
+                *(
+                    sys.executable,
+                    "-m",
+                    COMMAND,
+                    "--pid-file",
+                    str(g.state / "aws.pid"),
+                    "--ready-file",
+                    str(ready),
+                ),
+                *(word for address in addresses for word in ("--listen", address)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=ground.ROOT,
+        )
+    deadline_s = time.monotonic() + START_S
+    while not ready.exists():
+        if daemon.poll() is not None:
+            raise Problem(
+                _tail(g, "aws.log", 1) or "AWS on this machine did not start", status=daemon.returncode
+            )
+        if time.monotonic() > deadline_s:
+            daemon.kill()
+            raise Problem(
+                f"AWS on this machine did not start within {START_S:.0f} s: see {g.state}/aws.log", status=1
+            )
+        time.sleep(0.05)
+    return True
+
+
+def check_port(g: Ground) -> None:
+    """Raises Problem where somebody else listens on the port that AWS on this machine needs."""
+    if daemon_pid(g):
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", g.aws_port))
+        except OSError as exc:
+            raise Problem(
+                f"port {g.aws_port} on 127.0.0.1 is taken: end what listens there, or take another: "
+                f"swarmer up --aws-port {g.aws_port + 1}"
+            ) from exc
+
+
+def bootstrap_and_synthesise(g: Ground) -> None:
+    """`cdk bootstrap` and `cdk synth`, at the same time: neither needs the other."""
+    with ThreadPoolExecutor() as pool:
+        # Away from cdk.json, bootstrap has no app to synthesise first.
+        bootstrap = pool.submit(_cdk, g, "bootstrap", f"aws://{ACCOUNT}/{ground.REGION}", cwd=g.state)
+        out = str(g.state / "cdk.out")
+        _cdk(g, "synth", "--quiet", "--context", f"servers={g.servers}", "--output", out)
+        bootstrap.result()
+
+
+def deploy(g: Ground) -> None:
+    """`cdk deploy --all` of what was synthesised."""
+    options = ("--method", "direct", "--require-approval", "never", "--concurrency", "4")
+    _cdk(g, "deploy", "--all", "--app", str(g.state / "cdk.out"), *options)
+
+
+def _cdk(g: Ground, verb: str, *argv: str, cwd: Path = ground.ROOT) -> None:
+    log = f"cdk-{verb}.log"
+    with (g.state / log).open("wb") as written:
+        done = subprocess.run(
+            [str(machine.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            env=machine.node_environment(ground.aws_environment(g.aws_url) | CDK_QUIET),
+            cwd=cwd,
+            check=False,
+        )
+    if done.returncode:
+        raise Problem(f"cdk {verb} failed:\n{_tail(g, log, 15)}\n(all of it: {g.state / log})", status=1)
+
+
+def _tail(g: Ground, log: str, lines: int) -> str:
+    return "\n".join((g.state / log).read_text(errors="replace").rstrip().splitlines()[-lines:])
+
+
+# -- what was deployed --------------------------------------------------------------------
+
+
+@lru_cache
+def _client(service: str, url: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=ground.REGION,
+        aws_access_key_id="rehearsal",
+        aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
+        config=Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20),
+    )
+
+
+def instances(g: Ground, running: dict[str, str] | None = None) -> list[Node]:
+    """The cluster's nodes as EC2 has them; `running`: which of their machines run. Raises Problem."""
+    ec2 = _client("ec2", g.aws_url)
+    filters = [
+        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
+        {"Name": "tag-key", "Values": [names.TAG_GROUP]},
+        {"Name": "instance-state-name", "Values": ["pending", "running"]},
+    ]
+    try:
+        pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
+        found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
+        nodes = [_node(ec2, each, running) for each in found]
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+        raise Problem(f"AWS on this machine does not answer: {exc}", status=1) from exc
+    order = {group.name: position for position, group in enumerate(g.cluster.groups)}
+    return sorted(nodes, key=lambda node: (order.get(node.expected.group, len(order)), node.name))
+
+
+def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) -> Node:
+    found = ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
+    text = base64.b64decode(found["UserData"].get("Value", "")).decode()
+    node = from_instance(instance, text, runs=True)
+    if running is None or node.name in running:
+        return node
+    return from_instance(instance, text, runs=False)
+
+
+def outputs(g: Ground) -> dict[str, str]:
+    """Outputs of the cluster's stacks."""
+    found = _client("cloudformation", g.aws_url).describe_stacks()["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for stack in found for each in stack.get("Outputs", ())}

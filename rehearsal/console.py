@@ -1,0 +1,67 @@
+"""What nodes say on their consoles while they boot: progress without asking them anything."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from rehearsal import engine
+from rehearsal.ground import Ground
+from rehearsal.nodes import container_name
+
+SAID = re.compile(r"swarmer: (?P<text>.*)$")
+CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
+
+
+@dataclass
+class Console:
+    """One node's console, followed from `since` (RFC 3339) on."""
+
+    ground: Ground
+    node: str
+    since: str
+    phase: str = "boots"
+    is_ready: bool = False
+    death: str = ""
+    """Why the node is dead; empty while it is not."""
+    ready_s: float | None = None
+    """When it said ready, on the monotonic clock."""
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    _process: subprocess.Popen[str] | None = None
+
+    def follow(self) -> None:
+        """Read it in a thread of its own until `close` or the end of the container."""
+        name = container_name(self.ground, self.node)
+        self._process = engine.stream("logs", "-f", "--since", self.since, name)
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        for line in process.stdout or ():
+            self.hear(CONTROL.sub("", line).rstrip())
+        if self._process is not None and not self.death:
+            self.death = "its machine stopped"
+
+    def hear(self, line: str) -> None:
+        """Take in one line."""
+        if line:
+            self.last.append(line)
+        if not (said := SAID.search(line)):
+            return
+        text = said["text"]
+        if text.startswith("dead: "):
+            self.death = text.removeprefix("dead: ")
+        elif text == "ready":
+            self.is_ready, self.ready_s = True, time.monotonic()
+        if not text.startswith(("registrator:", "serves")):
+            self.phase = text
+
+    def close(self) -> None:
+        """Stop reading."""
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            process.wait()

@@ -1,0 +1,66 @@
+"""`swarmer down`: nothing of the rehearsal is left, however it came to an end."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Final
+
+from rehearsal import engine, ground, machine
+from rehearsal.ground import Ground
+from swarmer.adapters import process
+
+AWS: Final = "rehearsal.aws"
+
+
+def remove(g: Ground) -> None:
+    """Of one cluster: daemon, containers with their volumes, network, state."""
+    _stop_daemon(g.state)
+    _remove_containers(**{ground.LABEL_CLUSTER: g.cluster.name})
+    for network in engine.networks(**{ground.LABEL_CLUSTER: g.cluster.name}):
+        engine.docker("network", "rm", network)
+    shutil.rmtree(g.state, ignore_errors=True)
+
+
+def remove_all() -> list[str]:
+    """Of every cluster of this checkout, with no servers.yml needed; what was removed, in words."""
+    done = []
+    for state in sorted((ground.STATE / "clusters").glob("*")):
+        _stop_up(state)
+        if _stop_daemon(state):
+            done.append(f"AWS of {state.name}")
+    if machine.engine_version() is not None:
+        removed = _remove_containers()
+        done += [f"{removed} node containers"] if removed else []
+        for network in engine.networks():
+            engine.docker("network", "rm", network)
+            done.append("their network")
+        done += ["the Docker Engine that was started for it"] if machine.stop_engine_of_ours() else []
+    shutil.rmtree(ground.STATE / "clusters", ignore_errors=True)
+    return done
+
+
+def _remove_containers(**labels: str) -> int:
+    ids = [each["Id"] for each in engine.containers(**labels)]
+    if ids:
+        engine.docker("rm", "-f", "-v", *ids)
+    return len(ids)
+
+
+def _stop_daemon(state: Path) -> bool:
+    return _stop_recorded(state / "aws.pid", AWS)
+
+
+def _stop_up(state: Path) -> bool:
+    """An `up` that is still at work would make anew what is removed."""
+    return _stop_recorded(state / "up.pid", "swarmer")
+
+
+def _stop_recorded(path: Path, command: str) -> bool:
+    with contextlib.suppress(OSError, ValueError, process.Failed):
+        pid = int(path.read_text())
+        if machine.is_running(pid, command):
+            machine.stop(pid, command, within_s=20)
+            return True
+    return False

@@ -1,0 +1,56 @@
+"""This machine's own Docker Engine, through its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any, Final
+
+from rehearsal import ground
+from swarmer.adapters import process
+
+HOST_VARIABLE: Final = "SWARMER_DOCKER_HOST"
+"""Where the engine is. Not DOCKER_HOST: people point that at the cluster, which must not rehearse itself."""
+
+
+def environment() -> dict[str, str]:
+    """Of every docker command that means this machine's engine."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
+    return kept | {"DOCKER_HOST": os.environ.get(HOST_VARIABLE, "unix:///var/run/docker.sock")}
+
+
+def docker(*argv: str, timeout_s: float = 120, stdin: bytes = b"") -> str:
+    """Standard output of `docker ARGV`; raises process.Failed."""
+    return process.run(["docker", *argv], timeout_s=timeout_s, env=environment(), stdin=stdin).strip()
+
+
+def stream(*argv: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    """`docker ARGV` as a process whose output is read line by line."""
+    return subprocess.Popen(
+        ["docker", *argv],
+        env=environment(),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        bufsize=1,
+    )
+
+
+def containers(**labels: str) -> list[dict[str, Any]]:
+    """Containers of this checkout, running or not, as `docker inspect` prints them."""
+    ids = docker("ps", "-aq", *_filters(labels)).split()
+    found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
+    return found
+
+
+def networks(**labels: str) -> list[str]:
+    """Networks of this checkout."""
+    return docker("network", "ls", "-q", *_filters(labels)).split()
+
+
+def _filters(labels: dict[str, str]) -> list[str]:
+    wanted = {ground.LABEL_REHEARSAL: str(ground.ROOT), **labels}
+    return [word for key, value in wanted.items() for word in ("--filter", f"label={key}={value}")]

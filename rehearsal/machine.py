@@ -1,0 +1,174 @@
+"""What this machine needs for a rehearsal: Docker Engine, mmdebstrap, the CDK's command line.
+
+Installed where that can be done without asking (Debian, as root); else one line says what to install.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from rehearsal import engine, ground
+from rehearsal.ground import Problem
+from swarmer.adapters import process
+
+DOCKERD_PID: Final = ground.STATE / "dockerd.pid"
+"""Of a dockerd that we started by hand, where no systemd does; `down` ends it again."""
+DOCKERD_START_S: Final = 30.0
+BIN: Final = ground.ROOT / ".venv/bin"
+CDK: Final = ground.ROOT / "node_modules/.bin/cdk"
+
+
+def can_install() -> bool:
+    """Debian (or what derives from it), as root."""
+    return os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get") is not None
+
+
+def ensure_packages(*wanted: tuple[str, str]) -> bool:
+    """Install Debian packages whose command is missing: `(command, package)`. Raises Problem."""
+    missing = [package for command, package in wanted if shutil.which(command) is None]
+    if not missing:
+        return False
+    if not can_install():
+        packages = " ".join(missing)
+        raise Problem(
+            f"{packages}: not installed, and only root on Debian can have it installed for them; "
+            f"on Debian or Ubuntu: sudo apt-get install {packages}"
+        )
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-qy", "--no-install-recommends", *missing]
+    try:
+        process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
+        process.run(install, timeout_s=600, env=quiet)
+    except process.Failed as exc:
+        raise Problem(f"installing {' '.join(missing)} failed: {exc}", status=1) from exc
+    return True
+
+
+def engine_version() -> str | None:
+    """Of the Docker Engine that answers; None where none does."""
+    try:
+        return engine.docker("version", "-f", "{{.Server.Version}}", timeout_s=10)
+    except process.Failed:
+        return None
+
+
+def ensure_engine() -> str:
+    """A Docker Engine that answers; its version. Raises Problem."""
+    if version := engine_version():
+        return version
+    if host := os.environ.get(engine.HOST_VARIABLE):
+        raise Problem(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
+    ensure_packages(("dockerd", "docker.io"), ("docker", "docker.io"))
+    if version := engine_version():
+        return version
+    if os.geteuid() != 0:
+        raise Problem(
+            "Docker does not answer: start it with `sudo systemctl start docker`, "
+            "and see that `docker info` works for you"
+        )
+    _start_engine()
+    deadline_s = time.monotonic() + DOCKERD_START_S
+    while time.monotonic() < deadline_s:
+        if version := engine_version():
+            return version
+        time.sleep(0.2)
+    raise Problem(
+        f"dockerd does not answer {DOCKERD_START_S:.0f} s after its start: see {_dockerd_log()}", status=1
+    )
+
+
+def _dockerd_log() -> Path:
+    return ground.STATE / "dockerd.log"
+
+
+def _start_engine() -> None:
+    """By systemd where it runs, else as a process of its own."""
+    if Path("/run/systemd/system").exists():
+        try:
+            process.run(["systemctl", "start", "docker"])
+        except process.Failed as exc:
+            raise Problem(f"Docker could not be started: {exc}", status=1) from exc
+        return
+    ground.STATE.mkdir(exist_ok=True)
+    with _dockerd_log().open("ab") as log:
+        started = subprocess.Popen(
+            ["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
+    DOCKERD_PID.write_text(f"{started.pid}\n")
+
+
+def stop_engine_of_ours() -> bool:
+    """End the dockerd that we started, unless somebody else uses it by now."""
+    if not DOCKERD_PID.exists():
+        return False
+    pid = int(DOCKERD_PID.read_text())
+    if is_running(pid, "dockerd"):
+        if engine.docker("ps", "-q"):
+            return False
+        stop(pid, "dockerd", within_s=20)
+    DOCKERD_PID.unlink()
+    return True
+
+
+def is_running(pid: int, command: str) -> bool:
+    """Whether process `pid` is still the one whose command line has `command` in it."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return False
+    return command in words
+
+
+def stop(pid: int, command: str, *, within_s: float = 5) -> None:
+    """SIGTERM, and SIGKILL where that does not do."""
+    for number in (15, 9):
+        if not is_running(pid, command):
+            return
+        os.kill(pid, number)
+        deadline_s = time.monotonic() + within_s
+        while is_running(pid, command) and time.monotonic() < deadline_s:
+            # A child of ours stays a zombie until somebody waits for it.
+            _reap(pid)
+            time.sleep(0.05)
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def ensure_cdk() -> bool:
+    """The CDK's command line of package.json, under the Node that the virtualenv brings."""
+    wanted = json.loads((ground.ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    installed = ground.ROOT / "node_modules/aws-cdk/package.json"
+    if installed.exists() and json.loads(installed.read_text())["version"] == wanted:
+        return False
+    try:
+        argv = [
+            str(BIN / "npm"),
+            "ci",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+            "--prefix",
+            str(ground.ROOT),
+        ]
+        process.run(argv, timeout_s=600, env=node_environment())
+    except process.Failed as exc:
+        raise Problem(f"installing the CDK's command line failed: {exc}", status=1) from exc
+    return True
+
+
+def node_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`variables` (this process' where None), with the virtualenv's Node before any other."""
+    kept = dict(os.environ if variables is None else variables)
+    return {**kept, "PATH": f"{BIN}{os.pathsep}{kept['PATH']}"}

@@ -1,0 +1,153 @@
+"""Instances as node containers: the address, the user-data and the identity that AWS gave them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rehearsal import engine, ground
+from rehearsal.ground import Ground, Problem
+from swarmer.adapters import process
+from swarmer.core import names
+from swarmer.core.health import Expected
+
+CAPABILITIES: Final = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE")
+"""All but the one that a host may lack itself: `--privileged` fails there."""
+ISOLATION: Final = tuple(
+    word
+    for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
+    for word in ("--security-opt", option)
+)
+MOUNTS: Final = ("--tmpfs", "/run", "--tmpfs", "/tmp", "-v", "/var/lib/docker")  # noqa: S108 - inside the node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """An instance and the container that is its machine."""
+
+    expected: Expected
+    user_data: str
+
+    @property
+    def name(self) -> str:
+        return self.expected.name
+
+
+def container_name(g: Ground, node: str) -> str:
+    """A node's container on this machine's engine."""
+    return f"{g.cluster.name}.{node}"
+
+
+def create_arguments(g: Ground, node: Node, image: str, seed: Path) -> list[str]:
+    """`docker create` of a node container. Pure but for the look at the cgroup hierarchy."""
+    labels = {
+        ground.LABEL_REHEARSAL: str(ground.ROOT),
+        ground.LABEL_CLUSTER: g.cluster.name,
+        ground.LABEL_NODE: node.name,
+        ground.LABEL_INSTANCE: node.expected.instance_id,
+    }
+    return [
+        *("create", "-t", "--name", container_name(g, node.name)),
+        *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+        *("--network", g.network, "--ip", node.expected.address),
+        *CAPABILITIES,
+        *ISOLATION,
+        *MOUNTS,
+        *("-v", f"{seed}:/var/lib/cloud/seed/nocloud:ro", "-e", "container=docker"),
+        *cgroup_arguments(),
+        image,
+    ]
+
+
+def cgroup_arguments() -> tuple[str, ...]:
+    """How systemd gets its cgroups: version 2 is private to the container, version 1 is the host's."""
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        return ("--cgroupns=private",)
+    return ("-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-e", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
+
+
+def write_seed(g: Ground, node: Node) -> Path:
+    """The NoCloud seed: user-data as the launch template has it, and who the machine is."""
+    seed = g.state / "seeds" / node.expected.instance_id
+    seed.mkdir(parents=True, exist_ok=True)
+    (seed / "user-data").write_text(node.user_data)
+    meta = {
+        "instance-id": node.expected.instance_id,
+        "local-hostname": f"ip-{node.expected.address.replace('.', '-')}",
+        "local-ipv4": node.expected.address,
+        "availability-zone": node.expected.zone,
+        "region": ground.REGION,
+        "swarmer": {
+            "aws_endpoint_url": g.aws_url_for_nodes,
+            "metadata_endpoint": f"{g.aws_url_for_nodes}/imds/",
+        },
+    }
+    (seed / "meta-data").write_text(json.dumps(meta))
+    return seed
+
+
+def ensure_network(g: Ground) -> None:
+    """The docker network with the VPC's own CIDR, so that a node's address is its instance's."""
+    if engine.docker("network", "ls", "-q", "--filter", f"name=^{g.network}$"):
+        return
+    try:
+        engine.docker(
+            *("network", "create", "--label", f"{ground.LABEL_REHEARSAL}={ground.ROOT}"),
+            *("--label", f"{ground.LABEL_CLUSTER}={g.cluster.name}"),
+            *("--subnet", g.cluster.network.cidr, "--gateway", g.gateway, g.network),
+        )
+    except process.Failed as exc:
+        raise Problem(
+            f"{g.servers}: network.cidr: {g.cluster.network.cidr} cannot be a network on this machine "
+            f"({exc}): take a CIDR that nothing here uses"
+        ) from exc
+
+
+def ensure_created(g: Ground, node: Node, image: str) -> None:
+    """The container, not started yet."""
+    if engine.docker("ps", "-aq", "--filter", f"name=^{container_name(g, node.name)}$"):
+        return
+    engine.docker(*create_arguments(g, node, image, write_seed(g, node)))
+
+
+def start(g: Ground, *nodes: Node) -> None:
+    """Power on; a node that runs stays as it is."""
+    engine.docker("start", *(container_name(g, node.name) for node in nodes))
+
+
+def running(g: Ground) -> dict[str, str]:
+    """Name of each running node to the moment its container started (RFC 3339)."""
+    return {
+        each["Config"]["Labels"][ground.LABEL_NODE]: each["State"]["StartedAt"]
+        for each in engine.containers(**{ground.LABEL_CLUSTER: g.cluster.name})
+        if each["State"]["Running"]
+    }
+
+
+def find(g: Ground, known: list[str], text: str) -> str:
+    """The one node that `text` means: its name or a part that no other has."""
+    matches = [name for name in known if name == text] or [name for name in known if text in name]
+    if len(matches) == 1:
+        return matches[0]
+    what = f"{len(matches)} nodes have {text!r} in their name" if matches else f"no node is called {text!r}"
+    raise Problem(f"{what}; the nodes of {g.cluster.name}: {', '.join(known) or 'none'}")
+
+
+def from_instance(instance: dict[str, Any], user_data: str, runs: bool) -> Node:
+    """From an entry of DescribeInstances."""
+    tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
+    group = tags[names.TAG_GROUP]
+    return Node(
+        user_data=user_data,
+        expected=Expected(
+            name=names.node_name(group, instance["InstanceId"]),
+            instance_id=instance["InstanceId"],
+            group=group,
+            roles=tuple(tags[names.TAG_ROLES].split()),
+            address=instance["PrivateIpAddress"],
+            zone=instance["Placement"]["AvailabilityZone"],
+            runs=runs,
+        ),
+    )

@@ -1,0 +1,157 @@
+"""Looks at a cluster from outside its nodes' software, and from inside a container on each node."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from rehearsal import engine
+from rehearsal.ground import Ground
+from rehearsal.nodes import Node, container_name
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.consul import Unavailable as ConsulUnavailable
+from swarmer.adapters.docker import Engine, Unavailable
+from swarmer.core import names
+from swarmer.core.health import Seen, SwarmNode
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+
+MEMBER_STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
+"""Serf's, in this order: https://pkg.go.dev/github.com/hashicorp/serf/serf#MemberStatus"""
+ANSWER_S: Final = 6.0
+
+# In the node: the image that every node carries, then a container that tries each URL it is told.
+PROBE: Final = """
+docker image inspect swarmer/probe >/dev/null 2>&1 ||
+    docker import -c 'CMD ["/bin/sh"]' /opt/swarmer/probe.tar swarmer/probe >/dev/null
+exec docker run --rm -i --label swarmer.probe swarmer/probe sh -c '
+    while read -r url; do
+        wget -q -T 4 -O /dev/null "$url" && echo yes || echo no
+    done'
+"""
+
+
+class Probe:
+    """A container inside a node that says whether a URL answers there."""
+
+    def __init__(self, container: str) -> None:
+        self._process = engine.stream("exec", "-i", container, "sh", "-c", PROBE, stdin=subprocess.PIPE)
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._lines.put(line.strip())
+
+    def ask(self, url: str) -> None:
+        """Send one question."""
+        while not self._lines.empty():
+            self._lines.get_nowait()  # a late answer to an older question
+        with contextlib.suppress(OSError):
+            if self._process.stdin:
+                self._process.stdin.write(url + "\n")
+                self._process.stdin.flush()
+
+    def answer(self, deadline_s: float) -> bool:
+        """Whether the answer is yes; no answer by then (monotonic clock) is a no."""
+        try:
+            return self._lines.get(timeout=max(0.0, deadline_s - time.monotonic())) == "yes"
+        except queue.Empty:
+            return False
+
+    @property
+    def is_over(self) -> bool:
+        """It ended, or never began."""
+        return self._process.poll() is not None
+
+    def close(self) -> None:
+        """End of input ends the loop, and the container removes itself."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._process.wait(5)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Observer:
+    """A context; its probes live as long as it does."""
+
+    def __init__(self, g: Ground) -> None:
+        self._ground = g
+        self._probes: dict[str, Probe] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for probe in self._probes.values():
+            probe.close()
+
+    def look(self, nodes: Sequence[Node]) -> Seen:
+        """Ask only machines that run: the addresses of others lead nowhere."""
+        up = [node for node in nodes if node.expected.runs]
+        seen = _ask_consul(_addresses(up, CONSUL_SERVER, first=True))
+        swarm = _ask_swarm(_addresses(up, SWARM_MANAGER))
+        return Seen(**seen, swarm=swarm, answers=self._ask_probes(up))
+
+    def _ask_probes(self, nodes: Iterable[Node]) -> dict[str, bool]:
+        url = f"http://{names.registry_name(self._ground.cluster.domain)}/v2/"
+        wanted = {node.name: container_name(self._ground, node.name) for node in nodes}
+        for name, container in wanted.items():
+            if name not in self._probes or self._probes[name].is_over:
+                self._probes[name] = Probe(container)
+            self._probes[name].ask(url)
+        deadline_s = time.monotonic() + ANSWER_S
+        return {name: self._probes[name].answer(deadline_s) for name in wanted}
+
+
+def _addresses(nodes: Iterable[Node], role: str, *, first: bool = False) -> list[str]:
+    """Of the nodes with the role; `first`: then of the others too."""
+    having = [node.expected.address for node in nodes if role in node.expected.roles]
+    others = [node.expected.address for node in nodes if role not in node.expected.roles]
+    return having + (others if first else [])
+
+
+def _ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
+    for address in addresses:
+        with contextlib.suppress(ConsulUnavailable):
+            consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=3)
+            members = {
+                each["Name"]: MEMBER_STATES.get(each["Status"], "unknown") for each in consul.members()
+            }
+            found: dict[str, Any] = {"members": members, "leader": consul.leader()}
+            # Without a leader these two cannot be answered; what is known so far still stands.
+            with contextlib.suppress(ConsulUnavailable):
+                found["voters"] = frozenset(each["Node"] for each in consul.raft_servers() if each["Voter"])
+                for entry in consul.healthy(names.SERVICE_REGISTRY):
+                    found["holder"] = entry["Node"]["Node"]
+                    found["registry_address"] = f"{entry['Service']['Address']}:{entry['Service']['Port']}"
+            return found
+    return {}
+
+
+def _ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
+    for address in addresses:
+        with contextlib.suppress(Unavailable):
+            rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes()
+            return {row["Description"]["Hostname"]: _swarm_node(row) for row in rows}
+    return {}
+
+
+def _swarm_node(row: dict[str, Any]) -> SwarmNode:
+    manager = row.get("ManagerStatus") or {}
+    return SwarmNode(
+        state=row["Status"]["State"],
+        role=row["Spec"]["Role"],
+        reachability=manager.get("Reachability", ""),
+        is_leader=bool(manager.get("Leader")),
+    )

@@ -1,0 +1,121 @@
+"""What a person sees: steps with their seconds, live rows per node, tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console as Terminal
+from rich.live import Live
+from rich.table import Table
+
+from rehearsal.console import Console
+from rehearsal.nodes import Node
+from swarmer.core.health import Status
+
+GOOD = {"alive", "ready"}
+
+
+@dataclass
+class Show:
+    """Progress on `terminal`; moving pictures only where it is one."""
+
+    terminal: Terminal = field(default_factory=lambda: Terminal(highlight=False, stderr=True))
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of each step, in order."""
+
+    @contextmanager
+    def step(self, key: str, text: str) -> Iterator[Callable[[str], None]]:
+        """One step of a long work; yields what takes a word about its progress."""
+        began_s = time.monotonic()
+        details = [text]
+        with self.terminal.status(f"{text} …") as status:
+
+            def detail(word: str) -> None:
+                if self.terminal.is_terminal:
+                    status.update(f"{text}: {word} …")
+                else:
+                    self.terminal.print(f"  {text}: {word} …")
+
+            try:
+                yield lambda word: details.append(word) if word.startswith("=") else detail(word)
+            except BaseException:
+                self.terminal.print(f"[red]✗[/red] {text}")
+                raise
+        self.seconds[key] = time.monotonic() - began_s
+        result = "".join(f" {word[1:]}" for word in details[1:])
+        self.terminal.print(f"[green]✓[/green] {text}{result} [dim]({self.seconds[key]:.1f} s)[/dim]")
+
+    @contextmanager
+    def booting(self, nodes: Sequence[Node], consoles: dict[str, Console]) -> Iterator[Callable[[str], None]]:
+        """A row per node that follows its console; yields what takes the line below the rows."""
+        began_s, said = time.monotonic(), dict[str, str]()
+        note = ""
+        live = Live(console=self.terminal, refresh_per_second=5, transient=True)
+
+        def draw(word: str) -> None:
+            nonlocal note
+            if self.terminal.is_terminal:
+                live.update(_rows(nodes, consoles, began_s, word))
+                return
+            for name, console in consoles.items():
+                if said.get(name) != console.phase:
+                    said[name] = console.phase
+                    self.terminal.print(f"  {time.monotonic() - began_s:5.1f} s  {name}: {console.phase}")
+            if word != note:
+                note = word
+                self.terminal.print(f"  {time.monotonic() - began_s:5.1f} s  {word}")
+
+        if not self.terminal.is_terminal:
+            yield draw
+            return
+        with live:
+            yield draw
+
+
+def _rows(nodes: Sequence[Node], consoles: dict[str, Console], began_s: float, note: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for node in nodes:
+        console = consoles.get(node.name)
+        phase = console.phase if console else "runs"
+        mark = "[green]✓[/green]" if console is None or console.is_ready else "[yellow]…[/yellow]"
+        table.add_row(f"  {mark} {node.name}", node.expected.zone, phase)
+    table.add_row(f"  {time.monotonic() - began_s:.0f} s", "", note)
+    return table
+
+
+def status_table(status: Status) -> Table:
+    """The nodes of a cluster, a row each."""
+    table = Table(title=None, box=None, padding=(0, 2), header_style="bold")
+    for heading in ("NODE", "ROLES", "ADDRESS", "ZONE", "CONSUL", "SWARM", ""):
+        table.add_column(heading, no_wrap=heading != "ROLES")
+    for node in status.nodes:
+        table.add_row(
+            node.name,
+            " ".join(node.roles),
+            node.address,
+            node.zone,
+            _coloured(node.consul),
+            _coloured(node.swarm) + (f" {node.swarm_role}" if node.swarm_role else ""),
+            "registry" if node.name == status.registry.holder else "",
+        )
+    return table
+
+
+def _coloured(state: str) -> str:
+    return f"[{'green' if state in GOOD else 'red'}]{state}[/]"
+
+
+def next_steps(status: Status, *, domain: str, docker_host: str, registry: str, dns: str) -> str:
+    """What to type now."""
+    return (
+        f"\n[bold]{status.cluster}[/bold] is up. Registry: [bold]{registry}[/bold], "
+        f"served by {status.registry.holder}.\n\n"
+        f"  export DOCKER_HOST=tcp://{docker_host}      # then: docker node ls\n"
+        f"  xdg-open http://{dns}:8500/ui/              # Consul\n"
+        f"  dig @{dns} registry.service.{domain} +short\n"
+        f"  .venv/bin/swarmer status                    # logs NODE, exec NODE -- CMD, kill NODE\n"
+        f"  make down                                   # removes all of it\n"
+    )

@@ -1,0 +1,179 @@
+"""`swarmer up`: from servers.yml to a validated cluster, as a readable list of steps."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from rehearsal import cloud, ground, machine, node_image, nodes
+from rehearsal.console import Console
+from rehearsal.down import remove
+from rehearsal.ground import Ground, Problem
+from rehearsal.nodes import Node
+from rehearsal.observer import Observer
+from rehearsal.show import Show
+from swarmer.adapters import process
+from swarmer.core.health import Status, judge
+
+ROUNDS: Final = 3
+"""So many checks in a row must find nothing."""
+PAUSE_S: Final = 0.4
+BOOT_S: Final = 240.0
+
+
+class BootFailure(Problem):
+    """A node is dead or late; the text names it and has its last lines."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, status=1)
+
+
+@dataclass(kw_only=True)
+class Up:
+    """What the steps share."""
+
+    ground: Ground
+    show: Show
+    image: str | None = None
+    """A node image to use instead of the one that is built."""
+    retain: bool = False
+    boot_s: float = BOOT_S
+    nodes: list[Node] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> Status:
+        """Raises Problem; where a cluster that was new did not come up, nothing is left of it."""
+        began_s = time.monotonic()
+        is_new = not self.ground.state.exists()
+        self.prepare_machine()
+        try:
+            with _terminable():
+                self.start_aws()
+                self.deploy()
+                status = self.boot()
+        except (Problem, process.Failed, KeyboardInterrupt):
+            if is_new and not self.retain:
+                with self.show.step("remove", "Removes what was made"):
+                    remove(self.ground)
+            raise
+        self.seconds |= self.show.seconds | {"total": time.monotonic() - began_s}
+        (self.ground.state / "timings.json").write_text(json.dumps(self.seconds, indent=1))
+        return status
+
+    def prepare_machine(self) -> None:
+        """Docker Engine, CDK and node image; the last two need nothing of each other."""
+        with self.show.step("engine", "Docker Engine") as say:
+            say(f"={machine.ensure_engine()}")
+        with self.show.step("image", "Node image and CDK") as say, ThreadPoolExecutor() as pool:
+            cdk = pool.submit(machine.ensure_cdk)
+            if self.image is None:
+                if not node_image.exists(node_image.base_tag()):
+                    machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
+                self.image = node_image.ensure_image(ground.CACHE, say)
+            cdk.result()
+            say(f"={self.image}")
+
+    def start_aws(self) -> None:
+        """The VPC's network, then moto at its gateway."""
+        cloud.check_port(self.ground)
+        self.ground.state.mkdir(parents=True, exist_ok=True)
+        with self.show.step("aws", "AWS on this machine") as say:
+            nodes.ensure_network(self.ground)
+            cloud.ensure_aws(self.ground)
+            say(f"={self.ground.aws_url}")
+
+    def deploy(self) -> None:
+        """The real CDK, against it."""
+        with self.show.step("synth", "cdk bootstrap, cdk synth"):
+            cloud.bootstrap_and_synthesise(self.ground)
+        with self.show.step("deploy", "cdk deploy --all"):
+            cloud.deploy(self.ground)
+
+    def boot(self) -> Status:
+        """A container per instance; until the cluster is validated."""
+        if self.image is None:
+            raise Problem("no node image", status=1)
+        self.nodes = cloud.instances(self.ground)
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(lambda node: nodes.ensure_created(self.ground, node, str(self.image)), self.nodes))
+        started_s = time.monotonic()
+        nodes.start(self.ground, *self.nodes)
+        status = self.validate()
+        self.seconds["boot"] = time.monotonic() - started_s
+        done = f"{len(self.nodes)} nodes booted, cluster validated"
+        self.show.terminal.print(f"[green]✓[/green] {done} [dim]({self.seconds['boot']:.1f} s)[/dim]")
+        return status
+
+    def validate(self) -> Status:
+        """Follow the consoles until all are ready, then look until nothing is wrong, ROUNDS times."""
+        since = nodes.running(self.ground)
+        consoles = {
+            node.name: Console(self.ground, node.name, since.get(node.name, "")) for node in self.nodes
+        }
+        for console in consoles.values():
+            console.follow()
+        deadline_s = time.monotonic() + self.boot_s
+        try:
+            with self.show.booting(self.nodes, consoles) as draw, Observer(self.ground) as observer:
+                while not all(console.is_ready for console in consoles.values()):
+                    self.check_alive(consoles, deadline_s, "not ready")
+                    draw(f"{sum(each.is_ready for each in consoles.values())} of {len(consoles)} nodes ready")
+                    time.sleep(0.1)
+                return self.look_until_validated(observer, consoles, deadline_s, draw)
+        finally:
+            for console in consoles.values():
+                console.close()
+
+    def look_until_validated(
+        self, observer: Observer, consoles: dict[str, Console], deadline_s: float, draw: Callable[[str], None]
+    ) -> Status:
+        """ROUNDS looks in a row that find nothing."""
+        rounds = 0
+        while True:
+            status = judge(
+                self.ground.cluster.name,
+                tuple(node.expected for node in self.nodes),
+                observer.look(self.nodes),
+            )
+            rounds = rounds + 1 if status.validated else 0
+            if rounds == ROUNDS:
+                return status
+            note = f"check {rounds} of {ROUNDS} passed" if rounds else status.problems[0]
+            draw(note)
+            self.check_alive(consoles, deadline_s, note)
+            time.sleep(PAUSE_S)
+
+    def check_alive(self, consoles: dict[str, Console], deadline_s: float, note: str) -> None:
+        """Raises BootFailure for a node that is dead, or once time is up."""
+        for name, console in consoles.items():
+            if console.death:
+                raise BootFailure(f"{name} cannot boot: {console.death}\n{_last_lines(console)}")
+        if time.monotonic() > deadline_s:
+            late = [name for name, console in consoles.items() if not console.is_ready]
+            name = late[0] if late else next(iter(consoles))
+            what = f"{name} is not ready" if late else f"the cluster is not validated ({note})"
+            raise BootFailure(f"{what} after {self.boot_s:.0f} s\n{_last_lines(consoles[name])}")
+
+
+def _last_lines(console: Console) -> str:
+    return "\n".join(f"    {line}" for line in console.last)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does: what was made is removed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

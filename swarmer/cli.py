@@ -1,0 +1,190 @@
+"""The `swarmer` command: gather, decide, show.
+
+Exit status: 0 it is so; 1 it is not (or could not be done); 2 the input or this machine is not fit for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rehearsal import cloud, down, engine, ground, nodes
+from rehearsal.ground import Ground, Problem
+from rehearsal.observer import Observer
+from rehearsal.show import Show, next_steps, status_table
+from rehearsal.up import BOOT_S, Up
+from swarmer.adapters import process
+from swarmer.core import description, names
+from swarmer.core.health import Status, judge
+
+DEFAULT = str(ground.ROOT / "servers.yml")
+
+
+class Failure(click.ClickException):
+    """One or more lines on standard error, no traceback."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.exit_code = status
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, err=True)
+
+
+def _load(servers: str) -> Ground:
+    try:
+        cluster = description.load(Path(servers))
+    except description.Invalid as exc:
+        raise Failure("\n".join(str(problem) for problem in exc.problems), 2) from exc
+    port = int(os.environ.get("SWARMER_AWS_PORT", ground.AWS_PORT))
+    return Ground(cluster=cluster, servers=Path(servers).resolve(), aws_port=port)
+
+
+class Command(click.Group):
+    """Turns what the parts raise into one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Problem as exc:
+            raise Failure(f"swarmer: {exc}", exc.status) from exc
+        except process.Failed as exc:
+            raise Failure(f"swarmer: {exc}", 1) from exc
+        except KeyboardInterrupt as exc:
+            raise Failure("swarmer: interrupted; `make down` removes what is left", 130) from exc
+
+
+@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Private Docker Swarm clusters with Consul: rehearse them here, deploy them on AWS."""
+
+
+servers_option = click.option("-f", "--servers", default=DEFAULT, help="The description [servers.yml].")
+
+
+@main.command()
+@servers_option
+def validate(servers: str) -> None:
+    """Check servers.yml; every mistake at once."""
+    cluster = _load(servers).cluster
+    groups = ", ".join(f"{group.name} ({group.largest})" for group in cluster.groups)
+    click.echo(f"{servers}: {cluster.name} is valid: {groups}")
+
+
+@main.command()
+@servers_option
+@click.option("--aws-port", type=int, help=f"Where AWS on this machine listens [{ground.AWS_PORT}].")
+@click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to look into it.")
+@click.option("--timeout", default=BOOT_S, help="Seconds that nodes may take to boot.", show_default=True)
+@click.option("--node-image", help="Use this image for the nodes instead of building one.")
+def up(servers: str, aws_port: int | None, retain: bool, timeout: float, node_image: str | None) -> None:
+    """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
+    g = _load(servers)
+    if aws_port:
+        g = Ground(cluster=g.cluster, servers=g.servers, aws_port=aws_port)
+    show = Show()
+    status = Up(ground=g, show=show, image=node_image, retain=retain, boot_s=timeout).run()
+    _show_status(status)
+    manager = next(node.address for node in status.nodes if node.swarm_role in ("leader", "manager"))
+    click.echo("")
+    show.terminal.print(
+        next_steps(
+            status,
+            domain=g.cluster.domain,
+            docker_host=f"{manager}:{names.DOCKER_PORT}",
+            registry=names.registry_name(g.cluster.domain),
+            dns=manager,
+        )
+    )
+
+
+@main.command("down")
+def down_() -> None:
+    """Remove every rehearsal of this checkout: containers, networks, processes."""
+    done = down.remove_all()
+    click.echo(f"removed: {', '.join(done)}" if done else "nothing to remove")
+
+
+def _status(g: Ground) -> Status:
+    if not cloud.daemon_pid(g):
+        raise Problem(f"no rehearsal of {g.cluster.name} runs here: `make up` makes one", status=1)
+    found = cloud.instances(g, nodes.running(g))
+    with Observer(g) as observer:
+        return judge(g.cluster.name, tuple(node.expected for node in found), observer.look(found))
+
+
+def _show_status(status: Status) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(status_table(status))
+
+
+@main.command()
+@servers_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(servers: str, as_json: bool) -> None:
+    """Show the nodes and whether all is well; exit 0 only then."""
+    found = _status(_load(servers))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        _show_status(found)
+        for problem in found.problems:
+            click.echo(f"  {problem}", err=True)
+    if not found.validated:
+        sys.exit(1)
+
+
+def _node(g: Ground, text: str) -> str:
+    known = [
+        each["Config"]["Labels"][ground.LABEL_NODE]
+        for each in engine.containers(**{ground.LABEL_CLUSTER: g.cluster.name})
+    ]
+    return nodes.container_name(g, nodes.find(g, sorted(known), text))
+
+
+@main.command()
+@servers_option
+@click.argument("node")
+@click.option("-n", "--lines", default=100, show_default=True)
+@click.option("-u", "--unit", help="Of this systemd unit only.")
+@click.option("--follow", is_flag=True)
+def logs(servers: str, node: str, lines: int, unit: str | None, follow: bool) -> None:
+    """Show the journal of NODE (its name or a part of it); of a dead node, its console."""
+    g = _load(servers)
+    container = _node(g, node)
+    is_running = engine.docker("inspect", "-f", "{{.State.Running}}", container) == "true"
+    journal = ["exec", container, "journalctl", "--no-pager", "-n", str(lines)]
+    journal += [*(["-u", unit] if unit else []), *(["-f"] if follow else [])]
+    _replace(journal if is_running else ["logs", "--tail", str(lines), container])
+
+
+@main.command("exec", context_settings={"ignore_unknown_options": True})
+@servers_option
+@click.argument("node")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+def exec_(servers: str, node: str, command: tuple[str, ...]) -> None:
+    """Run a command on NODE: swarmer exec core -- docker ps."""
+    flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
+    _replace(["exec", *flags, _node(_load(servers), node), *command])
+
+
+@main.command()
+@servers_option
+@click.argument("node")
+def kill(servers: str, node: str) -> None:
+    """Cut NODE's power: nothing and nobody is told."""
+    container = _node(_load(servers), node)
+    engine.docker("kill", container)
+    click.echo(f"{container.partition('.')[2]} is dead; `swarmer up` switches it on again")
+
+
+def _replace(argv: list[str]) -> None:
+    """Become `docker ARGV`."""
+    sys.stdout.flush()
+    os.execvpe("docker", ["docker", *argv], engine.environment())  # noqa: S606 - no shell is wanted

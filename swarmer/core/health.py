@@ -1,0 +1,190 @@
+"""Whether a cluster is what its description says, judged from what was seen. Pure.
+
+Gather (an observer outside the nodes) → `judge` → show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """A node that should be there: an instance of a group."""
+
+    name: str
+    instance_id: str
+    group: str
+    roles: tuple[str, ...]
+    address: str
+    zone: str
+    runs: bool = True
+    """The machine itself runs, whatever its software does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwarmNode:
+    """One row of `docker node ls`."""
+
+    state: str
+    """ready, down, unknown, disconnected."""
+    role: str
+    """manager or worker."""
+    reachability: str = ""
+    """reachable or unreachable; empty for a worker."""
+    is_leader: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What an observer found; an empty field means that nobody answered."""
+
+    members: Mapping[str, str] = field(default_factory=dict)
+    """Consul's members: node name to alive, leaving, left or failed."""
+    leader: str = ""
+    """`address:port` of Consul's leader."""
+    voters: frozenset[str] = frozenset()
+    """Names of raft's voters."""
+    swarm: Mapping[str, SwarmNode] = field(default_factory=dict)
+    holder: str = ""
+    """Node that Consul's catalogue names for the registry."""
+    registry_address: str = ""
+    """`address:port` of the registry."""
+    answers: Mapping[str, bool] = field(default_factory=dict)
+    """Node name to whether the registry answered there, under its name, inside a container."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeStatus:
+    """One node, as `swarmer status --json` shows it."""
+
+    name: str
+    instance_id: str
+    group: str
+    roles: tuple[str, ...]
+    address: str
+    zone: str
+    consul: str
+    """alive, failed, leaving, left, absent, or down where the machine does not run."""
+    swarm: str
+    """ready, down, absent …"""
+    swarm_role: str
+    """leader, manager, worker, or empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryStatus:
+    """The registry as the nodes see it."""
+
+    holder: str
+    address: str
+    healthy: bool
+    """It answers inside a container on every node that was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The whole cluster: an interface, see `to_json`."""
+
+    cluster: str
+    validated: bool
+    problems: tuple[str, ...]
+    nodes: tuple[NodeStatus, ...]
+    registry: RegistryStatus
+
+    def to_json(self) -> dict[str, Any]:
+        """What `swarmer status --json` prints."""
+        return asdict(self)
+
+
+def judge(cluster: str, expected: tuple[Expected, ...], seen: Seen) -> Status:
+    """Compare what should be with what was seen; every problem is one sentence."""
+    problems = [
+        *([] if expected else ["the cluster has no node"]),
+        *_consul_problems(expected, seen),
+        *_swarm_problems(expected, seen),
+        *_registry_problems(expected, seen),
+    ]
+    return Status(
+        cluster=cluster,
+        validated=not problems,
+        problems=tuple(problems),
+        nodes=tuple(_node_status(node, seen) for node in expected),
+        registry=RegistryStatus(
+            holder=seen.holder,
+            address=seen.registry_address,
+            healthy=bool(expected) and all(seen.answers.get(node.name, False) for node in expected),
+        ),
+    )
+
+
+def _consul_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
+    if not seen.members:
+        return ["Consul answers on no node"]
+    names = {node.name for node in expected}
+    found = [] if seen.leader else ["Consul has no leader"]
+    found += [
+        f"{node.name}: Consul sees it {seen.members.get(node.name, 'nowhere')}"
+        for node in expected
+        if seen.members.get(node.name) != "alive"
+    ]
+    found += [
+        f"{node.name}: a Consul server without a vote"
+        for node in expected
+        if CONSUL_SERVER in node.roles and node.name not in seen.voters
+    ]
+    found += [
+        f"{name}: Consul remembers it ({state}), but no instance has that name"
+        for name, state in seen.members.items()
+        if name not in names and state != "left"
+    ]
+    return found
+
+
+def _swarm_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
+    if not seen.swarm:
+        return ["Swarm answers on no manager"]
+    found = []
+    for node in expected:
+        row = seen.swarm.get(node.name)
+        if row is None:
+            found.append(f"{node.name}: not in the Swarm")
+        elif row.state != "ready":
+            found.append(f"{node.name}: Swarm sees it {row.state}")
+        elif SWARM_MANAGER in node.roles and row.role != "manager":
+            found.append(f"{node.name}: should be a Swarm manager, is a {row.role}")
+        elif SWARM_MANAGER in node.roles and row.reachability != "reachable":
+            found.append(f"{node.name}: a Swarm manager that is {row.reachability or 'unknown'}")
+    names = {node.name for node in expected}
+    found += [
+        f"{name}: Swarm remembers it, but no instance has that name" for name in seen.swarm.keys() - names
+    ]
+    return found
+
+
+def _registry_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
+    found = [] if seen.holder else ["no node serves the registry"]
+    return found + [
+        f"{node.name}: the registry does not answer inside a container"
+        for node in expected
+        if not seen.answers.get(node.name, False)
+    ]
+
+
+def _node_status(node: Expected, seen: Seen) -> NodeStatus:
+    row = seen.swarm.get(node.name)
+    return NodeStatus(
+        name=node.name,
+        instance_id=node.instance_id,
+        group=node.group,
+        roles=node.roles,
+        address=node.address,
+        zone=node.zone,
+        consul=seen.members.get(node.name, "absent") if node.runs else "down",
+        swarm=row.state if row else "absent",
+        swarm_role=("leader" if row.is_leader else row.role) if row else "",
+    )

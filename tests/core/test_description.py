@@ -1,0 +1,244 @@
+"""What a person who writes servers.yml is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swarmer.core import description
+from swarmer.core.cluster import Cluster, Role
+
+SHIPPED = Path(__file__).parents[2] / "servers.yml"
+GOOD = """\
+name: swarmer
+groups:
+  core:
+    roles: [consul-server, swarm-manager, swarm-worker]
+    size: 3
+"""
+
+
+def complaints(text: str) -> list[str]:
+    with pytest.raises(description.Invalid) as caught:
+        description.parse(text)
+    lines = [str(problem) for problem in caught.value.problems]
+    assert lines == str(caught.value).split("\n")
+    return lines
+
+
+def complaint(text: str) -> str:
+    [line] = complaints(text)
+    return line
+
+
+def complaint_about(path: Path) -> str:
+    with pytest.raises(description.Invalid) as caught:
+        description.load(path)
+    [problem] = caught.value.problems
+    return str(problem).replace(str(path), path.name)
+
+
+def test_the_shipped_description_is_valid() -> None:
+    cluster = description.load(SHIPPED)
+    assert (cluster.name, cluster.consul_servers, cluster.nodes) == ("swarmer", 3, 5)
+
+
+def test_every_key_reaches_the_cluster() -> None:
+    cluster = description.parse("""\
+name: shop
+domain: shop.internal
+network: {cidr: 10.9.0.0/20, zones: 2, egress: nat-gateway-per-zone, service_ports: 8080, vpn_cidr: 10.8.0.0/22}
+registry: {bucket: shop-images}
+groups:
+  core: {roles: [consul-server, swarm-manager], size: 3, instance_type: m7g.large, disk: 50}
+  gpu-workers: {roles: [swarm-worker], min: 1, max: 4, spot: true}
+""")
+    assert isinstance(cluster, Cluster)
+    assert cluster.network.model_dump(mode="json") == {
+        "cidr": "10.9.0.0/20", "zones": 2, "egress": "nat-gateway-per-zone",
+        "service_ports": "8080", "vpn_cidr": "10.8.0.0/22",
+    }  # fmt: skip
+    assert cluster.registry.bucket == "shop-images"
+    assert cluster.group("core").instance_type == "m7g.large"
+    assert cluster.group("gpu-workers").roles == {Role.SWARM_WORKER}
+    assert cluster.group("gpu-workers").spot
+
+
+def test_words_that_other_yaml_readers_take_for_truth_values_are_names() -> None:
+    assert description.parse(GOOD.replace("swarmer", "no").replace("core:", "on:")).name == "no"
+
+
+def test_a_problem_is_one_line_with_file_line_key_fault_and_advice() -> None:
+    assert complaint(GOOD.replace("size: 3", "size: 4")) == (
+        "servers.yml:5: groups.core.size: 4 is even; "
+        "take 1, 3, 5 or 7 Consul servers and Swarm managers, they decide by majority"
+    )
+
+
+def test_all_mistakes_are_told_at_once_and_by_line() -> None:
+    lines = complaints("""\
+name: My Swarm
+network:
+  zones: "3"
+  egres: none
+  vpn_cidr: 10.42.0.0/20
+groups:
+  core:
+    roles: [consul-server, swarm-manager]
+    size: 2
+    spot: true
+  workers:
+    roles: [swarm-worker]
+    min: 3
+    max: 2
+    disk: 1
+""")
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["servers.yml:1", "name"],
+        ["servers.yml:3", "network.zones"],
+        ["servers.yml:4", "network.egres"],
+        ["servers.yml:5", "network.vpn_cidr"],
+        ["servers.yml:9", "groups.core.size"],
+        ["servers.yml:10", "groups.core.spot"],
+        ["servers.yml:13", "groups.workers.min"],
+        ["servers.yml:15", "groups.workers.disk"],
+    ]
+
+
+def test_one_mistake_does_not_draw_others_after_it() -> None:
+    assert "groups.core.roles" in complaint(GOOD.replace("swarm-manager", "manager"))
+    assert "network.cidr" in complaint(GOOD + "network: {cidr: 10.42.0.1/16, vpn_cidr: 10.42.0.0/20}\n")
+    assert "did you mean size?" in complaint(GOOD.replace("size", "sise"))
+    assert "did you mean groups?" in complaint(GOOD.replace("groups", "group"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", "servers.yml: the file is empty", id="empty"),
+        pytest.param("# nothing\n", "servers.yml: the file is empty", id="only a comment"),
+        pytest.param("---\n~\n", "servers.yml:2: null stands where keys should", id="null"),
+        pytest.param("- a\n", "servers.yml:1: a list stands where keys should", id="list"),
+        pytest.param("swarmer\n", 'servers.yml:1: "swarmer" stands where keys should', id="text"),
+        pytest.param("\nname: a: b\n", "servers.yml:2: not YAML: mapping values are not allowed", id="not YAML"),
+        pytest.param("name: [a\n", "servers.yml:2: not YAML: expected ',' or ']'", id="bracket left open"),
+        pytest.param("groups:\n\tcore: 1\n", "servers.yml:2: not YAML: a tab stands here", id="tab"),
+        pytest.param("a: 1\n---\nb: 1\n", "servers.yml:2: not YAML: a second document", id="two documents"),
+        pytest.param("\na: \x07\n", "servers.yml:2: not YAML: it holds a control character", id="control character"),
+        pytest.param('a: "\\UFFFFFFFF"', "servers.yml: not YAML: ", id="escape beyond Unicode"),
+        pytest.param("%YAML " + "1" * 5000 + ".1\n---\n", "servers.yml: not YAML: ", id="endless version"),
+        pytest.param("a: &x 1\nb: *x\n", "servers.yml:1: anchors (&) and aliases (*)", id="anchor and alias"),
+        pytest.param("a: *x\n", "servers.yml:1: anchors (&) and aliases (*)", id="alias alone"),
+        pytest.param("a: !!python/name:os.system\n", "servers.yml:1: tags (!) are not used", id="tag"),
+        pytest.param("[" * 20000, "servers.yml:1: is nested too deeply", id="nesting bomb"),
+    ],
+)
+def test_what_is_no_mapping_in_plain_yaml_is_one_line(text: str, expected: str) -> None:
+    assert complaint(text).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("name: a\n", "servers.yml:1: groups: is missing", id="no groups"),
+        pytest.param("groups:\n", "servers.yml:1: groups: has no value", id="null groups"),
+        pytest.param("groups: {}\n", "servers.yml:1: groups: there is no group", id="empty groups"),
+        pytest.param("groups: [a]\n", "servers.yml:1: groups: a list is not a mapping", id="list of groups"),
+        pytest.param(GOOD + "  more:\n", "servers.yml:6: groups.more: has no value", id="null group"),
+        pytest.param(GOOD + "network:\n", "servers.yml:6: network: has no value", id="null section"),
+        pytest.param(GOOD + "registry: s3\n", 'servers.yml:6: registry: "s3" is not a mapping', id="text section"),
+        pytest.param(GOOD + "domain:\n", "servers.yml:6: domain: has no value", id="null value"),
+        pytest.param(GOOD + "name: b\n", "servers.yml:6: name: stands here again, first on line 1", id="twice"),
+        pytest.param(GOOD + "    size: 3\n", "servers.yml:6: groups.core.size: stands here again", id="twice below"),
+        pytest.param(GOOD + "<<: {name: b}\n", "servers.yml:6: <<: is no key here; take name, ", id="merge"),
+        pytest.param(GOOD + "? [a]\n: b\n", "servers.yml:6: a list: is no key here", id="list as key"),
+        pytest.param(GOOD.replace("3", '"3"'), 'servers.yml:5: groups.core.size: "3" is not a whole', id="text size"),
+        pytest.param(GOOD.replace("3", "true"), "servers.yml:5: groups.core.size: true is not a", id="truth size"),
+        pytest.param(GOOD.replace("3", "03"), 'servers.yml:5: groups.core.size: "03" is not a', id="octal size"),
+        pytest.param(GOOD.replace("3", "3.0"), 'servers.yml:5: groups.core.size: "3.0" is not', id="fraction size"),
+        pytest.param(GOOD.replace("3", "9" * 5000), "servers.yml:5: groups.core.size: ", id="endless size"),
+        pytest.param(GOOD.replace("3", "{a: 1}"), "servers.yml:5: groups.core.size: a mapping is", id="mapping size"),
+        pytest.param(GOOD.replace("    roles", "    #"), "servers.yml:3: groups.core.roles: is missing", id="no roles"),
+        pytest.param(GOOD.replace("core", "Core_1"), "servers.yml:3: groups.Core_1: ", id="group name"),
+        pytest.param(GOOD.replace("swarmer", "42"), "servers.yml:1: name: 42 is not text", id="number as name"),
+        pytest.param(GOOD + "network: {zonse: 3}\n", "servers.yml:6: network.zonse: is no key here; did", id="typo"),
+    ],
+)
+def test_a_wrong_value_is_one_line_at_its_place(text: str, expected: str) -> None:
+    assert complaint(text).startswith(expected)
+
+
+def test_a_problem_stays_one_printable_line_whatever_it_quotes() -> None:
+    for line in complaints('name: "a\\nb\\ud800"\n"x\\u2028y\\e[31m": 1\n' + GOOD.partition("\n")[2]):
+        assert line.isprintable()
+
+
+def test_a_bucket_may_be_left_to_cloudformation() -> None:
+    assert description.parse(GOOD + "registry:\n  bucket:\n").registry.bucket is None
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "servers.yml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert description.load(path).nodes == 3
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    assert complaint_about(tmp_path / "none.yml").startswith("none.yml: does not exist")
+    assert complaint_about(tmp_path).startswith(f"{tmp_path.name}: is a directory")
+    assert complaint_about(Path("/dev/zero")).startswith("zero: is no regular file")
+    assert complaint_about(tmp_path / ("x" * 300)).endswith("name a file that you may read")
+    assert "does not exist" in complaint_about(Path("a\0b"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(b"name: a\ndomain: \xff\n", "servers.yml:2: not UTF-8", id="Latin 1"),
+        pytest.param(GOOD.encode("utf-16"), "servers.yml:1: not UTF-8", id="UTF-16"),
+        pytest.param(b"#" * 70_000, "servers.yml: is larger than 64 KiB", id="huge"),
+    ],
+)
+def test_a_file_that_is_no_short_text_is_one_line(tmp_path: Path, content: bytes, expected: str) -> None:
+    path = tmp_path / "servers.yml"
+    path.write_bytes(content)
+    assert complaint_about(path).startswith(expected)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(list(Role))
+keys = st.sampled_from([*Cluster.model_fields, "cidr", "zones", "core", "roles", "size", "min", "max"]) | st.text()
+trees = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5), max_leaves=20
+)
+
+
+def is_judged(text: str) -> bool:
+    """A cluster, or at least one problem of one line each; anything else is raised."""
+    try:
+        return isinstance(description.parse(text), Cluster)
+    except description.Invalid as invalid:
+        return bool(invalid.problems) and str(invalid).count("\n") == len(invalid.problems) - 1
+
+
+@given(st.text() | st.text("ab:-[]{}#&*!|>'\"%@?,~ \n\t\\Ux0123456789", max_size=40))
+def test_no_text_makes_the_reader_fail(text: str) -> None:
+    assert is_judged(text)
+
+
+@given(st.dictionaries(st.sampled_from([*Cluster.model_fields, "nmae"]), trees))
+def test_no_tree_makes_the_reader_fail(tree: dict[str, object]) -> None:
+    """Python's repr of dicts, lists and scalars is nearly YAML's flow style."""
+    assert is_judged(str({str(key): value for key, value in tree.items()}))
+
+
+@given(st.binary(max_size=64))
+def test_no_bytes_make_the_reader_fail(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "bytes.yml"
+    path.write_bytes(content)
+    try:
+        description.load(path)
+    except description.Invalid as invalid:
+        assert invalid.problems
