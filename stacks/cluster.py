@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import aws_cdk as cdk
 from constructs import Construct
 
@@ -11,6 +13,8 @@ from stacks.node_software import NodeSoftware
 from stacks.registry import RegistryStack
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
+
+VIA_VPN: Final = "Through the VPN, which is a stack of its own"
 
 
 class ClusterStack(cdk.Stack):
@@ -44,11 +48,11 @@ class ClusterStack(cdk.Stack):
         self._explain(cluster)
 
     def _explain(self, cluster: Cluster) -> None:
-        via_vpn = "Through the VPN, which is a stack of its own"
-        self._output("Shell", shell_command(cluster.name), "Opens a shell on one of the nodes (Session Manager)")
-        self._output("Registry", names.registry_name(cluster.domain), f"Tag images with it. {via_vpn}")
-        self._output("DockerHost", f"tcp://{names.docker_host(cluster.domain)}", f"Set DOCKER_HOST to it. {via_vpn}")
-        self._output("ConsulUi", consul_ui(cluster.domain), f"Members, services, health. {via_vpn}")
+        domain = cluster.domain
+        self._output("Shell", shell_command(cluster.name), "Opens a shell on a node (Session Manager)")
+        self._output("Registry", names.registry_name(domain), f"Tag images with it. {VIA_VPN}")
+        self._output("DockerHost", f"tcp://{names.docker_host(domain)}", f"Set DOCKER_HOST to it. {VIA_VPN}")
+        self._output("ConsulUi", consul_ui(domain), f"Members, services, health. {VIA_VPN}")
         self._output(
             "AutoScalingGroups",
             cdk.Fn.join(" ", [group.auto_scaling_group.ref for group in self.groups.values()]),

@@ -21,11 +21,11 @@ def node_role(
     reasons = [
         cdk.Acknowledgment(
             id=f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{SESSION_MANAGER}]",
-            reason="The policy AWS keeps for Session Manager: the only way into a node, there is no SSH port.",
+            reason="AWS keeps this policy for Session Manager, the only way into a node: there is no SSH port.",
         ),
         cdk.Acknowledgment(
             id="AwsSolutions-IAM5[Resource::*]",
-            reason="ec2:DescribeInstances, by which nodes find their peers, supports no resource-level permission.",
+            reason="Nodes find their peers by ec2:DescribeInstances, which has no resource-level permissions.",
         ),
     ]
     policies = {"Node": iam.PolicyDocument(statements=[find_peers(), *statements])}

@@ -16,6 +16,11 @@ NONCURRENT_DAYS: Final = 14
 """Long enough to notice that an image was deleted or overwritten by mistake. Not longer: the
 registry moves every blob once after its upload, so each push leaves a second copy behind."""
 
+NO_ACCESS_LOG: Final = (
+    "Only the managers' roles reach this bucket, and the registry logs every push and pull; access logs "
+    "would take a second bucket that grows without bound for no further fact."
+)
+
 
 class RegistryStack(cdk.Stack):
     """Result: `bucket`."""
@@ -24,11 +29,7 @@ class RegistryStack(cdk.Stack):
         super().__init__(scope, construct_id, description=description)
         self.bucket = _bucket(self, name=cluster.registry.bucket)
         cdk.Validations.of(self.bucket).acknowledge(
-            cdk.Acknowledgment(
-                id="AwsSolutions-S1",
-                reason="Only the managers' roles reach this bucket, and the registry logs every push and pull; "
-                "access logs would take a second bucket that grows without bound for no further fact.",
-            )
+            cdk.Acknowledgment(id="AwsSolutions-S1", reason=NO_ACCESS_LOG)
         )
         cdk.CfnOutput(
             self,

@@ -43,7 +43,10 @@ class SecurityGroups(Construct):
     def _open_to_nodes(self) -> None:
         for port, purpose in [*_between_nodes(), *self._services()]:
             self.nodes.add_ingress_rule(self.nodes, port, purpose)
-        for port, purpose in [(ec2.Port.tcp(names.SWARM_CLUSTER_PORT), "Swarm control plane"), *_on_managers()]:
+        for port, purpose in [
+            (ec2.Port.tcp(names.SWARM_CLUSTER_PORT), "Swarm control plane"),
+            *_on_managers(),
+        ]:
             self.managers.connections.allow_from(self.nodes, port, purpose)
         self.consul_servers.connections.allow_from(
             self.nodes, ec2.Port.tcp(names.CONSUL_RPC_PORT), "Consul RPC to servers"

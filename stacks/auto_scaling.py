@@ -1,0 +1,90 @@
+"""The Auto Scaling group of a group of nodes: how many, where, and how they are replaced."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_autoscaling as autoscaling
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from swarmer.core import names
+from swarmer.core.cluster import QUORUM_ROLES, Cluster, Group
+
+Specification = autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty
+Maintenance = autoscaling.CfnAutoScalingGroup.InstanceMaintenancePolicyProperty
+Mixture = autoscaling.CfnAutoScalingGroup.MixedInstancesPolicyProperty
+
+GRACE_PERIOD_S: Final = 300
+"""A stock image installs the node software before it is of use."""
+NO_TOPIC: Final = (
+    "EC2 Auto Scaling sends every launch and termination, failed ones too, to EventBridge by itself; "
+    "an SNS topic that nobody subscribed to would tell nobody more."
+)
+
+
+def auto_scaling_group(
+    scope: Construct,
+    construct_id: str,
+    *,
+    cluster: Cluster,
+    group: Group,
+    subnet_ids: list[str],
+    launch_template: ec2.LaunchTemplate,
+) -> autoscaling.CfnAutoScalingGroup:
+    """L1, because hooks will have to stand in the group itself (LifecycleHookSpecificationList).
+
+    No UpdatePolicy on purpose: a new launch template is used by the next launch and replaces nobody. In
+    a quorum group each replacement must vote before the next one goes, which CloudFormation cannot know.
+    """
+    specification = _specification(launch_template)
+    made = autoscaling.CfnAutoScalingGroup(
+        scope,
+        construct_id,
+        auto_scaling_group_name=names.group_asg_name(cluster.name, group.name),
+        vpc_zone_identifier=subnet_ids,
+        min_size=str(group.smallest),
+        max_size=str(group.largest),
+        # None between min and max: every deployment would set back what scaling has done.
+        desired_capacity=None if group.desired is None else str(group.desired),
+        launch_template=None if group.spot else specification,
+        mixed_instances_policy=_only_spot(specification) if group.spot else None,
+        # Replaces a node on the notice that it is about to be interrupted, not after.
+        capacity_rebalance=group.spot or None,
+        health_check_type="EC2",
+        health_check_grace_period=GRACE_PERIOD_S,
+        instance_maintenance_policy=_maintenance(group),
+        metrics_collection=[{"granularity": "1Minute"}],
+    )
+    cdk.Validations.of(made).acknowledge(cdk.Acknowledgment(id="AwsSolutions-AS3", reason=NO_TOPIC))
+    return made
+
+
+def _specification(launch_template: ec2.LaunchTemplate) -> Specification:
+    return Specification(
+        launch_template_id=launch_template.launch_template_id,
+        # A number, not $Latest: an instance refresh can only be rolled back to a numbered version.
+        version=launch_template.latest_version_number,
+    )
+
+
+def _only_spot(specification: Specification) -> Mixture:
+    return Mixture(
+        launch_template={"launch_template_specification": specification},
+        instances_distribution={
+            "on_demand_base_capacity": 0,
+            "on_demand_percentage_above_base_capacity": 0,
+            "spot_allocation_strategy": "price-capacity-optimized",
+        },
+    )
+
+
+def _maintenance(group: Group) -> Maintenance:
+    """Launch before terminate, said explicitly: accounts differ in their default.
+
+    A quorum group may grow by one member, never by two (`100 + 100 // size`), and never shrinks: a voter
+    goes only when its successor is there. Others get what the console calls 'launch before terminating'.
+    """
+    surplus = 100 // group.largest if group.roles & QUORUM_ROLES.keys() else 10
+    return Maintenance(min_healthy_percentage=100, max_healthy_percentage=100 + surplus)

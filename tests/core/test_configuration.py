@@ -1,0 +1,113 @@
+"""What a node's daemons are told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from swarmer.core import configuration, identity
+from swarmer.core.configuration import Machine
+from swarmer.core.identity import Ground, Identity
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
+
+CORE = Machine(
+    node=NodeDescription(
+        cluster="lab",
+        domain="lab.internal",
+        group="core",
+        roles=(CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER),
+        consul_servers=3,
+        network_cidr="10.42.0.0/16",
+        storage=Storage(bucket="blobs", region="eu-west-1"),
+    ),
+    identity=Identity(
+        instance_id="i-0a", address="10.42.64.4", zone="eu-west-1a", region="eu-west-1", ground=Ground()
+    ),
+    address="10.42.64.4",
+)
+WORKER = replace(CORE, node=replace(CORE.node, group="workers", roles=(SWARM_WORKER,)))
+REHEARSED = Ground(aws_endpoint_url="http://10.42.0.1:4566", metadata_endpoint="http://10.42.0.1:4566/imds/")
+
+
+def test_a_node_is_called_by_its_group_and_instance() -> None:
+    assert configuration.consul(CORE, (1, 8, 7))["node_name"] == "core-i-0a"
+
+
+def test_only_consul_servers_expect_each_other() -> None:
+    assert configuration.consul(CORE, (1, 8, 7))["bootstrap_expect"] == 3
+    assert "server" not in configuration.consul(WORKER, (1, 8, 7))
+
+
+@pytest.mark.parametrize(
+    ("version", "has", "has_not"),
+    [((1, 8, 7), "ui", "ui_config"), ((1, 12, 0), "ui_config", "ports"), ((1, 22, 0), "ports", "ui")],
+)
+def test_each_release_of_consul_gets_the_words_it_knows(
+    version: tuple[int, ...], has: str, has_not: str
+) -> None:
+    config = configuration.consul(CORE, version)
+    assert has in config
+    assert has_not not in config
+
+
+def test_consul_and_docker_listen_on_no_address_but_loopback_and_the_private_one() -> None:
+    assert configuration.consul(CORE, (1, 22, 0))["client_addr"] == "127.0.0.1 10.42.64.4"
+    assert configuration.consul(CORE, (1, 22, 0))["bind_addr"] == "10.42.64.4"
+    assert configuration.dockerd(CORE)["hosts"] == ["fd://", "tcp://10.42.64.4:4000"]
+
+
+def test_a_workers_docker_is_reached_on_the_node_only() -> None:
+    assert configuration.dockerd(WORKER)["hosts"] == ["fd://"]
+
+
+def test_dockerd_is_told_that_it_has_no_tls() -> None:
+    assert configuration.dockerd(CORE)["tls"] is False
+
+
+def test_the_registry_keeps_its_blobs_in_s3_with_the_credentials_of_the_instance() -> None:
+    config = json.loads(configuration.registry(CORE))
+    assert config["storage"]["s3"] == {"bucket": "blobs", "region": "eu-west-1", "encrypt": True}
+    assert config["storage"]["redirect"] == {"disable": False}
+    assert config["http"]["addr"] == "10.42.64.4:5000"
+
+
+def test_a_ground_with_its_own_aws_is_used_without_redirects() -> None:
+    machine = replace(CORE, identity=replace(CORE.identity, ground=REHEARSED))
+    config = json.loads(configuration.registry(machine))
+    assert config["storage"]["s3"]["regionendpoint"] == "http://10.42.0.1:4566"
+    assert config["storage"]["s3"]["secure"] is False
+    assert config["storage"]["redirect"] == {"disable": True}
+
+
+def test_the_domain_is_asked_of_consul_and_containers_may_ask_too() -> None:
+    text = configuration.resolved(CORE)
+    assert "Domains=~lab.internal\n" in text
+    assert "DNSStubListenerExtra=172.17.0.1\nDNSStubListenerExtra=10.42.64.4\n" in text
+
+
+def test_who_a_machine_is_comes_from_cloud_init_on_ec2_and_on_nocloud() -> None:
+    ec2 = {
+        "v1": {"instance_id": "i-0a", "availability_zone": "eu-west-1a", "region": "eu-west-1"},
+        "ds": {"meta_data": {"local-ipv4": "10.42.64.4"}},
+    }
+    nocloud = {
+        "v1": {"instance_id": "i-0a", "availability_zone": None, "region": None},
+        "ds": {
+            "meta_data": {
+                "local-ipv4": "10.42.64.4",
+                "availability-zone": "eu-west-1a",
+                "region": "eu-west-1",
+                "swarmer": {"aws_endpoint_url": "http://10.42.0.1:4566"},
+            }
+        },
+    }
+    assert identity.parse(json.dumps(ec2)) == CORE.identity
+    found = identity.parse(json.dumps(nocloud))
+    assert found == replace(CORE.identity, ground=Ground(aws_endpoint_url="http://10.42.0.1:4566"))
+
+
+def test_on_aws_the_sdks_are_left_to_their_defaults() -> None:
+    assert Ground().environment("eu-west-1") == {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+    assert REHEARSED.environment("r")["AWS_ENDPOINT_URL"] == "http://10.42.0.1:4566"

@@ -1,0 +1,97 @@
+"""When a cluster counts as validated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from swarmer.core.health import Expected, Seen, Status, SwarmNode, judge
+
+CORE = ("consul-server", "swarm-manager", "swarm-worker")
+
+
+def expected(name: str, *roles: str) -> Expected:
+    return Expected(name=name, instance_id=f"i-{name}", group="g", roles=roles, address="10.0.0.4", zone="a")
+
+
+NODES = (expected("c1", *CORE), expected("w1", "swarm-worker"))
+WELL = Seen(
+    members={"c1": "alive", "w1": "alive"},
+    leader="10.0.0.4:8300",
+    voters=frozenset({"c1"}),
+    swarm={
+        "c1": SwarmNode(state="ready", role="manager", reachability="reachable", is_leader=True),
+        "w1": SwarmNode(state="ready", role="worker"),
+    },
+    holder="c1",
+    registry_address="10.0.0.4:5000",
+    answers={"c1": True, "w1": True},
+)
+
+
+def look(**changes: object) -> Status:
+    return judge("lab", NODES, replace(WELL, **changes))  # type: ignore[arg-type]
+
+
+def test_a_cluster_that_is_as_described_is_validated() -> None:
+    status = look()
+    assert (status.validated, status.problems) == (True, ())
+    assert status.registry.healthy
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"leader": ""}, "Consul has no leader"),
+        ({"members": {}}, "Consul answers on no node"),
+        ({"members": {"c1": "alive", "w1": "failed"}}, "w1: Consul sees it failed"),
+        ({"members": {"c1": "alive"}}, "w1: Consul sees it nowhere"),
+        ({"voters": frozenset()}, "c1: a Consul server without a vote"),
+        ({"swarm": {}}, "Swarm answers on no manager"),
+        ({"holder": ""}, "no node serves the registry"),
+        ({"answers": {"c1": True}}, "w1: the registry does not answer inside a container"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_is_wrong_is_said(changes: dict[str, object], problem: str) -> None:
+    status = look(**changes)
+    assert not status.validated
+    assert problem in status.problems
+
+
+def test_a_manager_that_is_unreachable_or_a_worker_by_mistake_is_a_problem() -> None:
+    unreachable = SwarmNode(state="ready", role="manager", reachability="unreachable")
+    assert look(swarm=WELL.swarm | {"c1": unreachable}).problems == (
+        "c1: a Swarm manager that is unreachable",
+    )
+    demoted = SwarmNode(state="ready", role="worker")
+    assert "should be a Swarm manager" in look(swarm=WELL.swarm | {"c1": demoted}).problems[0]
+
+
+def test_a_ghost_that_consul_or_swarm_remembers_is_a_problem() -> None:
+    ghost = SwarmNode(state="down", role="worker")
+    status = look(members=WELL.members | {"x": "failed"}, swarm=WELL.swarm | {"x": ghost})
+    assert [problem.split(":")[0] for problem in status.problems] == ["x", "x"]
+
+
+def test_a_node_that_left_for_good_is_no_ghost() -> None:
+    assert look(members=WELL.members | {"x": "left"}).validated
+
+
+def test_no_node_at_all_is_no_cluster() -> None:
+    assert not judge("lab", (), WELL).validated
+
+
+def test_a_machine_that_does_not_run_is_down() -> None:
+    nodes = (NODES[0], replace(NODES[1], runs=False))
+    status = judge("lab", nodes, replace(WELL, members={"c1": "alive", "w1": "failed"}))
+    assert [node.consul for node in status.nodes] == ["alive", "down"]
+
+
+def test_the_status_is_an_interface() -> None:
+    shown = look().to_json()
+    assert list(shown) == ["cluster", "validated", "problems", "nodes", "registry"]
+    wanted = "name instance_id group roles address zone consul swarm swarm_role"
+    assert list(shown["nodes"][0]) == wanted.split()
+    assert shown["registry"] == {"holder": "c1", "address": "10.0.0.4:5000", "healthy": True}

@@ -1,0 +1,83 @@
+"""How a node joins its cluster: the decision of one pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from swarmer.core import joining
+from swarmer.core.joining import FindPeers, FoundSwarm, JoinSwarm, Publish, Settled, Wait, World
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
+
+CORE = NodeDescription(
+    cluster="lab",
+    domain="lab",
+    group="core",
+    roles=(CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER),
+    consul_servers=3,
+    network_cidr="10.42.0.0/16",
+    storage=Storage(bucket="b", region="us-east-1"),
+)
+WORKER = replace(CORE, group="workers", roles=(SWARM_WORKER,))
+READY = World(has_leader=True, members=3, swarm_state="inactive")
+
+
+def test_without_a_leader_a_node_looks_for_its_peers() -> None:
+    assert isinstance(joining.decide(CORE, World(has_leader=False, members=0, swarm_state=None)), FindPeers)
+
+
+def test_a_node_alone_in_its_consul_looks_for_its_peers() -> None:
+    assert isinstance(joining.decide(CORE, replace(READY, members=1)), FindPeers)
+
+
+def test_a_cluster_of_one_server_is_not_alone() -> None:
+    single = replace(CORE, consul_servers=1)
+    assert joining.decide(single, replace(READY, members=1)) == FoundSwarm()
+
+
+def test_a_node_waits_for_its_own_dockerd() -> None:
+    assert joining.decide(CORE, replace(READY, swarm_state=None)) == Wait("dockerd")
+
+
+def test_a_manager_founds_the_swarm_where_nobody_has() -> None:
+    assert joining.decide(CORE, READY) == FoundSwarm()
+
+
+def test_a_worker_never_founds_a_swarm() -> None:
+    assert joining.decide(WORKER, READY) == Wait("the Swarm to be founded")
+
+
+@pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
+def test_a_node_joins_through_the_healthy_managers(node: NodeDescription) -> None:
+    world = replace(READY, token="t", managers=("10.42.64.4", "10.42.64.5"))
+    assert joining.decide(node, world) == JoinSwarm(("10.42.64.4", "10.42.64.5"), "t")
+
+
+@pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
+def test_where_a_swarm_exists_no_second_one_is_founded_while_no_manager_answers(
+    node: NodeDescription,
+) -> None:
+    assert joining.decide(node, replace(READY, token="t")) == Wait("a healthy Swarm manager")
+
+
+def test_a_manager_publishes_what_consul_does_not_know() -> None:
+    assert joining.decide(CORE, replace(READY, swarm_state="active", is_manager=True)) == Publish()
+
+
+def test_a_manager_without_quorum_says_so_and_touches_nothing() -> None:
+    world = replace(READY, swarm_state="active", swarm_error="the swarm does not have a leader")
+    assert joining.decide(CORE, world) == Wait("the Swarm's managers: the swarm does not have a leader")
+
+
+@pytest.mark.parametrize("state", ["pending", "locked", "error"])
+def test_a_swarm_in_an_odd_state_is_waited_for(state: str) -> None:
+    action = joining.decide(CORE, replace(READY, swarm_state=state, token="t", managers=("10.42.64.4",)))
+    assert isinstance(action, Wait)
+    assert state in action.reason
+
+
+def test_a_member_in_its_role_is_settled() -> None:
+    published = replace(READY, swarm_state="active", is_manager=True, published=True)
+    assert joining.decide(CORE, published) == Settled()
+    assert joining.decide(WORKER, replace(READY, swarm_state="active")) == Settled()

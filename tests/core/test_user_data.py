@@ -1,0 +1,80 @@
+"""User-data, software digest, and names that two places must share."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+from swarmer.core import names, software, user_data
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
+from swarmer.core.user_data import LIMIT_BYTES, Software
+
+LONGEST = NodeDescription(
+    cluster="c" * 32,
+    domain="d" * 60 + ".internal",
+    group="g" * 40,
+    roles=(CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER),
+    consul_servers=7,
+    network_cidr="100.100.100.0/24",
+    storage=Storage(bucket="b" * 63, region="ap-southeast-99"),
+    peers=tuple(f"100.100.100.{number}" for number in range(100, 107)),
+)
+SOFTWARE = Software(bucket="b" * 63, key="k" * 200, region="ap-southeast-99", digest="0" * 64)
+
+
+def test_user_data_of_the_longest_description_fits() -> None:
+    assert len(user_data.render(LONGEST, SOFTWARE).encode()) < LIMIT_BYTES
+
+
+def test_a_node_reads_back_what_it_was_told() -> None:
+    config = yaml.safe_load(user_data.render(LONGEST, SOFTWARE))
+    (written,) = config["write_files"]
+    assert written["path"] == names.NODE_DESCRIPTION
+    assert NodeDescription.from_json(written["content"]) == LONGEST
+
+
+def test_user_data_begins_as_cloud_init_wants_it() -> None:
+    assert user_data.render(LONGEST, SOFTWARE).startswith("#cloud-config\n")
+
+
+def test_unresolved_tokens_pass_through() -> None:
+    token = "${Token[BucketName.123]}"
+    node = NodeDescription.from_json(LONGEST.to_json().replace("b" * 63, token))
+    assert token in user_data.render(node, SOFTWARE)
+
+
+def test_the_digest_follows_the_software_and_nothing_else(tmp_path: Path) -> None:
+    for path in software.files():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(software.ROOT / path, tmp_path / path)
+    assert software.digest(tmp_path) == software.digest()
+    (tmp_path / "node/__pycache__").mkdir(exist_ok=True)
+    (tmp_path / "node/__pycache__/x.pyc").write_bytes(b"x")
+    assert software.digest(tmp_path) == software.digest()
+    (tmp_path / "node/agent.py").write_text("changed")
+    assert software.digest(tmp_path) != software.digest()
+
+
+def test_every_unit_that_is_named_exists_and_belongs_to_the_target() -> None:
+    units = software.ROOT / "node/systemd"
+    target = (units / names.TARGET).read_text()
+    for unit in (
+        names.UNIT_CONFIGURE,
+        names.UNIT_CONSUL,
+        names.UNIT_AGENT,
+        names.UNIT_REGISTRATOR,
+        names.UNIT_REGISTRY,
+    ):
+        assert (units / unit).is_file()
+        assert unit in target
+    assert names.UNIT_DOCKER in target
+
+
+def test_boto3_has_one_version_wherever_it_is_installed() -> None:
+    wanted = next(
+        line for line in (software.ROOT / "node/requirements.txt").read_text().split() if "boto3" in line
+    )
+    assert wanted in user_data.TEMPLATE.read_text()
+    assert wanted in (software.ROOT / "requirements.txt").read_text()
