@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-SESSION_MANAGER = "AmazonSSMManagedInstanceCore"
+SESSION_MANAGER: Final = "AmazonSSMManagedInstanceCore"
+SESSION_MANAGER_ARN: Final = f"arn:<AWS::Partition>:iam::aws:policy/{SESSION_MANAGER}"
+"""As cdk-nag writes it."""
+WHY_MANAGED: Final = (
+    "AWS keeps this policy for Session Manager, the only way into a node: there is no SSH port."
+)
+WHY_ALL_INSTANCES: Final = (
+    "Nodes find their peers by ec2:DescribeInstances, which has no resource-level permissions."
+)
+WHY_ALL_BLOBS: Final = (
+    "The bucket is the registry's alone, and it names its objects after digests yet to come."
+)
 
 
 def node_role(
@@ -19,14 +32,8 @@ def node_role(
 ) -> iam.Role:
     """The role of one group's nodes. `storage`: the bucket of the registry where these nodes may serve it."""
     reasons = [
-        cdk.Acknowledgment(
-            id=f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{SESSION_MANAGER}]",
-            reason="AWS keeps this policy for Session Manager, the only way into a node: there is no SSH port.",
-        ),
-        cdk.Acknowledgment(
-            id="AwsSolutions-IAM5[Resource::*]",
-            reason="Nodes find their peers by ec2:DescribeInstances, which has no resource-level permissions.",
-        ),
+        cdk.Acknowledgment(id=f"AwsSolutions-IAM4[Policy::{SESSION_MANAGER_ARN}]", reason=WHY_MANAGED),
+        cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ALL_INSTANCES),
     ]
     policies = {"Node": iam.PolicyDocument(statements=[find_peers(), *statements])}
     if storage:
@@ -75,7 +82,4 @@ def _blobs_reason(scope: Construct, bucket: s3.IBucket) -> cdk.Acknowledgment:
     """cdk-nag names the finding after the export by which the bucket's stack hands over its ARN."""
     exported = cdk.Stack.of(bucket).export_value(bucket.bucket_arn)
     name = cdk.Stack.of(scope).resolve(exported)["Fn::ImportValue"]
-    return cdk.Acknowledgment(
-        id=f"AwsSolutions-IAM5[Resource::{name}/*]",
-        reason="The bucket is the registry's alone, and it names its objects after digests yet to come.",
-    )
+    return cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{name}/*]", reason=WHY_ALL_BLOBS)

@@ -23,9 +23,9 @@ def _configure_buckets() -> None:
     update = FakeBucket.update_from_cloudformation_json.__func__
 
     def create_from_cloudformation_json(
-        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
     ) -> Any:
-        bucket = create(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
+        bucket = create(cls, resource_name, cloudformation_json, account_id, region_name, **more)
         return _configured(bucket, cloudformation_json["Properties"], account_id, region_name)
 
     def update_from_cloudformation_json(
@@ -44,7 +44,7 @@ def _configure_buckets() -> None:
         )
         return _configured(bucket, properties, account_id, region_name)
 
-    FakeBucket.create_from_cloudformation_json = classmethod(create_from_cloudformation_json)
+    FakeBucket.create_from_cloudformation_json = classmethod(create_from_cloudformation_json)  # type: ignore[arg-type]
     FakeBucket.update_from_cloudformation_json = classmethod(update_from_cloudformation_json)
 
 
@@ -53,8 +53,8 @@ def _configured(bucket: Any, properties: dict[str, Any], account: str, region: s
     if "VersioningConfiguration" in properties:
         backend.put_bucket_versioning(bucket.name, properties["VersioningConfiguration"]["Status"])
     if "PublicAccessBlockConfiguration" in properties:
-        block = {key: str(value).lower() for key, value in properties["PublicAccessBlockConfiguration"].items()}
-        backend.put_public_access_block(bucket.name, block)
+        block = properties["PublicAccessBlockConfiguration"]
+        backend.put_public_access_block(bucket.name, {key: str(on).lower() for key, on in block.items()})
     rules = properties.get("LifecycleConfiguration", {}).get("Rules", [])
     if rules:
         backend.put_bucket_lifecycle_configuration(bucket.name, [_rule(rule) for rule in rules])

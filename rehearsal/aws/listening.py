@@ -10,7 +10,7 @@ from typing import Final
 from rehearsal.aws.errors import ListenError
 
 IP_FREEBIND: Final = 15
-"""Linux: an address may be bound before it exists (ip(7)). The socket module of Python 3.11 has no name for it."""
+"""Linux: an address may be bound before it exists (ip(7)). Python 3.11 has no name for it."""
 BACKLOG: Final = 128
 
 

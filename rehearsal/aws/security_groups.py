@@ -21,9 +21,9 @@ def _update_in_place() -> None:
     replace = SecurityGroup.update_from_cloudformation_json.__func__
 
     def create_from_cloudformation_json(
-        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
     ) -> Any:
-        group = create(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
+        group = create(cls, resource_name, cloudformation_json, account_id, region_name, **more)
         group.inline_rules = list(group.ingress_rules)
         group.fixed_properties = _fixed(cloudformation_json["Properties"])
         return group
@@ -44,7 +44,7 @@ def _update_in_place() -> None:
         _replace_inline_rules(original_resource, properties.get("SecurityGroupIngress", []))
         return original_resource
 
-    SecurityGroup.create_from_cloudformation_json = classmethod(create_from_cloudformation_json)
+    SecurityGroup.create_from_cloudformation_json = classmethod(create_from_cloudformation_json)  # type: ignore[arg-type]
     SecurityGroup.update_from_cloudformation_json = classmethod(update_from_cloudformation_json)
 
 

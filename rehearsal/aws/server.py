@@ -44,7 +44,7 @@ class Server:
         application = _application()
         for bound in self._sockets:
             server = _make_server(bound, application)
-            thread = threading.Thread(target=server.serve_forever, daemon=True, name=f"aws {bound.getsockname()}")
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
             thread.start()
             self._servers.append(server)
             self._threads.append(thread)

@@ -1,4 +1,4 @@
-"""The life of a stack: what fails says so at once, what is gone stays gone, what is unchanged is left alone."""
+"""The life of a stack: what fails says so at once, what is gone stays gone, the unchanged is left alone."""
 
 from __future__ import annotations
 

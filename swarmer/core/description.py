@@ -282,4 +282,5 @@ class _Draft:
 
     def _add(self, key: Key, message: str, advice: str, line: int | None = None) -> None:
         at = next(key[:end] for end in range(len(key), -1, -1) if key[:end] in self._lines)
-        self.problems.append(Problem(self._file, line or self._lines[at], ".".join(key), message, advice))
+        dotted = ".".join(part if len(part) <= 60 else f"{part[:57]}..." for part in key)
+        self.problems.append(Problem(self._file, line or self._lines[at], dotted, message, advice))

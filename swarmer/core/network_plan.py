@@ -163,15 +163,15 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list | tuple | set | frozenset):
         return "a list"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     text = str(value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     return f'"{text}"' if isinstance(value, str) else text
 
 
 def listed(words: Sequence[str], most: int = 6) -> str:
-    """"a, b and c"; what exceeds `most` is counted."""
+    """Words as in: a, b and c. What exceeds `most` is counted."""
     first = [*words[:most], *([f"{len(words) - most} more"] if len(words) > most else [])]
     return " and ".join(filter(None, (", ".join(first[:-1]), *first[-1:])))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmer.core import description
-from swarmer.core.cluster import Cluster, Role
+from swarmer.core.cluster import Cluster, Group, Network, Registry, Role
 
-SHIPPED = Path(__file__).parents[2] / "servers.yml"
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "servers.yml"
+REFERENCE = ROOT / "docs" / "servers.md"
 GOOD = """\
 name: swarmer
 groups:
@@ -50,7 +53,8 @@ def test_every_key_reaches_the_cluster() -> None:
     cluster = description.parse("""\
 name: shop
 domain: shop.internal
-network: {cidr: 10.9.0.0/20, zones: 2, egress: nat-gateway-per-zone, service_ports: 8080, vpn_cidr: 10.8.0.0/22}
+network:
+  {cidr: 10.9.0.0/20, zones: 2, egress: nat-gateway-per-zone, service_ports: 8080, vpn_cidr: 10.8.0.0/22}
 registry: {bucket: shop-images}
 groups:
   core: {roles: [consul-server, swarm-manager], size: 3, instance_type: m7g.large, disk: 50}
@@ -123,11 +127,13 @@ def test_one_mistake_does_not_draw_others_after_it() -> None:
         pytest.param("---\n~\n", "servers.yml:2: null stands where keys should", id="null"),
         pytest.param("- a\n", "servers.yml:1: a list stands where keys should", id="list"),
         pytest.param("swarmer\n", 'servers.yml:1: "swarmer" stands where keys should', id="text"),
-        pytest.param("\nname: a: b\n", "servers.yml:2: not YAML: mapping values are not allowed", id="not YAML"),
+        pytest.param("\nname: a: b\n", "servers.yml:2: not YAML: mapping values are not", id="not YAML"),
         pytest.param("name: [a\n", "servers.yml:2: not YAML: expected ',' or ']'", id="bracket left open"),
         pytest.param("groups:\n\tcore: 1\n", "servers.yml:2: not YAML: a tab stands here", id="tab"),
         pytest.param("a: 1\n---\nb: 1\n", "servers.yml:2: not YAML: a second document", id="two documents"),
-        pytest.param("\na: \x07\n", "servers.yml:2: not YAML: it holds a control character", id="control character"),
+        pytest.param(
+            "\na: \x07\n", "servers.yml:2: not YAML: it holds a control character", id="control character"
+        ),
         pytest.param('a: "\\UFFFFFFFF"', "servers.yml: not YAML: ", id="escape beyond Unicode"),
         pytest.param("%YAML " + "1" * 5000 + ".1\n---\n", "servers.yml: not YAML: ", id="endless version"),
         pytest.param("a: &x 1\nb: *x\n", "servers.yml:1: anchors (&) and aliases (*)", id="anchor and alias"),
@@ -149,22 +155,44 @@ def test_what_is_no_mapping_in_plain_yaml_is_one_line(text: str, expected: str) 
         pytest.param("groups: [a]\n", "servers.yml:1: groups: a list is not a mapping", id="list of groups"),
         pytest.param(GOOD + "  more:\n", "servers.yml:6: groups.more: has no value", id="null group"),
         pytest.param(GOOD + "network:\n", "servers.yml:6: network: has no value", id="null section"),
-        pytest.param(GOOD + "registry: s3\n", 'servers.yml:6: registry: "s3" is not a mapping', id="text section"),
+        pytest.param(
+            GOOD + "registry: s3\n", 'servers.yml:6: registry: "s3" is not a mapping', id="text section"
+        ),
         pytest.param(GOOD + "domain:\n", "servers.yml:6: domain: has no value", id="null value"),
-        pytest.param(GOOD + "name: b\n", "servers.yml:6: name: stands here again, first on line 1", id="twice"),
-        pytest.param(GOOD + "    size: 3\n", "servers.yml:6: groups.core.size: stands here again", id="twice below"),
+        pytest.param(
+            GOOD + "name: b\n", "servers.yml:6: name: stands here again, first on line 1", id="twice"
+        ),
+        pytest.param(
+            GOOD + "    size: 3\n", "servers.yml:6: groups.core.size: stands here again", id="twice below"
+        ),
         pytest.param(GOOD + "<<: {name: b}\n", "servers.yml:6: <<: is no key here; take name, ", id="merge"),
         pytest.param(GOOD + "? [a]\n: b\n", "servers.yml:6: a list: is no key here", id="list as key"),
-        pytest.param(GOOD.replace("3", '"3"'), 'servers.yml:5: groups.core.size: "3" is not a whole', id="text size"),
-        pytest.param(GOOD.replace("3", "true"), "servers.yml:5: groups.core.size: true is not a", id="truth size"),
-        pytest.param(GOOD.replace("3", "03"), 'servers.yml:5: groups.core.size: "03" is not a', id="octal size"),
-        pytest.param(GOOD.replace("3", "3.0"), 'servers.yml:5: groups.core.size: "3.0" is not', id="fraction size"),
+        pytest.param(
+            GOOD.replace("3", '"3"'), 'servers.yml:5: groups.core.size: "3" is not a whole', id="text size"
+        ),
+        pytest.param(
+            GOOD.replace("3", "true"), "servers.yml:5: groups.core.size: true is not a", id="truth size"
+        ),
+        pytest.param(
+            GOOD.replace("3", "03"), 'servers.yml:5: groups.core.size: "03" is not a', id="octal size"
+        ),
+        pytest.param(
+            GOOD.replace("3", "3.0"), 'servers.yml:5: groups.core.size: "3.0" is not', id="fraction size"
+        ),
         pytest.param(GOOD.replace("3", "9" * 5000), "servers.yml:5: groups.core.size: ", id="endless size"),
-        pytest.param(GOOD.replace("3", "{a: 1}"), "servers.yml:5: groups.core.size: a mapping is", id="mapping size"),
-        pytest.param(GOOD.replace("    roles", "    #"), "servers.yml:3: groups.core.roles: is missing", id="no roles"),
+        pytest.param(
+            GOOD.replace("3", "{a: 1}"), "servers.yml:5: groups.core.size: a mapping is", id="mapping size"
+        ),
+        pytest.param(
+            GOOD.replace("    roles", "    #"), "servers.yml:3: groups.core.roles: is missing", id="no roles"
+        ),
         pytest.param(GOOD.replace("core", "Core_1"), "servers.yml:3: groups.Core_1: ", id="group name"),
-        pytest.param(GOOD.replace("swarmer", "42"), "servers.yml:1: name: 42 is not text", id="number as name"),
-        pytest.param(GOOD + "network: {zonse: 3}\n", "servers.yml:6: network.zonse: is no key here; did", id="typo"),
+        pytest.param(
+            GOOD.replace("swarmer", "42"), "servers.yml:1: name: 42 is not text", id="number as name"
+        ),
+        pytest.param(
+            GOOD + "network: {zonse: 3}\n", "servers.yml:6: network.zonse: is no key here; did", id="typo"
+        ),
     ],
 )
 def test_a_wrong_value_is_one_line_at_its_place(text: str, expected: str) -> None:
@@ -208,10 +236,22 @@ def test_a_file_that_is_no_short_text_is_one_line(tmp_path: Path, content: bytes
     assert complaint_about(path).startswith(expected)
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(list(Role))
-keys = st.sampled_from([*Cluster.model_fields, "cidr", "zones", "core", "roles", "size", "min", "max"]) | st.text()
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(list(Role))
+)
+keys = (
+    st.sampled_from([*Cluster.model_fields, "cidr", "zones", "core", "roles", "size", "min", "max"])
+    | st.text()
+)
 trees = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5), max_leaves=20
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=20,
 )
 
 
@@ -242,3 +282,14 @@ def test_no_bytes_make_the_reader_fail(tmp_path_factory: pytest.TempPathFactory,
         description.load(path)
     except description.Invalid as invalid:
         assert invalid.problems
+
+
+def test_the_worked_examples_of_the_documentation_are_valid() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL)
+    assert [description.parse(example).nodes for example in examples] == [9, 68]
+
+
+def test_the_documentation_explains_every_key() -> None:
+    reference = REFERENCE.read_text(encoding="utf-8")
+    for model in (Cluster, Network, Registry, Group):
+        assert [key for key in model.model_fields if f"`{key}`" not in reference] == []

@@ -46,7 +46,9 @@ def test_private_subnets_are_equal_and_take_aws_client_vpn(cidr: str, zones: int
 
 
 @given(zone_counts, st.integers(1, 200))
-def test_the_smallest_prefix_holds_the_nodes_and_the_next_smaller_one_does_not(zones: int, nodes: int) -> None:
+def test_the_smallest_prefix_holds_the_nodes_and_the_next_smaller_one_does_not(
+    zones: int, nodes: int
+) -> None:
     prefix = network_plan.smallest_cidr_prefix(zones, nodes)
     assert network_plan.node_capacity(f"10.0.0.0/{prefix}", zones) >= zones * nodes
     try:
@@ -94,7 +96,9 @@ def test_a_vpc_that_cannot_be_is_refused(cidr: object, complaint: str) -> None:
         network_plan.vpc_cidr(cidr)
 
 
-@pytest.mark.parametrize("cidr", ["10.0.0.0/16", "172.16.0.0/16", "172.24.0.0/16", "192.168.0.0/20", "100.64.0.0/16"])
+@pytest.mark.parametrize(
+    "cidr", ["10.0.0.0/16", "172.16.0.0/16", "172.24.0.0/16", "192.168.0.0/20", "100.64.0.0/16"]
+)
 def test_a_private_vpc_is_taken(cidr: str) -> None:
     assert network_plan.vpc_cidr(cidr) == cidr
 
@@ -178,7 +182,8 @@ def test_a_domain_that_nodes_could_not_use_is_refused(domain: object, complaint:
 
 
 @pytest.mark.parametrize(
-    "bucket", ["ab", "A-bucket", "my.bucket", "-a-b", "xn--a", "sthree-a", "a-s3alias", "a--ol-s3", "a" * 64, 3]
+    "bucket",
+    ["ab", "A-bucket", "my.bucket", "-a-b", "xn--a", "sthree-a", "a-s3alias", "a--ol-s3", "a" * 64, 3],
 )
 def test_a_bucket_name_that_s3_or_tls_refuses_is_refused(bucket: object) -> None:
     with pytest.raises(Refused):

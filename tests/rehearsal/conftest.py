@@ -1,0 +1,92 @@
+"""One real cluster for all tests that need one, brought up and taken down by the command itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal import engine, ground
+
+SWARMER = str(ground.ROOT / ".venv/bin/swarmer")
+
+
+def swarmer(
+    *argv: str, env: dict[str, str] | None = None, timeout_s: float = 420
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would; both outputs as text."""
+    return subprocess.run(
+        [SWARMER, *argv],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env={**os.environ, **(env or {})},
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@dataclass
+class Cluster:
+    """A validated cluster, asked from outside."""
+
+    up: subprocess.CompletedProcess[str]
+
+    def status(self) -> dict[str, Any]:
+        """`status --json`, whatever its exit status."""
+        found: dict[str, Any] = json.loads(swarmer("status", "--json").stdout)
+        return found
+
+    def nodes(self, role: str | None = None) -> list[dict[str, Any]]:
+        """Nodes, or those with a role."""
+        return [node for node in self.status()["nodes"] if role is None or role in node["roles"]]
+
+    def docker(self, *argv: str, address: str | None = None, stdin: bytes = b"", timeout_s: float = 120) -> str:
+        """`docker ARGV` against a manager on port 4000."""
+        where = address or self.nodes("swarm-manager")[0]["address"]
+        done = subprocess.run(
+            ["docker", "-H", f"tcp://{where}:4000", *argv],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode().strip()
+
+    def on(self, node: str, *command: str) -> str:
+        """Run a command on a node."""
+        done = swarmer("exec", node, "--", *command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster of the servers.yml that is shipped."""
+    done = swarmer("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield Cluster(done)
+    swarmer("down")
+
+
+def containers() -> dict[str, str]:
+    """Name to start time of every node container of this checkout."""
+    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers()}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A servers.yml of one node, apart from the shipped one."""
+    path = tmp_path / "servers.yml"
+    path.write_text(
+        "name: small\ndomain: small\nnetwork: {cidr: 10.44.0.0/16, zones: 1}\n"
+        "groups:\n  all:\n    roles: [consul-server, swarm-manager, swarm-worker]\n    size: 1\n"
+    )
+    return path

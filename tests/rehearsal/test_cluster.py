@@ -1,0 +1,258 @@
+"""The whole, for real: cdk deploy, nodes that boot, a cluster that people can use."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import dns.resolver
+import pytest
+
+from rehearsal import cloud, engine, ground, node_image
+from swarmer.core import description, user_data
+from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer
+
+pytestmark = pytest.mark.cluster
+
+IMAGE = "registry.service.swarmer:5000/hello"
+
+
+def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
+    """Seconds until the promise holds; fails where it does not in time."""
+    began_s = time.monotonic()
+    while not promise():
+        assert time.monotonic() - began_s < within_s, what
+        time.sleep(0.3)
+    return time.monotonic() - began_s
+
+
+@pytest.fixture(scope="module")
+def image(cluster: Cluster) -> str:
+    """An image in the cluster's registry, pushed through a manager."""
+    saved = subprocess.run(
+        ["docker", "save", node_image.PROBE_IMAGE], env=engine.environment(), capture_output=True, check=True
+    )
+    cluster.docker("load", stdin=saved.stdout)
+    cluster.docker("tag", node_image.PROBE_IMAGE, IMAGE)
+    cluster.docker("push", IMAGE)
+    return IMAGE
+
+
+def answers(address: str, name: str) -> set[str]:
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers = [address]
+    return {record.to_text() for record in resolver.resolve(name, "A", lifetime=5)}
+
+
+# -- what `up` shows ------------------------------------------------------------------------
+
+
+def test_up_ends_with_a_table_and_the_next_commands(cluster: Cluster) -> None:
+    shown = cluster.up.stdout + cluster.up.stderr
+    for node in cluster.nodes():
+        assert node["name"] in shown
+    for word in ("export DOCKER_HOST=tcp://", "registry.service.swarmer:5000", "make down"):
+        assert word in shown
+
+
+def test_status_says_the_same_to_programs(cluster: Cluster) -> None:
+    done = swarmer("status", "--json")
+    assert done.returncode == 0, done.stdout
+    status = cluster.status()
+    assert status["validated"]
+    assert status["problems"] == []
+    assert [node["group"] for node in status["nodes"]] == ["core"] * 3 + ["workers"] * 2
+    assert len({node["zone"] for node in status["nodes"] if node["group"] == "core"}) == 3
+
+
+def test_a_nodes_container_has_the_address_and_user_data_of_its_instance(cluster: Cluster) -> None:
+    g = ground.Ground(cluster=description.load(ground.ROOT / "servers.yml"), servers=Path("servers.yml"))
+    for node in cloud.instances(g):
+        assert node.expected.address in cluster.on(node.name, "ip", "-4", "addr")
+        read = cluster.on(node.name, "cloud-init", "query", "userdata")
+        assert read.strip() == node.user_data.strip()
+        assert len(node.user_data.encode()) < user_data.LIMIT_BYTES
+
+
+def test_user_data_passes_cloud_inits_own_schema_check(cluster: Cluster) -> None:
+    for node in (cluster.nodes()[0], cluster.nodes()[-1]):
+        assert "Valid schema" in cluster.on(node["name"], "cloud-init", "schema", "--system")
+
+
+def test_no_unit_of_ours_has_failed_on_any_node(cluster: Cluster) -> None:
+    for node in cluster.nodes():
+        assert cluster.on(node["name"], "systemctl", "--failed", "--plain", "--no-legend") == ""
+
+
+# -- what people do -----------------------------------------------------------------------------
+
+
+def test_docker_on_port_4000_of_any_manager_shows_the_five_nodes(cluster: Cluster) -> None:
+    for manager in cluster.nodes("swarm-manager"):
+        rows = cluster.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}}", address=manager["address"])
+        assert sorted(rows.splitlines()) == sorted(f"{node['name']} Ready" for node in cluster.nodes())
+
+
+def test_a_service_on_another_node_pulls_what_was_pushed(cluster: Cluster, image: str) -> None:
+    worker = cluster.nodes()[-1]
+    cluster.docker(
+        *("service", "create", "-d", "--name", "pulled", "--constraint", f"node.hostname=={worker['name']}"),
+        *("--endpoint-mode", "dnsrr", image, "sleep", "600"),
+    )
+
+    def runs() -> bool:
+        return "Running" in cluster.docker("service", "ps", "pulled", "--format", "{{.CurrentState}}")
+
+    until(runs, 60, "the service does not run")
+    assert worker["name"] in cluster.docker("service", "ps", "pulled", "--format", "{{.Node}}")
+    cluster.docker("service", "rm", "pulled")
+
+
+def test_blobs_lie_in_the_bucket(cluster: Cluster, image: str) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=f"http://localhost:{ground.AWS_PORT}",
+        region_name=ground.REGION,
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    (bucket,) = [each["Name"] for each in s3.list_buckets()["Buckets"] if "cdk" not in each["Name"]]
+    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert any("/blobs/sha256/" in key for key in keys)
+    assert any("/repositories/hello/" in key for key in keys)
+
+
+def test_every_node_resolves_the_clusters_names_on_port_53(cluster: Cluster) -> None:
+    nodes = cluster.nodes()
+    managers = {node["address"] for node in cluster.nodes("swarm-manager")}
+    registry = cluster.status()["registry"]["address"].partition(":")[0]
+    for node in nodes:
+        assert answers(node["address"], "swarm-4000.service.swarmer") == managers
+        assert answers(node["address"], "registry.service.swarmer") == {registry}
+        for other in nodes:
+            assert answers(node["address"], f"{other['name']}.node.swarmer") == {other["address"]}
+
+
+def test_consuls_ui_opens(cluster: Cluster) -> None:
+    with urllib.request.urlopen(f"http://{cluster.nodes()[0]['address']}:8500/ui/", timeout=5) as page:
+        assert b"Consul" in page.read()
+
+
+def test_a_container_with_a_published_port_has_a_name(cluster: Cluster, image: str) -> None:
+    worker = cluster.nodes()[-1]
+    run = ["docker", "run", "-d", "--name", "web", "-e", "SERVICE_NAME=hello", "-p", "8080:80", image]
+    cluster.on(worker["name"], *run, "httpd", "-f", "-p", "80")
+
+    def is_named() -> bool:
+        try:
+            return answers(cluster.nodes()[0]["address"], "hello.service.swarmer") == {worker["address"]}
+        except dns.resolver.NXDOMAIN:
+            return False
+
+    until(is_named, 15, "the container has no name")
+    cluster.on(worker["name"], "docker", "rm", "-f", "web")
+    until(lambda: not is_named(), 15, "the name outlives its container")
+
+
+def test_journal_of_a_node_is_shown_by_a_part_of_its_name(cluster: Cluster) -> None:
+    node = cluster.nodes()[0]
+    done = swarmer("logs", node["instance_id"], "-n", "5", "-u", "swarmer-agent")
+    assert done.returncode == 0, done.stderr
+    assert "swarmer" in done.stdout
+    assert swarmer("logs", "core").returncode == 2
+
+
+# -- what must not change anything ---------------------------------------------------------------
+
+
+def test_up_a_second_time_changes_nothing(cluster: Cluster) -> None:
+    before, nodes = containers(), cluster.nodes()
+    done = swarmer("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert containers() == before
+    assert cluster.nodes() == nodes
+
+
+# -- what happens to nodes -----------------------------------------------------------------------
+
+
+def wait_validated(within_s: float = 90) -> None:
+    until(lambda: swarmer("status").returncode == 0, within_s, swarmer("status").stderr)
+
+
+def test_a_killed_node_takes_neither_consul_nor_swarm_with_it(cluster: Cluster) -> None:
+    holder = cluster.status()["registry"]["holder"]
+    victim = next(node for node in cluster.nodes("consul-server") if node["name"] != holder)
+    others = [node for node in cluster.nodes("consul-server") if node["name"] != victim["name"]]
+    assert swarmer("kill", victim["name"]).returncode == 0
+
+    def is_noticed() -> bool:
+        return any(victim["name"] in problem for problem in cluster.status()["problems"])
+
+    until(is_noticed, 30, "nobody notices")
+    for node in others:
+        assert cluster.on(node["name"], "consul", "kv", "get", "swarmer/swarm/id")
+        assert cluster.docker("node", "ls", "-q", address=node["address"])
+    assert not cluster.status()["validated"]
+    done = swarmer("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_image_pushed_before_is_pulled_from_the_next_holder(cluster: Cluster, image: str) -> None:
+    holder = cluster.status()["registry"]["holder"]
+    worker = cluster.nodes()[-1]["name"]
+    assert swarmer("kill", holder).returncode == 0
+    until(lambda: cluster.status()["registry"]["holder"] not in ("", holder), 40, "nobody takes the registry")
+    cluster.on(worker, "docker", "image", "rm", "-f", image)
+    cluster.on(worker, "docker", "pull", image)
+    done = swarmer("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# -- what does not come up, and the end ------------------------------------------------------------
+
+
+def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
+    cluster: Cluster, small: Path, tmp_path: Path
+) -> None:
+    before = containers()
+    (tmp_path / "Dockerfile").write_text(f"FROM {node_image.tag()}\nRUN rm /usr/local/bin/consul\n")
+    engine.docker("build", "-q", "-t", "swarmer/broken", str(tmp_path))
+    options = ("-f", str(small), "--aws-port", "4577", "--node-image", "swarmer/broken")
+    done = swarmer("up", *options)
+    engine.docker("image", "rm", "swarmer/broken")
+    assert done.returncode == 1
+    assert "all-i-" in done.stderr
+    assert "cannot boot" in done.stderr
+    assert "/usr/local/bin/consul" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert containers() == before
+    assert not (ground.STATE / "clusters/small").exists()
+
+
+def test_down_leaves_nothing_even_of_an_up_that_was_interrupted(cluster: Cluster, small: Path) -> None:
+    interrupted = subprocess.Popen(
+        [SWARMER, "up", "-f", str(small), "--aws-port", "4577"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: any("small" in name for name in containers()), 60, "no node was started")
+    interrupted.kill()
+    interrupted.wait()
+    done = swarmer("down")
+    assert done.returncode == 0, done.stderr
+    if engine_answers():
+        assert containers() == {}
+        assert engine.networks() == []
+    assert not (ground.STATE / "clusters").exists()
+    processes = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "rehearsal.aws" not in processes
+
+
+def engine_answers() -> bool:
+    return subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode == 0

@@ -1,0 +1,97 @@
+"""What the command says to bad input and unfit machines: one clear line each, nothing changed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal import ground
+from tests.rehearsal.conftest import swarmer
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip().splitlines()
+
+
+@pytest.mark.parametrize("verb", ["validate", "up"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        ("groups: [", "YAML"),
+        ("nmae: lab\ngroups: {}\n", "name"),
+        ("groups:\n  core: {roles: [consul-server], size: 2}\n", "1, 3, 5 or 7"),
+    ],
+    ids=["empty", "broken", "a misspelt key", "an even number of servers"],
+)
+def test_a_wrong_description_is_refused_before_anything_is_touched(
+    verb: str, text: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "servers.yml"
+    path.write_text(text)
+    done = swarmer(verb, "-f", str(path))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert all(line.startswith(str(path)) for line in lines(done))
+
+
+def test_a_description_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = swarmer("up", "-f", str(tmp_path / "none.yml"))
+    assert done.returncode == 2
+    assert len(lines(done)) == 1
+    assert "none.yml" in done.stderr
+
+
+def test_the_shipped_description_is_valid() -> None:
+    done = swarmer("validate")
+    assert done.returncode == 0, done.stderr
+    assert "core (3), workers (2)" in done.stdout
+
+
+def test_a_docker_that_does_not_answer_is_named(small: Path, tmp_path: Path) -> None:
+    done = swarmer("up", "-f", str(small), env={"SWARMER_DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+    assert done.returncode == 2
+    assert any(f"Docker does not answer at unix://{tmp_path}/none.sock" in line for line in lines(done))
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_named_and_another_one_offered(small: Path, taken_port: int) -> None:
+    done = swarmer("up", "-f", str(small), "--aws-port", str(taken_port))
+    assert done.returncode == 2
+    assert f"port {taken_port} on 127.0.0.1 is taken" in done.stderr
+    assert "--aws-port" in done.stderr
+    assert not (ground.STATE / "clusters/small").exists()
+
+
+@pytest.mark.parametrize("verb", ["status", "logs x", "kill x", "exec x -- true"])
+def test_without_a_rehearsal_the_next_command_is_named(verb: str, small: Path) -> None:
+    word, *rest = verb.split()
+    done = swarmer(word, "-f", str(small), *rest)
+    assert done.returncode in (1, 2)
+    assert "make up" in done.stderr or "no node is called" in done.stderr
+    assert len(lines(done)) == 1
+
+
+def test_the_command_ignores_where_people_point_docker(small: Path) -> None:
+    """DOCKER_HOST is the cluster's, by the README's own advice: the rehearsal must not act on it."""
+    done = swarmer("down", env={"DOCKER_HOST": "tcp://203.0.113.1:4000"}, timeout_s=20)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_verb_is_refused() -> None:
+    done = swarmer("upp")
+    assert done.returncode == 2
+    assert os.linesep not in done.stderr.strip() or "Usage" in done.stderr

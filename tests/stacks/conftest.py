@@ -1,0 +1,41 @@
+"""Synthesis takes seconds: once for the shipped description, once for one that differs in everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from assembly import Assembly, synthesise
+
+from swarmer.core import description
+
+ROOT = Path(__file__).parents[2]
+VARIANT = """
+name: variant
+domain: swarm.example
+network: {cidr: 10.50.0.0/20, zones: 1, egress: nat-gateway-per-zone, service_ports: 31000-31999}
+registry: {bucket: images-of-variant}
+groups:
+  consul: {roles: [consul-server], size: 3}
+  managers: {roles: [swarm-manager], size: 5, instance_type: m7g.large, disk: 40}
+  workers: {roles: [swarm-worker], size: 1}
+  spare-workers-with-a-name-as-long-as-it-may-be: {roles: [swarm-worker], min: 0, max: 9, spot: true}
+"""
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """What a person gets who changes nothing: three zones, one NAT gateway, combined roles."""
+    return synthesise(tmp_path_factory.mktemp("shipped"), description.load(ROOT / "servers.yml"))
+
+
+@pytest.fixture(scope="session")
+def variant(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """Separate roles, Graviton managers, spot workers between min and max, one zone, a named bucket."""
+    return synthesise(tmp_path_factory.mktemp("variant"), description.parse(VARIANT))
+
+
+@pytest.fixture(params=["shipped", "variant"])
+def assembly(request: pytest.FixtureRequest) -> Assembly:
+    found: Assembly = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,138 @@
+"""The app as a whole: order, checks, tags, what a person is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from assembly import Assembly, listed, statements
+from aws_cdk import aws_s3 as s3
+from cfnlint import ManualArgs
+from cfnlint import lint as cfn_lint
+
+from stacks import app as stacks
+from swarmer.core import software
+
+ROOT = Path(__file__).parents[2]
+REGIONS = ["eu-central-1", "us-east-1"]
+NEVER_TAGGED = {  # CloudFormation offers no tags there.
+    "AWS::AutoScaling::AutoScalingGroup": "Tags",
+    "AWS::EC2::Subnet": "Tags",
+    "AWS::EC2::SecurityGroup": "Tags",
+    "AWS::EC2::VPC": "Tags",
+    "AWS::IAM::Role": "Tags",
+    "AWS::Logs::LogGroup": "Tags",
+    "AWS::S3::Bucket": "Tags",
+}
+
+
+def test_stacks_come_in_the_order_of_their_deployment(shipped: Assembly) -> None:
+    artifacts = json.loads((shipped.directory / "manifest.json").read_text())["artifacts"]
+    assert "swarmer-network" in artifacts["swarmer-registry"]["dependencies"]
+    assert "swarmer-registry" in artifacts["swarmer-cluster"]["dependencies"]
+    assert list(shipped.templates) == ["swarmer-network", "swarmer-registry", "swarmer-cluster"]
+
+
+def test_synthesis_says_nothing(assembly: Assembly) -> None:
+    """Neither cdk-nag nor CDK's own validation nor an annotation: no error, no warning."""
+    report = json.loads((assembly.directory / "validation-report.json").read_text())
+    assert report["pluginReports"] == []
+
+
+def test_a_finding_of_cdk_nag_stops_the_synthesis(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    app = stacks.new_app(outdir=str(tmp_path))
+    s3.Bucket(cdk.Stack(app, "Careless"), "Bucket")
+    with pytest.raises(RuntimeError, match="Validation failed"):
+        app.synth()
+    assert "AwsSolutions-S10" in capfd.readouterr().err
+
+
+def test_cfn_lint_finds_nothing(assembly: Assembly) -> None:
+    for path in assembly.directory.glob("*.template.json"):
+        found = cfn_lint(path.read_text(), config=ManualArgs(regions=REGIONS))
+        assert [str(match) for match in found] == []
+
+
+def test_no_account_or_region_is_known_to_the_templates(assembly: Assembly) -> None:
+    manifest = json.loads((assembly.directory / "manifest.json").read_text())
+    assert "missing" not in manifest  # look-ups that the CDK command would have to do
+    environments = {it["environment"] for it in manifest["artifacts"].values() if "environment" in it}
+    assert environments == {"aws://unknown-account/unknown-region"}
+
+
+def test_there_is_no_custom_resource_and_no_function(assembly: Assembly) -> None:
+    kinds = {it["Type"] for template in assembly.templates.values() for it in template["Resources"].values()}
+    assert not {kind for kind in kinds if kind.startswith(("Custom::", "AWS::Lambda", "AWS::CloudFormation"))}
+
+
+def test_everything_carries_the_name_of_the_cluster(assembly: Assembly) -> None:
+    wanted = ("swarmer:cluster", assembly.cluster.name)
+    for kind in NEVER_TAGGED:
+        for name, properties in assembly.of_type(kind).items():
+            assert wanted in {(tag["Key"], tag["Value"]) for tag in properties["Tags"]}, name
+
+
+def test_no_wildcard_without_a_reason(assembly: Assembly) -> None:
+    for statement in statements(assembly):
+        assert not [action for action in listed(statement["Action"]) if "*" in action]
+        for resource in listed(statement["Resource"]):
+            if resource == "*":
+                assert statement["Action"] == "ec2:DescribeInstances"  # it has no resource level
+            elif "*" in json.dumps(resource):
+                assert statement["Sid"] == "RegistryBlobs"  # names of blobs are digests yet to come
+
+
+def test_outputs_tell_what_to_do_next(shipped: Assembly) -> None:
+    outputs = shipped.templates["swarmer-cluster"]["Outputs"]
+    assert outputs["Registry"]["Value"] == "registry.service.swarmer:5000"
+    assert outputs["DockerHost"]["Value"] == "tcp://swarm-4000.service.swarmer:4000"
+    assert outputs["ConsulUi"]["Value"] == "http://consul.service.swarmer:8500/ui"
+    assert outputs["Shell"]["Value"].startswith("aws ssm start-session --target ")
+    assert "AutoScalingGroups" in outputs
+    assert all("VPN" in outputs[name]["Description"] for name in ("Registry", "DockerHost", "ConsulUi"))
+
+
+def test_every_output_for_people_is_described(assembly: Assembly) -> None:
+    for template in assembly.templates.values():
+        for output in template.get("Outputs", {}).values():
+            assert "Export" in output or output["Description"]
+
+
+def test_the_asset_is_exactly_the_node_software(shipped: Assembly) -> None:
+    (staged,) = shipped.directory.glob("asset.*")
+    found = sorted(path.relative_to(staged) for path in staged.rglob("*") if path.is_file())
+    assert found == list(software.files())
+    assert software.digest() in shipped.user_data("core")
+
+
+def test_asset_and_templates_are_the_same_every_time(shipped: Assembly, variant: Assembly) -> None:
+    ours, theirs = ({path.name for path in it.directory.glob("asset.*")} for it in (shipped, variant))
+    assert ours == theirs
+
+
+def run_app(directory: Path, **context: str) -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
+    env |= {"CDK_OUTDIR": str(directory / "cdk.out"), "CDK_CONTEXT_JSON": json.dumps(context)}
+    command = [sys.executable, ROOT / "app.py"]
+    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_app_runs_without_credentials_and_without_a_word(tmp_path: Path) -> None:
+    done = run_app(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "cdk.out" / "swarmer-cluster.template.json").exists()
+
+
+def test_an_invalid_description_is_told_in_lines_without_a_traceback(tmp_path: Path) -> None:
+    servers = tmp_path / "servers.yml"
+    servers.write_text("groups:\n  core: {roles: [consul-server, swarm-manager, swarm-worker], size: 4}\n")
+    done = run_app(tmp_path, servers=str(servers))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{servers}:2: groups.core.size: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "cdk.out" / "manifest.json").exists()

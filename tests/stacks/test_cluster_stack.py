@@ -1,0 +1,192 @@
+"""The groups of nodes: what an instance is, how many there are, how they are replaced."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from assembly import Assembly, joined
+
+from swarmer.core import names, user_data
+from swarmer.core.cluster import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME, Role
+from swarmer.core.node import NodeDescription, Storage
+from swarmer.core.user_data import Software
+
+SPARE = "spare-workers-with-a-name-as-long-as-it-may-be"
+
+
+def test_no_node_has_a_public_address(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        (interface,) = assembly.launch_template_data(group.name)["NetworkInterfaces"]
+        assert interface["AssociatePublicIpAddress"] is False
+        for subnet in assembly.auto_scaling_group(group.name)["VPCZoneIdentifier"]:
+            assert "VpcNodesSubnet" in subnet["Fn::ImportValue"]
+
+
+def test_nobody_logs_in_with_a_key(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        assert "KeyName" not in assembly.launch_template_data(group.name)
+
+
+def test_instance_metadata_needs_a_token_and_stays_on_the_node(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        options = assembly.launch_template_data(group.name)["MetadataOptions"]
+        assert options["HttpTokens"] == "required"
+        assert options["HttpPutResponseHopLimit"] == 1
+
+
+def test_root_volumes_are_encrypted_and_as_large_as_asked_for(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        (device,) = assembly.launch_template_data(group.name)["BlockDeviceMappings"]
+        assert device["DeviceName"] == "/dev/sda1"
+        assert device["Ebs"] == {
+            "DeleteOnTermination": True,
+            "Encrypted": True,
+            "VolumeSize": group.disk,
+            "VolumeType": "gp3",
+        }
+
+
+@pytest.mark.parametrize(("group", "processor"), [("consul", "amd64"), ("managers", "arm64")])
+def test_the_image_fits_the_processor(variant: Assembly, group: str, processor: str) -> None:
+    parameters = variant.templates["variant-cluster"]["Parameters"]
+    image = parameters[variant.launch_template_data(group)["ImageId"]["Ref"]]
+    assert image["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
+    assert image["Default"] == (
+        f"/aws/service/canonical/ubuntu/server/24.04/stable/current/{processor}/hvm/ebs-gp3/ami-id"
+    )
+
+
+def test_groups_are_found_by_name_and_nodes_by_tag(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        asg = assembly.auto_scaling_group(group.name)
+        name = names.group_asg_name(assembly.cluster.name, group.name)
+        assert asg["AutoScalingGroupName"] == name
+        assert all(tag["PropagateAtLaunch"] for tag in asg["Tags"])
+        assert {tag["Key"]: tag["Value"] for tag in asg["Tags"]} == {
+            "Name": name,
+            names.TAG_CLUSTER: assembly.cluster.name,
+            names.TAG_GROUP: group.name,
+            names.TAG_ROLES: " ".join(sorted(group.roles)),
+        }
+
+
+def test_volumes_carry_the_tags_of_their_node(shipped: Assembly) -> None:
+    specifications = shipped.launch_template_data("core")["TagSpecifications"]
+    (tags,) = (it["Tags"] for it in specifications if it["ResourceType"] == "volume")
+    assert {"Key": "Name", "Value": "swarmer-core"} in tags
+
+
+def test_quorum_groups_never_use_spot(assembly: Assembly) -> None:
+    for group in assembly.groups(quorum=True):
+        assert "MixedInstancesPolicy" not in assembly.auto_scaling_group(group.name)
+        assert "InstanceMarketOptions" not in assembly.launch_template_data(group.name)
+
+
+def test_quorum_groups_have_a_fixed_size_over_all_zones(assembly: Assembly) -> None:
+    for group in assembly.groups(quorum=True):
+        asg = assembly.auto_scaling_group(group.name)
+        assert asg["MinSize"] == asg["MaxSize"] == asg["DesiredCapacity"] == str(group.size)
+        assert len(asg["VPCZoneIdentifier"]) == assembly.cluster.network.zones
+
+
+def test_quorum_groups_replace_one_member_at_a_time_and_launch_first(assembly: Assembly) -> None:
+    for group in assembly.groups(quorum=True):
+        policy = assembly.auto_scaling_group(group.name)["InstanceMaintenancePolicy"]
+        assert policy["MinHealthyPercentage"] == 100
+        surplus = group.largest * (policy["MaxHealthyPercentage"] - 100) / 100
+        assert 0 < surplus <= 1
+
+
+def test_every_group_says_how_it_is_maintained(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        assert "InstanceMaintenancePolicy" in assembly.auto_scaling_group(group.name)
+
+
+def test_a_deployment_replaces_no_node_by_itself(assembly: Assembly) -> None:
+    for resource in assembly.templates[f"{assembly.cluster.name}-cluster"]["Resources"].values():
+        assert "UpdatePolicy" not in resource
+
+
+def test_a_deployment_leaves_the_size_between_min_and_max_alone(variant: Assembly) -> None:
+    asg = variant.auto_scaling_group(SPARE)
+    assert (asg["MinSize"], asg["MaxSize"]) == ("0", "9")
+    assert "DesiredCapacity" not in asg
+
+
+def test_spot_groups_run_on_spot_alone(variant: Assembly) -> None:
+    asg = variant.auto_scaling_group(SPARE)
+    assert "LaunchTemplate" not in asg
+    distribution = asg["MixedInstancesPolicy"]["InstancesDistribution"]
+    assert distribution["OnDemandBaseCapacity"] == 0
+    assert distribution["OnDemandPercentageAboveBaseCapacity"] == 0
+    assert asg["CapacityRebalance"] is True
+
+
+def test_a_group_names_a_numbered_version_of_its_launch_template(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        asg = assembly.auto_scaling_group(group.name)
+        policy = asg.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+        specification = asg.get("LaunchTemplate") or policy["LaunchTemplateSpecification"]
+        assert specification["Version"]["Fn::GetAtt"][1] == "LatestVersionNumber"
+
+
+def test_a_node_is_in_the_security_groups_of_its_roles(variant: Assembly) -> None:
+    def groups_of(name: str) -> list[str]:
+        (interface,) = variant.launch_template_data(name)["NetworkInterfaces"]
+        imports = [it["Fn::ImportValue"].partition("SecurityGroups")[2] for it in interface["Groups"]]
+        return [it.rpartition("GroupId")[0][:-8] for it in imports]
+
+    assert groups_of("consul") == ["Nodes", "ConsulServers"]
+    assert groups_of("managers") == ["Nodes", "Managers"]
+    assert groups_of("workers") == ["Nodes"]
+
+
+def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) -> None:
+    (staged,) = assembly.directory.glob("asset.*")
+    for group in assembly.cluster.groups:
+        found = {it["Sid"]: it for it in assembly.statements_of(group.name)}
+        assert found["FindPeers"]["Action"] == "ec2:DescribeInstances"
+        assert found["FetchNodeSoftware"]["Action"] == "s3:GetObject"
+        key = f"/{staged.name.removeprefix('asset.')}.zip"
+        assert joined(found["FetchNodeSoftware"]["Resource"]).endswith(key)
+
+
+def test_user_data_is_cloud_config_that_describes_the_node(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        text = assembly.user_data(group.name)
+        assert text.startswith("#cloud-config\n")
+        (written,) = (
+            it for it in yaml.safe_load(text)["write_files"] if it["path"] == names.NODE_DESCRIPTION
+        )
+        node = NodeDescription.from_json(written["content"])
+        assert (node.cluster, node.domain) == (assembly.cluster.name, assembly.cluster.domain)
+        assert (node.group, node.roles) == (group.name, tuple(sorted(group.roles)))
+        assert node.consul_servers == 3
+        assert node.network_cidr == assembly.cluster.network.cidr
+
+
+def test_user_data_fits(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        assert len(assembly.user_data(group.name).encode()) <= user_data.LIMIT_BYTES
+
+
+def test_user_data_fits_with_the_longest_names() -> None:
+    node = NodeDescription(
+        cluster="c" * LONGEST_CLUSTER_NAME,
+        domain="d" * 253,
+        group="g" * LONGEST_GROUP_NAME,
+        roles=tuple(sorted(Role)),
+        consul_servers=7,
+        network_cidr="100.100.100.100/16",
+        storage=Storage(bucket="b" * 63, region="r" * 20),
+    )
+    software = Software(bucket="b" * 63, key="k" * 68, region="r" * 20, digest="d" * 64)
+    assert len(user_data.render(node, software).encode()) <= user_data.LIMIT_BYTES
+
+
+def test_user_data_holds_no_secret(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        text = json.dumps(assembly.launch_template_data(group.name)["UserData"]).lower()
+        assert not [word for word in ("token", "password", "secretsmanager", "aws_secret") if word in text]
