@@ -17,7 +17,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from swarmer.core import network_plan
+from swarmer.core import network_plan, node
 from swarmer.core.network_plan import Refused, listed, shown, whole_number
 
 QUORUM_SIZES: Final = (1, 3, 5, 7)
@@ -36,9 +36,9 @@ Key = tuple[str, ...]
 class Role(StrEnum):
     """What a node does; a group combines them freely."""
 
-    CONSUL_SERVER = "consul-server"
-    SWARM_MANAGER = "swarm-manager"
-    SWARM_WORKER = "swarm-worker"
+    CONSUL_SERVER = node.CONSUL_SERVER
+    SWARM_MANAGER = node.SWARM_MANAGER
+    SWARM_WORKER = node.SWARM_WORKER
 
 
 QUORUM_ROLES: Final = {Role.CONSUL_SERVER: "Consul servers", Role.SWARM_MANAGER: "Swarm managers"}

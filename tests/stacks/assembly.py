@@ -40,7 +40,8 @@ class Assembly:
         }
 
     def launch_template_data(self, group: str) -> Resource:
-        return self._of_group("AWS::EC2::LaunchTemplate", group)["LaunchTemplateData"]
+        data: Resource = self._of_group("AWS::EC2::LaunchTemplate", group)["LaunchTemplateData"]
+        return data
 
     def auto_scaling_group(self, group: str) -> Resource:
         return self._of_group("AWS::AutoScaling::AutoScalingGroup", group)
@@ -77,7 +78,7 @@ def joined(value: Any) -> str:
         return value
     if "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
-        return separator.join(map(joined, parts))
+        return str(separator).join(map(joined, parts))
     return "x" * 63
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from assembly import Assembly, synthesise
 
 from swarmer.core import description
+from tests.stacks.assembly import Assembly, synthesise
 
 ROOT = Path(__file__).parents[2]
 VARIANT = """
@@ -19,7 +19,7 @@ groups:
   consul: {roles: [consul-server], size: 3}
   managers: {roles: [swarm-manager], size: 5, instance_type: m7g.large, disk: 40}
   workers: {roles: [swarm-worker], size: 1}
-  spare-workers-with-a-name-as-long-as-it-may-be: {roles: [swarm-worker], min: 0, max: 9, spot: true}
+  spare-workers-with-a-rather-long-name: {roles: [swarm-worker], min: 0, max: 9, spot: true}
 """
 
 

@@ -6,14 +6,14 @@ import json
 
 import pytest
 import yaml
-from assembly import Assembly, joined
 
 from swarmer.core import names, user_data
 from swarmer.core.cluster import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME, Role
 from swarmer.core.node import NodeDescription, Storage
 from swarmer.core.user_data import Software
+from tests.stacks.assembly import Assembly, joined
 
-SPARE = "spare-workers-with-a-name-as-long-as-it-may-be"
+SPARE = "spare-workers-with-a-rather-long-name"
 
 
 def test_no_node_has_a_public_address(assembly: Assembly) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from assembly import Assembly
 
+from stacks import app as stacks
+from stacks.network import NetworkStack
 from swarmer.core import names, network_plan
+from swarmer.core.cluster import Cluster, Egress, Group, Network, Role
+from tests.stacks.assembly import Assembly
 
 Rule = tuple[str, str, int | None, int | None]
 """Source, protocol, first and last port."""
@@ -59,12 +63,17 @@ def test_no_subnet_gives_out_public_addresses(assembly: Assembly) -> None:
     assert not any(it["MapPublicIpOnLaunch"] for it in assembly.of_type("AWS::EC2::Subnet").values())
 
 
-@pytest.mark.parametrize(("which", "gateways"), [("shipped", 1), ("variant", 1)])
-def test_egress_has_as_many_gateways_as_asked_for(
-    which: str, gateways: int, request: pytest.FixtureRequest
-) -> None:
-    assembly: Assembly = request.getfixturevalue(which)
-    assert len(assembly.of_type("AWS::EC2::NatGateway")) == gateways
+@pytest.mark.parametrize(("egress", "gateways"), [(Egress.ONE_NAT, 1), (Egress.NAT_PER_ZONE, 6)])
+def test_six_zones_have_as_many_gateways_as_asked_for(tmp_path: Path, egress: Egress, gateways: int) -> None:
+    network = Network(zones=6, egress=egress)
+    groups = (Group(name="all", roles=frozenset(Role), size=1),)
+    cluster = Cluster(network=network, groups=groups)
+    app = stacks.new_app(outdir=str(tmp_path))
+    NetworkStack(app, "Network", cluster=cluster, description="Network alone")
+    app.synth()
+    alone = Assembly(tmp_path, cluster)
+    assert len(alone.of_type("AWS::EC2::NatGateway")) == gateways
+    assert len(subnets(alone, "Nodes")) == len(subnets(alone, "Egress")) == 6
 
 
 def test_nodes_leave_through_a_nat_gateway_only(assembly: Assembly) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assembly import Assembly
+from tests.stacks.assembly import Assembly
 
 DOCUMENTED = {
     # distribution.github.io/distribution/storage-drivers/s3, "S3 permission scopes"
