@@ -95,7 +95,7 @@ install_probe() {
     tree=$(mktemp -d) && chmod 755 "$tree"
     mkdir -p "$tree/bin" "$tree/tmp"
     cp "$(command -v busybox)" "$tree/bin/busybox"
-    for applet in $("$tree/bin/busybox" --list); do ln -sf busybox "$tree/bin/$applet"; done
+    "$tree/bin/busybox" --list | grep -vx busybox | while read -r applet; do ln -s busybox "$tree/bin/$applet"; done
     tar -C "$tree" -cf $root/probe.tar .
     rm -rf "$tree"
 }

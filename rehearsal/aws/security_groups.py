@@ -8,7 +8,7 @@ from typing import Any
 from moto.core.common_models import CloudFormationModel
 from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import InvalidPermissionDuplicateError
-from moto.ec2.models.security_groups import SecurityGroup, SecurityRule
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
 
 def extend() -> None:
@@ -18,7 +18,7 @@ def extend() -> None:
 
 def _allow_protocols_without_ports() -> None:
     """ESP (protocol 50) has no ports, and AWS wants none said; bare moto makes numbers of them."""
-    create = SecurityRule.__init__
+    create = SecurityGroupRule.__init__
 
     def init(
         self: Any, backend: Any, protocol: str, group_id: str, first: Any, last: Any, *rest: Any, **more: Any
@@ -26,7 +26,7 @@ def _allow_protocols_without_ports() -> None:
         first, last = (-1 if port is None else port for port in (first, last))
         create(self, backend, protocol, group_id, first, last, *rest, **more)
 
-    SecurityRule.__init__ = init
+    SecurityGroupRule.__init__ = init
 
 
 def _update_in_place() -> None:
