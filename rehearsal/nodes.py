@@ -81,7 +81,7 @@ def write_seed(g: Ground, node: Node) -> Path:
         "region": ground.REGION,
         "swarmer": {
             "aws_endpoint_url": g.aws_url_for_nodes,
-            "metadata_endpoint": f"{g.aws_url_for_nodes}/imds/",
+            "metadata_endpoint": g.aws_url_for_nodes,
         },
     }
     (seed / "meta-data").write_text(json.dumps(meta))

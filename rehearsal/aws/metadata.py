@@ -35,6 +35,7 @@ RENEW_S: Final = 1800
 class Reply:
     status: str
     body: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 NOT_FOUND: Final = Reply(status="404 Not Found", body="Not Found")
@@ -75,7 +76,8 @@ class MetadataService:
         self._tokens = {token: given for token, given in self._tokens.items() if given[1] > now}
         token = secrets.token_urlsafe(32)
         self._tokens[token] = (caller, now + int(ttl))
-        return Reply(status="200 OK", body=token)
+        # aws-sdk-go takes no token without it.
+        return Reply(status="200 OK", body=token, headers=(("X-aws-ec2-metadata-token-ttl-seconds", ttl),))
 
     def _is_valid(self, token: str, caller: str) -> bool:
         given_to, ends = self._tokens.get(token, ("", 0.0))

@@ -16,9 +16,8 @@ from rehearsal.aws.metadata import MetadataService
 
 log: Final = logging.getLogger("rehearsal.aws")
 
-IMDS_PREFIX: Final = "/imds/"
-ROOT_IMDS: Final = ("/latest/api/", "/latest/meta-data", "/latest/dynamic", "/latest/user-data")
-"""aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT (seen in 1.44): it asks here."""
+METADATA_PATHS: Final = ("/latest/api/", "/latest/meta-data", "/latest/dynamic", "/latest/user-data")
+"""At the root, as on EC2: aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT (seen in 1.49)."""
 READY_PATH: Final = "/swarmer/ready"
 NOT_REHEARSED_PATH: Final = "/swarmer/not-rehearsed"
 
@@ -30,9 +29,7 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if path.startswith(IMDS_PREFIX):
-            return self._imds(environ, path.removeprefix(IMDS_PREFIX), start_response)
-        if path.startswith(ROOT_IMDS):
+        if path.startswith(METADATA_PATHS):
             return self._imds(environ, path.removeprefix("/"), start_response)
         if path == READY_PATH:
             return _answer(start_response, "200 OK", "{}", "application/json")
@@ -43,7 +40,7 @@ class Application:
 
     def _imds(self, environ: dict[str, Any], path: str, start_response: Any) -> Iterable[bytes]:
         reply = self._metadata.reply(environ, path)
-        return _answer(start_response, reply.status, reply.body, "text/plain")
+        return _answer(start_response, reply.status, reply.body, "text/plain", reply.headers)
 
     def _aws(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """What moto cannot do is an error that no client repeats; bare moto: an HTML page with status 500."""
@@ -67,7 +64,9 @@ def _refuse(environ: dict[str, Any], start_response: Any, message: str) -> Itera
     return _answer(start_response, "400 Bad Request", error, "application/xml")
 
 
-def _answer(start_response: Any, status: str, body: str, kind: str) -> Iterable[bytes]:
+def _answer(
+    start_response: Any, status: str, body: str, kind: str, headers: Iterable[tuple[str, str]] = ()
+) -> Iterable[bytes]:
     encoded = body.encode()
-    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(encoded)))])
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(encoded))), *headers])
     return [encoded]

@@ -32,15 +32,13 @@ class Caller:
         connection.close()
         return answer.status, body
 
-    def token(self, prefix: str = "/imds") -> str:
-        status, body = self.ask(
-            "PUT", f"{prefix}/latest/api/token", x_aws_ec2_metadata_token_ttl_seconds="60"
-        )
+    def token(self) -> str:
+        status, body = self.ask("PUT", "/latest/api/token", x_aws_ec2_metadata_token_ttl_seconds="60")
         assert status == 200
         return body
 
     def get(self, path: str, token: str | None = None) -> tuple[int, str]:
-        return self.ask("GET", f"/imds/latest/{path}", x_aws_ec2_metadata_token=token or self.token())
+        return self.ask("GET", f"/latest/{path}", x_aws_ec2_metadata_token=token or self.token())
 
 
 @pytest.fixture
@@ -85,7 +83,7 @@ def test_credentials_of_another_role_are_not_there(node: Caller) -> None:
 
 
 def test_get_without_a_token_is_refused(node: Caller) -> None:
-    assert node.ask("GET", "/imds/latest/meta-data/instance-id")[0] == 401
+    assert node.ask("GET", "/latest/meta-data/instance-id")[0] == 401
 
 
 def test_token_of_another_node_is_refused(aws: Aws, node: Caller) -> None:
@@ -94,32 +92,38 @@ def test_token_of_another_node_is_refused(aws: Aws, node: Caller) -> None:
 
 
 def test_token_without_a_lifetime_is_refused(node: Caller) -> None:
-    assert node.ask("PUT", "/imds/latest/api/token")[0] == 400
+    assert node.ask("PUT", "/latest/api/token")[0] == 400
 
 
 def test_stranger_finds_nothing(aws: Aws, node: Caller) -> None:
     stranger = Caller(aws, STRANGER)
-    assert stranger.ask("GET", "/imds/latest/meta-data/instance-id")[0] == 404
+    assert stranger.ask("GET", "/latest/meta-data/instance-id")[0] == 404
 
 
 def test_terminated_node_finds_nothing(aws: Aws, node: Caller, instance: dict[str, Any]) -> None:
     aws.client("ec2").terminate_instances(InstanceIds=[instance["InstanceId"]])
-    assert node.ask("GET", "/imds/latest/meta-data/instance-id")[0] == 404
+    assert node.ask("GET", "/latest/meta-data/instance-id")[0] == 404
 
 
 def test_unknown_item_is_not_found(node: Caller) -> None:
     assert node.get("meta-data/no/such/thing")[0] == 404
 
 
-def test_sdk_that_drops_the_endpoints_path_is_served_too(node: Caller, instance: dict[str, Any]) -> None:
-    token = node.token(prefix="")
-    answer = node.ask("GET", "/latest/meta-data/instance-id", x_aws_ec2_metadata_token=token)
-    assert answer == (200, instance["InstanceId"])
+def test_a_token_comes_with_its_lifetime_which_go_programs_insist_on(node: Caller, aws: Aws) -> None:
+    lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    connection = http.client.HTTPConnection(
+        aws.server.addresses[0].host, aws.server.addresses[0].port, source_address=(node.address, 0)
+    )
+    connection.request("PUT", "/latest/api/token", headers=lifetime)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.headers["X-aws-ec2-metadata-token-ttl-seconds"] == "60"
 
 
-def test_boto_takes_credentials_from_an_endpoint_with_a_path(aws: Aws, node: Caller) -> None:
+def test_boto_takes_credentials_from_the_endpoint(aws: Aws, node: Caller) -> None:
     fetcher = InstanceMetadataFetcher(
-        config={"ec2_metadata_service_endpoint": f"http://{aws.server.addresses[0]}/imds/"}
+        config={"ec2_metadata_service_endpoint": f"http://{aws.server.addresses[0]}"}
     )
     fetcher._session._manager.connection_pool_kw["source_address"] = (node.address, 0)
     credentials = fetcher.retrieve_iam_role_credentials()

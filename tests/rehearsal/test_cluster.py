@@ -251,7 +251,7 @@ def test_down_leaves_nothing_even_of_an_up_that_was_interrupted(cluster: Cluster
         assert engine.networks() == []
     assert not (ground.STATE / "clusters").exists()
     processes = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "rehearsal.aws" not in processes
+    assert f"--pid-file {ground.STATE}" not in processes
 
 
 def engine_answers() -> bool:

@@ -10,6 +10,7 @@ systemctl mask -q \
     systemd-logind.service systemd-firstboot.service systemd-timesyncd.service systemd-update-utmp.service \
     systemd-journal-flush.service sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
     dev-hugepages.mount dev-mqueue.mount systemd-remount-fs.service systemd-random-seed.service \
+    systemd-modules-load.service ldconfig.service systemd-journal-catalog-update.service systemd-update-done.service \
     systemd-hibernate-clear.service systemd-pcrphase.service cloud-init-hotplugd.socket
 systemctl set-default -q multi-user.target
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
