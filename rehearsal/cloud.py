@@ -178,7 +178,10 @@ def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) ->
     return from_instance(instance, text, runs=False)
 
 
-def outputs(g: Ground) -> dict[str, str]:
-    """Outputs of the cluster's stacks."""
-    found = _client("cloudformation", g.aws_url).describe_stacks()["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for stack in found for each in stack.get("Outputs", ())}
+def registry_objects(g: Ground) -> tuple[str, list[tuple[str, int]]]:
+    """Name of the registry's bucket, and key and bytes of every object in it."""
+    found = _client("cloudformation", g.aws_url).describe_stacks(StackName=f"{g.cluster.name}-registry")
+    values = {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0]["Outputs"]}
+    pages = _client("s3", g.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
+    objects = [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
+    return values["BucketName"], objects

@@ -121,7 +121,8 @@ def _host_source(suite: str) -> str:
                 line.split(":", 1) for line in stanza.splitlines() if ":" in line and not line.startswith("#")
             )
             if "Debian" in stanza or "debian" in fields.get("Signed-By", ""):
-                return f"deb [signed-by={fields['Signed-By'].strip()}] {fields['URIs'].split()[0]} {suite} main\n"
+                keyring, mirror = fields["Signed-By"].strip(), fields["URIs"].split()[0]
+                return f"deb [signed-by={keyring}] {mirror} {suite} main\n"
     for line in (parts / "sources.list").read_text().splitlines():
         words = [word for word in line.split("#")[0].split() if not word.startswith(("[", "signed-by"))]
         if words[:1] == ["deb"] and "security" not in words[1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -126,13 +127,24 @@ def running(g: Ground) -> dict[str, str]:
     }
 
 
-def find(g: Ground, known: list[str], text: str) -> str:
-    """The one node that `text` means: its name or a part that no other has."""
-    matches = [name for name in known if name == text] or [name for name in known if text in name]
+def addresses(g: Ground) -> dict[str, str]:
+    """Name of each node container, running or not, to its address."""
+    return {
+        each["Config"]["Labels"][ground.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
+            "IPAMConfig"
+        ]["IPv4Address"]
+        for each in engine.containers(**{ground.LABEL_CLUSTER: g.cluster.name})
+    }
+
+
+def find(g: Ground, known: Mapping[str, str], text: str) -> str:
+    """The one node of `known` (name to address) that `text` means: name, address, or a part of the name."""
+    exact = [name for name, address in known.items() if text in (name, address)]
+    matches = exact or [name for name in known if text in name]
     if len(matches) == 1:
         return matches[0]
     what = f"{len(matches)} nodes have {text!r} in their name" if matches else f"no node is called {text!r}"
-    raise Problem(f"{what}; the nodes of {g.cluster.name}: {', '.join(known) or 'none'}")
+    raise Problem(f"{what}; the nodes of {g.cluster.name}: {', '.join(sorted(known))}")
 
 
 def from_instance(instance: dict[str, Any], user_data: str, runs: bool) -> Node:

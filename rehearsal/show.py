@@ -13,6 +13,7 @@ from rich.table import Table
 
 from rehearsal.console import Console
 from rehearsal.nodes import Node
+from swarmer.core import names
 from swarmer.core.health import Status
 
 GOOD = {"alive", "ready"}
@@ -108,14 +109,15 @@ def _coloured(state: str) -> str:
     return f"[{'green' if state in GOOD else 'red'}]{state}[/]"
 
 
-def next_steps(status: Status, *, domain: str, docker_host: str, registry: str, dns: str) -> str:
+def next_steps(status: Status, *, domain: str) -> str:
     """What to type now."""
-    return (
-        f"\n[bold]{status.cluster}[/bold] is up. Registry: [bold]{registry}[/bold], "
-        f"served by {status.registry.holder}.\n\n"
-        f"  export DOCKER_HOST=tcp://{docker_host}      # then: docker node ls\n"
-        f"  xdg-open http://{dns}:8500/ui/              # Consul\n"
-        f"  dig @{dns} registry.service.{domain} +short\n"
-        f"  .venv/bin/swarmer status                    # logs NODE, exec NODE -- CMD, kill NODE\n"
-        f"  make down                                   # removes all of it\n"
+    manager = next(node.address for node in status.nodes if node.swarm_role in ("leader", "manager"))
+    rows = (
+        (f"export DOCKER_HOST=tcp://{manager}:{names.DOCKER_PORT}", "then: docker node ls"),
+        (f"docker push {names.registry_name(domain)}/NAME", "the registry, from any node"),
+        (f"dig @{manager} {names.SERVICE_REGISTRY}.service.{domain} +short", "names"),
+        (f"http://{manager}:{names.CONSUL_HTTP_PORT}/ui/", "Consul"),
+        (".venv/bin/swarmer status", "and: logs NODE, exec NODE -- CMD, kill NODE"),
+        ("make down", "removes all of it"),
     )
+    return "\n".join(f"  {command:<56}  # {what}" for command, what in rows)

@@ -9,14 +9,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-SESSION_MANAGER: Final = "AmazonSSMManagedInstanceCore"
-SESSION_MANAGER_ARN: Final = f"arn:<AWS::Partition>:iam::aws:policy/{SESSION_MANAGER}"
-"""As cdk-nag writes it."""
-WHY_MANAGED: Final = (
-    "AWS keeps this policy for Session Manager, the only way into a node: there is no SSH port."
-)
-WHY_ALL_INSTANCES: Final = (
-    "Nodes find their peers by ec2:DescribeInstances, which has no resource-level permissions."
+WHY_ANY_RESOURCE: Final = (
+    "Neither ec2:DescribeInstances (nodes find their peers by it) nor Session Manager's channels, the only "
+    "way into a node, know resource-level permissions."
 )
 WHY_ALL_BLOBS: Final = (
     "The bucket is the registry's alone, and it names its objects after digests yet to come."
@@ -31,11 +26,8 @@ def node_role(
     storage: s3.IBucket | None,
 ) -> iam.Role:
     """The role of one group's nodes. `storage`: the bucket of the registry where these nodes may serve it."""
-    reasons = [
-        cdk.Acknowledgment(id=f"AwsSolutions-IAM4[Policy::{SESSION_MANAGER_ARN}]", reason=WHY_MANAGED),
-        cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ALL_INSTANCES),
-    ]
-    policies = {"Node": iam.PolicyDocument(statements=[find_peers(), *statements])}
+    reasons = [cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE)]
+    policies = {"Node": iam.PolicyDocument(statements=[find_peers(), open_shells(), *statements])}
     if storage:
         policies["Registry"] = iam.PolicyDocument(statements=serve_registry(storage))
         reasons.append(_blobs_reason(scope, storage))
@@ -43,7 +35,6 @@ def node_role(
         scope,
         construct_id,
         assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(SESSION_MANAGER)],
         # Inline: a node must not start before its rights are there, and has them from its first call.
         inline_policies=policies,
     )
@@ -54,6 +45,23 @@ def node_role(
 def find_peers() -> iam.PolicyStatement:
     """DescribeInstances knows no resources, so `*` it is (Service Authorization Reference, EC2)."""
     return iam.PolicyStatement(sid="FindPeers", actions=["ec2:DescribeInstances"], resources=["*"])
+
+
+def open_shells() -> iam.PolicyStatement:
+    """What Session Manager's agent needs: Systems Manager User Guide, 'Create a custom IAM role for Session
+    Manager'. AmazonSSMManagedInstanceCore would let every node read every parameter of the account too.
+    """
+    return iam.PolicyStatement(
+        sid="OpenShells",
+        actions=[
+            "ssm:UpdateInstanceInformation",
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+        ],
+        resources=["*"],
+    )
 
 
 def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
@@ -72,6 +80,8 @@ def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
                 "s3:GetObject",
                 "s3:ListMultipartUploadParts",
                 "s3:PutObject",
+                # The driver always names an ACL; the configuration has it name the one that is accepted.
+                "s3:PutObjectAcl",
             ],
             resources=[bucket.arn_for_objects("*")],
         ),

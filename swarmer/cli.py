@@ -19,44 +19,35 @@ from rehearsal.observer import Observer
 from rehearsal.show import Show, next_steps, status_table
 from rehearsal.up import BOOT_S, Up
 from swarmer.adapters import process
-from swarmer.core import description, names
+from swarmer.core import description
 from swarmer.core.health import Status, judge
 
 DEFAULT = str(ground.ROOT / "servers.yml")
-
-
-class Failure(click.ClickException):
-    """One or more lines on standard error, no traceback."""
-
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
-        self.exit_code = status
-
-    def show(self, file: Any = None) -> None:
-        click.echo(self.message, err=True)
+NO_REHEARSAL = "no rehearsal of {} runs here: `make up` makes one"
 
 
 def _load(servers: str) -> Ground:
-    try:
-        cluster = description.load(Path(servers))
-    except description.Invalid as exc:
-        raise Failure("\n".join(str(problem) for problem in exc.problems), 2) from exc
+    cluster = description.load(Path(servers))
     port = int(os.environ.get("SWARMER_AWS_PORT", ground.AWS_PORT))
     return Ground(cluster=cluster, servers=Path(servers).resolve(), aws_port=port)
 
 
 class Command(click.Group):
-    """Turns what the parts raise into one line and an exit status."""
+    """The outermost place: what the parts raise becomes lines on standard error and an exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except description.Invalid as exc:
+            lines, status = [str(problem) for problem in exc.problems], 2
         except Problem as exc:
-            raise Failure(f"swarmer: {exc}", exc.status) from exc
+            lines, status = [f"swarmer: {exc}"], exc.status
         except process.Failed as exc:
-            raise Failure(f"swarmer: {exc}", 1) from exc
-        except KeyboardInterrupt as exc:
-            raise Failure("swarmer: interrupted; `make down` removes what is left", 130) from exc
+            lines, status = [f"swarmer: {exc}"], 1
+        except KeyboardInterrupt:
+            lines, status = ["swarmer: interrupted; `make down` removes what is left"], 130
+        click.echo("\n".join(lines), err=True)
+        ctx.exit(status)
 
 
 @click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,16 +81,8 @@ def up(servers: str, aws_port: int | None, retain: bool, timeout: float, node_im
     show = Show()
     status = Up(ground=g, show=show, image=node_image, retain=retain, boot_s=timeout).run()
     _show_status(status)
-    manager = next(node.address for node in status.nodes if node.swarm_role in ("leader", "manager"))
-    click.echo("")
-    show.terminal.print(
-        next_steps(
-            status,
-            domain=g.cluster.domain,
-            docker_host=f"{manager}:{names.DOCKER_PORT}",
-            registry=names.registry_name(g.cluster.domain),
-            dns=manager,
-        )
+    click.echo(
+        f"\n{g.cluster.name} is up. What to type now:\n\n{next_steps(status, domain=g.cluster.domain)}"
     )
 
 
@@ -112,7 +95,7 @@ def down_() -> None:
 
 def _status(g: Ground) -> Status:
     if not cloud.daemon_pid(g):
-        raise Problem(f"no rehearsal of {g.cluster.name} runs here: `make up` makes one", status=1)
+        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
     found = cloud.instances(g, nodes.running(g))
     with Observer(g) as observer:
         return judge(g.cluster.name, tuple(node.expected for node in found), observer.look(found))
@@ -141,11 +124,10 @@ def status(servers: str, as_json: bool) -> None:
 
 
 def _node(g: Ground, text: str) -> str:
-    known = [
-        each["Config"]["Labels"][ground.LABEL_NODE]
-        for each in engine.containers(**{ground.LABEL_CLUSTER: g.cluster.name})
-    ]
-    return nodes.container_name(g, nodes.find(g, sorted(known), text))
+    known = nodes.addresses(g)
+    if not known:
+        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
+    return nodes.container_name(g, nodes.find(g, known, text))
 
 
 @main.command()
@@ -172,6 +154,19 @@ def exec_(servers: str, node: str, command: tuple[str, ...]) -> None:
     """Run a command on NODE: swarmer exec core -- docker ps."""
     flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
     _replace(["exec", *flags, _node(_load(servers), node), *command])
+
+
+@main.command()
+@servers_option
+def bucket(servers: str) -> None:
+    """List what the registry keeps in its S3 bucket: bytes and key of each object."""
+    g = _load(servers)
+    if not cloud.daemon_pid(g):
+        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
+    name, objects = cloud.registry_objects(g)
+    for key, size in objects:
+        click.echo(f"{size:>12}  s3://{name}/{key}")
+    click.echo(f"{len(objects)} objects in {name}", err=True)
 
 
 @main.command()

@@ -17,7 +17,7 @@ from rehearsal.aws.metadata import MetadataService
 log: Final = logging.getLogger("rehearsal.aws")
 
 METADATA_PATHS: Final = ("/latest/api/", "/latest/meta-data", "/latest/dynamic", "/latest/user-data")
-"""At the root, as on EC2: aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT (seen in 1.49)."""
+"""At the root, as on EC2: aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT."""
 READY_PATH: Final = "/swarmer/ready"
 NOT_REHEARSED_PATH: Final = "/swarmer/not-rehearsed"
 

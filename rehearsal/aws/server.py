@@ -16,8 +16,8 @@ from rehearsal.aws.listening import Address, bind
 class Server:
     """A context: serves from enter to exit. All servers of one process show the same AWS.
 
-        with Server(["127.0.0.1:0"]) as server:
-            boto3.client("ec2", endpoint_url=server.url, …)
+    with Server(["127.0.0.1:0"]) as server:
+        boto3.client("ec2", endpoint_url=server.url, …)
     """
 
     def __init__(self, listen: Sequence[str | Address] = ("127.0.0.1:0",)) -> None:

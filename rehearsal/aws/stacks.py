@@ -117,9 +117,7 @@ def _update_or_roll_back(
         _export(self)
     except Exception as exc:
         _report(self, exc, "UPDATE_FAILED")
-        self._add_stack_event(
-            "UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=_summary("update", exc)
-        )
+        self._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=_summary("update", exc))
         _bring_back(self, old_template, old_parameters)
 
 

@@ -129,7 +129,13 @@ def resolved(machine: Machine) -> str:
 def registry(machine: Machine) -> str:
     """docker-registry's configuration (JSON, which is YAML): blobs in S3, credentials of the instance."""
     storage, endpoint = machine.node.storage, machine.identity.ground.aws_endpoint_url
-    s3: dict[str, Any] = {"bucket": storage.bucket, "region": storage.region, "encrypt": True}
+    s3: dict[str, Any] = {
+        "bucket": storage.bucket,
+        "region": storage.region,
+        "encrypt": True,
+        # The driver's default, `private`, is refused by a bucket whose owner owns every object.
+        "objectacl": "bucket-owner-full-control",
+    }
     if endpoint:
         s3 |= {"regionendpoint": endpoint, "secure": endpoint.startswith("https:")}
     config = {

@@ -55,7 +55,7 @@ class Problem:
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
-class Invalid(Exception):  # noqa: N818
+class Invalid(Exception):
     """The description is wrong; `problems` are all mistakes, sorted by line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

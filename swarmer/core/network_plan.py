@@ -79,7 +79,7 @@ BUCKET_ENDS: Final = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3")
 """Reserved by S3."""
 
 
-class Refused(ValueError):  # noqa: N818
+class Refused(ValueError):
     """A rule says no: `message` is what is wrong, `advice` what would be right."""
 
     def __init__(self, message: str, advice: str) -> None:

@@ -68,7 +68,12 @@ def test_dockerd_is_told_that_it_has_no_tls() -> None:
 
 def test_the_registry_keeps_its_blobs_in_s3_with_the_credentials_of_the_instance() -> None:
     config = json.loads(configuration.registry(CORE))
-    assert config["storage"]["s3"] == {"bucket": "blobs", "region": "eu-west-1", "encrypt": True}
+    assert config["storage"]["s3"] == {
+        "bucket": "blobs",
+        "region": "eu-west-1",
+        "encrypt": True,
+        "objectacl": "bucket-owner-full-control",
+    }
     assert config["storage"]["redirect"] == {"disable": False}
     assert config["http"]["addr"] == "10.42.64.4:5000"
 

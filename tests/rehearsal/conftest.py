@@ -47,7 +47,9 @@ class Cluster:
         """Nodes, or those with a role."""
         return [node for node in self.status()["nodes"] if role is None or role in node["roles"]]
 
-    def docker(self, *argv: str, address: str | None = None, stdin: bytes = b"", timeout_s: float = 120) -> str:
+    def docker(
+        self, *argv: str, address: str | None = None, stdin: bytes = b"", timeout_s: float = 120
+    ) -> str:
         """`docker ARGV` against a manager on port 4000."""
         where = address or self.nodes("swarm-manager")[0]["address"]
         done = subprocess.run(

@@ -93,7 +93,9 @@ def test_no_unit_of_ours_has_failed_on_any_node(cluster: Cluster) -> None:
 
 def test_docker_on_port_4000_of_any_manager_shows_the_five_nodes(cluster: Cluster) -> None:
     for manager in cluster.nodes("swarm-manager"):
-        rows = cluster.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}}", address=manager["address"])
+        rows = cluster.docker(
+            "node", "ls", "--format", "{{.Hostname}} {{.Status}}", address=manager["address"]
+        )
         assert sorted(rows.splitlines()) == sorted(f"{node['name']} Ready" for node in cluster.nodes())
 
 
@@ -255,4 +257,6 @@ def test_down_leaves_nothing_even_of_an_up_that_was_interrupted(cluster: Cluster
 
 
 def engine_answers() -> bool:
-    return subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode == 0
+    return (
+        subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode == 0
+    )

@@ -148,6 +148,10 @@ def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) ->
     for group in assembly.cluster.groups:
         found = {it["Sid"]: it for it in assembly.statements_of(group.name)}
         assert found["FindPeers"]["Action"] == "ec2:DescribeInstances"
+        assert {action.partition(":")[0] for action in found["OpenShells"]["Action"]} == {
+            "ssm",
+            "ssmmessages",
+        }
         assert found["FetchNodeSoftware"]["Action"] == "s3:GetObject"
         key = f"/{staged.name.removeprefix('asset.')}.zip"
         assert joined(found["FetchNodeSoftware"]["Resource"]).endswith(key)
