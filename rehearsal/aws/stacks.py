@@ -71,6 +71,7 @@ def _create_or_roll_back(self: Any) -> None:
         self.status = "ROLLBACK_IN_PROGRESS"
         self._add_stack_event(self.status, resource_status_reason=_summary("create", exc))
         _delete_resources(self)
+        _withdraw_exports(self)
         self.status = "ROLLBACK_COMPLETE"
         self._add_stack_event(self.status)
 
@@ -162,7 +163,10 @@ def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[d
 
 
 def _delete(self: Any) -> None:
-    """As on AWS in reverse order of creation; what moto cannot delete is logged and left behind."""
+    """As on AWS in reverse order of creation; what moto cannot delete is logged and left behind.
+
+    Its exports are withdrawn by moto, right after this.
+    """
     self._add_stack_event("DELETE_IN_PROGRESS", resource_status_reason="User Initiated")
     _delete_resources(self)
     self.status = "DELETE_COMPLETE"
@@ -183,7 +187,6 @@ def _delete_resources(stack: Any) -> None:
     resources._resource_json_map = {}
     stack.output_map._output_json_map = {}
     stack.output_map._parsed_outputs = {}
-    _withdraw_exports(stack)
 
 
 def _export(stack: Any) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from rehearsal import engine, ground
+from tests.rehearsal.aws_client import aws, aws_server
+
+__all__ = ["aws", "aws_server"]
 
 SWARMER = str(ground.ROOT / ".venv/bin/swarmer")
 

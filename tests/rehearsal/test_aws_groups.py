@@ -5,7 +5,7 @@ import ipaddress
 from collections import Counter
 
 from tests.rehearsal.aws_template import UBUNTU, cluster
-from tests.rehearsal.conftest import Aws
+from tests.rehearsal.aws_client import Aws
 
 
 def test_instances_are_spread_over_the_subnets(aws: Aws) -> None:

@@ -9,7 +9,7 @@ import pytest
 from botocore.utils import InstanceMetadataFetcher
 
 from tests.rehearsal.aws_template import cluster
-from tests.rehearsal.conftest import Aws
+from tests.rehearsal.aws_client import Aws
 
 STRANGER = "127.9.9.9"
 

@@ -1,0 +1,95 @@
+"""The rehearsal's AWS in this process, as a client sees it: empty at the start of each test."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import WaiterError
+
+from rehearsal.aws.server import Server
+
+
+@dataclass
+class Aws:
+    """Calls go over HTTP, like those of the CDK."""
+
+    server: Server
+    region: str = "us-east-1"
+
+    def client(self, service: str, url: str | None = None) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=url or self.server.url,
+            region_name=self.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def create(self, name: str, template: dict[str, Any]) -> dict[str, Any]:
+        """The stack once it has settled, well or not."""
+        cloudformation = self.client("cloudformation")
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+        return self._settled(name, "stack_create_complete")
+
+    def update(self, name: str, template: dict[str, Any], keep: Sequence[str] = ()) -> dict[str, Any]:
+        """`keep`: parameters that take their previous values."""
+        kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in keep]
+        cloudformation = self.client("cloudformation")
+        cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=kept)
+        return self._settled(name, "stack_update_complete")
+
+    def _settled(self, name: str, waiter: str) -> dict[str, Any]:
+        try:
+            self.client("cloudformation").get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1})
+        except WaiterError:
+            pass
+        return self.stack(name)
+
+    def stack(self, name: str) -> dict[str, Any]:
+        (found,) = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        return dict(found)
+
+    def events(self, stack: str, status: str) -> list[dict[str, Any]]:
+        """With this status, newest first."""
+        found = self.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
+        return [event for event in found if event["ResourceStatus"] == status]
+
+    def resource(self, stack: str, logical_id: str) -> str:
+        """Its physical id."""
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=stack, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    def group(self, name: str) -> dict[str, Any]:
+        """An Auto Scaling group."""
+        found = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+        return dict(found["AutoScalingGroups"][0])
+
+    def instances(self, group: str) -> list[dict[str, Any]]:
+        """Living instances of an Auto Scaling group, in the order of their addresses."""
+        filters = [
+            {"Name": "tag:aws:autoscaling:groupName", "Values": [group]},
+            {"Name": "instance-state-name", "Values": ["pending", "running"]},
+        ]
+        pages = self.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
+        found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
+        return sorted(found, key=lambda each: tuple(map(int, each["PrivateIpAddress"].split("."))))
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[Server]:
+    with Server(["127.0.0.1:0"]) as server:
+        yield server
+
+
+@pytest.fixture
+def aws(aws_server: Server) -> Iterator[Aws]:
+    yield Aws(aws_server)
+    urllib.request.urlopen(f"{aws_server.url}/moto-api/reset", data=b"").close()
