@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -45,10 +46,8 @@ class Aws:
         return self._settled(name, "stack_update_complete")
 
     def _settled(self, name: str, waiter: str) -> dict[str, Any]:
-        try:
+        with contextlib.suppress(WaiterError):  # it failed, which the stack's status tells
             self.client("cloudformation").get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1})
-        except WaiterError:
-            pass
         return self.stack(name)
 
     def stack(self, name: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import base64
 import ipaddress
 from collections import Counter
 
-from tests.rehearsal.aws_template import UBUNTU, cluster
 from tests.rehearsal.aws_client import Aws
+from tests.rehearsal.aws_template import UBUNTU, cluster
 
 
 def test_instances_are_spread_over_the_subnets(aws: Aws) -> None:

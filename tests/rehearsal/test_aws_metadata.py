@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.utils import InstanceMetadataFetcher
 
-from tests.rehearsal.aws_template import cluster
 from tests.rehearsal.aws_client import Aws
+from tests.rehearsal.aws_template import cluster
 
 STRANGER = "127.9.9.9"
 

@@ -16,8 +16,8 @@ from rehearsal.aws.errors import ListenError
 from rehearsal.aws.listening import Address, bind
 from rehearsal.aws.offline import is_on_this_machine
 from rehearsal.aws.server import Server
-from tests.rehearsal.aws_template import cluster
 from tests.rehearsal.aws_client import Aws
+from tests.rehearsal.aws_template import cluster
 
 ROOT = Path(__file__).parents[2]
 

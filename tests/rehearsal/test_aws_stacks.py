@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.rehearsal.aws_template import att, cluster, ref
 from tests.rehearsal.aws_client import Aws
+from tests.rehearsal.aws_template import att, cluster, ref
 
 # Moto's, about its own gaps; the daemon ignores them too and lists the gaps instead.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
