@@ -1,0 +1,136 @@
+"""`make bench-up`: how long from one file to a running cluster, and what the node software holds in memory.
+
+    python -m tests.bench_up [--from-nothing] [--json FILE]
+
+Prints a table, and JSON as the last line. `--from-nothing` also measures with nothing installed by this
+checkout: no virtualenv, no CDK, no node image (Docker Engine stays: it is the machine's).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rehearsal import engine, ground, node_image
+
+GOALS = {"boot": 20.0, "cached": 60.0, "nothing": 360.0}
+REFERENCE = "kind: 33 s for one node with DNS; k3d: 20 s"
+PROGRAMS = ("node.agent", "node.registrator", "node.registry", "docker-registry")
+PSS = r"""
+import json, pathlib
+found = {}
+for process in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        rows = (process / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        continue
+    kilobytes = sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
+    found[words] = found.get(words, 0) + kilobytes
+print(json.dumps(found))
+"""
+
+
+def run(*argv: str) -> float:
+    """Seconds that a command took; its output goes to standard error."""
+    began_s = time.monotonic()
+    subprocess.run(argv, cwd=ground.ROOT, check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
+    return time.monotonic() - began_s
+
+
+def timings() -> dict[str, float]:
+    """Seconds of each step of the last `up`."""
+    (path,) = (ground.STATE / "clusters").glob("*/timings.json")
+    found: dict[str, float] = json.loads(path.read_text())
+    return found
+
+
+def memory() -> dict[str, dict[str, float]]:
+    """PSS in MB of each program of ours, by node."""
+    found = {}
+    for container in engine.containers():
+        read = engine.docker("exec", container["Id"], "python3", "-c", PSS)
+        processes: dict[str, int] = json.loads(read)
+        found[container["Config"]["Labels"][ground.LABEL_NODE]] = {
+            name: round(sum(kb for words, kb in processes.items() if name in words) / 1024, 1)
+            for name in (*PROGRAMS, "consul agent", "dockerd", "containerd")
+        }
+    return found
+
+
+def forget_everything() -> None:
+    """What this checkout installed: image, CDK, virtualenv. Run by the system's Python afterwards."""
+    for image in (node_image.tag(), node_image.base_tag(), node_image.PROBE_IMAGE):
+        subprocess.run(["docker", "image", "rm", "-f", image], env=engine.environment(), capture_output=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--from-nothing", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results: dict[str, Any] = {"reference": REFERENCE, "goals_s": GOALS, "cpus": os.cpu_count()}
+    run("make", "down")
+    if options.from_nothing:
+        results["nothing_s"] = measure_from_nothing()
+        run("make", "down")
+    run("make", "up")  # whatever was missing is cached now
+    run("make", "down")
+    results["cached_s"] = run("make", "up")
+    results["steps_s"] = timings()
+    results["boot_s"] = results["steps_s"]["boot"]
+    time.sleep(5)
+    results["memory_mb"] = memory()
+    run("make", "down")
+    show(results)
+    print(json.dumps(results))  # noqa: T201
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+    return 0
+
+
+def measure_from_nothing() -> float:
+    """In a fresh clone with caches of its own, so that this checkout keeps what it has."""
+    clone = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip()) / "swarmer"
+    subprocess.run(["git", "clone", "-q", str(ground.ROOT), str(clone)], check=True)
+    forget_everything()
+    began_s = time.monotonic()
+    system = {**os.environ, "PATH": os.environ["PATH"].replace(f"{ground.ROOT}/.venv/bin:", "")}
+    subprocess.run(["make", "up"], cwd=clone, check=True, stdout=sys.stderr, env=system)
+    taken_s = time.monotonic() - began_s
+    subprocess.run(["make", "clean"], cwd=clone, check=True, stdout=sys.stderr, env=system)
+    return taken_s
+
+
+def show(results: dict[str, Any]) -> None:
+    """The table."""
+    rows = [
+        ("first node container started → validated, five nodes", results["boot_s"], GOALS["boot"]),
+        ("make up, everything cached", results["cached_s"], GOALS["cached"]),
+    ]
+    if "nothing_s" in results:
+        rows.append(("make up, from nothing", results["nothing_s"], GOALS["nothing"]))
+    print(f"\n{'':58}{'seconds':>9}{'goal':>7}")  # noqa: T201
+    for name, value, goal in rows:
+        print(f"{name:58}{value:9.1f}{goal:7.0f}")  # noqa: T201
+    print(f"({REFERENCE})\n\nsteps of make up, cached:")  # noqa: T201
+    for name, value in results["steps_s"].items():
+        print(f"  {name:10}{value:7.1f} s")  # noqa: T201
+    print(f"\nPSS in MB:{'':18}{'ours':>7}{'consul':>8}{'dockerd':>9}{'containerd':>12}")  # noqa: T201
+    for node, by_program in results["memory_mb"].items():
+        ours = sum(by_program[name] for name in PROGRAMS)
+        print(  # noqa: T201
+            f"  {node:26}{ours:7.1f}{by_program['consul agent']:8.1f}{by_program['dockerd']:9.1f}"
+            f"{by_program['containerd']:12.1f}   "
+            + " ".join(f"{name.removeprefix('node.')} {by_program[name]:.0f}" for name in PROGRAMS)
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
