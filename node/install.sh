@@ -21,12 +21,16 @@ install_packages() {
         dpkg-query -W -f='${Status}\n' "$name" 2>/dev/null | grep -q '^install ok installed' || echo "$name"
     done)
     [ -n "$missing" ] || return 0
-    say "packages:" $missing
     export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    # Debian 13 splits docker-cli off docker.io, Ubuntu 24.04 does not know it.
+    apt-cache show docker-cli >/dev/null 2>&1 || missing=$(echo "$missing" | grep -vx docker-cli || true)
+    [ -n "$missing" ] || return 0
+    say "packages:" $missing
     # The units of what is installed are started by swarmer.target, not by apt.
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-    apt-get update -q && apt-get install -qy --no-install-recommends $missing
-    rm -f /usr/sbin/policy-rc.d
+    apt-get install -qy --no-install-recommends $missing
 }
 
 consul_digest() {

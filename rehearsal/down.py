@@ -12,6 +12,8 @@ from rehearsal.ground import Ground
 from swarmer.adapters import process
 
 AWS: Final = "rehearsal.aws"
+UP_PID: Final = "up.pid"
+"""Below a cluster's state: the process of an `up` that is at work."""
 
 
 def remove(g: Ground) -> None:
@@ -54,7 +56,7 @@ def _stop_daemon(state: Path) -> bool:
 
 def _stop_up(state: Path) -> bool:
     """An `up` that is still at work would make anew what is removed."""
-    return _stop_recorded(state / "up.pid", "swarmer")
+    return _stop_recorded(state / UP_PID, "swarmer")
 
 
 def _stop_recorded(path: Path, command: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from typing import Final
 
 from rehearsal import cloud, ground, machine, node_image, nodes
 from rehearsal.console import Console
-from rehearsal.down import remove
+from rehearsal.down import UP_PID, remove
 from rehearsal.ground import Ground, Problem
 from rehearsal.nodes import Node
 from rehearsal.observer import Observer
@@ -34,6 +36,10 @@ class BootFailure(Problem):
         super().__init__(text, status=1)
 
 
+class Busy(Problem):
+    """Another `up` of this cluster is at work."""
+
+
 @dataclass(kw_only=True)
 class Up:
     """What the steps share."""
@@ -52,11 +58,14 @@ class Up:
         began_s = time.monotonic()
         is_new = not self.ground.state.exists()
         self.prepare_machine()
+        cloud.check_port(self.ground)
         try:
-            with _terminable():
+            with _terminable(), alone(self.ground):
                 self.start_aws()
                 self.deploy()
                 status = self.boot()
+        except Busy:
+            raise
         except (Problem, process.Failed, KeyboardInterrupt):
             if is_new and not self.retain:
                 with self.show.step("remove", "Removes what was made"):
@@ -81,8 +90,6 @@ class Up:
 
     def start_aws(self) -> None:
         """The VPC's network, then moto at its gateway."""
-        cloud.check_port(self.ground)
-        self.ground.state.mkdir(parents=True, exist_ok=True)
         with self.show.step("aws", "AWS on this machine") as say:
             nodes.ensure_network(self.ground)
             cloud.ensure_aws(self.ground)
@@ -163,6 +170,26 @@ class Up:
 
 def _last_lines(console: Console) -> str:
     return "\n".join(f"    {line}" for line in console.last)
+
+
+@contextmanager
+def alone(g: Ground) -> Iterator[None]:
+    """One `up` of a cluster at a time; the lock ends with the process, `down` finds who holds it."""
+    g.state.mkdir(parents=True, exist_ok=True)
+    with (g.state / UP_PID).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            lock.seek(0)
+            raise Busy(
+                f"process {lock.read().strip()} is at work on {g.cluster.name} already: wait for its end",
+                status=1,
+            ) from exc
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+        lock.truncate(0)
 
 
 @contextmanager

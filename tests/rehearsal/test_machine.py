@@ -1,0 +1,91 @@
+"""What the rehearsal says to machines on which it may not install anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rehearsal import engine, ground, machine, nodes
+from rehearsal.console import Console
+from rehearsal.ground import Ground, Problem
+from rehearsal.up import Busy, alone
+from swarmer.core import description
+
+
+@pytest.fixture
+def g(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    monkeypatch.setattr(ground, "STATE", tmp_path / "state")
+    return Ground(cluster=description.load(small), servers=small)
+
+
+@pytest.mark.parametrize("why", ["not root", "not Debian"])
+def test_what_is_missing_is_named_where_it_cannot_be_installed(
+    why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "not root":
+        monkeypatch.setattr("os.geteuid", lambda: 1000)
+    else:
+        monkeypatch.setattr("shutil.which", lambda command: None)
+    with pytest.raises(Problem) as caught:
+        machine.ensure_packages(("no-such-command", "some-package"))
+    assert "sudo apt-get install some-package" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.status == 2
+
+
+def test_what_is_there_is_not_installed_again() -> None:
+    assert machine.ensure_packages(("sh", "dash")) is False
+
+
+def test_a_process_that_got_the_number_of_ours_is_not_taken_for_it() -> None:
+    assert not machine.is_running(1, "rehearsal.aws")
+    assert not machine.is_running(2**22 + 1, "rehearsal.aws")
+
+
+def test_docker_commands_of_the_rehearsal_never_go_where_people_point_docker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://10.42.64.4:4000")
+    monkeypatch.setenv("DOCKER_CONTEXT", "cluster")
+    assert engine.environment()["DOCKER_HOST"] == "unix:///var/run/docker.sock"
+    assert "DOCKER_CONTEXT" not in engine.environment()
+
+
+def test_credentials_of_a_real_account_do_not_reach_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "secret")
+    found = ground.aws_environment("http://localhost:1")
+    assert "AWS_PROFILE" not in found
+    assert "AWS_SESSION_TOKEN" not in found
+    assert found["AWS_ENDPOINT_URL"] == "http://localhost:1"
+
+
+def test_only_one_up_of_a_cluster_is_at_work(g: Ground) -> None:
+    with alone(g), pytest.raises(Busy, match=r"process \d+ is at work on small already"), alone(g):
+        pass
+    with alone(g):
+        pass
+
+
+def test_a_node_is_found_by_name_address_or_a_part_that_only_it_has(g: Ground) -> None:
+    known = {"core-i-0a": "10.0.0.4", "core-i-0b": "10.0.0.5"}
+    assert nodes.find(g, known, "core-i-0a") == "core-i-0a"
+    assert nodes.find(g, known, "10.0.0.5") == "core-i-0b"
+    assert nodes.find(g, known, "0b") == "core-i-0b"
+    with pytest.raises(Problem, match="2 nodes have 'core' in their name"):
+        nodes.find(g, known, "core")
+    with pytest.raises(Problem, match="no node is called 'x'; the nodes of small: core-i-0a, core-i-0b"):
+        nodes.find(g, known, "x")
+
+
+def test_a_console_tells_progress_readiness_and_death(g: Ground) -> None:
+    console = Console(g, "core-i-0a", "")
+    console.hear("[    1.0] python[7]: swarmer: waits for a Consul leader")
+    assert (console.phase, console.is_ready, console.death) == ("waits for a Consul leader", False, "")
+    console.hear("[    2.0] python[7]: swarmer: ready")
+    assert console.is_ready
+    console.hear("[    3.0] python[7]: swarmer: serves the registry")
+    assert console.phase == "ready"
+    console.hear("[    4.0] sh[9]: swarmer: dead: swarmer-configure.service failed")
+    assert console.death == "swarmer-configure.service failed"
