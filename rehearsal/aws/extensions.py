@@ -12,7 +12,16 @@ def apply() -> None:
     """Import and extend moto in this process; every later call does nothing."""
     preload.load()
     # They import moto, so they can only be imported once its settings are made.
-    from rehearsal.aws import addresses, buckets, groups, images, parsing, security_groups, stacks
+    from rehearsal.aws import (
+        addresses,
+        buckets,
+        change_sets,
+        groups,
+        images,
+        parsing,
+        security_groups,
+        stacks,
+    )
 
-    for module in (parsing, stacks, groups, images, addresses, buckets, security_groups):
+    for module in (parsing, stacks, change_sets, groups, images, addresses, buckets, security_groups):
         module.extend()

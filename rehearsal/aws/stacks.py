@@ -26,7 +26,6 @@ def extend() -> None:
     Stack.delete = _delete
     CloudFormationBackend.create_stack = _create_stack
     CloudFormationBackend.update_stack = _update_stack
-    CloudFormationBackend.execute_change_set = _execute_change_set
     CloudFormationBackend._resolve_update_parameters = _resolve_update_parameters
 
 
@@ -50,11 +49,12 @@ def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any
     except Exception as exc:
         raise ValidationError(message=f"Template error: {reason(exc)}") from exc
     self.stacks[stack_id] = stack
-    _create(self, stack)
+    create(self, stack)
     return stack
 
 
-def _create(backend: Any, stack: Any) -> None:
+def create(backend: Any, stack: Any) -> None:
+    """Make the resources of a new stack, whose status tells afterwards how that went."""
     # moto hands over a copy while there are no exports yet, and later ones would not be seen.
     stack.cross_stack_resources = stack.resource_map.cross_stack_resources = backend.exports
     stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
@@ -135,21 +135,6 @@ def _bring_back(stack: Any, template: str, parameters: dict[str, Any]) -> None:
         log.exception("stack %s: its old template could not be brought back", stack.name)
         stack.status = "UPDATE_ROLLBACK_FAILED"
     stack._add_stack_event(stack.status)
-
-
-def _execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
-    """As a direct create or update; bare moto registers no exports here and reports no failure."""
-    change_set = self.describe_change_set(change_set_name)
-    stack = self.stacks[change_set.stack_id]
-    if change_set.change_set_type == "CREATE":
-        stack.template, stack.parameters = change_set.template, change_set.parameters
-        stack._parse_template()
-        stack.resource_map = stack._create_resource_map()
-        stack.output_map = stack._create_output_map()
-        _create(self, stack)
-    else:
-        stack.update(change_set.template, change_set.role_arn, change_set.parameters, change_set.tags)
-    change_set.execution_status = "EXECUTE_COMPLETE"
 
 
 def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[dict[str, str]]) -> Any:

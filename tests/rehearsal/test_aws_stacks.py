@@ -135,6 +135,22 @@ def test_change_set_updates_with_previous_values(aws: Aws) -> None:
     assert len(aws.instances("t-core")) == 6
 
 
+def test_change_sets_of_two_stacks_may_have_the_same_name(aws: Aws) -> None:
+    client = aws.client("cloudformation")
+    for name in ("t", "u"):
+        body = json.dumps({"Resources": {name: {"Type": "AWS::SQS::Queue"}}})
+        client.create_change_set(
+            StackName=name, ChangeSetName="same", ChangeSetType="CREATE", TemplateBody=body
+        )
+    client.execute_change_set(StackName="u", ChangeSetName="same")
+    client.delete_change_set(StackName="u", ChangeSetName="same")
+    assert aws.stack("t")["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert client.describe_change_set(StackName="t", ChangeSetName="same")["StackName"] == "t"
+    assert aws.resource("u", "u")
+    with pytest.raises(client.exceptions.ChangeSetNotFoundException):
+        client.describe_change_set(StackName="u", ChangeSetName="same")
+
+
 def test_missing_public_parameter_is_refused_at_once(aws: Aws) -> None:
     template = cluster()
     template["Parameters"]["Image"]["Default"] = "/aws/service/nobody/knows"
