@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from node.machine import read, say
+from node.machine import alive, read, say
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
@@ -49,6 +49,7 @@ class Agent:
     def run(self) -> None:
         """For ever."""
         while True:
+            alive()
             world = self.gather()
             action = joining.decide(self.machine.node, world)
             try:
@@ -153,6 +154,7 @@ class Agent:
             self._engine.ensure_gateway_bridge()
             self._engine.found_swarm(self.machine.address)
             self.publish()
+            self.consul.release(names.KV_SWARM_LOCK, self.machine.name, session)
         finally:
             self.consul.destroy_session(session)
 

@@ -24,7 +24,10 @@ class Key:
     value: str
     session: str | None
     """Of the lock's holder."""
+    lock_index: int
+    """How often the lock was acquired."""
     index: int
+    """Consul's index when it was written: grows with each change."""
 
 
 @contextmanager
@@ -33,6 +36,11 @@ def _translated() -> Iterator[None]:
         yield
     except (py_consul.ConsulException, requests.RequestException, OSError, ValueError) as exc:
         raise Unavailable(str(exc)) from exc
+
+
+def _key(entry: dict[str, Any]) -> Key:
+    value = entry["Value"] or b""
+    return Key(value.decode(errors="replace"), entry.get("Session"), entry["LockIndex"], entry["ModifyIndex"])
 
 
 class Consul:
@@ -67,10 +75,13 @@ class Consul:
         """One key, None where it does not exist."""
         with _translated():
             _, found = self._api.kv.get(key)
-        if found is None:
-            return None
-        value = found["Value"] or b""
-        return Key(value.decode(), found.get("Session"), found["ModifyIndex"])
+        return _key(found) if found else None
+
+    def watch(self, prefix: str, index: str | None, *, wait_s: int) -> tuple[str, dict[str, Key]]:
+        """Every key below `prefix` once anything changed since `index` (None: at once), or after `wait_s`."""
+        with _translated():
+            new, found = self._api.kv.get(prefix, index=index, wait=f"{wait_s}s", recurse=True)
+        return new, {entry["Key"]: _key(entry) for entry in found or ()}
 
     def put(self, key: str, value: str) -> None:
         """Write one key."""
@@ -90,8 +101,13 @@ class Consul:
             except py_consul.NotFound:
                 return False
 
+    def release(self, key: str, value: str, session: str) -> None:
+        """Free a lock at once: the only way that knows no lock-delay."""
+        with _translated():
+            self._api.kv.put(key, value, release=session)
+
     def destroy_session(self, session: str) -> None:
-        """End a session, and with it its locks, without lock-delay."""
+        """End a session; locks that it still holds stay closed for its lock-delay."""
         with _translated():
             self._api.session.destroy(session)
 

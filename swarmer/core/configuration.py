@@ -148,6 +148,6 @@ def registry(machine: Machine) -> str:
             # an endpoint of its own is not reachable by that name from everywhere.
             "redirect": {"disable": bool(endpoint)},
         },
-        "http": {"addr": f"{machine.address}:{names.REGISTRY_PORT}"},
+        "http": {"net": "unix", "addr": names.REGISTRY_SOCKET},
     }
     return json.dumps(config, indent=1)

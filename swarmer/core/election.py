@@ -1,47 +1,70 @@
-"""Who serves the registry: one holder of a Consul lock, that stops by its own clock. Pure.
+"""Who serves the registry: the holder of a Consul lock, for as long as Consul has confirmed it lately. Pure.
 
-The holder has its lease confirmed every RENEW_S. Where that has failed for FENCE_S it stops, within
-STOP_S, and so before Consul gives the lock to another: FENCE_S + STOP_S < LOCK_DELAY_S.
+The holder has its session confirmed every RENEW_S. Its gate (node/gate.py) lets an answer out only within
+FENCE_S of the moment at which the last confirmed question was asked, by the monotonic clock. Consul gives the
+lock of a session that ended to nobody for LOCK_DELAY_S. So FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders
+from ever answering at once, whatever stands still in between: agent, registry, node or network.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
 TTL_S: Final = 10
 """The shortest session that Consul grants; a dead node is noticed by gossip long before."""
-RENEW_S: Final = 0.5
-FENCE_S: Final = 2.0
-"""Without a confirmation for so long, on the monotonic clock, the holder stops."""
-STOP_S: Final = 0.5
-"""SIGKILL follows SIGTERM after so long."""
-LOCK_DELAY_S: Final = 3
-"""For so long after a session ended by no will of its own Consul gives the lock to nobody."""
+LOCK_DELAY_S: Final = 1
+"""The shortest that Consul's API takes in whole seconds."""
+RENEW_S: Final = 0.25
+FENCE_S: Final = 0.75
+"""Without a confirmation for so long the gate keeps answers back; they go out once it is confirmed again."""
+STOP_S: Final = 0.05
+"""From the deadline to the last byte: one write of the gate."""
+GIVE_UP_S: Final = 5.0
+"""Without a confirmation for so long the registry's process is ended too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """The lock as Consul shows it."""
+
+    session: str | None
+    """Of the holder; None: free."""
+    number: int
+    """Consul's LockIndex: grows by one with each holder. It is the number of the lease."""
+    holder: str = ""
+    """Address of the holder."""
+    index: int = 0
+    """Consul's index of this state: the higher of two is the newer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tenure:
-    """What the election saw in one pass."""
+    """What a candidate knows in one pass."""
 
-    holds: bool
-    """Consul's lock carries this node's session, as last read."""
-    renewed_s: float
-    """Seconds since Consul last confirmed the session, on the monotonic clock."""
-    serving: bool
-    """The registry's process runs."""
-    free: bool
-    """Nobody holds the lock."""
+    session: str | None
+    """Its own, that Consul confirmed last."""
+    lock: Lock | None
+    """As last read; None where it never was."""
+    confirmed_s: float
+    """Seconds since the question was asked that Consul last confirmed."""
+    serves: int | None
+    """Number of the lease under which the registry's process runs; None: it does not."""
+    leaves: bool = False
+    """It was asked to hand over."""
 
 
 @dataclass(frozen=True)
 class Serve:
-    """Start the registry, declare it."""
+    """Start the registry under this lease."""
+
+    number: int
 
 
 @dataclass(frozen=True)
 class Stop:
-    """End the registry at once; `reason` is for people."""
+    """End the registry's process; `reason` is for people."""
 
     reason: str
 
@@ -52,19 +75,45 @@ class Acquire:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """Finish what is under way, then free the lock."""
+
+
+@dataclass(frozen=True)
 class Stay:
     """All is as it should be."""
 
 
-Action = Serve | Stop | Acquire | Stay
+Action = Serve | Stop | Acquire | HandOver | Stay
 
 
 def decide(tenure: Tenure) -> Action:
-    """The next step of one eligible node."""
-    if tenure.holds and tenure.renewed_s >= FENCE_S:
-        return Stop("Consul has not confirmed the lease in time") if tenure.serving else Stay()
-    if tenure.holds:
-        return Stay() if tenure.serving else Serve()
-    if tenure.serving:
-        return Stop("the lease is lost")
-    return Acquire() if tenure.free else Stay()
+    """The next step of one candidate."""
+    lock = tenure.lock
+    holds = lock is not None and lock.session is not None and lock.session == tenure.session
+    if tenure.serves is not None:
+        if not holds or lock is None or lock.number != tenure.serves:
+            return Stop("the lease is another's")
+        if tenure.confirmed_s >= GIVE_UP_S:
+            return Stop("Consul has not confirmed the lease")
+        return HandOver() if tenure.leaves else Stay()
+    if tenure.session is None or tenure.confirmed_s >= FENCE_S:
+        return Stay()
+    if holds and lock is not None:
+        return HandOver() if tenure.leaves else Serve(lock.number)
+    if tenure.leaves:
+        return Stay()
+    return Acquire() if lock is None or lock.session is None else Stay()
+
+
+def holder_value(name: str, address: str) -> str:
+    """What the holder writes into the lock."""
+    return json.dumps({"node": name, "address": address})
+
+
+def holder_address(value: str) -> str:
+    """The address in what a holder wrote; empty where it is none of ours."""
+    try:
+        return str(json.loads(value)["address"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -39,7 +39,14 @@ KV_SWARM_LOCK: Final = "swarmer/swarm/lock"
 KV_SWARM_ID: Final = "swarmer/swarm/id"
 KV_TOKEN_WORKER: Final = "swarmer/swarm/token/worker"  # noqa: S105 - the key, not the token
 KV_TOKEN_MANAGER: Final = "swarmer/swarm/token/manager"  # noqa: S105
+KV_REGISTRY: Final = "swarmer/registry/"
 KV_REGISTRY_LOCK: Final = "swarmer/registry/lock"
+KV_REGISTRY_HANDOVER: Final = "swarmer/registry/handover"
+"""Number of the lease that its holder shall hand over."""
+
+HEADER_NODE: Final = "X-Swarmer-Node"
+HEADER_LEASE: Final = "X-Swarmer-Lease"
+"""On every answer of the registry: who gave it, under which lease."""
 
 # -- paths on a node --------------------------------------------------------------------------
 NODE_DESCRIPTION: Final = "/etc/swarmer/node.json"
@@ -50,6 +57,9 @@ INSTALL_ROOT: Final = "/opt/swarmer"
 """The node software: a virtualenv, with the source tree below `src`."""
 SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
 """SHA-256 of the node software's archive that is installed."""
+
+REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
+"""Where docker-registry listens: reachable through the gate (node/gate.py) only."""
 
 # -- systemd units on a node --------------------------------------------------------------------
 TARGET: Final = "swarmer.target"

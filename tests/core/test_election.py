@@ -8,44 +8,79 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmer.core import election
-from swarmer.core.election import Acquire, Serve, Stay, Stop, Tenure
+from swarmer.core.election import Acquire, HandOver, Lock, Serve, Stay, Stop, Tenure
 
-IDLE = Tenure(holds=False, renewed_s=0.1, serving=False, free=True)
+FREE = Lock(session=None, number=6)
+MINE = Lock(session="mine", number=7, holder="10.0.0.4")
+THEIRS = Lock(session="theirs", number=8, holder="10.0.0.5")
+IDLE = Tenure(session="mine", lock=FREE, confirmed_s=0.1, serves=None)
+SERVING = replace(IDLE, lock=MINE, serves=7)
 
 
-def test_the_holder_has_stopped_before_consul_gives_the_lock_to_another() -> None:
+def test_the_holders_last_answer_is_out_before_consul_gives_the_lock_to_another() -> None:
     assert election.FENCE_S + election.STOP_S < election.LOCK_DELAY_S
+    assert election.RENEW_S * 2 < election.FENCE_S
 
 
 def test_a_free_lock_is_tried_for() -> None:
     assert election.decide(IDLE) == Acquire()
+    assert election.decide(replace(IDLE, lock=None)) == Acquire()
 
 
 def test_a_lock_of_another_is_left_alone() -> None:
-    assert election.decide(replace(IDLE, free=False)) == Stay()
+    assert election.decide(replace(IDLE, lock=THEIRS)) == Stay()
 
 
-def test_the_holder_serves() -> None:
-    assert election.decide(replace(IDLE, holds=True, free=False)) == Serve()
-    assert election.decide(replace(IDLE, holds=True, free=False, serving=True)) == Stay()
+def test_nothing_begins_without_a_session_that_consul_confirmed() -> None:
+    assert election.decide(replace(IDLE, session=None)) == Stay()
+    assert election.decide(replace(IDLE, confirmed_s=election.FENCE_S)) == Stay()
+    assert election.decide(replace(IDLE, lock=MINE, confirmed_s=election.FENCE_S)) == Stay()
+
+
+def test_the_holder_serves_under_the_number_of_its_lease() -> None:
+    assert election.decide(replace(IDLE, lock=MINE)) == Serve(7)
+    assert election.decide(SERVING) == Stay()
 
 
 def test_a_holder_that_lost_its_lease_stops() -> None:
-    assert isinstance(election.decide(replace(IDLE, serving=True, free=False)), Stop)
-    assert isinstance(election.decide(replace(IDLE, serving=True)), Stop)
+    assert isinstance(election.decide(replace(SERVING, lock=THEIRS)), Stop)
+    assert isinstance(election.decide(replace(SERVING, lock=FREE)), Stop)
+    assert isinstance(election.decide(replace(SERVING, lock=replace(MINE, number=9))), Stop)
 
 
-def test_a_holder_that_consul_does_not_confirm_stops_by_its_own_clock() -> None:
-    late = replace(IDLE, holds=True, free=False, serving=True, renewed_s=election.FENCE_S)
-    assert isinstance(election.decide(late), Stop)
+def test_a_holder_that_consul_does_not_confirm_ends_its_registry() -> None:
+    assert election.decide(replace(SERVING, confirmed_s=election.FENCE_S)) == Stay()  # the gate is shut
+    assert isinstance(election.decide(replace(SERVING, confirmed_s=election.GIVE_UP_S)), Stop)
 
 
-@given(st.booleans(), st.floats(0, 100), st.booleans(), st.booleans())
-def test_nobody_goes_on_serving_without_a_fresh_lease(
-    holds: bool, renewed_s: float, serving: bool, free: bool
+def test_a_holder_that_is_asked_to_hand_over_does() -> None:
+    assert election.decide(replace(SERVING, leaves=True)) == HandOver()
+    assert election.decide(replace(IDLE, lock=MINE, leaves=True)) == HandOver()
+
+
+def test_a_candidate_that_leaves_takes_nothing() -> None:
+    assert election.decide(replace(IDLE, leaves=True)) == Stay()
+
+
+LOCKS = st.sampled_from([None, FREE, MINE, THEIRS])
+
+
+@given(
+    st.sampled_from([None, "mine"]), LOCKS, st.floats(0, 100), st.sampled_from([None, 7, 8]), st.booleans()
+)
+def test_nobody_serves_without_holding_the_lock(
+    session: str | None, lock: Lock | None, confirmed_s: float, serves: int | None, leaves: bool
 ) -> None:
-    action = election.decide(Tenure(holds=holds, renewed_s=renewed_s, serving=serving, free=free))
-    if serving and (not holds or renewed_s >= election.FENCE_S):
-        assert isinstance(action, Stop)
-    if not holds:
-        assert action != Serve()
+    tenure = Tenure(session=session, lock=lock, confirmed_s=confirmed_s, serves=serves, leaves=leaves)
+    action = election.decide(tenure)
+    if lock != MINE or session != "mine":
+        assert not isinstance(action, Serve)
+        assert serves is None or isinstance(action, Stop)
+    if isinstance(action, Serve):
+        assert (action.number, confirmed_s < election.FENCE_S) == (7, True)
+
+
+def test_what_a_holder_writes_can_be_read_and_rubbish_is_nobody() -> None:
+    assert election.holder_address(election.holder_value("core-i-0a", "10.0.0.4")) == "10.0.0.4"
+    for text in ("", "core-i-0a", "{}", "[1]"):
+        assert election.holder_address(text) == ""

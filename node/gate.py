@@ -1,0 +1,183 @@
+"""The registry's door: every manager listens on :5000, the holder of the lease answers.
+
+Bytes are relayed as they come; the registry itself writes the evidence into its headers. On the holder an
+answer passes only while the lease is fresh. Elsewhere a connection is relayed to the holder's gate, so that
+whoever still has an old address is served too. Between two holders connections wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from swarmer.core import names
+
+CHUNK: Final = 256 * 1024
+HOLD_S: Final = 8.0
+"""So long a connection waits for a holder."""
+LOOK_S: Final = 0.02
+CONNECT_S: Final = 2.0
+QUIET_S: Final = 0.15
+"""A connection on which nothing has moved for so long since its last answer is idle."""
+RELAYED: Final = b"SWARMER-RELAYED\n"
+"""First bytes from another gate: such a connection is not relayed a second time."""
+
+
+@dataclass
+class Door:
+    """What the election tells the gate; plain attributes, each written by one thread."""
+
+    number: int | None = None
+    """Of the lease under which the registry's process answers on its socket."""
+    fresh_until_s: float = 0.0
+    """On the monotonic clock."""
+    is_draining: bool = False
+    holder: str = ""
+    """Address of the current holder, where it is another node."""
+
+    def is_open(self, number: int | None = None) -> bool:
+        """Whether answers may pass, under the lease `number` (any where None)."""
+        mine = self.number
+        return mine is not None and number in (None, mine) and time.monotonic() < self.fresh_until_s
+
+
+@dataclass(eq=False)
+class Passage:
+    """One connection that is being answered here."""
+
+    number: int
+    moved_s: float = 0.0
+    awaits_answer: bool = True
+    close: Callable[[], None] = lambda: None
+
+    def is_idle(self) -> bool:
+        """Nothing is under way on it."""
+        return not self.awaits_answer and time.monotonic() - self.moved_s > QUIET_S
+
+
+@dataclass
+class Gate:
+    """A server for one address."""
+
+    address: str
+    door: Door
+    passages: set[Passage] = field(default_factory=set)
+
+    async def serve(self) -> None:
+        """For ever."""
+        server = await asyncio.start_server(self._admit, self.address, names.REGISTRY_PORT, limit=CHUNK)
+        async with server:
+            await server.serve_forever()
+
+    async def drain(self, within_s: float) -> None:
+        """Let what is under way come to its end; what does not by then is cut off."""
+        deadline_s = time.monotonic() + within_s
+        while self.passages:
+            for passage in list(self.passages):
+                if passage.is_idle() or time.monotonic() > deadline_s:
+                    passage.close()
+            await asyncio.sleep(LOOK_S)
+
+    async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+            try:
+                await self._route(reader, writer)
+            finally:
+                writer.close()
+
+    async def _route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await reader.read(CHUNK)
+        is_relayed = first.startswith(RELAYED)
+        if is_relayed:
+            first = first.removeprefix(RELAYED) or await reader.read(CHUNK)
+        if not first:
+            return
+        deadline_s = time.monotonic() + HOLD_S
+        while time.monotonic() < deadline_s:
+            if self.door.is_open() and not self.door.is_draining:
+                return await self._answer(first, reader, writer)
+            holder = self.door.holder
+            if holder and not is_relayed and self.door.number is None:
+                with contextlib.suppress(OSError, TimeoutError):
+                    return await self._relay(holder, first, reader, writer)
+            await asyncio.sleep(LOOK_S)
+        return None
+
+    async def _relay(
+        self, holder: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        connected = asyncio.open_connection(holder, names.REGISTRY_PORT, limit=CHUNK)
+        there, onward = await asyncio.wait_for(connected, CONNECT_S)
+        try:
+            onward.write(RELAYED + first)
+            await onward.drain()
+            with contextlib.suppress(OSError):
+                await _both(_pump(reader, onward), _pump(there, writer))
+        finally:
+            onward.close()
+
+    async def _answer(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Through the registry of this node; a lease that ends meanwhile ends the connection."""
+        number = self.door.number
+        if number is None:
+            return
+        there, onward = await asyncio.open_unix_connection(names.REGISTRY_SOCKET, limit=CHUNK)
+        passage = Passage(number, time.monotonic(), True, writer.transport.abort)
+        self.passages.add(passage)
+        try:
+            onward.write(first)
+            await _both(
+                _pump(reader, onward, lambda: self._may_ask(passage)),
+                _pump(there, writer, lambda: self._may_answer(passage)),
+            )
+        finally:
+            self.passages.discard(passage)
+            onward.close()
+
+    async def _may_ask(self, passage: Passage) -> bool:
+        passage.awaits_answer, passage.moved_s = True, time.monotonic()
+        return await self._is_fresh(passage)
+
+    async def _may_answer(self, passage: Passage) -> bool:
+        may = await self._is_fresh(passage)
+        passage.awaits_answer, passage.moved_s = False, time.monotonic()
+        return may
+
+    async def _is_fresh(self, passage: Passage) -> bool:
+        """Waits for the lease to be confirmed again; False once it is another's."""
+        deadline_s = time.monotonic() + HOLD_S
+        while not self.door.is_open(passage.number):
+            if self.door.number != passage.number or time.monotonic() > deadline_s:
+                return False
+            await asyncio.sleep(LOOK_S)
+        return True
+
+
+async def _pump(
+    source: asyncio.StreamReader,
+    sink: asyncio.StreamWriter,
+    may: Callable[[], Awaitable[bool]] | None = None,
+) -> None:
+    """Until the source ends or `may` says no."""
+    while chunk := await source.read(CHUNK):
+        if may is not None and not await may():
+            sink.transport.abort()
+            return
+        sink.write(chunk)
+        await sink.drain()
+    if sink.can_write_eof():
+        sink.write_eof()
+
+
+async def _both(*pumps: Coroutine[Any, Any, None]) -> None:
+    """Both directions; the failure of one ends the other."""
+    tasks = [asyncio.create_task(pump) for pump in pumps]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
