@@ -99,7 +99,9 @@ class Gate:
         deadline_s = time.monotonic() + HOLD_S
         while time.monotonic() < deadline_s:
             if self.door.is_open() and not self.door.is_draining:
-                return await self._answer(first, reader, writer)
+                # Refused: its process has just died, and the next one is on its way.
+                with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
+                    return await self._answer(first, reader, writer)
             holder = self.door.holder
             if holder and not is_relayed and self.door.number is None:
                 with contextlib.suppress(OSError, TimeoutError):

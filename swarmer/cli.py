@@ -5,9 +5,11 @@ Exit status: 0 it is so; 1 it is not (or could not be done); 2 the input or this
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from rehearsal.observer import Observer
 from rehearsal.show import Show, next_steps, status_table
 from rehearsal.up import BOOT_S, Up
 from swarmer.adapters import process
-from swarmer.core import description
+from swarmer.adapters.consul import Consul, Unavailable
+from swarmer.core import description, names
 from swarmer.core.health import Status, judge
 
 DEFAULT = str(ground.ROOT / "servers.yml")
+HANDOVER_S = 15.0
 NO_REHEARSAL = "no rehearsal of {} runs here: `make up` makes one"
 
 
@@ -167,6 +171,41 @@ def bucket(servers: str) -> None:
     for key, size in objects:
         click.echo(f"{size:>12}  s3://{name}/{key}")
     click.echo(f"{len(objects)} objects in {name}", err=True)
+
+
+@main.command()
+@servers_option
+def handover(servers: str) -> None:
+    """Move the registry to another manager; no pull fails meanwhile."""
+    g = _load(servers)
+    consul = _consul(g)
+    before = consul.get(names.KV_REGISTRY_LOCK)
+    if before is None or before.session is None:
+        raise Problem("no node holds the registry: `swarmer status` says more", status=1)
+    consul.put(names.KV_REGISTRY_HANDOVER, str(before.lock_index))
+    deadline_s = time.monotonic() + HANDOVER_S
+    while time.monotonic() < deadline_s:
+        after = consul.get(names.KV_REGISTRY_LOCK)
+        if after and after.session and after.lock_index > before.lock_index:
+            click.echo(f"{_holder(before.value)} handed over to {_holder(after.value)}")
+            return
+        time.sleep(0.1)
+    raise Problem(f"nobody took the registry over within {HANDOVER_S:.0f} s", status=1)
+
+
+def _holder(value: str) -> str:
+    return str(json.loads(value)["node"])
+
+
+def _consul(g: Ground) -> Consul:
+    """Of any node that runs and answers."""
+    known, up = nodes.addresses(g), nodes.running(g)
+    for name in sorted(up):
+        consul = Consul(known[name], names.CONSUL_HTTP_PORT, timeout_s=3)
+        with contextlib.suppress(Unavailable):
+            if consul.leader():
+                return consul
+    raise Problem(NO_REHEARSAL.format(g.cluster.name) if not up else "Consul answers on no node", status=1)
 
 
 @main.command()

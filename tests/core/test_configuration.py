@@ -40,6 +40,11 @@ def test_only_consul_servers_expect_each_other() -> None:
     assert "server" not in configuration.consul(WORKER, (1, 8, 7))
 
 
+def test_a_server_that_is_silent_for_a_moment_keeps_its_vote() -> None:
+    assert configuration.consul(CORE, (1, 8, 7))["autopilot"]["cleanup_dead_servers"] is False
+    assert configuration.consul(CORE, (1, 8, 7))["autopilot"]["min_quorum"] == 3
+
+
 @pytest.mark.parametrize(
     ("version", "has", "has_not"),
     [((1, 8, 7), "ui", "ui_config"), ((1, 12, 0), "ui_config", "ports"), ((1, 22, 0), "ports", "ui")],
