@@ -6,10 +6,10 @@ Every pass reads the world anew, decides one step (swarmer/core/joining.py) and 
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from node.machine import alive, read, say
 from swarmer.adapters import process
@@ -19,13 +19,14 @@ from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import joining, names
 from swarmer.core.configuration import Machine
 from swarmer.core.joining import World
-from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER
+from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER, CloudView
 from swarmer.core.registration import Service
 
 JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
 REDISCOVERY_S = 5.0
 """So often the AWS API is asked while Consul has no leader."""
+FIRST_BOOT_S = 60.0
 DOCKER_TTL = "15s"
 """A manager that says nothing for so long leaves DNS."""
 
@@ -38,8 +39,9 @@ class Agent:
     consul: Consul = field(default_factory=Consul)
     engine: Engine | None = None
     _said: str = ""
-    _peers: tuple[str, ...] = ()
-    _peers_read_s: float = -REDISCOVERY_S
+    view: CloudView = field(default_factory=CloudView)
+    """What the ground said last."""
+    _looked_s: float = -REDISCOVERY_S
 
     @property
     def is_manager(self) -> bool:
@@ -93,6 +95,7 @@ class Agent:
             swarm_state=swarm.state,
             is_manager=swarm.is_manager,
             swarm_error=swarm.error,
+            is_founded=self.view.is_founded,
             published=published,
             token=token.value if token else None,
             managers=managers,
@@ -127,19 +130,26 @@ class Agent:
 
     def join_consul(self) -> None:
         """Join every peer that answers; those that do not will join us."""
-        for address in self.peers():
+        self.look_around()
+        for address in self.view.peers:
             with contextlib.suppress(Unavailable):
                 self.consul.join(address)
 
-    def peers(self) -> tuple[str, ...]:
-        """Addresses of the cluster's machines, asked for at most every REDISCOVERY_S."""
-        if time.monotonic() - self._peers_read_s >= REDISCOVERY_S:
-            self._peers_read_s = time.monotonic()
-            try:
-                self._peers = tuple(json.loads(process.run([sys.executable, "-m", "node.peers"])))
-            except (process.Failed, ValueError) as exc:
-                self.say(f"cannot find its peers: {exc}")
-        return self._peers
+    def look_around(self) -> None:
+        """Peers and identity, asked of the ground at most every REDISCOVERY_S."""
+        if time.monotonic() - self._looked_s < REDISCOVERY_S:
+            return
+        self._looked_s = time.monotonic()
+        try:
+            self.view = CloudView.from_json(process.run([sys.executable, "-m", "node.cloud", "look"]))
+        except (process.Failed, ValueError, KeyError, TypeError) as exc:
+            self.say(f"cannot find its peers: {exc}")
+
+    def recall(self) -> None:
+        """Begin with what swarmer-configure was told at this boot."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            self.view = CloudView.from_json(Path(names.CLOUD_VIEW).read_text())
+            self._looked_s = time.monotonic()
 
     def found_swarm(self) -> None:
         """Found the Swarm under the lock, once: whoever comes second finds it published."""
@@ -148,7 +158,7 @@ class Agent:
             if not self.consul.acquire(names.KV_SWARM_LOCK, self.machine.name, session):
                 self.say("waits for the Swarm to be founded")
                 return
-            if self.consul.get(names.KV_SWARM_ID):
+            if self.consul.get(names.KV_SWARM_ID) or self.is_founded_by_now():
                 return
             self.say("founds the Swarm")
             self._engine.ensure_gateway_bridge()
@@ -158,12 +168,29 @@ class Agent:
         finally:
             self.consul.destroy_session(session)
 
+    def is_founded_by_now(self) -> bool:
+        """Asked anew where what is known is older than a first boot takes."""
+        if time.monotonic() - self._looked_s > FIRST_BOOT_S:
+            self.look_around()
+        return self.view.is_founded
+
     def publish(self) -> None:
         """Tell the others how to join. The tokens are secrets: they stand in Consul only."""
+        self.mark(self._engine.swarm().id)
         worker, manager = self._engine.tokens()
         self.consul.put(names.KV_TOKEN_WORKER, worker)
         self.consul.put(names.KV_TOKEN_MANAGER, manager)
         self.consul.put(names.KV_SWARM_ID, self._engine.swarm().id)
+
+    def mark(self, swarm_id: str) -> None:
+        """Have the ground remember that this cluster exists; before anybody else can join it."""
+        if self.view.is_founded:
+            return
+        try:
+            process.run([sys.executable, "-m", "node.cloud", "mark", swarm_id])
+        except process.Failed as exc:
+            raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
+        self.view = replace(self.view, identity=swarm_id)
 
     def settle(self) -> None:
         """What is left once the node is in."""
@@ -188,7 +215,9 @@ class Agent:
 
 def main() -> None:
     """Entry point of swarmer-agent.service."""
-    Agent(read()).run()
+    agent = Agent(read())
+    agent.recall()
+    agent.run()
 
 
 if __name__ == "__main__":

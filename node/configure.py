@@ -6,26 +6,33 @@ Exit status 1 where the machine cannot be a node: it is dead then, and replaced.
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 from node.machine import Unusable, read, say
 from swarmer.adapters import process
 from swarmer.adapters.files import ensure_file
-from swarmer.core import configuration
+from swarmer.core import configuration, names
 from swarmer.core.configuration import Machine
-from swarmer.core.node import SWARM_MANAGER
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, CloudView
 
 ETC = Path("/etc")
+QUORUM: Final = frozenset((CONSUL_SERVER, SWARM_MANAGER))
+LOOK_S: Final = 120.0
+"""A node that cannot learn for so long whether its cluster exists already is dead."""
 
 
 def main() -> int:
     """Entry point of swarmer-configure.service."""
     try:
         machine = read()
-        configure(machine, consul_version())
+        view = look_around(machine)
+        configure(machine, consul_version(), is_founded=view.is_founded)
     except (Unusable, process.Failed, OSError) as exc:
         say(f"dead: {exc}")
         return 1
@@ -33,10 +40,34 @@ def main() -> int:
     return 0
 
 
-def configure(machine: Machine, version: configuration.Version, etc: Path = ETC) -> None:
+def look_around(machine: Machine) -> CloudView:
+    """What the ground knows, kept for the agent; servers and managers cannot do without it."""
+    if not QUORUM.intersection(machine.node.roles):
+        return CloudView()
+    deadline_s = time.monotonic() + LOOK_S
+    environment = os.environ | machine.identity.ground.environment(machine.identity.region)
+    while True:
+        try:
+            text = process.run([sys.executable, "-m", "node.cloud", "look"], env=environment)
+            view = CloudView.from_json(text)
+        except (process.Failed, ValueError, KeyError, TypeError) as exc:
+            if time.monotonic() > deadline_s:
+                raise Unusable(f"nobody says whether this cluster was founded before: {exc}") from exc
+            say(f"waits for its ground: {exc}")
+            time.sleep(1)
+            continue
+        ensure_file(Path(names.CLOUD_VIEW), text)
+        return view
+
+
+def configure(
+    machine: Machine, version: configuration.Version, etc: Path = ETC, *, is_founded: bool = False
+) -> None:
     """Bring every file below `etc` into its state, and tell the daemons that run already."""
     ensure_hostname(machine.name, etc)
-    ensure_file(etc / "consul.d/swarmer.json", _json(configuration.consul(machine, version)))
+    ensure_file(
+        etc / "consul.d/swarmer.json", _json(configuration.consul(machine, version, is_founded=is_founded))
+    )
     ensure_file(etc / "docker/daemon.json", _json(configuration.dockerd(machine)))
     environment = machine.identity.ground.environment(machine.identity.region)
     ensure_file(etc / "swarmer/ground.env", "".join(f"{key}={value}\n" for key, value in environment.items()))

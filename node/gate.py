@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from swarmer.core import names
 
@@ -52,7 +52,7 @@ class Passage:
     number: int
     moved_s: float = 0.0
     awaits_answer: bool = True
-    close: Callable[[], None] = lambda: None
+    writer: asyncio.StreamWriter | None = None
 
     def is_idle(self) -> bool:
         """Nothing is under way on it."""
@@ -78,8 +78,10 @@ class Gate:
         deadline_s = time.monotonic() + within_s
         while self.passages:
             for passage in list(self.passages):
-                if passage.is_idle() or time.monotonic() > deadline_s:
-                    passage.close()
+                if passage.writer and time.monotonic() > deadline_s:
+                    passage.writer.transport.abort()
+                elif passage.writer and passage.is_idle():
+                    passage.writer.close()
             await asyncio.sleep(LOOK_S)
 
     async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,47 +100,51 @@ class Gate:
             return
         deadline_s = time.monotonic() + HOLD_S
         while time.monotonic() < deadline_s:
-            if self.door.is_open() and not self.door.is_draining:
+            serves = self.door.number is not None and not self.door.is_draining
+            if serves and self.door.is_open():
                 # Refused: its process has just died, and the next one is on its way.
                 with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
                     return await self._answer(first, reader, writer)
-            holder = self.door.holder
-            if holder and not is_relayed and self.door.number is None:
+            elif not serves and is_relayed:
+                return None  # the other gate knows better by now, or will in a moment
+            elif not serves and self.door.holder:
                 with contextlib.suppress(OSError, TimeoutError):
-                    return await self._relay(holder, first, reader, writer)
+                    if await self._relay(self.door.holder, first, reader, writer):
+                        return None
             await asyncio.sleep(LOOK_S)
         return None
 
     async def _relay(
         self, holder: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    ) -> bool:
+        """False where nothing came back and nothing is lost: the question can be asked again elsewhere."""
         connected = asyncio.open_connection(holder, names.REGISTRY_PORT, limit=CHUNK)
         there, onward = await asyncio.wait_for(connected, CONNECT_S)
-        try:
+        asked, answered = Pump(reader, onward), Pump(there, writer)
+        with contextlib.closing(onward):
             onward.write(RELAYED + first)
-            await onward.drain()
             with contextlib.suppress(OSError):
-                await _both(_pump(reader, onward), _pump(there, writer))
-        finally:
-            onward.close()
+                await _exchange(asked, answered)
+        return bool(asked.moved or answered.moved or reader.at_eof())
 
     async def _answer(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Through the registry of this node; a lease that ends meanwhile ends the connection."""
         number = self.door.number
         if number is None:
             return
-        there, onward = await asyncio.open_unix_connection(names.REGISTRY_SOCKET, limit=CHUNK)
-        passage = Passage(number, time.monotonic(), True, writer.transport.abort)
+        # Before the first await: whoever drains must see it from here on.
+        passage = Passage(number, time.monotonic(), True, writer)
         self.passages.add(passage)
         try:
-            onward.write(first)
-            await _both(
-                _pump(reader, onward, lambda: self._may_ask(passage)),
-                _pump(there, writer, lambda: self._may_answer(passage)),
-            )
+            there, onward = await asyncio.open_unix_connection(names.REGISTRY_SOCKET, limit=CHUNK)
+            with contextlib.closing(onward):
+                onward.write(first)
+                await _exchange(
+                    Pump(reader, onward, lambda: self._may_ask(passage)),
+                    Pump(there, writer, lambda: self._may_answer(passage)),
+                )
         finally:
             self.passages.discard(passage)
-            onward.close()
 
     async def _may_ask(self, passage: Passage) -> bool:
         passage.awaits_answer, passage.moved_s = True, time.monotonic()
@@ -159,27 +165,39 @@ class Gate:
         return True
 
 
-async def _pump(
-    source: asyncio.StreamReader,
-    sink: asyncio.StreamWriter,
-    may: Callable[[], Awaitable[bool]] | None = None,
-) -> None:
-    """Until the source ends or `may` says no."""
-    while chunk := await source.read(CHUNK):
-        if may is not None and not await may():
-            sink.transport.abort()
-            return
-        sink.write(chunk)
-        await sink.drain()
-    if sink.can_write_eof():
-        sink.write_eof()
+@dataclass
+class Pump:
+    """One direction of a connection."""
+
+    source: asyncio.StreamReader
+    sink: asyncio.StreamWriter
+    may: Callable[[], Awaitable[bool]] | None = None
+    moved: int = 0
+    """Bytes so far."""
+
+    async def run(self) -> None:
+        """Until the source ends or `may` says no, which cuts the connection."""
+        while chunk := await self.source.read(CHUNK):
+            if self.may is not None and not await self.may():
+                self.sink.transport.abort()
+                return
+            self.moved += len(chunk)
+            self.sink.write(chunk)
+            await self.sink.drain()
 
 
-async def _both(*pumps: Coroutine[Any, Any, None]) -> None:
-    """Both directions; the failure of one ends the other."""
-    tasks = [asyncio.create_task(pump) for pump in pumps]
+async def _exchange(ask: Pump, answer: Pump) -> None:
+    """Over once the answering side has ended; the asking one may end before."""
+    asking = asyncio.create_task(_ask(ask))
     try:
-        await asyncio.gather(*tasks)
+        await answer.run()
     finally:
-        for task in tasks:
-            task.cancel()
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            await asking
+
+
+async def _ask(pump: Pump) -> None:
+    await pump.run()
+    if pump.sink.can_write_eof():
+        pump.sink.write_eof()

@@ -178,6 +178,29 @@ def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) ->
     return from_instance(instance, text, runs=False)
 
 
+def terminated(g: Ground) -> set[str]:
+    """Ids of this cluster's instances that EC2 says are gone for good."""
+    filters = [
+        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
+        {"Name": "instance-state-name", "Values": ["terminated"]},
+    ]
+    pages = _client("ec2", g.aws_url).get_paginator("describe_instances").paginate(Filters=filters)
+    return {
+        each["InstanceId"] for page in pages for held in page["Reservations"] for each in held["Instances"]
+    }
+
+
+def terminate(g: Ground, instance_id: str) -> None:
+    """As the console would."""
+    _client("ec2", g.aws_url).terminate_instances(InstanceIds=[instance_id])
+
+
+def identity(g: Ground) -> str:
+    """What the cluster's identity parameter says."""
+    name = names.identity_parameter(g.cluster.name)
+    return str(_client("ssm", g.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
+
+
 def registry_objects(g: Ground) -> tuple[str, list[tuple[str, int]]]:
     """Name of the registry's bucket, and key and bytes of every object in it."""
     found = _client("cloudformation", g.aws_url).describe_stacks(StackName=f"{g.cluster.name}-registry")

@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from swarmer.core import names
-from swarmer.core.cluster import QUORUM_ROLES, Cluster, Group
+from swarmer.core.cluster import Cluster, Group
 
 Cfn = autoscaling.CfnAutoScalingGroup
 
@@ -90,7 +90,7 @@ def _maintenance(group: Group) -> Cfn.InstanceMaintenancePolicyProperty:
     A quorum group may grow by one member, never by two (`100 + 100 // size`), and never shrinks: a voter
     goes only when its successor is there. Others get what the console calls 'launch before terminating'.
     """
-    surplus = 100 // group.largest if group.roles & QUORUM_ROLES.keys() else 10
+    surplus = 100 // group.largest if group.has_quorum_role else 10
     return Cfn.InstanceMaintenancePolicyProperty(
         min_healthy_percentage=100, max_healthy_percentage=100 + surplus
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import aws_cdk as cdk
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from stacks.network import NetworkStack
@@ -13,12 +14,13 @@ from stacks.node_software import NodeSoftware
 from stacks.registry import RegistryStack
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
+from swarmer.core.node import UNFOUNDED
 
 VIA_VPN: Final = "Through the VPN, which is a stack of its own"
 
 
 class ClusterStack(cdk.Stack):
-    """Results: `software`, `groups` (by their name in servers.yml)."""
+    """Results: `software`, `identity`, `groups` (by their name in servers.yml)."""
 
     def __init__(
         self,
@@ -32,6 +34,14 @@ class ClusterStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, description=description)
         self.software = NodeSoftware(self, "NodeSoftware")
+        self.identity = ssm.StringParameter(
+            self,
+            "Identity",
+            parameter_name=names.identity_parameter(cluster.name),
+            string_value=UNFOUNDED,
+            # Nodes write it once; it goes with the stack, so that a cluster made anew may be founded anew.
+            description="The Swarm's id once the cluster was founded: no second one is founded then",
+        )
         parent = Construct(self, "Groups")
         self.groups = {
             group.name: NodeGroup(
@@ -41,6 +51,7 @@ class ClusterStack(cdk.Stack):
                 group=group,
                 network=network,
                 bucket=registry.bucket,
+                identity=self.identity,
                 software=self.software,
             )
             for group in cluster.groups

@@ -8,11 +8,12 @@ from typing import Final
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from stacks.auto_scaling import auto_scaling_group
 from stacks.network import NetworkStack
-from stacks.node_role import node_role
+from stacks.node_role import node_role, remember_identity
 from stacks.node_software import NodeSoftware
 from swarmer.core import names, user_data
 from swarmer.core.cluster import Cluster, Group, Role
@@ -36,13 +37,14 @@ class NodeGroup(Construct):
         group: Group,
         network: NetworkStack,
         bucket: s3.IBucket,
+        identity: ssm.IStringParameter,
         software: NodeSoftware,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = node_role(
             self,
             "Role",
-            statements=[software.read],
+            statements=[software.read, *([remember_identity(identity)] if group.has_quorum_role else [])],
             storage=bucket if Role.SWARM_MANAGER in group.roles else None,
         )
         storage = Storage(bucket=bucket.bucket_name, region=software.location.region)
@@ -90,6 +92,7 @@ def describe(cluster: Cluster, group: Group, *, storage: Storage) -> NodeDescrip
         consul_servers=cluster.consul_servers,
         network_cidr=cluster.network.cidr,
         storage=storage,
+        identity=names.identity_parameter(cluster.name) if group.has_quorum_role else "",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 WHY_ANY_RESOURCE: Final = (
@@ -61,6 +62,15 @@ def open_shells() -> iam.PolicyStatement:
             "ssmmessages:OpenDataChannel",
         ],
         resources=["*"],
+    )
+
+
+def remember_identity(parameter: ssm.IStringParameter) -> iam.PolicyStatement:
+    """Whether the cluster was founded, read at each boot and written once; of this cluster only."""
+    return iam.PolicyStatement(
+        sid="RememberIdentity",
+        actions=["ssm:GetParameter", "ssm:PutParameter"],
+        resources=[parameter.parameter_arn],
     )
 
 

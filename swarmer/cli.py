@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from rehearsal import cloud, down, engine, ground, nodes
+from rehearsal import cloud, down, engine, ground, nodes, recovery
 from rehearsal.ground import Ground, Problem
 from rehearsal.observer import Observer
 from rehearsal.show import Show, next_steps, status_table
@@ -91,8 +91,14 @@ def up(servers: str, aws_port: int | None, retain: bool, timeout: float, node_im
 
 
 @main.command("down")
-def down_() -> None:
+@click.option("-f", "--servers", help="Only the rehearsal of this description.")
+def down_(servers: str | None) -> None:
     """Remove every rehearsal of this checkout: containers, networks, processes."""
+    if servers:
+        g = _load(servers)
+        down.remove(g)
+        click.echo(f"removed: {g.cluster.name}")
+        return
     done = down.remove_all()
     click.echo(f"removed: {', '.join(done)}" if done else "nothing to remove")
 
@@ -206,6 +212,47 @@ def _consul(g: Ground) -> Consul:
             if consul.leader():
                 return consul
     raise Problem(NO_REHEARSAL.format(g.cluster.name) if not up else "Consul answers on no node", status=1)
+
+
+@main.command()
+@servers_option
+def recover(servers: str) -> None:
+    """Go on after most servers are lost for good: data and services are kept.
+
+    Only on the proof that their instances are terminated; refused where Consul still has a leader.
+    """
+    survivor, lost = recovery.recover(_load(servers))
+    click.echo(
+        f"{survivor} goes on alone; forgotten: {', '.join(lost)}. `swarmer up` boots what replaces them."
+    )
+
+
+@main.command()
+@servers_option
+@click.argument("node")
+def terminate(servers: str, node: str) -> None:
+    """Terminate NODE's instance, as the console would: it is gone for good."""
+    g = _load(servers)
+    container = _node(g, node)
+    name = container.partition(".")[2]
+    cloud.terminate(g, name[name.rindex("-i-") + 1 :])
+    engine.docker("rm", "-f", "-v", container)
+    click.echo(f"{name} is terminated; `swarmer up` boots what its group launched instead")
+
+
+@main.command()
+@servers_option
+@click.argument("node", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every node, at once.")
+def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
+    """Reboot NODE…: an orderly shutdown, then a boot."""
+    g = _load(servers)
+    if everything == bool(node):
+        raise Problem("name the nodes to reboot, or --all of them")
+    containers = [nodes.container_name(g, name) for name in nodes.addresses(g)] if everything else []
+    containers += [_node(g, each) for each in node]
+    engine.docker("restart", "-t", "30", *containers, timeout_s=60 + 40 * len(containers))
+    click.echo(f"rebooted {', '.join(each.partition('.')[2] for each in containers)}")
 
 
 @main.command()

@@ -18,10 +18,21 @@ def apply() -> None:
         change_sets,
         groups,
         images,
+        parameters,
         parsing,
         security_groups,
         stacks,
     )
 
-    for module in (parsing, stacks, change_sets, groups, images, addresses, buckets, security_groups):
+    for module in (
+        parsing,
+        stacks,
+        change_sets,
+        groups,
+        images,
+        parameters,
+        addresses,
+        buckets,
+        security_groups,
+    ):
         module.extend()

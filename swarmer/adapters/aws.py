@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
 import boto3
 import botocore.exceptions
 from botocore.config import Config
@@ -14,19 +18,41 @@ class Unavailable(Exception):
     """AWS did not answer, or refused."""
 
 
+SETTINGS: Final = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+        raise Unavailable(str(exc)) from exc
+
+
+def parameter(name: str, region: str) -> str:
+    """Value of an SSM parameter."""
+    with _translated():
+        ssm = boto3.client("ssm", region_name=region, config=SETTINGS)
+        return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+
+
+def put_parameter(name: str, value: str, region: str) -> None:
+    """Overwrite the value of an SSM parameter that exists."""
+    with _translated():
+        ssm = boto3.client("ssm", region_name=region, config=SETTINGS)
+        ssm.put_parameter(Name=name, Value=value, Overwrite=True)
+
+
 def peer_addresses(cluster: str, region: str) -> list[str]:
     """Private addresses of the cluster's machines, Consul's servers first."""
-    settings = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
     filters = [
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [cluster]},
         {"Name": "instance-state-name", "Values": ["pending", "running"]},
     ]
-    try:
-        ec2 = boto3.client("ec2", region_name=region, config=settings)
+    with _translated():
+        ec2 = boto3.client("ec2", region_name=region, config=SETTINGS)
         pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
         found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
-        raise Unavailable(str(exc)) from exc
     found.sort(key=lambda instance: CONSUL_SERVER not in _tag(instance, names.TAG_ROLES))
     return [instance["PrivateIpAddress"] for instance in found if "PrivateIpAddress" in instance]
 

@@ -64,6 +64,17 @@ class Consul:
         with _translated():
             self._api.agent.join(address)
 
+    def raft_index(self) -> int:
+        """Last index of the local server's raft log; 0 for one that never took part, or no server."""
+        with _translated():
+            raft = self._api.agent.self()["Stats"].get("raft", {})
+        return int(raft.get("last_log_index", 0))
+
+    def force_leave(self, name: str) -> None:
+        """Take a member that is gone for good out of the cluster; raft's vote goes with it."""
+        with _translated():
+            self._api.agent.force_leave(name)
+
     def raft_servers(self) -> list[dict[str, Any]]:
         """Raft's servers: Node, Address, Leader, Voter."""
         with _translated():

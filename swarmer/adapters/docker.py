@@ -51,7 +51,8 @@ class Engine:
             found = self._client.info()["Swarm"]
         return Swarm(
             state=found["LocalNodeState"],
-            is_manager=bool(found["ControlAvailable"]),
+            # A manager without a quorum is said to have control, and an error.
+            is_manager=bool(found["ControlAvailable"]) and not found.get("Error"),
             error=found.get("Error", ""),
             id=found.get("Cluster", {}).get("ID", "") if found.get("Cluster") else "",
         )
@@ -82,6 +83,21 @@ class Engine:
                 default_addr_pool=[str(network_plan.SWARM_POOL)],
                 subnet_size=network_plan.POOL_NETWORK_PREFIX,
             )
+
+    def refound_swarm(self, address: str) -> None:
+        """`docker swarm init --force-new-cluster`: this manager alone goes on with the Swarm's state."""
+        with _translated():
+            # Not swarm.init, which asks the Swarm before it has its leader.
+            self._client.api.init_swarm(
+                advertise_addr=address,
+                listen_addr=f"{address}:{names.SWARM_CLUSTER_PORT}",
+                force_new_cluster=True,
+            )
+
+    def remove_node(self, node_id: str) -> None:
+        """`docker node rm --force`, of a node that is gone for good."""
+        with _translated():
+            self._client.api.remove_node(node_id, force=True)
 
     def join_swarm(self, address: str, managers: Sequence[str], token: str) -> None:
         """`docker swarm join` through any of `managers`."""

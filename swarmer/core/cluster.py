@@ -167,6 +167,11 @@ class Group(Model):
         """Either size, or both min and max; always true but in a draft."""
         return (self.size is None) != (self.min is None) and (self.min is None) == (self.max is None)
 
+    @property
+    def has_quorum_role(self) -> bool:
+        """Its nodes vote, in Consul or in Swarm."""
+        return bool(self.roles & QUORUM_ROLES.keys())
+
     def faults(self) -> Iterator[Fault]:
         return _group_faults(self)
 

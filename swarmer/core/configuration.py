@@ -33,8 +33,11 @@ class Machine:
         return names.node_name(self.node.group, self.identity.instance_id)
 
 
-def consul(machine: Machine, version: Version) -> dict[str, Any]:
+def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> dict[str, Any]:
     """Consul's configuration for its release `version`.
+
+    `is_founded`: this cluster has had a Consul before; a server then joins it or waits, and never founds
+    a second one.
 
     Peers are not in it: the agent finds and joins them, at start and whenever the node is alone.
     """
@@ -72,7 +75,7 @@ def consul(machine: Machine, version: Version) -> dict[str, Any]:
     if CONSUL_SERVER in node.roles:
         config |= {
             "server": True,
-            "bootstrap_expect": node.consul_servers,
+            **({} if is_founded else {"bootstrap_expect": node.consul_servers}),
             # 1 is what HashiCorp recommends for production servers; 5, the default, is for tiny ones.
             "performance": {"raft_multiplier": 1},
             "autopilot": _autopilot(node),

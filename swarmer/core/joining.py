@@ -23,6 +23,8 @@ class World:
     is_manager: bool = False
     """This node controls its Swarm: a manager, and the managers have quorum."""
     swarm_error: str = ""
+    is_founded: bool = False
+    """The ground says that this cluster has had a Swarm."""
     published: bool = False
     """Consul knows the Swarm's id and both tokens."""
     token: str | None = None
@@ -100,6 +102,8 @@ def _inactive(node: NodeDescription, world: World) -> Action:
     if world.token:
         # The Swarm exists; a second one would be worse than waiting.
         return Wait("a healthy Swarm manager")
+    if world.is_founded:
+        return Wait("a manager of its Swarm to publish how to join it; it exists, so none is founded")
     if SWARM_MANAGER in node.roles:
         return FoundSwarm()
     return Wait("the Swarm to be founded")

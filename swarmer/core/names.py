@@ -61,6 +61,9 @@ SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
 REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
 """Where docker-registry listens: reachable through the gate (node/gate.py) only."""
 
+CLOUD_VIEW: Final = "/run/swarmer/cloud.json"
+"""What the ground knew when the node booted: peers, and whether the cluster was ever founded."""
+
 # -- systemd units on a node --------------------------------------------------------------------
 TARGET: Final = "swarmer.target"
 UNIT_CONFIGURE: Final = "swarmer-configure.service"
@@ -69,6 +72,11 @@ UNIT_DOCKER: Final = "docker.service"
 UNIT_AGENT: Final = "swarmer-agent.service"
 UNIT_REGISTRATOR: Final = "swarmer-registrator.service"
 UNIT_REGISTRY: Final = "swarmer-registry.service"
+
+
+def identity_parameter(cluster: str) -> str:
+    """SSM parameter that knows, outside Consul, which cluster this is and that it was founded."""
+    return f"/swarmer/{cluster}/identity"
 
 
 def registry_name(domain: str) -> str:

@@ -22,6 +22,35 @@ class Storage:
     region: str
 
 
+UNFOUNDED = "unfounded"
+"""The identity of a cluster that nobody has founded yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudView:
+    """What the ground says about the cluster."""
+
+    peers: tuple[str, ...] = ()
+    """Addresses of its machines, this one left out."""
+    identity: str = UNFOUNDED
+    """The Swarm's id, once it was founded: written once in a cluster's life."""
+
+    @property
+    def is_founded(self) -> bool:
+        """Consul bootstraps, and a Swarm is made, only where this is False."""
+        return self.identity != UNFOUNDED
+
+    def to_json(self) -> str:
+        """What `python -m node.cloud look` prints."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> CloudView:
+        """Raises ValueError, KeyError or TypeError where the text is none."""
+        raw = json.loads(text)
+        return cls(peers=tuple(raw["peers"]), identity=str(raw["identity"]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class NodeDescription:
     """The same for every node of a group; user-data carries it as JSON."""
@@ -37,6 +66,8 @@ class NodeDescription:
     storage: Storage
     peers: tuple[str, ...] = field(default=())
     """Addresses of peers; empty: found by the EC2 tag of the cluster."""
+    identity: str = ""
+    """SSM parameter of the cluster's identity; empty: the ground keeps none."""
 
     def to_json(self) -> str:
         """JSON text of node.json."""

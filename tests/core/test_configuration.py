@@ -45,6 +45,10 @@ def test_a_server_that_is_silent_for_a_moment_keeps_its_vote() -> None:
     assert configuration.consul(CORE, (1, 8, 7))["autopilot"]["min_quorum"] == 3
 
 
+def test_a_server_of_a_cluster_that_exists_never_founds_a_second_one() -> None:
+    assert "bootstrap_expect" not in configuration.consul(CORE, (1, 8, 7), is_founded=True)
+
+
 @pytest.mark.parametrize(
     ("version", "has", "has_not"),
     [((1, 8, 7), "ui", "ui_config"), ((1, 12, 0), "ui_config", "ports"), ((1, 22, 0), "ports", "ui")],

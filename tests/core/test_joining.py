@@ -61,6 +61,13 @@ def test_where_a_swarm_exists_no_second_one_is_founded_while_no_manager_answers(
     assert joining.decide(node, replace(READY, token="t")) == Wait("a healthy Swarm manager")
 
 
+@pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
+def test_where_the_ground_says_that_the_cluster_exists_no_second_one_is_founded(
+    node: NodeDescription,
+) -> None:
+    assert isinstance(joining.decide(node, replace(READY, is_founded=True)), Wait)
+
+
 def test_a_manager_publishes_what_consul_does_not_know() -> None:
     assert joining.decide(CORE, replace(READY, swarm_state="active", is_manager=True)) == Publish()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rehearsal import machine
 from rehearsal.aws.server import Server
 from tests.rehearsal.aws_client import Aws
 
@@ -18,7 +19,10 @@ CDK = ROOT / "node_modules/.bin/cdk"
 ACCOUNT = "123456789012"
 STACKS = ("swarmer-network", "swarmer-registry", "swarmer-cluster")
 
-pytestmark = pytest.mark.skipif(not CDK.exists(), reason="the CDK's command line is missing: npm ci")
+
+@pytest.fixture(scope="module", autouse=True)
+def command_line() -> None:
+    machine.ensure_cdk()
 
 
 @dataclass(frozen=True)

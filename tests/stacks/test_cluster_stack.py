@@ -143,6 +143,18 @@ def test_a_node_is_in_the_security_groups_of_its_roles(variant: Assembly) -> Non
     assert groups_of("workers") == ["Nodes"]
 
 
+def test_only_quorum_nodes_may_remember_the_identity_of_this_cluster(assembly: Assembly) -> None:
+    (parameter,) = assembly.of_type("AWS::SSM::Parameter").values()
+    assert parameter["Name"] == f"/swarmer/{assembly.cluster.name}/identity"
+    assert parameter["Value"] == "unfounded"
+    for group in assembly.cluster.groups:
+        found = {it["Sid"]: it for it in assembly.statements_of(group.name)}
+        assert ("RememberIdentity" in found) is bool(group.has_quorum_role)
+        if group.has_quorum_role:
+            assert found["RememberIdentity"]["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
+            assert "Identity" in str(found["RememberIdentity"]["Resource"])
+
+
 def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) -> None:
     (staged,) = assembly.directory.glob("asset.*")
     for group in assembly.cluster.groups:
