@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test lint setup bench-up clean
+.PHONY: help up down status test lint setup bench-up bench-failover clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ setup: $(VENV)/.deploy ## only the virtualenv
 
 bench-up: $(VENV)/.deploy ## measure: from one file to a running cluster
 	@$(BIN)/python -m tests.bench_up $(ARGS)
+
+bench-failover: $(VENV)/.test ## measure: how long the registry is away when its holder dies
+	@$(BIN)/python -m tests.bench_failover $(ARGS)
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -36,7 +36,7 @@ def find_survivor(up: Sequence[Node]) -> tuple[Node, set[str]]:
         if not {CONSUL_SERVER, SWARM_MANAGER} <= set(node.expected.roles):
             continue
         with contextlib.suppress(Unavailable):
-            consul = Consul(node.expected.address, names.CONSUL_HTTP_PORT, timeout_s=5)
+            consul = Consul(node.expected.address, names.CONSUL_HTTP_PORT, timeout_s=15)
             known = {each["Name"] for each in consul.members() if each["Status"] != LEFT}
             if has_quorum(consul):
                 raise Problem(

@@ -71,9 +71,13 @@ class Consul:
         return int(raft.get("last_log_index", 0))
 
     def force_leave(self, name: str) -> None:
-        """Take a member that is gone for good out of the cluster; raft's vote goes with it."""
+        """Take a member that is gone for good out of the cluster, and its vote; one unknown is no error."""
         with _translated():
-            self._api.agent.force_leave(name)
+            try:
+                self._api.agent.force_leave(name)
+            except py_consul.ConsulException as exc:
+                if "No node found" not in str(exc):
+                    raise
 
     def raft_servers(self) -> list[dict[str, Any]]:
         """Raft's servers: Node, Address, Leader, Voter."""
