@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test lint setup bench-up bench-failover clean
+.PHONY: help up down status test lint setup bench-up bench-failover faults clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ bench-up: $(VENV)/.deploy ## measure: from one file to a running cluster
 
 bench-failover: $(VENV)/.test ## measure: how long the registry is away when its holder dies
 	@$(BIN)/python -m tests.bench_failover $(ARGS)
+
+faults: $(VENV)/.test ## each fault on a running rehearsal, watched from outside
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
