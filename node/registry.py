@@ -67,6 +67,8 @@ class Candidate:
     _heard_s: float = 0.0
     _asked_s: float = 0.0
     _handover: str = ""
+    _is_declared: bool = True
+    """Until proved otherwise: Consul keeps what an earlier life of this node declared."""
     _gate: Gate | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -129,6 +131,8 @@ class Candidate:
             self.confirm()
             try:
                 self.act(election.decide(self.tenure()))
+                if self.process is None and self.door.holder:
+                    self.withdraw()
             except Unavailable as exc:
                 say(f"registry: will try again: {exc}")
             self.check_process()
@@ -144,7 +148,7 @@ class Candidate:
             time.sleep(election.RENEW_S)
         time.sleep(min(1.0, max(0.0, deadline_s - time.monotonic())))
         with contextlib.suppress(Unavailable):
-            self.consul.deregister(names.SERVICE_REGISTRY)
+            self.withdraw()
             if self.session:
                 self.consul.destroy_session(self.session)
         SESSION_FILE.unlink(missing_ok=True)
@@ -256,6 +260,13 @@ class Candidate:
         address, port = self.machine.address, names.REGISTRY_PORT
         mine = Service(id=names.SERVICE_REGISTRY, name=names.SERVICE_REGISTRY, address=address, port=port)
         self.consul.register(mine, {**CHECK, "http": f"http://{address}:{port}/v2/"})
+        self._is_declared = True
+
+    def withdraw(self) -> None:
+        """The registry's name leads here no more."""
+        if self._is_declared:
+            self.consul.deregister(names.SERVICE_REGISTRY)
+            self._is_declared = False
 
     def check_process(self) -> None:
         """A registry that died or went deaf is ended; the next pass starts it under the same lease."""
@@ -284,7 +295,7 @@ class Candidate:
         """The lease is gone or unsure: nothing is answered here any more, and the name leads elsewhere."""
         self.door.fresh_until_s = 0.0
         self.end_process(reason)
-        self.consul.deregister(names.SERVICE_REGISTRY)
+        self.withdraw()
 
     def give_up(self) -> None:
         """Free the lock for a node that can do better, and stand back for a while."""
@@ -321,7 +332,7 @@ class Candidate:
             self.confirm()
             time.sleep(0.05)
         self.door.is_draining = False
-        self.consul.deregister(names.SERVICE_REGISTRY)
+        self.withdraw()
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def ensure_image(cache: Path, progress: Progress) -> str:
         return wanted
     cache.mkdir(parents=True, exist_ok=True)
     _ensure_base(cache, progress)
-    consul, wheels = _ensure_consul(cache, progress), _ensure_wheels(cache, progress)
+    consul, wheels = ensure_consul(cache, progress), _ensure_wheels(cache, progress)
     progress("builds the node image")
     with tempfile.TemporaryDirectory(dir=cache) as held:
         context = Path(held)
@@ -130,7 +130,7 @@ def _host_source(suite: str) -> str:
     raise process.Failed("no Debian mirror is named below /etc/apt: add one, e.g. with `apt edit-sources`")
 
 
-def _ensure_consul(cache: Path, progress: Progress) -> Path:
+def ensure_consul(cache: Path, progress: Progress) -> Path:
     """The consul binary out of Debian's package, its digest checked."""
     binary = cache / f"consul-{CONSUL_DEB_SHA256[:12]}"
     if binary.exists():

@@ -97,7 +97,14 @@ def node_killed() -> tuple[float, int]:
 
 def process_killed() -> tuple[float, int]:
     found = validated()
-    engine.docker("exec", container(found, found["registry"]["holder"]), "pkill", "-9", "docker-registry")
+    engine.docker(
+        "exec",
+        container(found, found["registry"]["holder"]),
+        "pkill",
+        "-9",
+        "-f",
+        "^/usr/bin/docker-registry",
+    )
     return away(observer(found), 15)
 
 

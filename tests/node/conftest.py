@@ -1,0 +1,90 @@
+"""A real Consul on loopback, from the binary that the node image carries."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rehearsal import ground, machine, node_image
+from swarmer.adapters.consul import Consul, Unavailable
+
+
+def free_port() -> int:
+    """Below the range from which the kernel gives ports to clients: nobody takes it before we do."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@dataclass
+class ConsulServer:
+    """One server that is its own cluster."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        ports = {"http": self.port, "dns": -1, "server": free_port(), "serf_lan": free_port(), "serf_wan": -1}
+        config = {
+            "server": True,
+            "bootstrap_expect": 1,
+            "bind_addr": "127.0.0.1",
+            "data_dir": str(self.folder / "data"),
+            "ports": ports,
+            "performance": {"raft_multiplier": 1},
+            "log_level": "ERR",
+        }
+        (self.folder / "consul.json").write_text(json.dumps(config))
+        self.process = subprocess.Popen(
+            [self.binary(), "agent", "-config-file", str(self.folder / "consul.json")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline_s = time.monotonic() + 30
+        while not self.is_ready():
+            assert time.monotonic() < deadline_s, "Consul is not ready"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def is_ready(self) -> bool:
+        """It leads itself, and its node is registered: only then it grants sessions."""
+        try:
+            client = self.client()
+            client.destroy_session(client.create_session("probe", ttl_s=10, lock_delay_s=1))
+        except Unavailable:
+            return False
+        return True
+
+    def client(self, timeout_s: float = 2) -> Consul:
+        return Consul("127.0.0.1", self.port, timeout_s=timeout_s)
+
+    @staticmethod
+    def binary() -> str:
+        machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
+        ground.CACHE.mkdir(parents=True, exist_ok=True)
+        return str(node_image.ensure_consul(ground.CACHE, lambda _: None))
+
+
+@pytest.fixture
+def consul(tmp_path: Path) -> Iterator[ConsulServer]:
+    server = ConsulServer(tmp_path, free_port())
+    server.start()
+    yield server
+    server.stop()

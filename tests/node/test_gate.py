@@ -1,0 +1,196 @@
+"""The registry's door: who is answered, by whom, and when not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from node import gate
+from node.gate import Door, Gate
+from swarmer.core import names
+
+HERE, THERE = "127.0.0.2", "127.0.0.3"
+PORT = 15000
+REQUEST = b"GET /v2/ HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "REGISTRY_SOCKET", str(tmp_path / "registry.sock"))
+    monkeypatch.setattr(names, "REGISTRY_PORT", PORT)
+    monkeypatch.setattr(gate, "HOLD_S", 1.0)
+
+
+@contextlib.asynccontextmanager
+async def registry(
+    answer: bytes = b"HTTP/1.1 200 OK\r\n\r\nhere", delay_s: float = 0.0
+) -> AsyncIterator[None]:
+    """What docker-registry is to the gate."""
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(delay_s)
+            writer.write(answer)
+            await writer.drain()
+
+    server = await asyncio.start_unix_server(reply, names.REGISTRY_SOCKET)
+    async with server:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def opened(address: str, door: Door) -> AsyncIterator[Gate]:
+    one = Gate(address, door)
+    task = asyncio.create_task(one.serve())
+    await asyncio.sleep(0.05)
+    yield one
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def ask(address: str, request: bytes = REQUEST) -> bytes:
+    """What came back until the connection ended."""
+    reader, writer = await asyncio.open_connection(address, PORT)
+    with contextlib.closing(writer):
+        writer.write(request)
+        try:
+            return await asyncio.wait_for(reader.read(-1), 10)
+        except OSError:
+            return b""
+
+
+def serving(number: int = 1, for_s: float = 60) -> Door:
+    return Door(number=number, fresh_until_s=time.monotonic() + for_s)
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(story())  # type: ignore[arg-type]
+
+
+def test_the_holder_answers() -> None:
+    async def story() -> None:
+        async with registry(), opened(HERE, serving()):
+            assert (await ask(HERE)).endswith(b"here")
+
+    run(story)
+
+
+def test_nothing_is_answered_without_a_fresh_lease() -> None:
+    async def story() -> None:
+        async with registry(), opened(HERE, Door(number=1, fresh_until_s=time.monotonic() - 1)):
+            assert await ask(HERE) == b""
+
+    run(story)
+
+
+def test_an_answer_that_was_under_way_when_the_lease_ended_does_not_get_out() -> None:
+    async def story() -> None:
+        door = serving(for_s=0.1)
+        async with registry(delay_s=0.3), opened(HERE, door):
+            asked = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.2)
+            door.number = 2  # won again, but it is another lease
+            door.fresh_until_s = time.monotonic() + 60
+            assert await asked == b""
+
+    run(story)
+
+
+def test_an_answer_waits_while_the_lease_is_confirmed_late() -> None:
+    async def story() -> None:
+        door = serving(for_s=0.1)
+        async with registry(delay_s=0.3), opened(HERE, door):
+            asked = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.5)
+            door.fresh_until_s = time.monotonic() + 60
+            assert (await asked).endswith(b"here")
+
+    run(story)
+
+
+def test_another_managers_door_leads_to_the_holder() -> None:
+    async def story() -> None:
+        async with registry(), opened(HERE, serving()), opened(THERE, Door(holder=HERE)):
+            assert (await ask(THERE)).endswith(b"here")
+
+    run(story)
+
+
+def test_two_doors_that_each_take_the_other_for_the_holder_do_not_chase_each_other() -> None:
+    async def story() -> None:
+        async with opened(HERE, Door(holder=THERE)), opened(THERE, Door(holder=HERE)):
+            began_s = time.monotonic()
+            assert await ask(HERE) == b""
+            assert time.monotonic() - began_s < 3
+
+    run(story)
+
+
+def test_who_comes_between_two_holders_waits_for_the_next() -> None:
+    async def story() -> None:
+        door = Door()
+        async with registry(), opened(HERE, door):
+            asked = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.3)
+            door.number, door.fresh_until_s = 2, time.monotonic() + 60
+            assert (await asked).endswith(b"here")
+
+    run(story)
+
+
+def test_who_was_relayed_to_a_holder_that_hands_over_is_relayed_to_the_next() -> None:
+    async def story() -> None:
+        old, relay = serving(), Door(holder=HERE)
+        async with registry(), opened(HERE, old), opened(THERE, relay):
+            old.is_draining = True
+            asked = asyncio.create_task(ask(THERE))
+            await asyncio.sleep(0.3)
+            assert not asked.done()
+            old.is_draining = False
+            assert (await asked).endswith(b"here")
+
+    run(story)
+
+
+def test_draining_lets_what_is_under_way_come_to_its_end() -> None:
+    async def story() -> None:
+        door = serving()
+        async with registry(delay_s=0.4), opened(HERE, door) as one:
+            asked = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.1)
+            door.is_draining = True
+            await one.drain(5)
+            assert (await asked).endswith(b"here")
+            assert one.passages == set()
+
+    run(story)
+
+
+def test_draining_is_bounded() -> None:
+    async def story() -> None:
+        door = serving()
+        async with registry(delay_s=2), opened(HERE, door) as one:
+            asked = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.1)
+            door.is_draining = True
+            await asyncio.wait_for(one.drain(0.3), 5)
+            assert await asked == b""
+
+    run(story)
+
+
+def test_a_client_that_says_nothing_is_let_go() -> None:
+    async def story() -> None:
+        async with opened(HERE, Door()):
+            _, writer = await asyncio.open_connection(HERE, PORT)
+            writer.close()
+            await writer.wait_closed()
+
+    run(story)
