@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import time
@@ -22,6 +23,7 @@ from swarmer.core.configuration import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, CloudView
 
 ETC = Path("/etc")
+CONSUL_DATA: Final = Path("/var/lib/consul")
 QUORUM: Final = frozenset((CONSUL_SERVER, SWARM_MANAGER))
 LOOK_S: Final = 120.0
 """A node that cannot learn for so long whether its cluster exists already is dead."""
@@ -33,6 +35,7 @@ def main() -> int:
         machine = read()
         view = look_around(machine)
         configure(machine, consul_version(), is_founded=view.is_founded)
+        forget_services()
     except (Unusable, process.Failed, OSError) as exc:
         say(f"dead: {exc}")
         return 1
@@ -76,6 +79,17 @@ def configure(
     if ensure_file(etc / "systemd/resolved.conf.d/swarmer.conf", configuration.resolved(machine)):
         process.run(["systemctl", "restart", "systemd-resolved"])
     ensure_resolv_conf(etc / "resolv.conf")
+
+
+def forget_services(data: Path = CONSUL_DATA) -> bool:
+    """What an earlier life of this node declared in Consul; whoever still has it declares it anew.
+
+    Consul would bring it back as healthy as it was declared, before anybody has looked.
+    """
+    kept = [data / name for name in ("services", "checks") if (data / name).exists()]
+    for folder in kept:
+        shutil.rmtree(folder)
+    return bool(kept)
 
 
 def consul_version() -> configuration.Version:

@@ -1,0 +1,105 @@
+"""What swarmer-configure writes, once and again, and what it says where it cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from node import configure, machine
+from swarmer.adapters import process
+from swarmer.core import names
+from swarmer.core.configuration import Machine
+from swarmer.core.identity import Ground, Identity
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
+
+NODE = NodeDescription(
+    cluster="lab",
+    domain="lab",
+    group="core",
+    roles=(CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER),
+    consul_servers=3,
+    network_cidr="10.42.0.0/16",
+    storage=Storage(bucket="b", region="us-east-1"),
+    peers=("10.42.64.5",),
+)
+CORE = Machine(
+    node=NODE,
+    identity=Identity(
+        instance_id="i-0a", address="10.42.64.4", zone="z", region="us-east-1", ground=Ground()
+    ),
+    address="10.42.64.4",
+)
+
+
+@pytest.fixture(autouse=True)
+def restarted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """This machine keeps its name and has no systemd: what would be run is noted instead."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(configure, "ensure_hostname", lambda *_: False)
+    monkeypatch.setattr(process, "run", lambda argv, **_: commands.append(list(argv)) or "")
+    return commands
+
+
+def test_every_daemon_is_configured_and_a_second_time_changes_nothing(
+    tmp_path: Path, restarted: list[list[str]]
+) -> None:
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    configure.configure(CORE, (1, 8, 7), tmp_path)
+    written = {
+        path: (path.read_text(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()
+    }
+    assert {path.name for path in written} == {
+        *("swarmer.json", "daemon.json", "ground.env", "registry.yml", "swarmer.conf", "resolv.conf"),
+    }
+    assert json.loads((tmp_path / "consul.d/swarmer.json").read_text())["node_name"] == "core-i-0a"
+    assert "127.0.0.53" in (tmp_path / "resolv.conf").read_text()
+    configure.configure(CORE, (1, 8, 7), tmp_path)
+    again = {
+        path: (path.read_text(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()
+    }
+    assert again == written
+    assert restarted == [["systemctl", "restart", "systemd-resolved"]]
+
+
+def test_a_worker_has_no_registry_to_serve(tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_text("")
+    worker = Machine(
+        node=NodeDescription(**{**NODE.__dict__, "group": "workers", "roles": (SWARM_WORKER,)}),
+        identity=CORE.identity,
+        address=CORE.address,
+    )
+    configure.configure(worker, (1, 8, 7), tmp_path)
+    assert not (tmp_path / "swarmer/registry.yml").exists()
+
+
+def test_a_resolv_conf_that_resolved_keeps_itself_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "stub").write_text("as it was")
+    (tmp_path / "resolv.conf").symlink_to(tmp_path / "stub")
+    assert configure.ensure_resolv_conf(tmp_path / "resolv.conf") is False
+    assert (tmp_path / "stub").read_text() == "as it was"
+
+
+def test_what_an_earlier_life_declared_in_consul_is_forgotten(tmp_path: Path) -> None:
+    for name in ("services", "checks", "raft"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text("{}")
+    assert configure.forget_services(tmp_path) is True
+    assert [path.name for path in tmp_path.iterdir()] == ["raft"]
+    assert configure.forget_services(tmp_path) is False
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", "{}"], ids=["none", "empty", "broken", "a list", "no keys"]
+)
+def test_a_node_that_was_not_told_what_it_is_says_that_it_is_dead(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(names, "NODE_DESCRIPTION", str(tmp_path / "node.json"))
+    if text is not None:
+        (tmp_path / "node.json").write_text(text)
+    with pytest.raises(machine.Unusable):
+        machine.read()
+    assert configure.main() == 1
+    assert capsys.readouterr().out.startswith("swarmer: dead: ")
