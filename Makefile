@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test lint setup bench-up bench-failover faults clean
+.PHONY: help up down status test lint setup test-vm bench-up bench-failover faults clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ status: $(VENV)/.deploy ## show the nodes of the rehearsal
 
 test: $(VENV)/.test lint ## everything that proves correctness
 	@$(BIN)/pytest $(ARGS)
+
+test-vm: $(VENV)/.test ## a node on a real kernel: a virtual machine, emulated, which takes its minutes
+	@$(BIN)/pytest -s -m vm tests/vm/test_vm.py $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports > /dev/null

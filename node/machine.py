@@ -34,10 +34,13 @@ def _address_towards(cidr: str) -> str:
 
 
 def alive() -> None:
-    """Tell systemd that this program still works; one that stops telling is killed and started anew."""
+    """Tell systemd that this program still works; one that stops telling is killed and started anew.
+
+    The first time also says that it began to: how long that takes is the machine's affair, no sign of death.
+    """
     if address := os.environ.get("NOTIFY_SOCKET"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, contextlib.suppress(OSError):
-            notify.sendto(b"WATCHDOG=1", address.replace("@", "\0", 1))
+            notify.sendto(b"READY=1\nWATCHDOG=1", address.replace("@", "\0", 1))
 
 
 def say(text: str) -> None:

@@ -50,7 +50,7 @@ def ensure_image(cache: Path, progress: Progress) -> str:
         return wanted
     cache.mkdir(parents=True, exist_ok=True)
     _ensure_base(cache, progress)
-    consul, wheels = ensure_consul(cache, progress), _ensure_wheels(cache, progress)
+    consul, wheels = ensure_consul(cache, progress), ensure_wheels(cache, progress)
     progress("builds the node image")
     with tempfile.TemporaryDirectory(dir=cache) as held:
         context = Path(held)
@@ -105,14 +105,14 @@ def _ensure_base(cache: Path, progress: Progress) -> None:
     archive = cache / "base.tar"
     process.run(
         ["mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(names)}", SUITE, str(archive), "-"],
-        stdin=_host_source(SUITE).encode(),
+        stdin=host_source(SUITE).encode(),
         timeout_s=900,
     )
     docker("import", str(archive), base_tag(), timeout_s=300)
     archive.unlink()
 
 
-def _host_source(suite: str) -> str:
+def host_source(suite: str) -> str:
     """This machine's own Debian mirror, for another suite: no mirror's name stands in the project."""
     parts = Path("/etc/apt")
     for path in sorted(parts.glob("sources.list.d/*.sources")):
@@ -141,7 +141,7 @@ def ensure_consul(cache: Path, progress: Progress) -> Path:
         root.chmod(0o755)
         for folder in ("lists/partial", "archives/partial", "etc"):
             (root / folder).mkdir(parents=True)
-        (root / "etc/sources.list").write_text(_host_source(CONSUL_SUITE))
+        (root / "etc/sources.list").write_text(host_source(CONSUL_SUITE))
         options = [
             f"Dir::Etc::SourceList={root}/etc/sources.list",
             f"Dir::Etc::SourceParts={root}/none",
@@ -162,7 +162,7 @@ def ensure_consul(cache: Path, progress: Progress) -> Path:
     return binary
 
 
-def _ensure_wheels(cache: Path, progress: Progress) -> Path:
+def ensure_wheels(cache: Path, progress: Progress) -> Path:
     """The node's Python packages, for the Python of the suite."""
     wanted = software.ROOT / "node/requirements.txt"
     folder = cache / f"wheels-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
@@ -182,16 +182,21 @@ def _ensure_wheels(cache: Path, progress: Progress) -> Path:
     return folder
 
 
+def copy_software(folder: Path) -> None:
+    """The tree that an asset would hold."""
+    for path in software.files():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(software.ROOT / path, target)
+
+
 def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
     """base/: what changes seldom; software/: the tree that an asset would hold."""
     shutil.copy(HERE / "Dockerfile", context)
     shutil.copytree(HERE / "container", context / "container")
     shutil.copytree(wheels, context / "base/wheels")
     shutil.copy(consul, context / "base/consul")
-    for path in software.files():
-        target = context / "software" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(software.ROOT / path, target)
+    copy_software(context / "software")
     for name in ("node/install.sh", "node/packages.txt", "node/requirements.txt", "swarmer/__init__.py"):
         target = context / "base" / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -99,8 +99,8 @@ class Observer:
     def look(self, nodes: Sequence[Node]) -> Seen:
         """Ask only machines that run: the addresses of others lead nowhere."""
         up = [node for node in nodes if node.expected.runs]
-        seen = _ask_consul(_addresses(up, CONSUL_SERVER, first=True))
-        swarm = _ask_swarm(_addresses(up, SWARM_MANAGER))
+        seen = ask_consul(_addresses(up, CONSUL_SERVER, first=True))
+        swarm = ask_swarm(_addresses(up, SWARM_MANAGER))
         return Seen(**seen, swarm=swarm, answers=self._ask_probes(up))
 
     def _ask_probes(self, nodes: Iterable[Node]) -> dict[str, bool]:
@@ -121,7 +121,8 @@ def _addresses(nodes: Iterable[Node], role: str, *, first: bool = False) -> list
     return having + (others if first else [])
 
 
-def _ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
+def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
+    """Fields of Seen as the first Consul that answers tells them; empty where none does."""
     for address in addresses:
         with contextlib.suppress(ConsulUnavailable):
             consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=3)
@@ -139,7 +140,8 @@ def _ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
     return {}
 
 
-def _ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
+def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
+    """Swarm's nodes by host name, as the first manager that answers tells them; empty where none does."""
     for address in addresses:
         with contextlib.suppress(Unavailable):
             rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes()

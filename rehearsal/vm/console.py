@@ -1,0 +1,57 @@
+"""What the virtual machine says on its serial console."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from rehearsal.console import CONTROL, SAID
+from rehearsal.node_image import Progress
+
+PANIC = "Kernel panic"
+
+
+@dataclass
+class SerialConsole:
+    """Followed in a thread of its own; every line is kept in `log`."""
+
+    log: Path
+    progress: Progress
+    readies: int = 0
+    """How often the node said that it is ready: once in each boot."""
+    death: str = ""
+    """Why the machine is dead; empty while it is not."""
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=30))
+
+    def follow(self, stream: IO[bytes]) -> threading.Thread:
+        """Read `stream` to its end."""
+        thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        thread.start()
+        return thread
+
+    def _read(self, stream: IO[bytes]) -> None:
+        began_s = time.monotonic()
+        with self.log.open("a", buffering=1) as log:
+            for raw in stream:
+                line = CONTROL.sub("", raw.decode(errors="replace")).rstrip()
+                log.write(f"{time.monotonic() - began_s:7.1f} {line}\n")
+                self.hear(line)
+        self.death = self.death or "its machine stopped"
+
+    def hear(self, line: str) -> None:
+        """Take in one line."""
+        if line:
+            self.last.append(line)
+        if PANIC in line:
+            self.death = line
+        if not (said := SAID.search(line)):
+            return
+        self.progress(said["text"])
+        if said["text"].startswith("dead: "):
+            self.death = said["text"].removeprefix("dead: ")
+        elif said["text"] == "ready":
+            self.readies += 1

@@ -1,0 +1,79 @@
+"""QEMU, new enough to emulate a stock kernel."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from rehearsal import machine, node_image
+from rehearsal.ground import Problem
+from rehearsal.node_image import Progress
+from swarmer.adapters import process
+
+COMMAND: Final = "qemu-system-x86_64"
+PACKAGE: Final = "qemu-system-x86"
+OLDEST: Final = 10
+"""QEMU 7.2, which Debian 12 has, crashes the guest's kernel under software emulation."""
+BACKPORTED: Final = "bookworm"
+"""The release whose backports have a QEMU that is new enough; later ones have it themselves."""
+
+
+def ensure_tools(cache: Path, progress: Progress) -> None:
+    """QEMU and what makes the seed. Raises Problem, process.Failed."""
+    machine.ensure_packages(("genisoimage", "genisoimage"))
+    if version() >= OLDEST:
+        return
+    progress(f"installs QEMU {OLDEST} or newer")
+    if _release() == BACKPORTED and machine.can_install():
+        cache.mkdir(parents=True, exist_ok=True)
+        _install_backport(cache)
+    elif not version():
+        machine.ensure_packages((COMMAND, PACKAGE))
+    if version() < OLDEST:
+        raise Problem(
+            f"{COMMAND} {version() or 'is missing'}: version {OLDEST} or newer is needed; on Debian 12: "
+            f"sudo apt-get install -t {BACKPORTED}-backports {PACKAGE}"
+        )
+
+
+def version() -> int:
+    """Major version of the QEMU that is installed; 0 where none is."""
+    if shutil.which(COMMAND) is None:
+        return 0
+    found = re.search(r"version (\d+)\.", process.run([COMMAND, "--version"]))
+    return int(found[1]) if found else 0
+
+
+def _release() -> str:
+    try:
+        return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    except OSError:
+        return ""
+
+
+def _install_backport(cache: Path) -> None:
+    """From backports, without making them a source of this machine for good."""
+    with tempfile.TemporaryDirectory(dir=cache) as held:
+        root, own = Path(held), Path("/etc/apt/sources.list")
+        for folder in ("lists/partial", "archives/partial"):
+            (root / folder).mkdir(parents=True)
+        # The machine's own sources stay beside it: they have what QEMU depends on.
+        suite = f"{BACKPORTED}-backports"
+        before = own.read_text() if own.exists() else ""
+        (root / "sources.list").write_text(f"{before}\n{node_image.host_source(suite)}")
+        options = (
+            f"Dir::Etc::SourceList={root}/sources.list",
+            f"Dir::State::Lists={root}/lists",
+            f"Dir::Cache={root}",
+            "APT::Sandbox::User=root",
+        )
+        apt = ["apt-get", "-qy", *(word for option in options for word in ("-o", option))]
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        install = ("install", "--no-install-recommends", "-t", suite, PACKAGE)
+        process.run([*apt, "update"], timeout_s=300, env=quiet)
+        process.run([*apt, *install], timeout_s=900, env=quiet)

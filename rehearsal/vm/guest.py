@@ -1,0 +1,95 @@
+"""The virtual machine as a process of QEMU, reached at a loopback address of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from rehearsal.node_image import Progress
+from rehearsal.vm import emulator, seed
+from rehearsal.vm.console import SerialConsole
+from rehearsal.vm.image import Image
+from swarmer.core import names
+
+ADDRESS: Final = "127.44.0.15"
+"""Where the node's ports answer on this machine: its own address, so that they keep their numbers."""
+FORWARDED: Final = (names.CONSUL_HTTP_PORT, names.DOCKER_PORT, names.REGISTRY_PORT)
+MEMORY_MB: Final = 2048
+POLL_S: Final = 1.0
+
+
+class Dead(Exception):
+    """The machine will not come up, or did not in time; the text ends with its last words."""
+
+
+def arguments(image: Image, volume: Path, ports: tuple[int, ...]) -> list[str]:
+    """QEMU's command line. Pure."""
+    forwards = "".join(f",hostfwd=tcp:{ADDRESS}:{port}-:{port}" for port in (*FORWARDED, *ports))
+    return [
+        # It ends with whoever started it, even where that one is killed.
+        *("setpriv", "--pdeathsig", "KILL", emulator.COMMAND, "-nodefaults", "-no-user-config"),
+        # One CPU of an old model: with two, or with what `max` has, the guest's kernel crashes.
+        *("-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(MEMORY_MB)),
+        *("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci"),
+        *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
+        *("-append", "root=/dev/vda rw console=ttyS0 panic=60"),
+        # What is written lasts as long as the process: a reboot of the guest sees it, the next test does not.
+        *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
+        *("-drive", f"file={volume},format=raw,if=virtio,readonly=on"),
+        # `restrict`: no packet of the guest leaves it but as an answer.
+        *("-netdev", f"user,id=net,restrict=on{forwards}", "-device", "virtio-net-pci,netdev=net"),
+    ]
+
+
+class Guest:
+    """A context: powered on inside."""
+
+    def __init__(self, image: Image, log: Path, progress: Progress, *, ports: tuple[int, ...]) -> None:
+        self.console = SerialConsole(log, progress)
+        self._image = image
+        self._ports = ports
+        self._process: subprocess.Popen[bytes] | None = None
+        self._files = tempfile.TemporaryDirectory(prefix="swarmer-vm-")
+
+    def __enter__(self) -> Self:
+        volume = seed.write(Path(self._files.name))
+        self._process = subprocess.Popen(
+            arguments(self._image, volume, self._ports),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if self._process.stdout:
+            self._reader = self.console.follow(self._process.stdout)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._reader.join(5)
+            if self._process.stdout:
+                self._process.stdout.close()
+        self._files.cleanup()
+
+    def until(self, promise: Callable[[], bool], within_s: float, what: str) -> float:
+        """Seconds until the promise holds. Raises Dead where the machine dies, or time is up, before."""
+        began_s = time.monotonic()
+        while not promise():
+            if self.console.death:
+                raise Dead(self._words(self.console.death))
+            if time.monotonic() - began_s > within_s:
+                raise Dead(self._words(f"{what}: not within {within_s:.0f} s"))
+            time.sleep(POLL_S)
+        return time.monotonic() - began_s
+
+    def _words(self, why: str) -> str:
+        last = "\n  ".join(self.console.last)
+        return f"{why}\nthe end of its console ({self.console.log}):\n  {last}"

@@ -1,0 +1,139 @@
+"""The disk of a virtual machine: Debian, its stock cloud kernel, node/install.sh; cached by its content.
+
+No boot loader: QEMU is handed the kernel and the initial RAM disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rehearsal import machine, node_image
+from rehearsal.node_image import Progress
+from swarmer.adapters import process
+from swarmer.core import names, software
+
+PACKAGES: Final = (
+    *node_image.EXTRA_PACKAGES,
+    "linux-image-cloud-amd64",
+    # What a cloud image has and `minbase` lacks: device nodes, a time that is right, fsck.
+    "udev",
+    "systemd-timesyncd",
+    "e2fsprogs",
+)
+DISK_SIZE: Final = "6G"
+"""Sparse: the file takes what the tree takes."""
+CACHED: Final = "vm-"
+
+# In the tree, by mmdebstrap. systemd-networkd, which Debian's cloud images have on and `minbase` has off,
+# brings the network up as cloud-init wants it.
+INSTALL: Final = """
+set -eu
+cp -R "$CONTEXT" "$1/usr/src/swarmer"
+chroot "$1" env SWARMER_WHEELS=/usr/src/swarmer/wheels SWARMER_CONSUL=/usr/src/swarmer/consul \
+    sh /usr/src/swarmer/node/install.sh "$DIGEST"
+chroot "$1" systemctl enable -q systemd-networkd.service
+rm -rf "$1/usr/src/swarmer"
+echo '/dev/vda / ext4 defaults 0 1' > "$1/etc/fstab"
+# mmdebstrap left this machine's own here.
+echo localhost > "$1/etc/hostname"
+rm -f "$1/etc/resolv.conf"
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A folder of the cache; nothing in it is ever written to again."""
+
+    folder: Path
+
+    @property
+    def disk(self) -> Path:
+        return self.folder / "disk.img"
+
+    @property
+    def kernel(self) -> Path:
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        return self.folder / "initrd.img"
+
+    @property
+    def probe(self) -> Path:
+        """The container image that every node carries, as `docker import` takes it."""
+        return self.folder / "probe.tar"
+
+
+def key() -> str:
+    """Hash of what the disk is made of."""
+    packages = (software.ROOT / "node/packages.txt").read_text()
+    parts = (node_image.SUITE, *PACKAGES, packages, software.digest(), node_image.CONSUL_DEB_SHA256, INSTALL)
+    return hashlib.sha256("\n".join((*parts, DISK_SIZE)).encode()).hexdigest()[:12]
+
+
+def ensure_image(cache: Path, progress: Progress) -> Image:
+    """Build the disk unless the cache holds it. Raises process.Failed, ground.Problem."""
+    wanted = cache / f"{CACHED}{key()}"
+    if wanted.exists():
+        return Image(wanted)
+    machine.ensure_packages(("mmdebstrap", "mmdebstrap"), ("mkfs.ext4", "e2fsprogs"))
+    cache.mkdir(parents=True, exist_ok=True)
+    consul = node_image.ensure_consul(cache, progress)
+    wheels = node_image.ensure_wheels(cache, progress)
+    with tempfile.TemporaryDirectory(dir=cache) as held:
+        context, tree, fresh = (Path(held) / name for name in ("context", "tree", "fresh"))
+        _fill_context(context, consul, wheels)
+        progress(f"makes the tree: Debian {node_image.SUITE}, its cloud kernel, the node software")
+        _make_tree(tree, context)
+        progress("makes the disk")
+        _make_disk(tree, Image(fresh))
+        _remove_older(cache)
+        fresh.rename(wanted)
+    return Image(wanted)
+
+
+def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
+    node_image.copy_software(context)
+    shutil.copytree(wheels, context / "wheels")
+    shutil.copy(consul, context / "consul")
+
+
+def _make_tree(tree: Path, context: Path) -> None:
+    """Root file system as a folder."""
+    wanted = [*PACKAGES, *(software.ROOT / "node/packages.txt").read_text().split()]
+    # sh is told its script as a file: mmdebstrap gives hooks the tree as their only argument.
+    hook = context.with_name("install.sh")
+    hook.write_text(f"#!/bin/sh\nCONTEXT={context} DIGEST={software.digest()}\n{INSTALL}")
+    hook.chmod(0o755)
+    process.run(
+        [
+            *("mmdebstrap", "-q", "--mode=root", "--variant=minbase", f"--include={','.join(wanted)}"),
+            *(f"--customize-hook={hook}", node_image.SUITE, str(tree), "-"),
+        ],
+        stdin=node_image.host_source(node_image.SUITE).encode(),
+        timeout_s=1800,
+    )
+
+
+def _make_disk(tree: Path, image: Image) -> None:
+    image.folder.mkdir()
+    shutil.copy(_only(tree, "vmlinuz-*"), image.kernel)
+    shutil.copy(_only(tree, "initrd.img-*"), image.initrd)
+    shutil.copy(tree / names.INSTALL_ROOT.lstrip("/") / "probe.tar", image.probe)
+    process.run(["mkfs.ext4", "-q", "-d", str(tree), str(image.disk), DISK_SIZE], timeout_s=600)
+
+
+def _only(tree: Path, pattern: str) -> Path:
+    (found,) = (tree / "boot").glob(pattern)
+    return found
+
+
+def _remove_older(cache: Path) -> None:
+    """Disks of earlier versions of the software."""
+    for folder in cache.glob(f"{CACHED}*"):
+        shutil.rmtree(folder)
