@@ -21,7 +21,7 @@ def read() -> Machine:
     try:
         node = NodeDescription.from_json(Path(names.NODE_DESCRIPTION).read_text())
         who = identity.parse(Path(names.INSTANCE_DATA).read_text())
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise Unusable(f"{names.NODE_DESCRIPTION} and {names.INSTANCE_DATA}: {exc!r}") from exc
     return Machine(node=node, identity=who, address=who.address or _address_towards(node.network_cidr))
 

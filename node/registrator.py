@@ -45,8 +45,10 @@ class Registrator:
             try:
                 for _ in Engine(timeout_s=RESYNC_S).container_events():
                     self.changed.set()
-            except Unavailable:
-                time.sleep(RETRY_S)
+            except Unavailable as exc:
+                say(f"registrator: no events: {exc}")
+            # Also where the engine just ended the stream.
+            time.sleep(RETRY_S)
             self.changed.set()
 
     def synchronise(self, engine: Engine) -> None:

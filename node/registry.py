@@ -222,7 +222,10 @@ class Candidate:
         # docker-registry panics where this is set.
         kept.pop("AWS_CA_BUNDLE", None)
         Path(names.REGISTRY_SOCKET).unlink(missing_ok=True)
-        self.process = subprocess.Popen(COMMAND, env=kept | {"REGISTRY_HTTP_HEADERS": headers})
+        try:
+            self.process = subprocess.Popen(COMMAND, env=kept | {"REGISTRY_HTTP_HEADERS": headers})
+        except OSError as exc:
+            say(f"registry: {exc}")
         if not self.starts():
             self.give_up()
             return

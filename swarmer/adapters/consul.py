@@ -36,6 +36,9 @@ def _translated() -> Iterator[None]:
         yield
     except (py_consul.ConsulException, requests.RequestException, OSError, ValueError) as exc:
         raise Unavailable(str(exc)) from exc
+    except (TypeError, AttributeError, LookupError) as exc:
+        # JSON of another shape than Consul's, or None where its client takes a 404 for an answer.
+        raise Unavailable(f"an answer that is not Consul's: {exc!r}") from exc
 
 
 def _key(entry: dict[str, Any]) -> Key:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def ensure_file(path: Path, content: str, *, mode: int = 0o644) -> bool:
     """Give `path` this content; whether anything changed. Never half-written."""
-    if path.is_file() and path.read_text() == content:
+    if path.is_file() and path.read_bytes() == content.encode() and path.stat().st_mode & 0o777 == mode:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
