@@ -1,4 +1,4 @@
-"""One real cluster for all tests that need one, brought up and taken down by the command itself."""
+"""A real cluster for the tests that need one, brought up and taken down by the command itself."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ class Cluster:
         return done.stdout.strip()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """The cluster of the servers.yml that is shipped."""
+    """The cluster of the servers.yml that is shipped; each module has its own, and may end with nothing left."""
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
     yield Cluster(done)
