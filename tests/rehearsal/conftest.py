@@ -74,7 +74,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """The cluster of the servers.yml that is shipped; each module has its own, and may end with nothing left."""
+    """The cluster of the shipped servers.yml; each module has its own, and may end with nothing left."""
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
     yield Cluster(done)
