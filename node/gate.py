@@ -21,6 +21,8 @@ HOLD_S: Final = 8.0
 """So long a connection waits for a holder."""
 LOOK_S: Final = 0.02
 CONNECT_S: Final = 2.0
+RECALL_S: Final = 0.5
+"""A holder that hands over has answered before the lease is another's; one silent for so long has not."""
 QUIET_S: Final = 0.15
 """A connection on which nothing has moved for so long since its last answer is idle."""
 RELAYED: Final = b"SWARMER-RELAYED\n"
@@ -123,9 +125,23 @@ class Gate:
         asked, answered = Pump(reader, onward), Pump(there, writer)
         with contextlib.closing(onward):
             onward.write(RELAYED + first)
-            with contextlib.suppress(OSError):
-                await _exchange(asked, answered)
+            recall = asyncio.create_task(self._recall(holder, answered, onward))
+            try:
+                with contextlib.suppress(OSError):
+                    await _exchange(asked, answered)
+            finally:
+                recall.cancel()
         return bool(asked.moved or answered.moved or reader.at_eof())
+
+    async def _recall(self, holder: str, answered: Pump, onward: asyncio.StreamWriter) -> None:
+        """Cut a relay to a node that has lost the lease and is silent: it stands still, or is gone."""
+        while self.door.number is None and self.door.holder in ("", holder):
+            await asyncio.sleep(LOOK_S)
+        moved = -1
+        while moved != answered.moved:
+            moved = answered.moved
+            await asyncio.sleep(RECALL_S)
+        onward.transport.abort()
 
     async def _answer(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Through the registry of this node; a lease that ends meanwhile ends the connection."""

@@ -115,12 +115,12 @@ class Candidate:
         address = election.holder_address(key.value) if key and key.session else ""
         with self._learning:
             if key is None:
-                self.lock = Lock(session=None, number=0)
-            elif self.lock is None or key.index >= self.lock.index:
-                self.lock = Lock(session=key.session, number=key.lock_index, holder=address, index=key.index)
-            else:
+                # A server that is behind does not know the lock yet; nobody ever deletes it.
+                self.lock = self.lock or Lock(session=None, number=0)
                 return
-            self.door.holder = address if address != self.machine.address else ""
+            if self.lock is None or key.index >= self.lock.index:
+                self.lock = Lock(session=key.session, number=key.lock_index, holder=address, index=key.index)
+                self.door.holder = address if address != self.machine.address else ""
 
     def elect(self) -> None:
         """Confirm, decide, act; sooner where the lock changed."""

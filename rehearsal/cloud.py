@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from swarmer.core import names
 
 COMMAND: Final = "rehearsal.aws"
 START_S: Final = 30.0
+READY_FILE: Final = "aws.ready"
 ACCOUNT: Final = "123456789012"
 """Moto's."""
 CDK_QUIET: Final = {
@@ -47,7 +49,7 @@ def ensure_aws(g: Ground) -> bool:
     """Start AWS on this machine; raises Problem where its port is taken."""
     if daemon_pid(g):
         return False
-    ready = g.state / "aws.ready"
+    ready = g.state / READY_FILE
     ready.unlink(missing_ok=True)
     addresses = [f"127.0.0.1:{g.aws_port}", f"{g.gateway}:{g.aws_port}"]
     with (g.state / "aws.log").open("wb") as log:
@@ -83,6 +85,14 @@ def ensure_aws(g: Ground) -> bool:
             )
         time.sleep(0.05)
     return True
+
+
+def remembered_port(g: Ground) -> int | None:
+    """Where the running daemon of this cluster listens: one that runs is not moved."""
+    ready = g.state / READY_FILE
+    if not daemon_pid(g) or not ready.exists():
+        return None
+    return int(json.loads(ready.read_text())["url"].rpartition(":")[2])
 
 
 def check_port(g: Ground) -> None:

@@ -70,8 +70,7 @@ def check_proof(lost: Sequence[str], living: Collection[str], terminated: Collec
     if not lost:
         raise Problem("no member is lost: start what is only switched off, with `swarmer up`", status=1)
     for name in lost:
-        instance = name[name.rindex("-i-") + 1 :] if "-i-" in name else name
-        if name in living or instance not in terminated:
+        if name in living or names.instance_id(name) not in terminated:
             raise Problem(
                 f"{name} may come back: its instance is not terminated; start it, or terminate it first",
                 status=1,

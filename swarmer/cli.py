@@ -10,6 +10,8 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,12 @@ HANDOVER_S = 15.0
 NO_REHEARSAL = "no rehearsal of {} runs here: `make up` makes one"
 
 
-def _load(servers: str) -> Ground:
+def _load(servers: str, aws_port: int | None = None) -> Ground:
+    """The description, and where its AWS listens: as it runs already, as asked for, or by default."""
     cluster = description.load(Path(servers))
-    port = int(os.environ.get("SWARMER_AWS_PORT", ground.AWS_PORT))
-    return Ground(cluster=cluster, servers=Path(servers).resolve(), aws_port=port)
+    wanted = aws_port or int(os.environ.get("SWARMER_AWS_PORT", ground.AWS_PORT))
+    g = Ground(cluster=cluster, servers=Path(servers).resolve(), aws_port=wanted)
+    return replace(g, aws_port=cloud.remembered_port(g) or wanted)
 
 
 class Command(click.Group):
@@ -79,9 +83,7 @@ def validate(servers: str) -> None:
 @click.option("--node-image", help="Use this image for the nodes instead of building one.")
 def up(servers: str, aws_port: int | None, retain: bool, timeout: float, node_image: str | None) -> None:
     """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
-    g = _load(servers)
-    if aws_port:
-        g = Ground(cluster=g.cluster, servers=g.servers, aws_port=aws_port)
+    g = _load(servers, aws_port)
     show = Show()
     status = Up(ground=g, show=show, image=node_image, retain=retain, boot_s=timeout).run()
     _show_status(status)
@@ -235,7 +237,7 @@ def terminate(servers: str, node: str) -> None:
     g = _load(servers)
     container = _node(g, node)
     name = container.partition(".")[2]
-    cloud.terminate(g, name[name.rindex("-i-") + 1 :])
+    cloud.terminate(g, names.instance_id(name))
     engine.docker("rm", "-f", "-v", container)
     click.echo(f"{name} is terminated; `swarmer up` boots what its group launched instead")
 
@@ -251,7 +253,9 @@ def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
         raise Problem("name the nodes to reboot, or --all of them")
     containers = [nodes.container_name(g, name) for name in nodes.addresses(g)] if everything else []
     containers += [_node(g, each) for each in node]
-    engine.docker("restart", "-t", "30", *containers, timeout_s=60 + 40 * len(containers))
+    # One command each: `docker restart A B` waits for A before it turns to B.
+    with ThreadPoolExecutor(max_workers=len(containers)) as pool:
+        list(pool.map(lambda each: engine.docker("restart", "-t", "30", each, timeout_s=180), containers))
     click.echo(f"rebooted {', '.join(each.partition('.')[2] for each in containers)}")
 
 

@@ -41,6 +41,17 @@ def _translated() -> Iterator[None]:
         raise Unavailable(f"an answer that is not Consul's: {exc!r}") from exc
 
 
+def _service(service_id: str, entry: dict[str, Any]) -> Service:
+    return Service(
+        id=service_id,
+        name=entry["Service"],
+        address=entry["Address"],
+        port=entry["Port"],
+        tags=tuple(entry["Tags"] or ()),
+        meta=entry["Meta"] or {},
+    )
+
+
 def _key(entry: dict[str, Any]) -> Key:
     value = entry["Value"] or b""
     return Key(value.decode(errors="replace"), entry.get("Session"), entry["LockIndex"], entry["ModifyIndex"])
@@ -96,9 +107,14 @@ class Consul:
         return _key(found) if found else None
 
     def watch(self, prefix: str, index: str | None, *, wait_s: int) -> tuple[str, dict[str, Key]]:
-        """Every key below `prefix` once anything changed since `index` (None: at once), or after `wait_s`."""
+        """Every key below `prefix` once anything changed since `index` (None: at once), or after `wait_s`.
+
+        Of whichever server answers: a leader that stands still would hold a consistent question for 15 s. So
+        what comes may be older than what is known; each key's `index` tells.
+        """
         with _translated():
-            new, found = self._api.kv.get(prefix, index=index, wait=f"{wait_s}s", recurse=True)
+            options = {"index": index, "wait": f"{wait_s}s", "recurse": True, "consistency": "stale"}
+            new, found = self._api.kv.get(prefix, **options)
         return new, {entry["Key"]: _key(entry) for entry in found or ()}
 
     def put(self, key: str, value: str) -> None:
@@ -161,18 +177,7 @@ class Consul:
     def services(self) -> list[Service]:
         """The local agent's services."""
         with _translated():
-            found = self._api.agent.services()
-        return [
-            Service(
-                id=key,
-                name=entry["Service"],
-                address=entry["Address"],
-                port=entry["Port"],
-                tags=tuple(entry["Tags"] or ()),
-                meta=entry["Meta"] or {},
-            )
-            for key, entry in found.items()
-        ]
+            return [_service(key, entry) for key, entry in self._api.agent.services().items()]
 
     def confirm(self, service_id: str, *, passing: bool, note: str) -> None:
         """Feed the TTL check of a service."""

@@ -166,6 +166,8 @@ def registry(machine: Machine) -> str:
         "storage": {
             "s3": s3,
             "delete": {"enabled": True},
+            # Blobs never change: without this every pull asks S3 again what it is made of.
+            "cache": {"blobdescriptor": "inmemory"},
             # Pulls are redirected to S3, which nodes reach through the gateway endpoint; a ground with
             # an endpoint of its own is not reachable by that name from everywhere.
             "redirect": {"disable": bool(endpoint)},

@@ -34,7 +34,6 @@ SERVICE_DOCKER: Final = f"swarm-{DOCKER_PORT}"
 SERVICE_REGISTRY: Final = "registry"
 
 # -- Consul KV ------------------------------------------------------------------------------
-KV_ROOT: Final = "swarmer/"
 KV_SWARM_LOCK: Final = "swarmer/swarm/lock"
 KV_SWARM_ID: Final = "swarmer/swarm/id"
 KV_TOKEN_WORKER: Final = "swarmer/swarm/token/worker"  # noqa: S105 - the key, not the token
@@ -66,12 +65,7 @@ CLOUD_VIEW: Final = "/run/swarmer/cloud.json"
 
 # -- systemd units on a node --------------------------------------------------------------------
 TARGET: Final = "swarmer.target"
-UNIT_CONFIGURE: Final = "swarmer-configure.service"
 UNIT_CONSUL: Final = "consul.service"
-UNIT_DOCKER: Final = "docker.service"
-UNIT_AGENT: Final = "swarmer-agent.service"
-UNIT_REGISTRATOR: Final = "swarmer-registrator.service"
-UNIT_REGISTRY: Final = "swarmer-registry.service"
 
 
 def identity_parameter(cluster: str) -> str:
@@ -97,3 +91,9 @@ def group_asg_name(cluster: str, group: str) -> str:
 def node_name(group: str, instance_id: str) -> str:
     """A node's host name, its name in Consul and in Swarm."""
     return f"{group}-{instance_id}"
+
+
+def instance_id(node: str) -> str:
+    """The instance of a node's name; the name itself where it holds none."""
+    _, mark, rest = node.rpartition("-i-")
+    return f"i-{rest}" if mark else node

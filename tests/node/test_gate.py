@@ -159,6 +159,27 @@ def test_who_was_relayed_to_a_holder_that_hands_over_is_relayed_to_the_next() ->
     run(story)
 
 
+def test_a_call_relayed_to_a_holder_that_stands_still_is_answered_by_the_next() -> None:
+    async def story() -> None:
+        relay = Door(holder=THERE)
+        asked: list[bytes] = []
+
+        async def stand_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.closing(writer):
+                asked.append(await reader.read(1024))
+                await reader.read()
+
+        still = await asyncio.start_server(stand_still, THERE, PORT)
+        async with still, registry(), opened(HERE, relay):
+            call = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.2)
+            assert asked
+            relay.holder, relay.number, relay.fresh_until_s = "", 2, time.monotonic() + 60
+            assert (await call).endswith(b"here")
+
+    run(story)
+
+
 def test_draining_lets_what_is_under_way_come_to_its_end() -> None:
     async def story() -> None:
         door = serving()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,15 @@ def cluster() -> Iterator[Cluster]:
     assert done.returncode == 0, done.stdout + done.stderr
     yield Cluster(done)
     swarmer("down")
+
+
+def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
+    """Seconds until the promise holds; fails where it does not in time."""
+    began_s = time.monotonic()
+    while not promise():
+        assert time.monotonic() - began_s < within_s, what
+        time.sleep(0.3)
+    return time.monotonic() - began_s
 
 
 def containers() -> dict[str, str]:

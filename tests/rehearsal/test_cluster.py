@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import boto3
@@ -14,20 +12,11 @@ import pytest
 
 from rehearsal import cloud, engine, ground, node_image
 from swarmer.core import description, user_data
-from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer
+from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
 
 pytestmark = pytest.mark.cluster
 
 IMAGE = "registry.service.swarmer:5000/hello"
-
-
-def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
-    """Seconds until the promise holds; fails where it does not in time."""
-    began_s = time.monotonic()
-    while not promise():
-        assert time.monotonic() - began_s < within_s, what
-        time.sleep(0.3)
-    return time.monotonic() - began_s
 
 
 @pytest.fixture(scope="module")

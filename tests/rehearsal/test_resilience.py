@@ -5,25 +5,15 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rehearsal import cloud, ground
 from swarmer.core import description, names
-from tests.rehearsal.conftest import Cluster, swarmer
+from tests.rehearsal.conftest import Cluster, swarmer, until
 
 pytestmark = pytest.mark.cluster
-
-
-def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
-    """Seconds until the promise holds; fails where it does not in time."""
-    began_s = time.monotonic()
-    while not promise():
-        assert time.monotonic() - began_s < within_s, what
-        time.sleep(0.5)
-    return time.monotonic() - began_s
 
 
 def validated() -> bool:
@@ -161,5 +151,7 @@ def test_other_shapes_come_up_too(groups: str, tmp_path: Path) -> None:
     done = swarmer("up", "-f", str(path), "--aws-port", "4579")
     try:
         assert done.returncode == 0, done.stdout + done.stderr
+        status = swarmer("status", "-f", str(path))  # the port is remembered
+        assert status.returncode == 0, status.stderr
     finally:
         swarmer("down", "-f", str(path))
