@@ -1,0 +1,111 @@
+"""What Swarm publishes through its routing mesh: the leader tells the others, every node declares itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from swarmer.adapters.catalogue import Catalogue, Refused, Unavailable, Watch
+from swarmer.adapters.engine import Engine
+from swarmer.adapters.engine import Unavailable as EngineUnavailable
+from swarmer.core import names
+from swarmer.core.registration import Options, Service, mesh
+
+RETRY_S: Final = 5.0
+WAITING_S: Final = 2.0
+"""So often the leader looks at services whose tasks do not run yet: it hears of no task on another node."""
+
+
+@dataclass
+class Mesh:
+    """One part of the registrator's loop. Its troubles are its own: containers are declared without it."""
+
+    engine: Engine
+    catalogue: Catalogue
+    options: Options
+    say: Callable[[str], None]
+    services: list[Service] = field(default_factory=list)
+    """What this node declares."""
+    due_s: float = float("inf")
+    """When to `look` again, if nothing happens."""
+    node_id: str = ""
+    """Of Swarm; empty where this engine is in none."""
+    _watch: Watch | None = None
+    _text: str = ""
+    _said: str = ""
+
+    def fileno(self) -> int:
+        """Readable when the key changed; -1 while nobody waits for it."""
+        return self._watch.connection.fileno() if self._watch else -1
+
+    def look(self) -> bool:
+        """Whether anything changed: in which Swarm this node is, and, if it leads it, what is published."""
+        self.due_s = float("inf")
+        try:
+            swarm = self.engine.info().get("Swarm") or {}
+            is_in = swarm.get("LocalNodeState") == "active"
+            self.node_id = str(swarm.get("NodeID") or "") if is_in else ""
+            if not is_in:
+                self._stop()
+            else:
+                self._wait_for_news()
+                if swarm.get("ControlAvailable"):
+                    self._lead()
+        except (EngineUnavailable, Unavailable, Refused) as exc:
+            self._fail(exc)
+        return self._decide()
+
+    def hear(self) -> bool:
+        """The key has news, or Consul went away; whether anything changed."""
+        if self._watch is None:
+            return False
+        try:
+            self._text = self._watch.answer()
+            self._watch.ask()
+        except (Unavailable, Refused) as exc:
+            self._stop()
+            self._fail(exc)
+        return self._decide()
+
+    def _wait_for_news(self) -> None:
+        if self._watch is None:
+            watch = Watch.of(self.catalogue, names.KV_SWARM_MESH)
+            watch.ask()
+            self._watch = watch
+
+    def _lead(self) -> None:
+        nodes = self.engine.nodes()
+        if not mesh.is_leader(nodes, self.node_id):
+            return
+        found = mesh.published(self.engine.services(), nodes)
+        if found.is_waiting:
+            self.due_s = time.monotonic() + WAITING_S
+        if found.value != _value(self._text) and (found.value["services"] or self._text):
+            self.catalogue.put(names.KV_SWARM_MESH, found.value)
+
+    def _decide(self) -> bool:
+        found = mesh.services(self._text, self.node_id, self.options)
+        changed = found != self.services
+        self.services = found
+        return changed
+
+    def _stop(self) -> None:
+        if self._watch:
+            self._watch.connection.close()
+        self._watch = None
+
+    def _fail(self, exc: Exception) -> None:
+        self.due_s = time.monotonic() + RETRY_S
+        if str(exc) != self._said:
+            self._said = str(exc)
+            self.say(f"the routing mesh waits: {exc}")
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,207 @@
+"""`swarmer registrator run` and `plan`, and the registrator of a node. Imports little: its start counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from swarmer.core.network_plan import Refused
+from swarmer.core.registration import Options, Plan, naming, network_mode, options, plan
+
+USAGE: Final = """\
+usage: swarmer registrator run [options] consul://HOST:PORT   declare what runs here, for ever
+       swarmer registrator plan [options] < INSPECTED.json    what would be declared, and why not
+
+plan reads what `docker inspect` prints: one container, or a list of them.
+
+options, with one dash or two:
+  -hostname NAME          begins the ids of services [this host's name]
+  -ip ADDRESS             the address of every service
+  -internal               the containers' own addresses and ports
+  -network NAME           with -internal: the network whose address is taken
+  -explicit               only what has a SERVICE_NAME
+  -useIpFromLabel LABEL   the address that this label of a container says
+  -tags TEMPLATE          tags of every service; a Go template
+  -deregister MODE        always, or on-success: what failed stays [always]
+  -resync SECONDS         between two full comparisons [from time to time]
+  -retry-attempts N       to reach Consul at the start, -1 for ever [-1]
+  -retry-interval MS      between them [2000]
+  -cleanup, -ttl S, -ttl-refresh S    accepted, without effect on Consul
+  -version
+
+run: DOCKER_HOST names the engine [unix:///var/run/docker.sock], CONSUL_HTTP_TOKEN is Consul's token;
+consul-unix://PATH and consul-tls://HOST:PORT are understood too. See docs/registrator.md.
+"""
+HELP: Final = ("-h", "-help", "--help")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status: 0 it is so, 1 it could not be done, 2 the input is unfit (one line says what)."""
+    command, *rest = arguments or ("",)
+    if command in HELP or (rest and rest[0] in HELP):
+        print(USAGE, end="")  # noqa: T201 - what was asked for
+        return 0
+    if rest and rest[0] in ("-version", "--version"):
+        print(_version())  # noqa: T201
+        return 0
+    try:
+        if command == "plan":
+            return show_plan(rest)
+        if command == "run":
+            return run(rest)
+    except (Refused, ValueError) as exc:
+        return _complain(f"registrator {command}: {exc}")
+    except KeyboardInterrupt:
+        return 130
+    print(USAGE, end="", file=sys.stderr)  # noqa: T201
+    return 2
+
+
+def _complain(text: str) -> int:
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    print(f"swarmer: {line}", file=sys.stderr)  # noqa: T201
+    return 2
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("swarmer")
+
+
+# -- plan -------------------------------------------------------------------------------------
+
+
+def show_plan(arguments: Sequence[str]) -> int:
+    """Standard input → standard output; what is odd, on standard error. Raises Refused."""
+    values, rest = options.from_arguments(arguments)
+    if rest:
+        raise Refused(f"{rest[0][:60]} stands there", "plan takes options only, and standard input")
+    who = options.options(values, hostname=socket.gethostname(), address=_address(values))
+    containers = _containers(sys.stdin.buffer.read())
+    plans = [plan(each, who, peer=_peer(each, containers)) for each in containers]
+    for container, found in zip(containers, plans, strict=True):
+        _explain(container, found)
+    json.dump([[service.to_json() for service in found.services] for found in plans], sys.stdout, indent=1)
+    sys.stdout.write("\n")
+    return 0
+
+
+def _containers(data: bytes) -> list[Mapping[str, Any]]:
+    try:
+        found = json.loads(data.decode(errors="replace").removeprefix("\ufeff"))
+    except RecursionError:
+        raise Refused("standard input is nested too deeply", "give what `docker inspect` prints") from None
+    except ValueError as exc:
+        raise Refused(f"standard input is no JSON: {exc}", "give what `docker inspect` prints") from None
+    items = found if isinstance(found, list) else [found]
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, Mapping) or not {"Id", "Config", "NetworkSettings"} & item.keys():
+            which = f"item {number} of the list" if isinstance(found, list) else "standard input"
+            raise Refused(f"{which} is no container", "give what `docker inspect` prints")
+    return items
+
+
+def _peer(container: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    kind, _, other = network_mode(container).partition(":")
+    if kind != "container" or not other:
+        return None
+    for each in containers:
+        if str(each.get("Id") or "").startswith(other) or naming.container_name(each) == other:
+            return each
+    return None
+
+
+def _explain(container: Mapping[str, Any], found: Plan) -> None:
+    if found.complaints or found.notes:
+        text = f"{naming.container_name(container)}: {'; '.join((*found.complaints, *found.notes))}"
+        print("".join(c if c.isprintable() else "?" for c in text[:1000]), file=sys.stderr)  # noqa: T201
+
+
+# -- run --------------------------------------------------------------------------------------
+
+
+def run(arguments: Sequence[str]) -> int:
+    """For ever, or until Consul was not reached often enough at the start. Raises Refused or ValueError."""
+    from swarmer.adapters import catalogue, engine
+
+    values, rest = options.from_arguments(arguments)
+    if not rest:
+        print(USAGE, end="", file=sys.stderr)  # noqa: T201
+        return 2
+    if len(rest) > 1:
+        raise Refused(
+            f"{rest[1][:60]} stands behind {rest[0][:60]}", "put options before the address of Consul"
+        )
+    who = options.options(values, hostname=socket.gethostname(), address=_address(values))
+    consul = catalogue.Catalogue(
+        catalogue.address(rest[0], os.environ), os.environ.get("CONSUL_HTTP_TOKEN", "")
+    )
+    docker = engine.Engine(engine.address(os.environ.get("DOCKER_HOST", ""), os.environ))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if not _reach(consul, who):
+        return 1
+    _registrator(who, docker, consul, lambda: None).run()
+    return 0
+
+
+def _address(values: Mapping[str, Any]) -> str:
+    """What this host's name resolves to; empty where it does not."""
+    if values.get("ip"):
+        return ""
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return ""
+
+
+def _reach(consul: Any, who: Options) -> bool:
+    """Ask once, and again as often as was asked for; the loop itself waits for ever."""
+    from swarmer.adapters.catalogue import Refused as Denied
+    from swarmer.adapters.catalogue import Unavailable
+
+    for attempt in range(who.retry_attempts, -1, -1):
+        try:
+            consul.leader()
+        except (Unavailable, Denied) as exc:
+            _say(f"{exc}")
+            if not attempt:
+                return False
+            time.sleep(who.retry_interval / 1000)
+        else:
+            return True
+    return True
+
+
+def _registrator(who: Options, docker: Any, consul: Any, alive: Callable[[], None]) -> Any:
+    from node.registrator import Registrator
+
+    return Registrator(who, docker, consul, _say, alive)
+
+
+def _say(text: str) -> None:
+    print(f"swarmer: registrator: {text}", flush=True)  # noqa: T201 - its output
+
+
+def on_node() -> None:
+    """As node.json says; with the node's own Consul agent and engine."""
+    from node.machine import alive, read
+    from swarmer.adapters import catalogue, engine, http
+    from swarmer.core import names
+
+    machine = read()
+    who = options.from_description(
+        machine.node.registrator,
+        hostname=machine.name,
+        address=machine.address,
+        reserved=frozenset((names.SERVICE_DOCKER, names.SERVICE_MANAGER, names.SERVICE_REGISTRY)),
+    )
+    consul = catalogue.Catalogue(http.Address(host="127.0.0.1", port=names.CONSUL_HTTP_PORT))
+    docker = engine.Engine(http.Address(path="/run/docker.sock"))
+    _registrator(who, docker, consul, alive).run()

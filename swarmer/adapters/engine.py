@@ -1,0 +1,310 @@
+"""A Docker engine, its containers and events; `docker.py` adds the Swarm. Every failure is one `Unavailable`.
+
+Without Docker's SDK, which costs a resident program 25 MB, and a function 60 ms of each cold start.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from swarmer.adapters import http
+from swarmer.adapters.http import Address, Connection, Response
+
+API: Final = (1, 41)
+"""Docker 20.10's. Newer engines take it as long as they can, older ones are spoken to in their own."""
+DEFAULT: Final = "unix:///var/run/docker.sock"
+MOST_IDLE: Final = 4
+"""Connections that are kept for the next burst."""
+WATCHED: Final = {
+    "type": ["container", "network", "service", "node"],
+    "event": ["connect", "start", "die", "destroy", "rename", "health_status", "create", "update", "remove"],
+}
+"""`connect` is a network's, `create` to `remove` are Swarm's services' and nodes', which managers hear."""
+
+
+class Unavailable(Exception):
+    """The engine did not answer, or refused."""
+
+
+class NotFound(Unavailable):
+    """It knows nothing of that name."""
+
+
+def address(host: str, environment: Mapping[str, str]) -> Address:
+    """Of DOCKER_HOST (empty: the usual socket), DOCKER_TLS_VERIFY, DOCKER_CERT_PATH. Raises ValueError."""
+    scheme, _, rest = (host or DEFAULT).partition("://")
+    if scheme == "unix":
+        return Address(path=f"/{rest.lstrip('/')}")
+    name, _, port = rest.rstrip("/").rpartition(":")
+    if scheme not in ("tcp", "http", "https") or not name or not port.isdigit():
+        raise ValueError(f"DOCKER_HOST {host}: neither unix:///PATH nor tcp://HOST:PORT")
+    folder = environment.get("DOCKER_CERT_PATH", "")
+    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    if not verify and not folder and scheme != "https":
+        return Address(host=name, port=int(port))
+    files = {key: f"{folder}/{key}.pem" for key in ("ca", "cert", "key")} if folder else {}
+    return Address(host=name, port=int(port), tls=files if verify else {**files, "insecure": "yes"})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of `docker events`."""
+
+    kind: str
+    """container, network, service or node."""
+    action: str
+    """start, die, destroy, rename, `health_status: healthy`, connect …"""
+    id: str
+    attributes: Mapping[str, str]
+    time_ns: int
+    """By the engine's clock."""
+
+
+@dataclass
+class Engine:
+    """One engine."""
+
+    address: Address
+    timeout_s: float = 20.0
+    _connection: Connection = field(init=False)
+    _idle: list[Connection] = field(default_factory=list)
+    _api: str = ""
+
+    def __post_init__(self) -> None:
+        self._connection = Connection(self.address, self.timeout_s)
+
+    @property
+    def api(self) -> str:
+        """What paths begin with: `/v1.41`. Raises Unavailable."""
+        if not self._api:
+            found = _mapping(self._plain("GET", "/version"))
+            highest, lowest = _version(found.get("ApiVersion")), _version(found.get("MinAPIVersion", "1.12"))
+            # Docker 29 refuses what is older than 1.44.
+            self._api = "/v{}.{}".format(*min(highest, max(API, lowest)))
+        return self._api
+
+    def ask_engine(self, method: str, path: str, body: object = None) -> Any:
+        """Whatever the API has. Raises NotFound, Unavailable."""
+        return self._plain(method, f"{self.api}{path}", body)
+
+    def _plain(self, method: str, target: str, body: object = None) -> Any:
+        try:
+            response = self._connection.request(method, target, body)
+        except http.Unavailable as exc:
+            self._api = ""  # who answers next may be of another version
+            raise Unavailable(f"docker: {exc}") from exc
+        if response.status == 400:
+            self._api = ""  # so it says of a version that it does not take
+        return _value(response, target.partition("?")[0])
+
+    def _get(self, path: str) -> Any:
+        """None where there is none of that name."""
+        try:
+            return self.ask_engine("GET", path)
+        except NotFound:
+            return None
+
+    def info(self) -> dict[str, Any]:
+        """What `docker info` shows: ID, Swarm …"""
+        return _mapping(self._get("/info"))
+
+    def containers(self, *, everything: bool = False) -> list[dict[str, Any]]:
+        """Rows of `docker ps`: those that run, or `everything`."""
+        found = self._get(f"/containers/json{'?all=1' if everything else ''}")
+        return [_mapping(each) for each in _list(found)]
+
+    def inspect(self, container: str) -> dict[str, Any] | None:
+        """As `docker inspect` prints it; None where there is none of that id or name."""
+        found = self._get(_inspection(container))
+        return None if found is None else _mapping(found)
+
+    def ask(self, container: str, row: str = "") -> Question:
+        """`inspect` without waiting: dockerd answers late for a container that it still starts."""
+        was_kept = bool(self._idle)
+        connection = self._idle.pop() if was_kept else Connection(self.address, self.timeout_s)
+        question = Question(self, container, connection, row, was_kept)
+        question.send()
+        return question
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep it for the next question."""
+        if len(self._idle) < MOST_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def repo_tags(self, image: str) -> tuple[str, ...]:
+        """Names of an image, sorted."""
+        found = self._get(f"/images/{quote(image, safe=':')}/json")
+        return tuple(sorted(map(str, (found or {}).get("RepoTags") or ())))
+
+    def services(self) -> list[dict[str, Any]]:
+        """Swarm's, with how many of their tasks run; only managers know them."""
+        return [_mapping(each) for each in _list(self._get("/services?status=true"))]
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Swarm's; only managers know them."""
+        return [_mapping(each) for each in _list(self._get("/nodes"))]
+
+    def events(self, since_ns: int) -> Events:
+        """What happens from now on, and before it what happened since `since_ns` (0: nothing)."""
+        self._api = ""  # the engine of before may have been another
+        return Events(self.address, self.api, since_ns, self.timeout_s)
+
+
+@dataclass(eq=False)
+class Question:
+    """One `inspect` that is under way."""
+
+    engine: Engine
+    container: str
+    connection: Connection
+    row: str = ""
+    """What `docker ps` said of it, where that was the reason to ask."""
+    was_kept: bool = False
+    """The engine may have closed this connection meanwhile."""
+    asked_s: float = field(default_factory=time.monotonic)
+    _response: Response | None = None
+
+    def send(self) -> None:
+        """Raises Unavailable."""
+        try:
+            self.connection.send("GET", f"{self.engine.api}{_inspection(self.container)}")
+        except http.Unavailable as exc:
+            self._send_again(exc)
+
+    def _send_again(self, exc: http.Unavailable) -> None:
+        if not self.was_kept:
+            raise Unavailable(f"docker: {exc}") from exc
+        self.was_kept = False
+        self.send()
+
+    def fileno(self) -> int:
+        """Readable when the answer comes."""
+        return self.connection.fileno()
+
+    def is_answered(self) -> bool:
+        """Whether all of the answer is there. Does not wait. Raises Unavailable."""
+        try:
+            self._response = self.connection.poll()
+        except http.Unavailable as exc:
+            self._send_again(exc)
+        return self._response is not None
+
+    def answer(self) -> dict[str, Any] | None:
+        """As `inspect`; of a question that is answered."""
+        if self._response is None:
+            return None
+        self.engine.give_back(self.connection)
+        try:
+            return _mapping(_value(self._response, self.container))
+        except NotFound:
+            return None
+
+    def drop(self) -> None:
+        """Nobody wants to know anymore."""
+        self.connection.close()
+
+
+class Events:
+    """The stream of events, read when it is readable.
+
+    Asked for in HTTP/1.0: Go's server then sends plain lines instead of chunks.
+    """
+
+    def __init__(self, address: Address, api: str, since_ns: int, timeout_s: float) -> None:
+        query = f"filters={quote(json.dumps(WATCHED))}"
+        if since_ns:
+            query += f"&since={since_ns // 10**9}.{since_ns % 10**9:09}"
+        try:
+            self._socket = address.connect(timeout_s)
+        except http.Unavailable as exc:
+            raise Unavailable(f"docker: {exc}") from exc
+        self._buffer = b""
+        try:
+            self._socket.sendall(f"GET {api}/events?{query} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+            while b"\r\n\r\n" not in self._buffer:
+                self._read()
+        except (OSError, Unavailable) as exc:
+            self.close()
+            raise Unavailable(f"{address}: no events: {exc}") from exc
+        head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
+        if b" 200 " not in head.split(b"\r\n")[0]:
+            self.close()
+            raise Unavailable(f"{address}: no events: {head.decode(errors='replace').splitlines()[0]}")
+        self._socket.setblocking(False)
+
+    def fileno(self) -> int:
+        """To be selected on."""
+        return self._socket.fileno()
+
+    def read(self) -> list[Event]:
+        """Whatever has come; does not wait. Raises Unavailable where the stream ended."""
+        try:
+            while True:
+                self._read()
+        except OSError as exc:
+            if not http.is_nothing_there(exc):
+                raise Unavailable(f"the events ended: {exc}") from exc
+        *lines, self._buffer = self._buffer.split(b"\n")
+        return [event for event in map(_event, lines) if event]
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read(self) -> None:
+        data = self._socket.recv(262144)
+        if not data:
+            raise Unavailable("the events ended")
+        self._buffer += data
+
+
+def _value(response: Response, about: str) -> Any:
+    """Of an answer. Raises NotFound, Unavailable."""
+    if response.status >= 400:
+        kind = NotFound if response.status == 404 else Unavailable
+        raise kind(f"docker: {about}: {response.text()}")
+    try:
+        return response.json()
+    except http.Unavailable as exc:
+        raise Unavailable(f"docker: {exc}") from exc
+
+
+def _version(text: object) -> tuple[int, int]:
+    major, _, minor = str(text).partition(".")
+    try:
+        return int(major), int(minor)
+    except ValueError as exc:
+        raise Unavailable(f"docker: {text!r} is no version of its API") from exc
+
+
+def _inspection(container: str) -> str:
+    return f"/containers/{quote(container, safe='')}/json"
+
+
+def _event(line: bytes) -> Event | None:
+    """None where it is none."""
+    try:
+        raw = json.loads(line.decode(errors="replace"))
+        actor = raw["Actor"]
+        kind, action, time_ns = str(raw["Type"]), str(raw["Action"]), int(raw["timeNano"])
+        return Event(kind, action, str(actor["ID"]), actor.get("Attributes") or {}, time_ns)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Unavailable("an answer that is not Docker's")
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise Unavailable("an answer that is not Docker's")
+    return value

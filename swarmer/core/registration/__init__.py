@@ -1,0 +1,30 @@
+"""Which Consul services a container is, in the way of gliderlabs/registrator. Pure; standard library only.
+
+`docker inspect` + `Options` → `plan` → services and what was odd; `compare` → what to write. The rules,
+and where they differ from the original's: docs/registrator.md.
+"""
+
+from __future__ import annotations
+
+from swarmer.core.registration.differences import Changes, Entry, compare
+from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+from swarmer.core.registration.options import Options
+from swarmer.core.registration.ports import network_mode
+from swarmer.core.registration.services import Plan, is_running, plan
+from swarmer.core.service import HEALTH_TTL, Service
+
+__all__ = [
+    "CONTAINER",
+    "ENGINE",
+    "HEALTH_TTL",
+    "MARKER",
+    "Changes",
+    "Entry",
+    "Options",
+    "Plan",
+    "Service",
+    "compare",
+    "is_running",
+    "network_mode",
+    "plan",
+]

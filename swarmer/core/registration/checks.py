@@ -1,0 +1,148 @@
+"""SERVICE_CHECK_… → the check of a service, in the words of Consul's API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from swarmer.core.network_plan import listed
+from swarmer.core.registration.metadata import Settings
+from swarmer.core.service import CRITICAL, PASSING, STATUSES, WARNING
+
+DEFAULT_INTERVAL: Final = "10s"
+KINDS: Final = ("http", "https", "cmd", "script", "ttl", "tcp", "grpc")
+"""The first that is set wins."""
+DETAILS: Final = frozenset(
+    {
+        *("interval", "timeout", "initial_status", "deregister_after"),
+        *("http_method", "https_method", "grpc_use_tls", "tls_skip_verify"),
+    }
+)
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART: Final = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
+LONGEST_S: Final = 290 * 365 * 86400.0
+"""Of a Go duration: 2⁶³ ns."""
+HEALTH: Final = {"healthy": PASSING, "starting": WARNING, "unhealthy": CRITICAL}
+"""Docker's word → Consul's. `starting` is a warning: plain Consul serves it, `only_passing` waits for it."""
+LONGEST_OUTPUT: Final = 1024
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a check looks at."""
+
+    address: str
+    port: int
+    container: str
+    """First 12 digits of its id."""
+    container_port: str
+
+    @property
+    def authority(self) -> str:
+        """`address:port`, for URLs too."""
+        # Without an address the service has that of the agent, which is also who checks.
+        host = self.address or "127.0.0.1"
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+def check(settings: Settings, target: Target, complain: list[str]) -> dict[str, Any] | None:
+    """The one check of a service; None where no kind is set. A bad field is dropped, never the service."""
+    given = {key[6:]: value for key, value in settings.values.items() if key.startswith("check_") and value}
+    if unknown := sorted(given.keys() - DETAILS - set(KINDS)):
+        keys = listed([f"SERVICE_CHECK_{key.upper()[:40]}" for key in unknown])
+        complain.append(f"{keys}: no check that is known here")
+    kind = next((kind for kind in KINDS if kind in given), None)
+    if kind is None:
+        return None
+    if kind == "ttl":
+        ttl = _duration(given, "ttl", complain)
+        return {"TTL": ttl, **_common(given, complain)} if ttl else None
+    found = _BY_KIND[kind](given, target)
+    if kind in ("http", "https", "tcp", "grpc") and (timeout := _duration(given, "timeout", complain)):
+        found["Timeout"] = timeout
+    return {
+        **found,
+        "Interval": _duration(given, "interval", complain) or DEFAULT_INTERVAL,
+        **_common(given, complain),
+    }
+
+
+def _common(given: Mapping[str, str], complain: list[str]) -> dict[str, Any]:
+    found = {}
+    if status := given.get("initial_status"):
+        if status in STATUSES:
+            found["Status"] = status
+        else:
+            complain.append(f"SERVICE_CHECK_INITIAL_STATUS: {status[:40]} is none of {', '.join(STATUSES)}")
+    if after := _duration(given, "deregister_after", complain):
+        found["DeregisterCriticalServiceAfter"] = after
+    return found
+
+
+def _duration(given: Mapping[str, str], key: str, complain: list[str]) -> str:
+    """The value if Consul takes it: a positive Go duration."""
+    text = given.get(key, "")
+    parts = re.findall(_PART, text)
+    total_s = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if text and re.fullmatch(rf"\+?({_PART})+", text) and 0 < total_s < LONGEST_S:
+        return text
+    if text:
+        complain.append(f"SERVICE_CHECK_{key.upper()}: {text[:40]} is no duration like 10s")
+    return ""
+
+
+def _http(scheme: str) -> Callable[[Mapping[str, str], Target], dict[str, Any]]:
+    def definition(given: Mapping[str, str], target: Target) -> dict[str, Any]:
+        found: dict[str, Any] = {"HTTP": f"{scheme}://{target.authority}{given[scheme]}"}
+        if method := given.get(f"{scheme}_method"):
+            found["Method"] = method
+        if scheme == "https" and given.get("tls_skip_verify"):
+            found["TLSSkipVerify"] = True
+        return found
+
+    return definition
+
+
+def _script(given: Mapping[str, str], target: Target) -> dict[str, Any]:
+    script = given["script"].replace("$SERVICE_IP", target.address).replace("$SERVICE_PORT", str(target.port))
+    return {"Args": ["/bin/sh", "-c", script]}
+
+
+def _cmd(given: Mapping[str, str], target: Target) -> dict[str, Any]:
+    return {"Args": ["check-cmd", target.container, target.container_port, given["cmd"]]}
+
+
+def _tcp(_: Mapping[str, str], target: Target) -> dict[str, Any]:
+    return {"TCP": target.authority}
+
+
+def _grpc(given: Mapping[str, str], target: Target) -> dict[str, Any]:
+    found: dict[str, Any] = {"GRPC": target.authority}
+    if given.get("grpc_use_tls"):
+        found["GRPCUseTLS"] = True
+        if given.get("tls_skip_verify"):
+            found["TLSSkipVerify"] = True
+    return found
+
+
+_BY_KIND: Final[Mapping[str, Callable[[Mapping[str, str], Target], dict[str, Any]]]] = {
+    "http": _http("http"),
+    "https": _http("https"),
+    "cmd": _cmd,
+    "script": _script,
+    "tcp": _tcp,
+    "grpc": _grpc,
+}
+
+
+def health(state: Mapping[str, Any]) -> tuple[str | None, str]:
+    """What a HEALTHCHECK says in Consul's words, and its last output; None where there is none."""
+    found = state.get("Health")
+    status = HEALTH.get(found.get("Status", "")) if isinstance(found, Mapping) else None
+    if status is None or not isinstance(found, Mapping):
+        return None, ""
+    log = found.get("Log")
+    last = log[-1] if isinstance(log, list) and log and isinstance(log[-1], Mapping) else {}
+    return status, str(last.get("Output") or "")[:LONGEST_OUTPUT]

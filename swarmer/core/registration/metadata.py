@@ -1,0 +1,119 @@
+"""SERVICE_… of a container's environment and labels: general, and of one port."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from swarmer.core.network_plan import listed
+from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+
+PREFIX: Final = "SERVICE_"
+NO_ATTRIBUTES: Final = frozenset(("name", "id", "tags", "ignore", "network"))
+"""They say how to declare; like check_…, they do not become metadata."""
+
+MOST_PAIRS: Final = 64
+LONGEST_KEY: Final = 128
+LONGEST_VALUE: Final = 512
+"""Consul refuses a whole service over one pair more, or a longer one. Source: structs.ValidateMetadata."""
+RESERVED: Final = frozenset((MARKER, ENGINE, CONTAINER))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What applies to one port: its own keys before the general ones."""
+
+    values: Mapping[str, str]
+    """Lower-case keys without SERVICE_; an empty value hides the general one."""
+    of_port: frozenset[str] = frozenset()
+    """Keys that came from SERVICE_<port>_…"""
+
+    def get(self, key: str) -> str:
+        """Empty where it is unset, or set to nothing."""
+        return self.values.get(key, "")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Of one container."""
+
+    general: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By container port, as text."""
+
+    def of(self, port: str) -> Settings:
+        """What applies to a port; 53/tcp and 53/udp share it."""
+        own = self.ports.get(port, {})
+        return Settings({**self.general, **own}, frozenset(own))
+
+
+def gather(config: Mapping[str, Any], complain: list[str]) -> Metadata:
+    """From `Config` of an inspected container; a label wins over the environment."""
+    found = Metadata()
+    for key, value in _pairs(config, complain):
+        if not key.startswith(PREFIX):
+            continue
+        name = key[len(PREFIX) :].lower()
+        port, mark, rest = name.partition("_")
+        if mark and re.fullmatch(r"[+-]?[0-9]+", port):
+            found.ports.setdefault(port, {})[rest] = value
+        else:
+            found.general[name] = value
+    return found
+
+
+def _pairs(config: Mapping[str, Any], complain: list[str]) -> Iterator[tuple[str, str]]:
+    env, labels = config.get("Env") or (), config.get("Labels") or {}
+    entries = list(env) if isinstance(env, list | tuple) else []
+    if isinstance(labels, Mapping):
+        # As in the original: joined, and split again at the first `=`, which might stand in the key.
+        entries += [f"{key}={value}" for key, value in labels.items() if isinstance(value, str)]
+        odd = [str(key) for key, value in labels.items() if not isinstance(value, str)]
+    else:
+        odd = ["Config.Labels"]
+    odd += [str(entry) for entry in entries if not isinstance(entry, str)]
+    if odd:
+        complain.append(f"{listed(odd)}: not text")
+    for entry in entries:
+        if isinstance(entry, str) and "=" in entry and entry.startswith(PREFIX):
+            key, _, value = sound(entry).partition("=")
+            yield key, value
+
+
+def sound(text: str) -> str:
+    """`text` as it survives UTF-8: what cannot be encoded would differ from itself for ever."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def attributes(settings: Settings, own: Mapping[str, str], complain: list[str]) -> dict[str, str]:
+    """Consul's metadata: `own`, and every attribute that Consul takes; the rest is named."""
+    kept = dict(own)
+    dropped: dict[str, list[str]] = {}
+    for key, value in settings.values.items():
+        if key in NO_ATTRIBUTES or key.startswith("check_"):
+            continue
+        if reason := _refusal(key, value, len(kept)):
+            dropped.setdefault(reason, []).append(f"SERVICE_{key.upper()}")
+        elif key not in own:
+            kept[key] = value
+    complain += [f"{listed([key[:40] for key in keys])}: {reason}" for reason, keys in dropped.items()]
+    return kept
+
+
+def _refusal(key: str, value: str, pairs: int) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        return "no key of Consul's metadata, which has letters, digits, _ and -"
+    if len(key) > LONGEST_KEY:
+        return f"a key of Consul's metadata has at most {LONGEST_KEY} characters"
+    if key.startswith("consul-") or key in RESERVED:
+        return "reserved"
+    if len(value.encode()) > LONGEST_VALUE:
+        return f"a value of Consul's metadata has at most {LONGEST_VALUE} bytes"
+    return f"Consul's metadata has at most {MOST_PAIRS} pairs" if pairs >= MOST_PAIRS else ""
+
+
+def split_tags(text: str) -> list[str]:
+    r"""At commas; `\,` is a comma. Empty pieces are dropped, nothing is trimmed."""
+    return [piece.replace(r"\,", ",") for piece in re.split(r"(?<!\\),", text) if piece]

@@ -1,0 +1,152 @@
+"""One inspected container → the services that it is, and what was odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from swarmer.core.network_plan import listed
+from swarmer.core.registration import checks, metadata, naming, ports, swarm, templates
+from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+from swarmer.core.registration.metadata import Settings
+from swarmer.core.registration.options import Options
+from swarmer.core.registration.ports import Port, mapping
+from swarmer.core.service import Service
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one container is."""
+
+    services: tuple[Service, ...] = ()
+    complaints: tuple[str, ...] = ()
+    """What could not be declared as asked for: worth a line in the log."""
+    notes: tuple[str, ...] = ()
+    """Why some of it is no service, as intended."""
+
+
+def plan(
+    container: Mapping[str, Any],
+    options: Options,
+    *,
+    repo_tags: Sequence[str] = (),
+    peer: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Whatever `docker inspect` may say: what is sound is declared, nothing raises.
+
+    `repo_tags`: names of its image, where it was started from an id. `peer`: the inspected container whose
+    network it shares (`--network container:…`).
+    """
+    if not is_running(container):
+        return Plan(notes=("does not run",))
+    complain: list[str] = []
+    found = _Container(container, options, repo_tags, peer, complain)
+    services, notes = found.services()
+    # A list that says each thing once: what is wrong in general is seen again at every port.
+    return Plan(tuple(services), tuple(dict.fromkeys(complain)), tuple(notes))
+
+
+def is_running(container: Mapping[str, Any]) -> bool:
+    """Paused it still runs; between two attempts of its restart policy it does not."""
+    state = mapping(container.get("State"))
+    return bool(state.get("Running", True)) and not state.get("Restarting") and not state.get("Dead")
+
+
+class _Container:
+    """What all services of a container share."""
+
+    def __init__(
+        self,
+        container: Mapping[str, Any],
+        options: Options,
+        repo_tags: Sequence[str],
+        peer: Mapping[str, Any] | None,
+        complain: list[str],
+    ) -> None:
+        self.inspected, self.options, self.peer, self.complain = container, options, peer, complain
+        config = mapping(container.get("Config"))
+        self.name = naming.container_name(container)
+        self.default_name = naming.default_name(container, repo_tags)
+        self.metadata = metadata.gather(config, complain)
+        self.task = swarm.task(mapping(config.get("Labels")), options.hostname)
+        self.own_meta = _own_meta(container, options) | swarm.metadata(self.task)
+        self.health, self.health_output = checks.health(mapping(container.get("State")))
+
+    def services(self) -> tuple[list[Service], list[str]]:
+        found = ports.ports(self.inspected, self.options, self.complain)
+        notes = []
+        if not self.options.internal and (closed := ports.unpublished(self.inspected)):
+            notes.append(f"{listed(closed)}: not published")
+        services: dict[str, Service] = {}
+        for port in found:
+            settings = self.metadata.of(str(port.number))
+            if settings.get("ignore"):
+                notes.append(f"{port.number}/{port.protocol}: ignored")
+            elif self.options.explicit and not settings.get("name"):
+                notes.append(f"{port.number}/{port.protocol}: has no name, and -explicit is set")
+            else:
+                service = self._service(port, settings, is_group=len(found) > 1)
+                services[self._unique(service, port, services).id] = self._unique(service, port, services)
+        return list(services.values()), notes
+
+    def _service(self, port: Port, settings: Settings, *, is_group: bool) -> Service:
+        name = naming.service_name(self.default_name, settings, port, is_group=is_group)
+        if complaint := naming.name_complaint(name):
+            self.complain.append(complaint)
+        address = ports.address(
+            self.inspected,
+            port,
+            self.options,
+            network=settings.get("network"),
+            peer=self.peer,
+            complain=self.complain,
+        )
+        number = port.number if self.options.internal else port.host_port
+        target = checks.Target(address, number, naming.short_id(self.inspected), str(port.number))
+        return Service(
+            id=self._id(port, settings),
+            name=name,
+            address=address,
+            port=number,
+            tags=tuple(self._tags(port, settings)),
+            meta=metadata.attributes(settings, self.own_meta, self.complain),
+            check=checks.check(settings, target, self.complain),
+            health=self.health,
+            health_output=self.health_output,
+        )
+
+    def _id(self, port: Port, settings: Settings) -> str:
+        wanted = settings.get("id")
+        if wanted in self.options.reserved:
+            self.complain.append(f"SERVICE_ID: {wanted} is another service of this node")
+        elif wanted and naming.is_removable(wanted):
+            return wanted
+        elif wanted:
+            self.complain.append(f"SERVICE_ID: Consul could not remove {wanted[:60]} again")
+        return naming.service_id(self.options.hostname or port.host_ip, self.name, port)
+
+    def _unique(self, service: Service, port: Port, taken: Mapping[str, Service]) -> Service:
+        if service.id not in taken:
+            return service
+        own = naming.service_id(self.options.hostname or port.host_ip, self.name, port)
+        if own in taken:  # sctp looks like tcp
+            own = f"{own}:{port.protocol}"
+        self.complain.append(
+            f"SERVICE_ID: {service.id[:60]} is one of its ports already; {port.number} is {own}"
+        )
+        return replace(service, id=own)
+
+    def _tags(self, port: Port, settings: Settings) -> list[str]:
+        found = metadata.split_tags(settings.get("tags"))
+        try:
+            found += metadata.split_tags(metadata.sound(self.options.tags.render(self.inspected)))
+        except templates.Failed as exc:
+            self.complain.append(f"-tags: {exc}")
+        found += swarm.tags(self.task)
+        return [*found, "udp"] if port.protocol == "udp" else found
+
+
+def _own_meta(container: Mapping[str, Any], options: Options) -> dict[str, str]:
+    own = {MARKER: options.hostname, ENGINE: options.engine, CONTAINER: naming.short_id(container)}
+    return {key: value for key, value in own.items() if value or key == MARKER}

@@ -1,0 +1,71 @@
+"""How a node says that it is not well."""
+
+from __future__ import annotations
+
+import pytest
+
+from node import vitals
+from swarmer.adapters.consul import Unavailable
+from swarmer.core import names
+from swarmer.core.vitals import HANGS_S, FileSystem
+from tests.node.daemons.daemon import Daemon, eventually
+
+FULL = FileSystem(path="/var/lib/docker", free_bytes=1 << 20, size_bytes=20 << 30, free_inodes=9, inodes=9)
+
+
+def silent() -> None:
+    raise Unavailable("timed out")
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check looks."""
+    monkeypatch.setattr(vitals, "EVERY_S", 0.0)
+
+
+def vitals_of(agent: Daemon) -> vitals.Vitals:
+    return vitals.Vitals(agent.address, agent.api, ask={})
+
+
+def test_a_node_that_is_well_has_a_name_for_all_of_them(left: Daemon) -> None:
+    vitals_of(left).check()
+    eventually(lambda: left.machine.name in {each["Node"]["Node"] for each in healthy(left)})
+    assert left.machine.name not in left.api.ailing(names.SERVICE_NODE)
+
+
+def healthy(agent: Daemon) -> list[dict[str, dict[str, str]]]:
+    return agent.api.healthy(names.SERVICE_NODE)
+
+
+def test_a_full_disk_is_said_to_everybody_and_taken_back(
+    left: Daemon, right: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = vitals_of(left)
+    with monkeypatch.context() as patch:
+        patch.setattr(vitals, "file_systems", lambda: [FULL])
+        node.check()
+        said = {left.machine.name: "/var/lib/docker is full: 1 MiB are left"}
+        eventually(lambda: said.items() <= right.api.ailing(names.SERVICE_NODE).items())
+    node.check()
+    eventually(lambda: left.machine.name not in right.api.ailing(names.SERVICE_NODE))
+
+
+def test_a_daemon_that_hangs_is_killed_once_and_given_time(
+    left: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[str] = []
+    now_s = 1000.0
+    monkeypatch.setattr(vitals, "kill", killed.append)
+    monkeypatch.setattr(vitals, "active_s", lambda _: 900.0)
+    monkeypatch.setattr(vitals.time, "monotonic", lambda: now_s)
+    node = vitals.Vitals(left.address, left.api, ask={"docker.service": silent})
+    for _ in range(8):
+        node.check()
+        now_s += HANGS_S / 4
+    assert killed == ["docker.service"]
+
+
+def test_every_file_system_is_looked_at_once() -> None:
+    found = vitals.file_systems()
+    assert "/" in {each.path for each in found}
+    assert all(each.size_bytes >= each.free_bytes > 0 for each in found)

@@ -1,0 +1,154 @@
+"""Looks at containers, against an engine that answers when it is told to."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.looks import MOST_ASKED, MOST_EARLY, Looks
+from swarmer.adapters.engine import Engine, Unavailable
+from swarmer.adapters.http import Address
+
+
+class SlowEngine:
+    """Takes questions; answers them one by one, in pieces if asked to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "docker.sock")
+        self.asked: list[socket.socket] = []
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(self.path)
+        self._listening.listen(MOST_ASKED)
+
+    def take(self) -> socket.socket:
+        """The next connection on which something is asked."""
+        connection, _ = self._listening.accept()
+        connection.settimeout(5)
+        self.asked.append(connection)
+        assert connection.recv(65536).startswith(b"GET ")
+        return connection
+
+    def is_asked(self) -> bool:
+        """Whether somebody waits for a new connection."""
+        return bool(select.select([self._listening], [], [], 0)[0])
+
+    def close(self) -> None:
+        for each in (*self.asked, self._listening):
+            each.close()
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[SlowEngine]:
+    found = SlowEngine(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def looks(slow: SlowEngine) -> Iterator[Looks]:
+    found = Looks(Engine(Address(path=slow.path), _api="/v1.41"))
+    yield found
+    found.clear()
+    while found.engine._idle:
+        found.engine._idle.pop().close()
+
+
+def answer(connection: socket.socket, *, runs: bool) -> None:
+    body = json.dumps({"Id": "c", "State": {"Running": runs}}).encode()
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def told(looks: Looks) -> list[str]:
+    """Containers of which something is told now."""
+    return [container for container, _, _ in looks.answers(list(looks.sources()))]
+
+
+def test_one_question_does_that_was_asked_while_the_container_started(looks: Looks, slow: SlowEngine) -> None:
+    looks.expect("c")
+    waiting = slow.take()
+    looks.start("c")
+    assert told(looks) == []
+    answer(waiting, runs=True)
+    assert told(looks) == ["c"]
+    assert "c" not in looks
+    assert not slow.is_asked()
+
+
+def test_the_answer_may_come_before_the_event(looks: Looks, slow: SlowEngine) -> None:
+    looks.expect("c")
+    answer(slow.take(), runs=True)
+    assert told(looks) == ["c"]
+    looks.start("c")
+    assert "c" not in looks
+
+
+def test_an_answer_from_before_the_start_tells_nothing(looks: Looks, slow: SlowEngine) -> None:
+    looks.expect("c")
+    waiting = slow.take()
+    looks.start("c")
+    answer(waiting, runs=False)
+    assert told(looks) == []
+    assert "c" in looks
+    # The connection is kept, so the second question comes on it.
+    assert waiting.recv(65536).startswith(b"GET ")
+    answer(waiting, runs=False)
+    assert told(looks) == ["c"]
+    looks.expect("d")
+    assert waiting.recv(65536).startswith(b"GET ")
+    answer(waiting, runs=False)
+    assert told(looks) == []
+    looks.start("d")
+    assert "d" in looks
+
+
+def test_what_was_asked_before_the_end_counts_no_more(looks: Looks, slow: SlowEngine) -> None:
+    looks.expect("c")
+    answer(slow.take(), runs=True)
+    looks.drop("c")
+    assert told(looks) == []
+    looks.start("c")
+    assert "c" in looks
+
+
+def test_nobody_waits_for_an_answer_of_which_a_part_is_there(looks: Looks, slow: SlowEngine) -> None:
+    looks.ask("slow")
+    slow.take().sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+    looks.ask("fast")
+    answer(slow.take(), runs=True)
+    assert told(looks) == ["fast"]
+    slow.asked[0].sendall(b"}")
+    assert told(looks) == ["slow"]
+
+
+def test_those_that_start_leave_room_for_others_and_the_rest_has_its_turn(
+    looks: Looks, slow: SlowEngine
+) -> None:
+    for number in range(MOST_EARLY + 1):
+        looks.expect(f"early{number}")
+    assert len(looks) == MOST_EARLY
+    for number in range(MOST_ASKED):
+        looks.ask(f"c{number}")
+    assert len(looks.sources()) == MOST_ASKED
+    assert len(looks) == MOST_EARLY + MOST_ASKED
+    answer(slow.take(), runs=True)
+    assert told(looks) == ["early0"]
+    assert len(looks.sources()) == MOST_ASKED
+    assert f"c{MOST_ASKED - 1}" in looks
+
+
+def test_an_engine_that_closed_what_was_kept_is_asked_again(looks: Looks, slow: SlowEngine) -> None:
+    looks.ask("first")
+    kept = slow.take()
+    answer(kept, runs=True)
+    assert told(looks) == ["first"]
+    looks.ask("c")
+    kept.close()
+    assert told(looks) == []
+    slow.take().close()
+    with pytest.raises(Unavailable):
+        told(looks)
