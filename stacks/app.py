@@ -11,6 +11,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from stacks.cluster import ClusterStack
+from stacks.healing import HealingStack
 from stacks.network import NetworkStack
 from stacks.registry import RegistryStack
 from swarmer.core import names
@@ -25,6 +26,7 @@ class Stacks:
 
     network: NetworkStack
     registry: RegistryStack
+    healing: HealingStack
     cluster: ClusterStack
 
 
@@ -60,6 +62,13 @@ def build(app: cdk.App, cluster: Cluster) -> Stacks:
         cluster=cluster,
         description=f"Swarmer cluster {cluster.name}: storage of the container registry",
     )
+    healing = HealingStack(
+        app,
+        f"{cluster.name}-healing",
+        cluster=cluster,
+        network=network,
+        description=f"Swarmer cluster {cluster.name}: the functions that look after it",
+    )
     nodes = ClusterStack(
         app,
         f"{cluster.name}-cluster",
@@ -70,6 +79,8 @@ def build(app: cdk.App, cluster: Cluster) -> Stacks:
     )
     # Said, not left to the references: nodes need routes before their first boot.
     registry.add_stack_dependency(network)
-    nodes.add_stack_dependency(registry)
+    healing.add_stack_dependency(registry)
+    # The first instance waits at a hook that only a function answers.
+    nodes.add_stack_dependency(healing)
     cdk.Tags.of(app).add(names.TAG_CLUSTER, cluster.name)
-    return Stacks(network=network, registry=registry, cluster=nodes)
+    return Stacks(network=network, registry=registry, healing=healing, cluster=nodes)

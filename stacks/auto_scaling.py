@@ -11,6 +11,7 @@ from constructs import Construct
 
 from swarmer.core import names
 from swarmer.core.cluster import Cluster, Group
+from swarmer.core.healing import pacing
 
 Cfn = autoscaling.CfnAutoScalingGroup
 
@@ -35,7 +36,7 @@ def auto_scaling_group(
     subnet_ids: list[str],
     launch_template: ec2.LaunchTemplate,
 ) -> Cfn:
-    """L1, because hooks will have to stand in the group itself (LifecycleHookSpecificationList).
+    """L1, because hooks have to stand in the group itself (LifecycleHookSpecificationList).
 
     No UpdatePolicy on purpose: a new launch template is used by the next launch and replaces nobody. In
     a quorum group each replacement must vote before the next one goes, which CloudFormation cannot know.
@@ -57,6 +58,7 @@ def auto_scaling_group(
         health_check_type="EC2",
         health_check_grace_period=GRACE_PERIOD_S,
         instance_maintenance_policy=_maintenance(group),
+        lifecycle_hook_specification_list=_hooks(cluster.healing.boot_deadline),
         metrics_collection=[{"granularity": "1Minute"}],
     )
     cdk.Validations.of(made).acknowledge(cdk.Acknowledgment(id="AwsSolutions-AS3", reason=NO_TOPIC))
@@ -82,6 +84,24 @@ def _only_spot(specification: Cfn.LaunchTemplateSpecificationProperty) -> Cfn.Mi
             spot_allocation_strategy="price-capacity-optimized",
         ),
     )
+
+
+def _hooks(boot_deadline_s: int) -> list[Cfn.LifecycleHookSpecificationProperty]:
+    """Who is let in says the function, so its silence is a no; who has to go goes, whatever happens."""
+    return [
+        Cfn.LifecycleHookSpecificationProperty(
+            lifecycle_hook_name=names.HOOK_LAUNCH,
+            lifecycle_transition="autoscaling:EC2_INSTANCE_LAUNCHING",
+            heartbeat_timeout=boot_deadline_s + pacing.LAUNCH_MARGIN_S,
+            default_result="ABANDON",
+        ),
+        Cfn.LifecycleHookSpecificationProperty(
+            lifecycle_hook_name=names.HOOK_TERMINATE,
+            lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
+            heartbeat_timeout=pacing.HEARTBEAT_S,
+            default_result="CONTINUE",
+        ),
+    ]
 
 
 def _maintenance(group: Group) -> Cfn.InstanceMaintenancePolicyProperty:

@@ -14,7 +14,8 @@ from constructs import Construct
 
 from stacks.security_groups import SecurityGroups
 from swarmer.core import network_plan
-from swarmer.core.cluster import Cluster, Egress, Network
+from swarmer.core.cluster import Cluster
+from swarmer.core.sections import Egress, Network
 
 FLOW_LOG_RETENTION: Final = logs.RetentionDays.ONE_MONTH
 PRIVATE: Final = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)

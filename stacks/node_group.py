@@ -15,9 +15,9 @@ from stacks.auto_scaling import auto_scaling_group
 from stacks.network import NetworkStack
 from stacks.node_role import node_role, remember_identity
 from stacks.node_software import NodeSoftware
-from swarmer.core import names, user_data
+from swarmer.core import machines, names, user_data
 from swarmer.core.cluster import Cluster, Group, Role
-from swarmer.core.node import NodeDescription, Storage
+from swarmer.core.node import Storage
 
 ROOT_DEVICE: Final = "/dev/sda1"
 """Of Ubuntu's images."""
@@ -48,7 +48,10 @@ class NodeGroup(Construct):
             storage=bucket if Role.SWARM_MANAGER in group.roles else None,
         )
         storage = Storage(bucket=bucket.bucket_name, region=software.location.region)
-        text = user_data.render(describe(cluster, group, storage=storage), software.location)
+        described = machines.describe(
+            cluster, group, storage=storage, identity=names.identity_parameter(cluster.name)
+        )
+        text = user_data.render(described, software.location)
         self.launch_template = self._launch_template(group, network, text)
         for security_group in _role_security_groups(group, network):
             self.launch_template.add_security_group(security_group)
@@ -80,20 +83,6 @@ class NodeGroup(Construct):
             http_put_response_hop_limit=1,
             block_devices=[ec2.BlockDevice(device_name=ROOT_DEVICE, volume=_root_volume(group.disk))],
         )
-
-
-def describe(cluster: Cluster, group: Group, *, storage: Storage) -> NodeDescription:
-    """What every node of the group is told."""
-    return NodeDescription(
-        cluster=cluster.name,
-        domain=cluster.domain,
-        group=group.name,
-        roles=tuple(sorted(group.roles)),
-        consul_servers=cluster.consul_servers,
-        network_cidr=cluster.network.cidr,
-        storage=storage,
-        identity=names.identity_parameter(cluster.name) if group.has_quorum_role else "",
-    )
 
 
 def image_parameter(instance_type: ec2.InstanceType) -> str:

@@ -35,7 +35,8 @@ class RegistryStack(cdk.Stack):
             self,
             "BucketName",
             value=self.bucket.bucket_name,
-            description="Holds every image of the registry. It stays when this stack is deleted.",
+            description="Holds every image of the registry. It stays when this stack is deleted; under "
+            "registry.bucket in servers.yml the next cluster takes it in",
         )
 
 

@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         with _written(options.ready_file, json.dumps(ready) + "\n"):
             sys.stdout.write(f"ready {server.url}\n")
             sys.stdout.flush()
-            stop.wait()
+            with _ground(options.ground):
+                stop.wait()
         server.stop()
     return 0
 
@@ -54,8 +55,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--pid-file", type=Path, help="written at once, removed at the end")
     parser.add_argument("--ready-file", type=Path, help="JSON, appears when requests are answered")
+    parser.add_argument("--ground", type=Path, help="JSON, of the cluster whose instances get machines here")
     parser.add_argument("--verbose", action="store_true", help="log more to stderr")
     return parser
+
+
+@contextlib.contextmanager
+def _ground(path: Path | None) -> Iterator[None]:
+    """Inside, every instance has its machine, and functions run."""
+    if path is None:
+        yield
+        return
+    # They import moto, which is not there before the start.
+    from rehearsal.aws import functions, instances, looking
+    from rehearsal.machines import Machines
+    from rehearsal.runtime.pool import Pool
+
+    machines, pool = Machines(path, looking.cluster_instances), Pool(path)
+    functions.runner, instances.read_console = pool, machines.console
+    instances.observers.append(machines.tell)
+    machines.start()
+    yield
+    machines.stop()
+    pool.close()
 
 
 def _stop_event() -> threading.Event:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import cloudformation_backends
 from moto.core.common_models import CloudFormationModel
+from moto.s3.exceptions import BucketAlreadyExists
 from moto.s3.models import FakeBucket, s3_backends
 from moto.utilities.utils import get_partition
 
@@ -17,15 +20,32 @@ def extend() -> None:
     _heed_only_unconditional_statements()
 
 
+def without_stack(account: str, name: Any) -> Any:
+    """The bucket of that name, where there is one and no stack of the account has it; or None."""
+    bucket = s3_backends[account]["aws"].buckets.get(name) if isinstance(name, str) else None
+    stacks = (
+        stack for backend in cloudformation_backends[account].values() for stack in backend.stacks.values()
+    )
+    if any(bucket is each for stack in stacks for each in stack.resource_map._parsed_resources.values()):
+        return None
+    return bucket
+
+
 def _configure_buckets() -> None:
-    """CloudFormation sets versioning, public access block and lifecycle; bare moto drops the three."""
+    """CloudFormation sets versioning, public access block and lifecycle; bare moto drops the three.
+
+    And it says of a bucket that is there already what people look for; bare moto what S3 says.
+    """
     create = FakeBucket.create_from_cloudformation_json.__func__
     update = FakeBucket.update_from_cloudformation_json.__func__
 
     def create_from_cloudformation_json(
         cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
     ) -> Any:
-        bucket = create(cls, resource_name, cloudformation_json, account_id, region_name, **more)
+        try:
+            bucket = create(cls, resource_name, cloudformation_json, account_id, region_name, **more)
+        except BucketAlreadyExists as exc:
+            raise ValidationError(message=f"{resource_name} already exists") from exc
         return _configured(bucket, cloudformation_json["Properties"], account_id, region_name)
 
     def update_from_cloudformation_json(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from moto.cloudformation.exceptions import CloudFormationError
 from moto.cloudformation.models import CloudFormationBackend
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult, EmptyResult
 
+from rehearsal.aws import buckets
 from rehearsal.aws.stacks import create
+
+create_request: Final = CloudFormationResponse.create_change_set
 
 
 def extend() -> None:
+    CloudFormationResponse.create_change_set = _create_request
     CloudFormationBackend.execute_change_set = _execute
     CloudFormationResponse.describe_change_set = _describe_request
     CloudFormationResponse.delete_change_set = _delete_request
@@ -28,10 +32,49 @@ def _execute(self: Any, change_set_name: str, stack_name: str | None = None) -> 
         stack._parse_template()
         stack.resource_map = stack._create_resource_map()
         stack.output_map = stack._create_output_map()
+        _adopt(change_set, stack)
         create(self, stack)
     else:
+        _adopt(change_set, stack)
         stack.update(change_set.template, change_set.role_arn, change_set.parameters, change_set.tags)
     change_set.execution_status = "EXECUTE_COMPLETE"
+
+
+def _create_request(self: Any) -> Any:
+    """Bare moto does not know ImportExistingResources, which `cdk deploy` has a flag for."""
+    answer = create_request(self)
+    change_set = self.cloudformation_backend.change_sets[answer.result["Id"]]
+    change_set.imports = self._get_bool_param("ImportExistingResources", False)
+    for change in change_set.changes if change_set.imports else ():
+        if _found(change_set.stack, change.logical_resource_id, change_set.template_dict):
+            change.action = "Import"
+    return answer
+
+
+def _adopt(change_set: Any, stack: Any) -> None:
+    """Resources that are there already become the stack's as they are; they keep what is in them."""
+    if not change_set.imports:
+        return
+    resources = stack.resource_map._parsed_resources
+    for name, text in change_set.template_dict["Resources"].items():
+        found = _found(stack, name, change_set.template_dict)
+        if found is not None:
+            found.cf_resource_type, found.logical_resource_id = text["Type"], name
+            resources[name] = found
+
+
+def _found(stack: Any, name: str, template: dict[str, Any]) -> Any:
+    """What a resource of the template could be from the start: only buckets are looked for.
+
+    It takes a name of its own and a deletion policy, here Retain; and no stack may have it.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import.html
+    """
+    text = template["Resources"][name]
+    if name in stack.resource_map._parsed_resources or text.get("DeletionPolicy") != "Retain":
+        return None
+    if text["Type"] != "AWS::S3::Bucket":
+        return None
+    return buckets.without_stack(stack.account_id, text.get("Properties", {}).get("BucketName"))
 
 
 class ChangeSetNotFound(CloudFormationError):  # type: ignore[misc]

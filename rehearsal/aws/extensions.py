@@ -13,13 +13,22 @@ def apply() -> None:
     preload.load()
     # They import moto, so they can only be imported once its settings are made.
     from rehearsal.aws import (
+        activities,
         addresses,
+        authorization,
         buckets,
+        capacity,
         change_sets,
+        function_logs,
+        functions,
         groups,
+        hooks,
         images,
+        instances,
         parameters,
         parsing,
+        queues,
+        rules,
         security_groups,
         stacks,
     )
@@ -28,11 +37,20 @@ def apply() -> None:
         parsing,
         stacks,
         change_sets,
+        instances,
         groups,
+        capacity,
+        hooks,
+        activities,
         images,
         parameters,
         addresses,
         buckets,
         security_groups,
+        rules,
+        queues,
+        function_logs,
+        functions,
+        authorization,
     ):
         module.extend()

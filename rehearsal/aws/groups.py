@@ -1,29 +1,35 @@
-"""Auto Scaling groups: where and how their instances start, and how a group changes."""
+"""Auto Scaling groups: where and how their instances start."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import Any, Final
 
-from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState, make_int
+from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
 from moto.ssm import ssm_backends
 
-log: Final = logging.getLogger("rehearsal.aws")
+from rehearsal.aws.lifecycle import TERMINATING_STATES, State
 
 launch_by_configuration: Final = FakeAutoScalingGroup.replace_autoscaling_group_instances
-replace_group: Final = FakeAutoScalingGroup.update_from_cloudformation_json.__func__
 
 TAG_VERSION: Final = "aws:ec2launchtemplate:version"
 
 
 def extend() -> None:
     FakeAutoScalingGroup.replace_autoscaling_group_instances = _launch
-    FakeAutoScalingGroup.set_desired_capacity = _set_desired_capacity
-    FakeAutoScalingGroup.update_from_cloudformation_json = classmethod(_update_in_place)
     # moto sets it only without a mixed instances policy, and describes it always.
     FakeAutoScalingGroup.provided_launch_template_version = None
     InstanceState.launch_template = property(_launch_template_of_instance)
+
+
+def launch(group: Any, count: int) -> list[Any]:
+    """So many more instances, none of them in service yet."""
+    before = set(group.instance_states)
+    group.replace_autoscaling_group_instances(count, group.get_propagated_tags())
+    made = [state for state in group.instance_states if state not in before]
+    for state in made:
+        state.lifecycle_state = State.PENDING.value
+    return made
 
 
 def _launch(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> None:
@@ -65,11 +71,13 @@ def _launch_one(group: Any, tags: dict[str, str]) -> Any:
     instance = reservation.instances[0]
     _associate_profile(group.ec2_backend, instance.id, data.get("IamInstanceProfile", {}))
     instance.autoscaling_group = group
-    return InstanceState(instance, protected_from_scale_in=group.new_instances_protected_from_scale_in)
+    protected = group.new_instances_protected_from_scale_in
+    return InstanceState(instance, State.PENDING.value, protected_from_scale_in=protected)
 
 
 def _least_used_subnet(group: Any) -> str:
-    used = Counter(state.instance.subnet_id for state in group.active_instances())
+    staying = [each for each in group.instance_states if each.lifecycle_state not in TERMINATING_STATES]
+    used = Counter(state.instance.subnet_id for state in staying if state.health_status == "Healthy")
     subnets: list[str] = group.vpc_zone_identifier.split(",")
     return min(subnets, key=lambda subnet: used[subnet])
 
@@ -109,66 +117,10 @@ def _launch_template_of_instance(self: Any) -> dict[str, str] | None:
     template = self.auto_scaling_group.ec2_launch_template
     if template is None:
         return None
-    tags = {tag["key"]: tag["value"] for tag in self.instance.get_tags()}
+    # Not `get_tags`: it looks through the tags of everything.
+    tags = self.instance.ec2_backend.tags.get(self.instance_id, {})
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
         "Version": tags.get(TAG_VERSION, str(template.default_version_number)),
     }
-
-
-def _set_desired_capacity(self: Any, new_capacity: int | None) -> None:
-    """Without a desired capacity a group starts at its minimum. Scaling in keeps the zones balanced."""
-    self.desired_capacity = self.min_size if new_capacity is None else new_capacity
-    missing = (self.desired_capacity or 0) - len(self.active_instances())
-    if missing > 0:
-        self.replace_autoscaling_group_instances(missing, self.get_propagated_tags())
-    elif missing < 0:
-        _scale_in(self, -missing)
-    if self.name in self.autoscaling_backend.autoscaling_groups:
-        self.autoscaling_backend.update_attached_elbs(self.name)
-        self.autoscaling_backend.update_attached_target_groups(self.name)
-
-
-def _scale_in(group: Any, count: int) -> None:
-    victims: list[Any] = []
-    for _ in range(count):
-        left = [state for state in group.instance_states if state not in victims]
-        used = Counter(state.availability_zone for state in left)
-        candidates = [state for state in left if not state.protected_from_scale_in]
-        if candidates:  # the fullest zone's oldest: states stand in order of their launch
-            victims.append(max(candidates, key=lambda state: used[state.availability_zone]))
-    group.instance_states = [state for state in group.instance_states if state not in victims]
-    if victims:
-        group.ec2_backend.terminate_instances([state.instance_id for state in victims])
-
-
-def _update_in_place(
-    cls: Any,
-    original_resource: Any,
-    new_resource_name: str,
-    cloudformation_json: dict[str, Any],
-    account_id: str,
-    region_name: str,
-) -> Any:
-    """AWS changes a group where it stands; bare moto deletes it with all its instances and makes another."""
-    group, properties = original_resource, cloudformation_json["Properties"]
-    if properties.get("AutoScalingGroupName", group.name) != group.name:
-        return replace_group(
-            cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-        )
-    group.tags = properties.get("Tags", [])
-    group.update(
-        availability_zones=properties.get("AvailabilityZones", []),
-        desired_capacity=make_int(properties.get("DesiredCapacity")),
-        max_size=make_int(properties.get("MaxSize")),
-        min_size=make_int(properties.get("MinSize")),
-        launch_config_name=properties.get("LaunchConfigurationName"),
-        launch_template=properties.get("LaunchTemplate", {}),
-        vpc_zone_identifier=",".join(properties.get("VPCZoneIdentifier", [])) or None,
-        health_check_period=make_int(properties.get("HealthCheckGracePeriod")),
-        health_check_type=properties.get("HealthCheckType"),
-        new_instances_protected_from_scale_in=properties.get("NewInstancesProtectedFromScaleIn"),
-        mixed_instances_policy=properties.get("MixedInstancesPolicy"),
-    )
-    return group

@@ -14,8 +14,6 @@ NOTHING_ON_AWS_EITHER: Final = frozenset({"AWS::CDK::Metadata"})
 IGNORED_ATTRIBUTES: Final = ("CreationPolicy", "UpdatePolicy")
 IGNORED_PROPERTIES: Final = {
     "AWS::AutoScaling::AutoScalingGroup": (
-        "LifecycleHookSpecificationList",
-        "InstanceMaintenancePolicy",
         "NotificationConfigurations",
         "CapacityRebalance",
     ),
@@ -27,8 +25,6 @@ WITHOUT_EFFECT: Final = {
     "AWS::EC2::SecurityGroupEgress": "no traffic is filtered",
     "AWS::EC2::SecurityGroupIngress": "no traffic is filtered",
     "AWS::EC2::VPCEndpoint": "nodes reach the AWS APIs at the rehearsal's own address",
-    "AWS::IAM::ManagedPolicy": "every signed request is allowed",
-    "AWS::IAM::Policy": "every signed request is allowed",
     "AWS::KMS::Key": "nothing is encrypted",
     "AWS::S3::BucketPolicy": "statements with conditions are not evaluated",
 }

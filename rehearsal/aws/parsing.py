@@ -15,6 +15,9 @@ from rehearsal.aws.errors import ResourceFailed
 
 log: Final = logging.getLogger("rehearsal.aws")
 
+REPLACED: Final = frozenset({"AWS::Lambda::LayerVersion"})
+"""Types whose change makes another resource: a Ref to one gives something new, too."""
+
 
 def extend() -> None:
     _resolve_functions()
@@ -185,15 +188,32 @@ def _update_what_depends() -> None:
 def _with_dependents(changed: list[str], resources: dict[str, Any], old: dict[str, Any]) -> list[str]:
     found = list(changed)
     for name in found:  # grows while it is walked
-        users = (user for user, text in resources.items() if name in _attributes_read(text))
+        is_replaced = resources[name]["Type"] in REPLACED
+        users = (user for user, text in resources.items() if name in _read(text, references=is_replaced))
         found += [user for user in users if user in old and user not in found]
-    uses = {name: set(_attributes_read(resources[name])) for name in found}
+    uses = {
+        name: set(_attributes_read(resources[name])) | set(_references(resources[name])) for name in found
+    }
     ordered: list[str] = []
     while uses:
         free = [name for name, used in uses.items() if not (used - {name}) & uses.keys()] or list(uses)
         ordered += free
         uses = {name: used for name, used in uses.items() if name not in free}
     return ordered
+
+
+def _read(text: Any, *, references: bool) -> list[str]:
+    return _attributes_read(text) + (_references(text) if references else [])
+
+
+def _references(text: Any) -> list[str]:
+    """Logical ids that the text refers to."""
+    if isinstance(text, dict):
+        own = [text["Ref"]] if isinstance(text.get("Ref"), str) else []
+        return own + [name for value in text.values() for name in _references(value)]
+    if isinstance(text, list):
+        return [name for value in text for name in _references(value)]
+    return []
 
 
 def _attributes_read(text: Any) -> list[str]:

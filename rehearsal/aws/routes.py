@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import urllib.parse
 from collections.abc import Iterable
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from rehearsal.aws import not_rehearsed
+from rehearsal.aws import faults, journal, not_rehearsed
 from rehearsal.aws.errors import reason
+from rehearsal.aws.faults import Fault
 from rehearsal.aws.metadata import MetadataService
 
 log: Final = logging.getLogger("rehearsal.aws")
@@ -20,6 +22,10 @@ METADATA_PATHS: Final = ("/latest/api/", "/latest/meta-data", "/latest/dynamic",
 """At the root, as on EC2: aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT."""
 READY_PATH: Final = "/swarmer/ready"
 NOT_REHEARSED_PATH: Final = "/swarmer/not-rehearsed"
+EVENTS_PATH: Final = "/swarmer/events"
+"""`?after=NUMBER&wait=SECONDS`: the journal's entries since, as soon as there are any."""
+WAIT_MAX_S: Final = 60.0
+FAULTS_PATH: Final = "/swarmer/faults"
 
 
 class Application:
@@ -36,6 +42,10 @@ class Application:
         if path == NOT_REHEARSED_PATH:
             listing = json.dumps(not_rehearsed.listing(), indent=1)
             return _answer(start_response, "200 OK", listing, "application/json")
+        if path == EVENTS_PATH:
+            return _answer(start_response, "200 OK", json.dumps(_events(environ)), "application/json")
+        if path == FAULTS_PATH:
+            return _fault(environ, start_response)
         return self._aws(environ, start_response)
 
     def _imds(self, environ: dict[str, Any], path: str, start_response: Any) -> Iterable[bytes]:
@@ -51,6 +61,24 @@ class Application:
             log.exception("%s is not rehearsed", asked)
             return _refuse(environ, start_response, f"not rehearsed: {reason(exc)}")
         return answer
+
+
+def _events(environ: dict[str, Any]) -> list[dict[str, Any]]:
+    asked = dict(urllib.parse.parse_qsl(environ.get("QUERY_STRING", "")))
+    after, wait_s = int(asked.get("after", 0)), float(asked.get("wait", 0))
+    return journal.wait(after, min(wait_s, WAIT_MAX_S)) if wait_s else journal.entries(after)
+
+
+def _fault(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    if environ["REQUEST_METHOD"] == "DELETE":
+        faults.active.clear()
+        return _answer(start_response, "200 OK", "{}", "application/json")
+    try:
+        said = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        faults.active.add(Fault(**said))
+    except (ValueError, TypeError) as exc:
+        return _answer(start_response, "400 Bad Request", json.dumps({"error": str(exc)}), "application/json")
+    return _answer(start_response, "200 OK", "{}", "application/json")
 
 
 def _refuse(environ: dict[str, Any], start_response: Any, message: str) -> Iterable[bytes]:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rehearsal.aws import extensions
+from rehearsal.aws.background import Background
 from rehearsal.aws.listening import Address, bind
 
 
@@ -20,8 +21,13 @@ class Server:
         boto3.client("ec2", endpoint_url=server.url, …)
     """
 
-    def __init__(self, listen: Sequence[str | Address] = ("127.0.0.1:0",)) -> None:
-        """Binds the addresses. Port 0: a free one. Raises ListenError."""
+    def __init__(
+        self, listen: Sequence[str | Address] = ("127.0.0.1:0",), *, background: bool = True
+    ) -> None:
+        """Binds the addresses. Port 0: a free one. Raises ListenError.
+
+        Without `background` nothing happens by itself: a test calls `background.tick()`.
+        """
         wanted = [address if isinstance(address, Address) else Address.parse(address) for address in listen]
         with contextlib.ExitStack() as undo:
             self._sockets: list[socket.socket] = []
@@ -31,6 +37,7 @@ class Server:
         self.addresses = [Address(*bound.getsockname()[:2]) for bound in self._sockets]
         self._servers: list[Any] = []
         self._threads: list[threading.Thread] = []
+        self._background = Background() if background else None
 
     @property
     def url(self) -> str:
@@ -48,8 +55,12 @@ class Server:
             thread.start()
             self._servers.append(server)
             self._threads.append(thread)
+        if self._background:
+            self._background.start()
 
     def stop(self) -> None:
+        if self._background:
+            self._background.stop()
         for server in self._servers:
             server.shutdown()
             server.server_close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any, Final
 
 from moto.cloudformation import models
@@ -11,12 +12,13 @@ from moto.cloudformation.models import CloudFormationBackend, Event, Stack
 from moto.cloudformation.parsing import ResourceMap
 from moto.core.exceptions import ServiceException
 
+from rehearsal.aws import removal
 from rehearsal.aws.errors import ResourceFailed, reason
 
 log: Final = logging.getLogger("rehearsal.aws")
 
 create_resources: Final = Stack.create_resources
-update_resources: Final = Stack.update
+update_resources: Final = ResourceMap.update
 resolve_parameters: Final = CloudFormationBackend._resolve_update_parameters
 
 
@@ -26,6 +28,8 @@ def extend() -> None:
     Stack.delete = _delete
     CloudFormationBackend.create_stack = _create_stack
     CloudFormationBackend.update_stack = _update_stack
+    CloudFormationBackend.delete_stack = _delete_stack
+    ResourceMap.update = _update_resources
     CloudFormationBackend._resolve_update_parameters = _resolve_update_parameters
 
 
@@ -70,10 +74,8 @@ def _create_or_roll_back(self: Any) -> None:
         _report(self, exc, "CREATE_FAILED")
         self.status = "ROLLBACK_IN_PROGRESS"
         self._add_stack_event(self.status, resource_status_reason=_summary("create", exc))
-        _delete_resources(self)
         _withdraw_exports(self)
-        self.status = "ROLLBACK_COMPLETE"
-        self._add_stack_event(self.status)
+        _remove_all(self, "ROLLBACK_COMPLETE", retain=frozenset({"Retain"}))
 
 
 def _update_stack(
@@ -81,9 +83,9 @@ def _update_stack(
 ) -> Any:
     """AWS refuses an update that changes nothing; bare moto goes through all of it."""
     stack = self.get_stack(name)
-    if stack.status == "ROLLBACK_COMPLETE":
+    if stack.status == "ROLLBACK_COMPLETE" or stack.status.endswith("_IN_PROGRESS"):
         raise ValidationError(
-            message=f"Stack:{stack.stack_id} is in ROLLBACK_COMPLETE state and can not be updated."
+            message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
         )
     values = self._resolve_update_parameters(instance=stack, incoming_params=parameters)
     if _is_unchanged(stack, template, values, tags):
@@ -113,28 +115,60 @@ def _update_or_roll_back(
 ) -> None:
     """AWS brings the old template back when an update fails; bare moto answers 500 and stops half-way."""
     old_template, old_parameters = self.template, self.parameters
+    self._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
     try:
-        update_resources(self, template, role_arn, parameters=parameters, tags=tags)
+        before = _take(self, template, parameters or {})
         _export(self)
     except Exception as exc:
         _report(self, exc, "UPDATE_FAILED")
         self._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=_summary("update", exc))
         _bring_back(self, old_template, old_parameters)
+        return
+    self.role_arn, self.parameters = role_arn, parameters or old_parameters
+    self.tags = self.tags if tags is None else tags
+    _clean_up(self, before, "UPDATE_COMPLETE")
+
+
+def _take(stack: Any, template: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Make and change what this template says; the texts of the resources that there were before."""
+    before: dict[str, Any] = stack.resource_map._resource_json_map
+    stack.template = template
+    stack._parse_template()
+    stack.resource_map.update(stack.template_dict, parameters)
+    stack.output_map = stack._create_output_map()
+    return before
+
+
+def _update_resources(self: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
+    """AWS removes last, when nothing can fail any more; bare moto first. Here the caller does."""
+    wanted = template["Resources"]
+    self._resource_json_map = {name: text for name, text in self._resource_json_map.items() if name in wanted}
+    update_resources(self, template, parameters)
+
+
+def _clean_up(stack: Any, before: dict[str, Any], status: str) -> None:
+    """Remove what is not wanted any longer: the stack has its new status when that is gone."""
+    wanted = stack.resource_map._resource_json_map
+    gone = {name: text for name, text in before.items() if name not in wanted}
+    if gone:
+        stack.status = f"{status}_CLEANUP_IN_PROGRESS"
+        stack._add_stack_event(stack.status)
+    _remove(stack, gone, status, retain=removal.RETAIN)
 
 
 def _bring_back(stack: Any, template: str, parameters: dict[str, Any]) -> None:
-    stack.template, stack.parameters = template, parameters
-    stack.status = "UPDATE_ROLLBACK_COMPLETE"
     try:
-        stack._parse_template()
         # An empty dictionary would leave the failed update's parameters in force.
         stack.resource_map.input_parameters = parameters
-        stack.resource_map.update(stack.template_dict, parameters)
-        stack.output_map = stack._create_output_map()
+        before = stack.template_dict["Resources"]
+        _take(stack, template, parameters)
     except Exception:
         log.exception("stack %s: its old template could not be brought back", stack.name)
         stack.status = "UPDATE_ROLLBACK_FAILED"
-    stack._add_stack_event(stack.status)
+        stack._add_stack_event(stack.status)
+        return
+    stack.parameters = parameters
+    _clean_up(stack, before, "UPDATE_ROLLBACK_COMPLETE")
 
 
 def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[dict[str, str]]) -> Any:
@@ -147,31 +181,48 @@ def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[d
     return resolve_parameters(self, instance, known)
 
 
+def _delete_stack(self: Any, name_or_stack_id: str) -> None:
+    """By id or name; of one that is not there nothing is said."""
+    for stack in [each for each in self.stacks.values() if name_or_stack_id in (each.stack_id, each.name)]:
+        if stack.status != "DELETE_IN_PROGRESS":
+            stack.delete()
+
+
 def _delete(self: Any) -> None:
-    """As on AWS in reverse order of creation; what moto cannot delete is logged and left behind.
-
-    Its exports are withdrawn by moto, right after this.
-    """
-    self._add_stack_event("DELETE_IN_PROGRESS", resource_status_reason="User Initiated")
-    _delete_resources(self)
-    self.status = "DELETE_COMPLETE"
-    self._add_stack_event(self.status)
+    """As on AWS in reverse order of creation; what moto cannot delete is logged and left behind."""
+    self.status = "DELETE_IN_PROGRESS"
+    self._add_stack_event(self.status, resource_status_reason="User Initiated")
+    _remove_all(self, "DELETE_COMPLETE", retain=removal.RETAIN)
 
 
-def _delete_resources(stack: Any) -> None:
+def _remove_all(stack: Any, status: str, *, retain: frozenset[str]) -> None:
     """Nothing may refer to a resource afterwards: moto makes what is looked up and not there."""
-    resources = stack.resource_map
-    for name in reversed(list(resources._parsed_resources)):
-        text = resources._resource_json_map.get(name)
-        if text is None or text.get("DeletionPolicy") == "Retain":
-            continue
-        try:
-            resources._delete_resource(resources._parsed_resources[name], text)
-        except Exception as exc:
-            log.info("stack %s: %s is left behind: %s", stack.name, name, reason(exc))
-    resources._resource_json_map = {}
+    texts = stack.resource_map._resource_json_map
+    stack.resource_map._resource_json_map = {}
     stack.output_map._output_json_map = {}
     stack.output_map._parsed_outputs = {}
+    _remove(stack, texts, status, retain=retain)
+
+
+def _remove(stack: Any, texts: dict[str, Any], status: str, *, retain: frozenset[str]) -> None:
+    """`retain`: deletion policies of what stays. The stack has its new status when all is gone."""
+    names = {name for name, text in texts.items() if text.get("DeletionPolicy") not in retain}
+    for name in texts.keys() - names:
+        stack.resource_map._parsed_resources.pop(name, None)
+    removal.remove(stack, names, texts, partial(_settle, stack, status))
+
+
+def _settle(stack: Any, status: str) -> None:
+    stack.status = status
+    stack._add_stack_event(status)
+    if status == "DELETE_COMPLETE":
+        _withdraw_exports(stack)
+        backend = models.cloudformation_backends[stack.account_id][stack.region_name]
+        backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
+        # The next stack of this name has none of its change sets; bare moto keeps them.
+        for identifier, change_set in list(backend.change_sets.items()):
+            if change_set.stack is stack:
+                del backend.change_sets[identifier]
 
 
 def _export(stack: Any) -> None:

@@ -1,10 +1,11 @@
-"""The AWS APIs that a node needs. Every failure is one `Unavailable`."""
+"""The AWS APIs that a node needs, and how every module here calls AWS. Every failure is one `Unavailable`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import boto3
 import botocore.exceptions
@@ -21,8 +22,15 @@ class Unavailable(Exception):
 SETTINGS: Final = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 
 
+@cache
+def client(service: str) -> Any:
+    """A client of a service in the environment's own region, made once in a process."""
+    return boto3.client(service, config=SETTINGS)
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Every failure of botocore becomes `Unavailable`."""
     try:
         yield
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
@@ -31,14 +39,14 @@ def _translated() -> Iterator[None]:
 
 def parameter(name: str, region: str) -> str:
     """Value of an SSM parameter."""
-    with _translated():
+    with translated():
         ssm = boto3.client("ssm", region_name=region, config=SETTINGS)
         return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
 
 
 def put_parameter(name: str, value: str, region: str) -> None:
     """Overwrite the value of an SSM parameter that exists."""
-    with _translated():
+    with translated():
         ssm = boto3.client("ssm", region_name=region, config=SETTINGS)
         ssm.put_parameter(Name=name, Value=value, Overwrite=True)
 
@@ -49,7 +57,7 @@ def peer_addresses(cluster: str, region: str) -> list[str]:
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [cluster]},
         {"Name": "instance-state-name", "Values": ["pending", "running"]},
     ]
-    with _translated():
+    with translated():
         ec2 = boto3.client("ec2", region_name=region, config=SETTINGS)
         pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
         found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]

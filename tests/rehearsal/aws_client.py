@@ -13,6 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import WaiterError
 
+from rehearsal.aws import background, clock, faults, journal
 from rehearsal.aws.server import Server
 
 
@@ -66,6 +67,11 @@ class Aws:
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
+    def pass_time(self, seconds: float = 0) -> None:
+        """Let time pass, and everything happen that is due by then."""
+        clock.move(seconds)
+        background.tick()
+
     def group(self, name: str) -> dict[str, Any]:
         """An Auto Scaling group."""
         found = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
@@ -84,11 +90,15 @@ class Aws:
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[Server]:
-    with Server(["127.0.0.1:0"]) as server:
+    """Time stands still there, but for `pass_time`."""
+    with Server(["127.0.0.1:0"], background=False) as server:
         yield server
 
 
 @pytest.fixture
 def aws(aws_server: Server) -> Iterator[Aws]:
     yield Aws(aws_server)
+    clock.reset()
+    journal.clear()
+    faults.active.clear()
     urllib.request.urlopen(f"{aws_server.url}/moto-api/reset", data=b"").close()

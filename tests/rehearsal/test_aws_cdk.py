@@ -17,7 +17,7 @@ from tests.rehearsal.aws_client import Aws
 ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules/.bin/cdk"
 ACCOUNT = "123456789012"
-STACKS = ("swarmer-network", "swarmer-registry", "swarmer-cluster")
+STACKS = ("swarmer-network", "swarmer-registry", "swarmer-healing", "swarmer-cluster")
 
 
 @pytest.fixture(scope="module", autouse=True)

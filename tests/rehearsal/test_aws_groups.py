@@ -70,6 +70,7 @@ def test_next_launch_uses_the_changed_launch_template(aws: Aws) -> None:
     victim = aws.instances("t-core")[0]["InstanceId"]
     before = {each["InstanceId"] for each in aws.instances("t-core")}
     aws.client("ec2").terminate_instances(InstanceIds=[victim])
+    aws.pass_time()
     new = next(each for each in aws.group("t-core")["Instances"] if each["InstanceId"] not in before)
     assert new["LaunchTemplate"]["Version"] == "2"
     attribute = aws.client("ec2").describe_instance_attribute(
@@ -107,6 +108,7 @@ def test_terminated_instance_is_replaced_in_its_zone(aws: Aws) -> None:
     aws.create("t", cluster(MinSize="3", MaxSize="3"))
     victim = aws.instances("t-core")[1]
     aws.client("ec2").terminate_instances(InstanceIds=[victim["InstanceId"]])
+    aws.pass_time()
     assert len({each["SubnetId"] for each in aws.instances("t-core")}) == 3
 
 
@@ -119,6 +121,7 @@ def test_addresses_are_usable_unique_and_never_given_out_twice(aws: Aws) -> None
         seen |= addresses
         victim = aws.instances("t-core")[0]["InstanceId"]
         aws.client("ec2").terminate_instances(InstanceIds=[victim])
+        aws.pass_time()
     seen |= {each["PrivateIpAddress"] for each in aws.instances("t-core")}
     assert len(seen) == 9
     assert all(4 <= int(ipaddress.ip_address(each)) % 16 <= 14 for each in seen)

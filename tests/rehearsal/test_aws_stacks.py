@@ -105,7 +105,9 @@ def test_importing_stack_sees_an_export_that_an_update_added(aws: Aws) -> None:
 
 def test_export_of_another_stack_cannot_be_taken(aws: Aws) -> None:
     aws.create("t", cluster())
-    second = aws.create("u", cluster(cidr="127.43"))
+    template = cluster(cidr="127.43")
+    template["Resources"]["Group"]["Properties"]["AutoScalingGroupName"] = "u-core"
+    second = aws.create("u", template)
     assert second["StackStatus"] == "ROLLBACK_COMPLETE"
     assert "t-core:Group is already exported" in aws.events("u", "CREATE_FAILED")[0]["ResourceStatusReason"]
 

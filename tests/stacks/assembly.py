@@ -39,6 +39,12 @@ class Assembly:
             if resource["Type"] == kind
         }
 
+    @property
+    def node_software(self) -> Path:
+        """The staged asset that nodes fetch."""
+        (found,) = (path for path in self.directory.glob("asset.*") if (path / "node").is_dir())
+        return found
+
     def launch_template_data(self, group: str) -> Resource:
         data: Resource = self._of_group("AWS::EC2::LaunchTemplate", group)["LaunchTemplateData"]
         return data

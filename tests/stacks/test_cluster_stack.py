@@ -156,7 +156,6 @@ def test_only_quorum_nodes_may_remember_the_identity_of_this_cluster(assembly: A
 
 
 def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) -> None:
-    (staged,) = assembly.directory.glob("asset.*")
     for group in assembly.cluster.groups:
         found = {it["Sid"]: it for it in assembly.statements_of(group.name)}
         assert found["FindPeers"]["Action"] == "ec2:DescribeInstances"
@@ -165,7 +164,7 @@ def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) ->
             "ssmmessages",
         }
         assert found["FetchNodeSoftware"]["Action"] == "s3:GetObject"
-        key = f"/{staged.name.removeprefix('asset.')}.zip"
+        key = f"/{assembly.node_software.name.removeprefix('asset.')}.zip"
         assert joined(found["FetchNodeSoftware"]["Resource"]).endswith(key)
 
 
@@ -206,3 +205,17 @@ def test_user_data_holds_no_secret(assembly: Assembly) -> None:
     for group in assembly.cluster.groups:
         text = json.dumps(assembly.launch_template_data(group.name)["UserData"]).lower()
         assert not [word for word in ("token", "password", "secretsmanager", "aws_secret") if word in text]
+
+
+def test_hooks_stand_in_the_group_itself_so_that_the_first_instances_wait_too(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        launch, terminate = assembly.auto_scaling_group(group.name)["LifecycleHookSpecificationList"]
+        assert launch["LifecycleHookName"] == names.HOOK_LAUNCH
+        assert launch["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
+        assert launch["DefaultResult"] == "ABANDON"
+        # The function gives a node up, and says why; the hook's own end is for when there is no function.
+        assert launch["HeartbeatTimeout"] > assembly.cluster.healing.boot_deadline
+        assert terminate["LifecycleHookName"] == names.HOOK_TERMINATE
+        assert terminate["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
+        assert terminate["DefaultResult"] == "CONTINUE"
+        assert terminate["HeartbeatTimeout"] == 300

@@ -11,7 +11,8 @@ import pytest
 from stacks import app as stacks
 from stacks.network import NetworkStack
 from swarmer.core import names, network_plan
-from swarmer.core.cluster import Cluster, Egress, Group, Network, Role
+from swarmer.core.cluster import Cluster, Group, Role
+from swarmer.core.sections import Egress, Network
 from tests.stacks.assembly import Assembly
 
 Rule = tuple[str, str, int | None, int | None]
@@ -92,7 +93,9 @@ def test_images_come_from_s3_without_the_nat_gateway(assembly: Assembly) -> None
 
 def test_rejected_traffic_is_kept_for_a_bounded_time(assembly: Assembly) -> None:
     (flow_log,) = assembly.of_type("AWS::EC2::FlowLog").values()
-    (log_group,) = assembly.of_type("AWS::Logs::LogGroup").values()
+    (log_group,) = (
+        it for name, it in assembly.of_type("AWS::Logs::LogGroup").items() if name.startswith("FlowLogs")
+    )
     assert flow_log["TrafficType"] == "REJECT"
     assert log_group["RetentionInDays"] == 30
 

@@ -1,0 +1,1 @@
+"""Function: termination hooks: sees nodes out."""

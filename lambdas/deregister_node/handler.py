@@ -1,0 +1,74 @@
+"""Termination hooks: a node leaves in order, whatever state it is in, and its hook is always answered."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.deregister_node.environment import Environment
+from lambdas.shared import departures, messages
+from lambdas.shared.departures import Leaver
+from lambdas.shared.environment import read
+from lambdas.shared.messages import Later
+from lambdas.shared.sight import Sight
+from lambdas.shared.telemetry import count, metrics, tell, tracer
+from swarmer.adapters import auto_scaling
+from swarmer.core import names
+from swarmer.core.healing import departure, events, pacing
+from swarmer.core.healing.events import Lifecycle
+from swarmer.core.healing.measures import Measure
+from swarmer.core.healing.steps import Finish, Wait
+from swarmer.core.healing.world import DEPARTING, Group
+
+
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """A batch of SQS messages, each with one event; names those that stay in the queue."""
+    environment = read(Environment)
+    metrics.set_default_dimensions(cluster=environment.cluster)
+    count(Measure.QUORUM_AT_RISK, 0)
+    sight = Sight(environment.cluster)
+    return messages.process(event, context, environment, lambda body: deregister(sight, body))
+
+
+def deregister(sight: Sight, body: str) -> None:
+    """One event. Raises Later while there is something to wait for."""
+    end = events.lifecycle(body, launches=False)
+    group = sight.group_called(end.asg)
+    if group is None:
+        tell("ignored: no group of this cluster", asg=end.asg, instance=end.instance_id)
+        return
+    name = names.node_name(group.name, end.instance_id)
+    member = group.members.get(end.instance_id)
+    instance = sight.instance(group, end.instance_id)
+    leaves = member is not None and member.lifecycle in DEPARTING
+    if not leaves and not instance.is_gone:
+        # An event that comes late: of an instance that went back into service, or left its group for good.
+        reason = f"its hook is closed: it is {member.lifecycle if member else 'in no group'}"
+        tell("ignored", node=name, reason=reason)
+        return
+    leaver = Leaver(name=name, roles=group.roles, is_gone=instance.is_gone, announced_s=end.at_s)
+    try:
+        outcome = departures.leave(sight, leaver)
+    except messages.UNAVAILABLE:
+        sight.forget_connections()
+        if time.time() - end.at_s < departure.LIMIT_S:
+            raise
+        outcome = Finish("nobody could be asked for so long", at_risk=True)
+    conclude(group, end, name, outcome)
+
+
+def conclude(group: Group, end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
+    """Hold the hook and come again, or answer it. Raises Later."""
+    if outcome.at_risk:
+        count(Measure.QUORUM_AT_RISK)
+    if isinstance(outcome, Wait):
+        held = auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
+        tell("waits", node=name, reason=outcome.reason, held=held, at_risk=outcome.at_risk)
+        raise Later(pacing.pause_s(time.time() - end.at_s), outcome.reason)
+    answered = auto_scaling.complete(group.asg, end.hook, end.instance_id, auto_scaling.CONTINUE)
+    count(Measure.DEPARTED, answered)
+    tell("departed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)

@@ -1,0 +1,1 @@
+"""Function: the registry's backstop."""

@@ -1,0 +1,1 @@
+"""Function: the sweep: what nobody announced."""

@@ -1,0 +1,72 @@
+"""The sweep: one look at everything, whatever and however many events asked for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.reconcile_cluster import sweep
+from lambdas.reconcile_cluster.environment import Environment
+from lambdas.shared import messages
+from lambdas.shared.environment import read
+from lambdas.shared.messages import Later
+from lambdas.shared.sight import Sight
+from lambdas.shared.telemetry import metrics, tell, tracer
+from swarmer.adapters import instances
+from swarmer.core import names
+from swarmer.core.healing import events
+from swarmer.core.healing.events import Changed, Malformed
+
+AGAIN_S: Final = 2
+PATIENCE_S: Final = 60
+"""After that an event's remains are the next schedule's."""
+
+
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """A batch of SQS messages, each with one event; names those that stay in the queue."""
+    environment = read(Environment)
+    metrics.set_default_dimensions(cluster=environment.cluster)
+    sight = Sight(environment.cluster)
+
+    @cache
+    def once() -> str:
+        """The sweep of this invocation: what is left to wait for. A failed one is tried by each message."""
+        told = changed_instances(record["body"] for record in event["Records"])
+        return sweep.sweep(sight, environment, frozenset(told), context.get_remaining_time_in_millis)
+
+    def reconcile(body: str) -> None:
+        happened = events.parse(body)
+        if isinstance(happened, Changed) and not concerns(sight, happened):
+            tell("ignored: not of this cluster", instance=happened.instance_id, what=happened.what)
+            return
+        waiting = once()
+        if waiting and time.time() - happened.at_s < PATIENCE_S:
+            raise Later(AGAIN_S, waiting)
+
+    return messages.process(event, context, environment, reconcile)
+
+
+def changed_instances(bodies: Iterable[str]) -> Iterator[str]:
+    """Those that the batch's events name: Consul and Swarm may see them well for some seconds yet."""
+    for body in bodies:
+        with suppress(Malformed):
+            happened = events.parse(body)
+            if isinstance(happened, Changed) and happened.instance_id:
+                yield happened.instance_id
+
+
+def concerns(sight: Sight, happened: Changed) -> bool:
+    """EC2 tells of every instance of the account. One that EC2 knows no more may have been ours."""
+    if happened.asg:
+        return happened.asg.startswith(names.group_prefix(sight.cluster))
+    if any(happened.instance_id in group.members for group in sight.groups):
+        return True
+    tags = instances.tags(happened.instance_id)
+    return tags is None or tags.get(names.TAG_CLUSTER) == sight.cluster

@@ -1,0 +1,1 @@
+"""Function: launch hooks: lets nodes in or gives them up."""

@@ -1,0 +1,44 @@
+"""Launch hooks: an instance is let in once the cluster sees it as a member in its role, or given up."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.register_node.environment import Environment
+from lambdas.shared import arrivals, messages
+from lambdas.shared.arrivals import Limits
+from lambdas.shared.environment import read
+from lambdas.shared.messages import Later
+from lambdas.shared.sight import Sight
+from lambdas.shared.telemetry import metrics, tell, tracer
+from swarmer.core.healing import arrival, events, pacing
+
+
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """A batch of SQS messages, each with one event; names those that stay in the queue."""
+    environment = read(Environment)
+    metrics.set_default_dimensions(cluster=environment.cluster)
+    sight = Sight(environment.cluster)
+    return messages.process(event, context, environment, lambda body: register(sight, environment, body))
+
+
+def register(sight: Sight, environment: Environment, body: str) -> None:
+    """One event. Raises Later while the node has time to get there."""
+    launch = events.lifecycle(body, launches=True)
+    group = sight.group_called(launch.asg)
+    if group is None:
+        tell("ignored: no group of this cluster", asg=launch.asg, instance=launch.instance_id)
+        return
+    limits = Limits(deadline_s=environment.boot_deadline_s, failed_boots=environment.failed_boots)
+    seen = arrivals.look(sight, group, launch.instance_id, launch.at_s, limits)
+    action = arrival.decide(seen)
+    if isinstance(action, arrival.Wait):
+        arrivals.hold(sight, group, launch.hook, seen, action)
+        tell("waits", node=seen.instance.name, reason=action.reason, held=action.holds)
+        raise Later(pacing.pause_s(time.time() - launch.at_s), action.reason)
+    arrivals.act(sight, group, launch.hook, seen, action)

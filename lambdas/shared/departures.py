@@ -1,0 +1,138 @@
+"""One node on its way out: look, decide, take one step, look again, until there is something to wait for."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from lambdas.shared.sight import Sight
+from lambdas.shared.telemetry import tell
+from swarmer.adapters.docker import Engine
+from swarmer.core import names
+from swarmer.core.healing import departure, steps, world
+from swarmer.core.healing.departure import Departure
+from swarmer.core.healing.steps import Action, Finish, Wait
+from swarmer.core.healing.world import STOP, Mark
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+
+MOST_STEPS: Final = 20
+"""A whole way takes eleven."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaver:
+    """Who is to leave, as far as it does not change on the way."""
+
+    name: str
+    roles: frozenset[str]
+    is_gone: bool
+    announced_s: float
+
+
+def leave(sight: Sight, leaver: Leaver) -> Wait | Finish:
+    """Take every step that can be taken now. Raises what adapters raise; then it can be called again."""
+    for _ in range(MOST_STEPS):
+        seen = look(sight, leaver)
+        action = departure.decide(seen)
+        if isinstance(action, Wait | Finish):
+            return action
+        if not steps.changes_votes(action):
+            act(sight, seen, action)
+            continue
+        with sight.lock() as held:
+            if not held:
+                return Wait("another function that changes who votes")
+            # What was seen before the lock was held may be another function's doing by now.
+            seen = look(sight, leaver)
+            again = departure.decide(seen)
+            if again == action:
+                act(sight, seen, again)
+    return Wait("its steps to take effect")
+
+
+def look(sight: Sight, leaver: Leaver) -> Departure:
+    """The world as it is now, for this node."""
+    ends = world.cluster_ends(sight.groups)
+    return Departure(
+        name=leaver.name,
+        roles=leaver.roles,
+        is_gone=leaver.is_gone,
+        ends=ends,
+        announced_s=leaver.announced_s,
+        now_s=time.time(),
+        # Of a cluster that is being deleted nothing is asked: it need not answer any more.
+        consul=world.Consul() if ends else sight.look_at_consul(leaver.name),
+        swarm=world.Swarm() if ends else sight.look_at_swarm(leaver.name),
+        wanted_servers=world.wanted(sight.groups, CONSUL_SERVER),
+        wanted_managers=world.wanted(sight.groups, SWARM_MANAGER),
+    )
+
+
+def act(sight: Sight, seen: Departure, action: Action) -> None:
+    """One step; taken twice it changes nothing more."""
+    consul, name = sight.api, seen.name
+    match action:
+        case steps.Tell(phase):
+            mark = seen.mark or Mark(since_s=seen.now_s)
+            if phase == STOP:
+                mark = Mark(since_s=mark.since_s, stop_s=seen.now_s)
+            consul.put(f"{names.KV_LEAVING}{name}", mark.to_json())
+        case steps.HandOver(lease):
+            consul.put(names.KV_REGISTRY_HANDOVER, str(lease))
+        case steps.RemovePeer(address):
+            consul.remove_peer(address)
+        case steps.ForceLeave():
+            consul.force_leave(name)
+        case steps.Deregister():
+            consul.deregister_node(name)
+        case steps.Forget(mark):
+            forget(sight, name, mark=mark)
+        case _ if sight.engine:
+            _act_on_swarm(sight.engine, action)
+    tell(_words(action), node=name, step=type(action).__name__)
+
+
+def _act_on_swarm(engine: Engine, action: Action) -> None:
+    match action:
+        case steps.Drain(row):
+            engine.ensure_node(row.id, Availability="drain")
+        case steps.Demote(row):
+            engine.ensure_demoted(row.id)
+        case steps.RemoveFromSwarm(row):
+            engine.ensure_no_node(row.id)
+
+
+def record(sight: Sight, name: str, *, instance_id: str, now_s: float) -> None:
+    """Note that a node was let in."""
+    entry = {"instance": instance_id, "admitted": round(now_s, 3)}
+    sight.api.put(f"{names.KV_NODES}{name}", json.dumps(entry))
+
+
+def forget(sight: Sight, name: str, *, mark: bool) -> None:
+    """Delete what is noted about a node."""
+    for prefix in (names.KV_NODES, names.KV_MISSING, *((names.KV_LEAVING,) if mark else ())):
+        sight.api.delete(f"{prefix}{name}")
+
+
+def _words(action: Action) -> str:
+    match action:
+        case steps.Tell(phase):
+            return "told to stop" if phase == STOP else "told to stay out"
+        case steps.HandOver(lease):
+            return f"asked to hand over lease {lease} of the registry"
+        case steps.RemovePeer(address):
+            return f"out of raft: {address}"
+        case _:
+            return WORDS[type(action)]
+
+
+WORDS: Final[dict[type, str]] = {
+    steps.Drain: "drained",
+    steps.Demote: "demoted",
+    steps.RemoveFromSwarm: "removed from Swarm",
+    steps.ForceLeave: "out of Consul's members",
+    steps.Deregister: "out of Consul's catalogue",
+    steps.Forget: "forgotten",
+}

@@ -1,0 +1,276 @@
+"""What a function sees of a cluster: AWS first, through it a Consul server and a Swarm manager.
+
+Functions cannot resolve the cluster's domain; addresses come from EC2, by the cluster's tag.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cache, cached_property
+from typing import Any, Final, TypeVar
+
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from swarmer.adapters import auto_scaling, aws, consul, docker, instances
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.docker import Engine
+from swarmer.core import election, names
+from swarmer.core.healing import reconciliation, world
+from swarmer.core.healing.world import Group, Instance, Lease, Mark, Peer, Row, Swarm
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, UNFOUNDED
+
+CONSUL_S: Final = 3.0
+DOCKER_S: Final = 5
+"""A node in the same network answers in milliseconds, or not."""
+STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
+"""Serf's."""
+LOCK_TTL_S: Final = 30
+LOCK_TRIES: Final = 10
+IDENTITY_S: Final = 60
+"""A cluster is founded once; so long a function may not know it yet."""
+
+Found = TypeVar("Found")
+
+
+def open_consul(address: str) -> Consul:
+    """A server's API."""
+    return Consul(address, names.CONSUL_HTTP_PORT, timeout_s=CONSUL_S)
+
+
+def open_engine(address: str) -> Engine:
+    """A manager's API. Raises docker.Unavailable."""
+    return Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=DOCKER_S)
+
+
+class Sight:
+    """Of one cluster, for one invocation: what AWS lists is asked once, Consul and Swarm at every look."""
+
+    def __init__(self, cluster: str) -> None:
+        self.cluster = cluster
+
+    # -- AWS --------------------------------------------------------------------------------
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Raises aws.Unavailable."""
+        return auto_scaling.groups(self.cluster)
+
+    @cached_property
+    def voting(self) -> Sequence[Instance]:
+        """Machines that may be servers or managers; those in service first. Raises aws.Unavailable."""
+        members = {key: each for group in self.groups for key, each in group.members.items()}
+        in_service = {key for key, each in members.items() if each.lifecycle == reconciliation.IN_SERVICE}
+        return sorted(instances.voting(self.cluster), key=lambda each: each.id not in in_service)
+
+    def group_called(self, asg: str) -> Group | None:
+        """The cluster's group of that name in Auto Scaling; None: it is foreign, or gone."""
+        return next((group for group in self.groups if group.asg == asg), None)
+
+    def instance(self, group: Group, instance_id: str) -> Instance:
+        """One machine of a group; tags may be late or gone. Raises aws.Unavailable."""
+        found = instances.by_id([instance_id])[instance_id]
+        return replace(found, group=group.name, roles=group.roles)
+
+    def _identity(self) -> str:
+        """The Swarm's id as the ground remembers it; `UNFOUNDED` also where nobody remembers anything."""
+        name = names.identity_parameter(self.cluster)
+        try:
+            known = str(_ssm().get(name, max_age=IDENTITY_S))
+            # What is remembered may be from before the founding, which nobody wants to wait for.
+            return known if known != UNFOUNDED else str(_ssm().get(name, force_fetch=True))
+        except GetParameterError as exc:
+            if "ParameterNotFound" in str(exc):
+                return UNFOUNDED
+            raise aws.Unavailable(str(exc)) from exc
+
+    # -- Consul -----------------------------------------------------------------------------
+
+    @cached_property
+    def consul(self) -> Consul | None:
+        """A server that knows a leader, or one that answers at all, or None. Raises aws.Unavailable."""
+        servers = [each.address for each in self.voting if CONSUL_SERVER in each.roles and each.address]
+        answers = _ask_all(servers, _leader_of)
+        with_leader = [api for api, leader in answers if leader]
+        return next(iter(with_leader or [api for api, _ in answers]), None)
+
+    @property
+    def api(self) -> Consul:
+        """Consul where it was seen already. Raises consul.Unavailable."""
+        if self.consul is None:
+            raise consul.Unavailable("no Consul server answers")
+        return self.consul
+
+    def look_at_consul(self, name: str | None) -> world.Consul:
+        """One node, or the whole cluster (None). Raises aws.Unavailable, consul.Unavailable."""
+        api = self.consul
+        if api is None:
+            return world.Consul()
+        try:
+            servers = api.raft_servers() if api.leader() else []
+        except consul.Unavailable:
+            servers = []  # a leader that is only remembered
+        if not servers:
+            return world.Consul(answers=True)
+        members = {each["Name"]: STATES.get(each["Status"], "none") for each in api.members()}
+        return world.Consul(
+            has_leader=True,
+            answers=True,
+            members=members,
+            peers={each["Node"]: Peer(address=each["Address"], votes=each["Voter"]) for each in servers},
+            marks=_marks(api),
+            lease=look_at_lease(api),
+            catalogued=_catalogued(api, name),
+            recorded=_keys(api, names.KV_NODES, name),
+            missing=_missing(api, name),
+        )
+
+    @contextmanager
+    def lock(self) -> Iterator[bool]:
+        """Whether this function alone may change who votes, for as long as the block lasts."""
+        api = self.api
+        session = api.create_session("healing", ttl_s=LOCK_TTL_S, lock_delay_s=1)
+        try:
+            held = _acquire(api, session)
+            yield held
+            if held:
+                api.release(names.KV_HEALING_LOCK, "", session)
+        finally:
+            with suppress(consul.Unavailable):
+                api.destroy_session(session)
+
+    # -- Swarm ------------------------------------------------------------------------------
+
+    @cached_property
+    def engine(self) -> Engine | None:
+        """A manager that controls this cluster's own Swarm, or None. Raises aws.Unavailable."""
+        managers = [each.address for each in self.voting if SWARM_MANAGER in each.roles and each.address]
+        identity = self._identity() if managers else UNFOUNDED
+        answers: list[tuple[Engine, docker.Swarm]] = _ask_all(managers, _swarm_of)
+        # An address may have been another machine's: only the Swarm that the ground remembers counts.
+        own = (engine for engine, found in answers if found.is_manager and found.id == identity)
+        return next(own, None)
+
+    def look_at_swarm(self, name: str | None) -> Swarm:
+        """One node beside the managers, or all. Raises aws.Unavailable, docker.Unavailable."""
+        engine = self.engine
+        if engine is None:
+            return Swarm()
+        raw = engine.rows() if name is None else [*engine.rows(role="manager"), *engine.rows(name=name)]
+        rows = {row.id: row for row in map(_row, raw) if name is None or row.is_manager or row.name == name}
+        own = [row for row in rows.values() if row.name == name and row.availability == "drain"]
+        return Swarm(
+            has_quorum=True,
+            rows=tuple(rows.values()),
+            tasks={row.id: engine.tasks_to_move(row.id) for row in own},
+        )
+
+    def forget_connections(self) -> None:
+        """Find others: what was connected to has gone."""
+        for name in ("consul", "engine"):
+            self.__dict__.pop(name, None)
+
+
+def look_at_lease(api: Consul) -> Lease | None:
+    """The registry's lock. Raises consul.Unavailable."""
+    key, wish = api.get(names.KV_REGISTRY_LOCK), api.get(names.KV_REGISTRY_HANDOVER)
+    if key is None:
+        return None
+    return Lease(
+        session=key.session,
+        number=key.lock_index,
+        holder=election.holder_name(key.value) if key.session else "",
+        handover_asked=wish is not None and wish.value == str(key.lock_index),
+    )
+
+
+@cache
+def _ssm() -> parameters.SSMProvider:
+    return parameters.SSMProvider(boto3_client=aws.client("ssm"))
+
+
+# -- asking ------------------------------------------------------------------------------------
+
+
+def _ask_all(addresses: Sequence[str], ask: Callable[[str], tuple[Any, Found]]) -> list[tuple[Any, Found]]:
+    """Everyone at once: a dead machine's address answers nothing, and takes its time. Those that answered."""
+
+    def answer(address: str) -> tuple[Any, Found] | None:
+        try:
+            return ask(address)
+        except (consul.Unavailable, docker.Unavailable):
+            return None
+
+    if not addresses:
+        return []
+    with ThreadPoolExecutor(max_workers=len(addresses)) as pool:
+        return [found for found in pool.map(answer, addresses) if found is not None]
+
+
+def _leader_of(address: str) -> tuple[Consul, str]:
+    api = open_consul(address)
+    return api, api.leader()
+
+
+def _swarm_of(address: str) -> tuple[Engine, docker.Swarm]:
+    engine = open_engine(address)
+    return engine, engine.swarm()
+
+
+def _acquire(api: Consul, session: str) -> bool:
+    for _ in range(LOCK_TRIES):
+        if api.acquire(names.KV_HEALING_LOCK, "", session):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+# -- from answers to values ----------------------------------------------------------------------
+
+
+def _marks(api: Consul) -> dict[str, Mark]:
+    found = {name: Mark.from_json(key.value) for name, key in api.below(names.KV_LEAVING).items()}
+    return {name: mark for name, mark in found.items() if mark}
+
+
+def _catalogued(api: Consul, name: str | None) -> frozenset[str]:
+    if name is None:
+        return frozenset(api.nodes())
+    return frozenset((name,)) if api.is_catalogued(name) else frozenset()
+
+
+def _keys(api: Consul, prefix: str, name: str | None) -> frozenset[str]:
+    if name is None:
+        return frozenset(api.below(prefix))
+    return frozenset((name,)) if api.get(f"{prefix}{name}") else frozenset()
+
+
+def _missing(api: Consul, name: str | None) -> dict[str, float]:
+    if name is None:
+        return {each: _seconds(key.value) for each, key in api.below(names.KV_MISSING).items()}
+    key = api.get(f"{names.KV_MISSING}{name}")
+    return {name: _seconds(key.value)} if key else {}
+
+
+def _seconds(text: str) -> float:
+    """Rubbish is as old as can be: it is written anew or forgotten."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _row(raw: dict[str, Any]) -> Row:
+    return Row(
+        id=raw["ID"],
+        # Empty of one that has just joined: it has not described itself yet.
+        name=raw["Description"].get("Hostname", ""),
+        role=raw["Spec"]["Role"],
+        availability=raw["Spec"]["Availability"],
+        state=raw["Status"]["State"],
+        reachability=(raw.get("ManagerStatus") or {}).get("Reachability", ""),
+    )

@@ -1,0 +1,86 @@
+"""What goes wrong on purpose: calls of functions and nodes that fail, events that are lost, repeated or late.
+
+EventBridge delivers at least once and in no order, and every API throttles: a rehearsal can have both happen.
+`POST /swarmer/faults` takes one as JSON, `DELETE /swarmer/faults` ends all of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+LOSE: Final = "lose"
+REPEAT: Final = "repeat"
+DELAY: Final = "delay"
+STATUS: Final[Mapping[str, int]] = {
+    "Throttling": 400,
+    "ThrottlingException": 400,
+    "RequestLimitExceeded": 503,
+    "InternalFailure": 500,
+    "ServiceUnavailable": 503,
+}
+"""Of the errors that a call may fail with."""
+
+
+@dataclass
+class Fault:
+    """Exactly one of `call` (as `ec2:Describe*`) and `event` (a detail type); both may hold `*`."""
+
+    times: int
+    """So often, then no more."""
+    call: str = ""
+    error: str = "Throttling"
+    event: str = ""
+    how: str = LOSE
+    seconds: float = 0.0
+    """Of a delay."""
+
+    def __post_init__(self) -> None:
+        if bool(self.call) == bool(self.event):
+            raise ValueError("a fault names either a call or an event")
+        if self.error not in STATUS:
+            raise ValueError(f"error is one of {', '.join(STATUS)}")
+        if self.how not in (LOSE, REPEAT, DELAY):
+            raise ValueError(f"how is one of {LOSE}, {REPEAT}, {DELAY}")
+
+
+@dataclass
+class Faults:
+    """Those that are in force, the oldest first."""
+
+    _active: list[Fault] = field(default_factory=list)
+    _guard: Any = field(default_factory=threading.Lock)
+
+    def add(self, fault: Fault) -> None:
+        with self._guard:
+            self._active.append(fault)
+
+    def clear(self) -> None:
+        with self._guard:
+            self._active.clear()
+
+    def error_of(self, action: str) -> str:
+        """With which this call fails; empty where it does not."""
+        fault = self._take(lambda each: bool(each.call) and fnmatchcase(action, each.call))
+        return fault.error if fault else ""
+
+    def delays_s(self, detail_type: str) -> tuple[float, ...]:
+        """After how long the event is delivered, for each time that it is."""
+        fault = self._take(lambda each: bool(each.event) and fnmatchcase(detail_type, each.event))
+        if fault is None:
+            return (0.0,)
+        return {LOSE: (), REPEAT: (0.0, 0.0), DELAY: (fault.seconds,)}[fault.how]
+
+    def _take(self, is_meant: Any) -> Fault | None:
+        with self._guard:
+            for fault in self._active:
+                if fault.times > 0 and is_meant(fault):
+                    fault.times -= 1
+                    return fault
+        return None
+
+
+active: Final = Faults()

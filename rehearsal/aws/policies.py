@@ -1,0 +1,164 @@
+"""Whether IAM policies allow a request. Pure.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and, for conditions,
+reference_policies_elements_condition_operators.html. An operator that is not known here is met by nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """`context`: keys that depend on it, like `aws:ResourceTag/…`."""
+
+    arn: str
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    action: str
+    """As `ec2:DescribeInstances`."""
+    resources: tuple[Resource, ...] = (Resource(arn="*"),)
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """`because`: as AWS says it."""
+
+    resource: str
+    because: str
+
+
+def refusal(statements: Sequence[Mapping[str, Any]], request: Request) -> Refusal | None:
+    """None where every resource is allowed and none is denied."""
+    for resource in request.resources:
+        context = {**request.context, **resource.context}
+        met = [each for each in statements if _concerns(each, request.action, resource.arn, context)]
+        if any(each.get("Effect") == "Deny" for each in met):
+            return Refusal(resource.arn, "with an explicit deny in an identity-based policy")
+        if not met:
+            words = f"because no identity-based policy allows the {request.action} action"
+            return Refusal(resource.arn, words)
+    return None
+
+
+def statements_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A document may hold one, or a list; where a template's condition left one out, moto leaves None."""
+    held = document.get("Statement", [])
+    return [each for each in (held if isinstance(held, list) else [held]) if each]
+
+
+def _concerns(
+    statement: Mapping[str, Any], action: str, arn: str, context: Mapping[str, Sequence[str]]
+) -> bool:
+    return (
+        _names(statement, "Action", action, ignore_case=True)
+        and _names(statement, "Resource", arn)
+        and are_met(statement.get("Condition", {}), context)
+    )
+
+
+def _names(statement: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:
+    """By the element or by its negation."""
+    if f"Not{element}" in statement:
+        return not _any_like(statement[f"Not{element}"], value, ignore_case=ignore_case)
+    return _any_like(statement.get(element, []), value, ignore_case=ignore_case)
+
+
+def _any_like(patterns: Any, value: str, *, ignore_case: bool = False) -> bool:
+    if ignore_case:
+        return any(is_like(str(each).lower(), value.lower()) for each in _listed(patterns))
+    return any(is_like(str(each), value) for each in _listed(patterns))
+
+
+def is_like(pattern: str, value: str) -> bool:
+    """`*` is any text, `?` any character."""
+    return _expression(pattern).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+# -- conditions -------------------------------------------------------------------------
+
+
+def are_met(conditions: Mapping[str, Any], context: Mapping[str, Sequence[str]]) -> bool:
+    """All of them."""
+    held = {key.lower(): tuple(values) for key, values in context.items()}
+    return all(
+        _is_met(operator, _listed(wanted), held.get(key.lower()))
+        for operator, keys in conditions.items()
+        for key, wanted in keys.items()
+    )
+
+
+def _is_met(operator: str, wanted: list[Any], actual: tuple[str, ...] | None) -> bool:
+    quantifier, _, name = operator.rpartition(":")
+    if name == "Null":
+        return (actual is None) == (str(wanted[0]).lower() == "true")
+    optional, name = name.endswith("IfExists"), name.removesuffix("IfExists")
+    is_negated, test = OPERATORS.get(name, (False, None))
+    if test is None:
+        return False
+    if actual is None:
+        return optional or is_negated or quantifier == "ForAllValues"
+    results = [any(test(str(each), value) for each in wanted) != is_negated for value in actual]
+    return all(results) if quantifier == "ForAllValues" or is_negated else any(results)
+
+
+def _number(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
+    def test(wanted: str, actual: str) -> bool:
+        try:
+            return compare(float(actual), float(wanted))
+        except ValueError:
+            return False
+
+    return test
+
+
+def _is_equal(wanted: str, actual: str) -> bool:
+    return wanted == actual
+
+
+def _is_equal_ignoring_case(wanted: str, actual: str) -> bool:
+    return wanted.lower() == actual.lower()
+
+
+OPERATORS: Final[Mapping[str, tuple[bool, Callable[[str, str], bool]]]] = {
+    "StringEquals": (False, _is_equal),
+    "StringNotEquals": (True, _is_equal),
+    "StringEqualsIgnoreCase": (False, _is_equal_ignoring_case),
+    "StringNotEqualsIgnoreCase": (True, _is_equal_ignoring_case),
+    "StringLike": (False, is_like),
+    "StringNotLike": (True, is_like),
+    "ArnEquals": (False, is_like),
+    "ArnLike": (False, is_like),
+    "ArnNotEquals": (True, is_like),
+    "ArnNotLike": (True, is_like),
+    "Bool": (False, _is_equal_ignoring_case),
+    "NumericEquals": (False, _number(lambda actual, wanted: actual == wanted)),
+    "NumericLessThan": (False, _number(lambda actual, wanted: actual < wanted)),
+    "NumericLessThanEquals": (False, _number(lambda actual, wanted: actual <= wanted)),
+    "NumericGreaterThan": (False, _number(lambda actual, wanted: actual > wanted)),
+    "NumericGreaterThanEquals": (False, _number(lambda actual, wanted: actual >= wanted)),
+}
+"""Whether it is a negation, and what it tests: `(wanted, actual)`."""
+
+
+def all_statements(documents: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of several policies."""
+    return [statement for document in documents for statement in statements_of(document)]

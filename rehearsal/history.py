@@ -1,0 +1,87 @@
+"""What happened in AWS on this machine, as a person reads it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from typing import Any, Final
+
+from rehearsal.ground import Problem
+
+PATH: Final = "/swarmer/events"
+WAIT_S: Final = 20.0
+ABOUT_ITSELF: Final = ("START RequestId", "END RequestId", "REPORT RequestId")
+SUBJECTS: Final = (
+    "EC2InstanceId",
+    "instance-id",
+    "InstanceId",
+    "AutoScalingGroupName",
+    "function",
+    "queue",
+    "rule",
+)
+"""Keys of a detail, the most telling first."""
+WORDS: Final = (
+    "state",
+    "LifecycleHookName",
+    "LifecycleActionResult",
+    "StatusMessage",
+    "HealthStatus",
+    "DesiredCapacity",
+    "error",
+    "failed",
+    "of",
+    "received",
+    "target",
+)
+LOG_KEYS: Final = frozenset(
+    {"timestamp", "level", "location", "message", "service", "cold_start", "xray_trace_id"}
+    | {"function_name", "function_memory_size", "function_arn", "function_request_id", "sampling_rate"}
+)
+"""Of a structured log line: those that powertools writes into each of them."""
+
+
+def fetch(url: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
+    """Entries with greater numbers; waits for one for so long. Raises Problem."""
+    try:
+        with urllib.request.urlopen(
+            f"{url}{PATH}?after={after}&wait={wait_s}", timeout=wait_s + 10
+        ) as answer:
+            found: list[dict[str, Any]] = json.load(answer)
+    except (OSError, ValueError) as exc:
+        raise Problem(f"AWS on this machine does not answer: {exc}", status=1) from exc
+    return found
+
+
+def is_telling(entry: dict[str, Any]) -> bool:
+    """Not what every invocation writes, and no embedded metrics."""
+    if entry["kind"] == "call" and entry["what"] == "Invoke":
+        return False
+    return entry["kind"] != "log" or not (
+        entry["what"].startswith(ABOUT_ITSELF) or '"CloudWatchMetrics"' in entry["what"]
+    )
+
+
+def row(entry: dict[str, Any]) -> str:
+    """A line: when, who or what, what about it."""
+    moment = time.strftime("%H:%M:%S", time.localtime(entry["time"])) + f".{int(entry['time'] % 1 * 10)}"
+    if entry["kind"] == "log":
+        return f"{moment}  {entry['source']:<27}  {log_line(entry['what'])}"
+    detail = entry["detail"]
+    subject = next((str(detail[key]) for key in SUBJECTS if key in detail), entry["source"])
+    words = [f"{detail[key]}" for key in WORDS if detail.get(key) not in (None, "")]
+    group = detail.get("AutoScalingGroupName", "")
+    said = f"{entry['what']}{f' ({group})' if group and group != subject else ''}"
+    return f"{moment}  {subject:<27}  {said}{': ' if words else ''}{', '.join(words)}"
+
+
+def log_line(line: str) -> str:
+    """A structured line as level, message and what it adds."""
+    try:
+        text = json.loads(line)
+        level, message = text["level"], text["message"]
+    except (ValueError, KeyError, TypeError):
+        return line
+    added = " ".join(f"{key}={value}" for key, value in text.items() if key not in LOG_KEYS)
+    return f"{level} {message}{f' ({added})' if added else ''}"

@@ -1,0 +1,150 @@
+"""Lambda's Python runtime, as much of it as a function sees. Runs alone, inside the function's container.
+
+Standard input: the environment, then an invocation a line, as JSON. Standard output: an answer a line.
+What the function prints goes to standard error, where END marks the end of an invocation.
+https://docs.aws.amazon.com/lambda/latest/dg/python-context.html and python-exceptions.html
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import resource
+import sys
+import time
+import traceback
+from typing import Any
+
+END = "\x00end "
+SEARCHED = (
+    "/var/task",
+    "/opt/python/lib/python3.13/site-packages",
+    "/opt/python",
+    "/var/lang/lib/python3.13/site-packages",
+)
+"""Before the standard library. The last: boto3 and what it needs, as Lambda brings them."""
+
+
+class Context:
+    """What a handler gets beside its event."""
+
+    identity = None
+    client_context = None
+    tenant_id = None
+
+    def __init__(self, call: dict[str, Any]) -> None:
+        self.aws_request_id = call["request_id"]
+        self.invoked_function_arn = call["function_arn"]
+        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self._deadline_ms = call["deadline_ms"]
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int(self._deadline_ms - time.time() * 1000))
+
+    def log(self, message: object) -> None:
+        sys.stdout.write(f"{message}\n")
+
+
+class RequestFilter(logging.Filter):
+    """Every record knows the request."""
+
+    request_id = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.aws_request_id = self.request_id
+        return True
+
+
+def main() -> int:
+    commands = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    requests = _prepare(json.loads(commands.readline()))
+
+    def answer(said: dict[str, Any], request_id: str = "") -> None:
+        sys.stdout.flush()
+        sys.stderr.write(f"{END}{request_id}\n")
+        sys.stderr.flush()
+        said["max_rss_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answers.write(json.dumps(said).encode() + b"\n")
+        answers.flush()
+
+    try:
+        handler = _load(os.environ["_HANDLER"])
+    except BaseException as exc:
+        answer({"error": _explain(exc, "")})
+        return 1
+    answer({"ready": True})
+    for line in commands:
+        call = json.loads(line)
+        requests.request_id = call["request_id"]
+        os.environ["_X_AMZN_TRACE_ID"] = call["trace_id"]
+        said, goes_on = _call(handler, call)
+        answer(said, call["request_id"])
+        if not goes_on:
+            return 1
+    return 0
+
+
+def _prepare(begin: dict[str, Any]) -> RequestFilter:
+    """The environment is the template's and Lambda's, nothing of the image's."""
+    os.environ.clear()
+    os.environ.update(begin["environment"])
+    time.tzset()
+    sys.path[:0] = SEARCHED
+    requests = RequestFilter()
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", DATE)
+    )
+    handler.formatter.converter = time.gmtime  # type: ignore[union-attr]
+    handler.addFilter(requests)
+    logging.getLogger().addHandler(handler)
+    os.chdir("/var/task")
+    return requests
+
+
+DATE = "%Y-%m-%dT%H:%M:%S"
+
+
+def _load(name: str) -> Any:
+    module, _, function = name.rpartition(".")
+    return getattr(importlib.import_module(module.replace("/", ".")), function)
+
+
+def _call(handler: Any, call: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The answer, and whether this process is fit for another one."""
+    try:
+        result = handler(call["event"], Context(call))
+        return {"result": json.dumps(result)}, True
+    except Exception as exc:
+        return {"error": _explain(exc, call["request_id"])}, True
+    except BaseException as exc:
+        said = _explain(exc, call["request_id"]) | {"errorType": "Runtime.ExitError"}
+        return {"error": said}, False
+
+
+def _explain(exc: BaseException, request_id: str) -> dict[str, Any]:
+    """As Lambda's Python runtime answers it and writes it into the log."""
+    frames = traceback.extract_tb(exc.__traceback__)[1:]
+    said = {
+        "errorMessage": str(exc),
+        "errorType": type(exc).__name__,
+        "requestId": request_id,
+        "stackTrace": traceback.format_list(frames),
+    }
+    sys.stdout.write(f"[ERROR] {said['errorType']}: {exc}\nTraceback (most recent call last):\n")
+    sys.stdout.write("".join(traceback.format_list(frames)))
+    return said
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""One function: its queue and dead letters, its role and log, what feeds it, and the alarms that all have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.function_code import FunctionCode
+from stacks.function_role import function_role
+from stacks.network import NetworkStack
+from swarmer.core.healing.measures import DIMENSION_CLUSTER, DIMENSION_SERVICE, NAMESPACE, Measure
+
+TIMEOUT_S: Final = 60
+VISIBILITY_S: Final = TIMEOUT_S + 10
+"""Not six times the time-out: a function that was killed half-way goes on after a minute. Every step may be
+taken twice, and no message is kept waiting for a batch."""
+MEMORY_MB: Final = 256
+BATCH: Final = 10
+DEAD_LETTER_DAYS: Final = 14
+LOG_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
+
+
+class Function(Construct):
+    """Results: `function`, `queue`, `dead_letters`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        cluster: str,
+        folder: str,
+        network: NetworkStack,
+        layer: lambda_.LayerVersion,
+        statements: Iterable[iam.PolicyStatement],
+        environment: Mapping[str, str],
+        receives: int,
+        patience_s: int,
+        concurrency: int,
+        delay_s: int = 0,
+    ) -> None:
+        """`folder`: below lambdas/. `receives`: after so many a message is dead. `patience_s`: so old may a
+        message get. `concurrency`: so many run at once. `delay_s`: so long a message rests at first."""
+        super().__init__(scope, construct_id)
+        self.cluster, self.purpose = cluster, folder.replace("_", "-")
+        self.dead_letters = self._queue("DeadLetters", retention_period=cdk.Duration.days(DEAD_LETTER_DAYS))
+        self.queue = self._queue(
+            "Queue",
+            visibility_timeout=cdk.Duration.seconds(VISIBILITY_S),
+            delivery_delay=cdk.Duration.seconds(delay_s),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=receives),
+        )
+        self.function = self._function(folder, network, layer, statements, environment)
+        self.function.add_event_source_mapping(
+            "Messages",
+            event_source_arn=self.queue.queue_arn,
+            batch_size=BATCH,
+            max_concurrency=concurrency,
+            report_batch_item_failures=True,
+        )
+        self._watch(patience_s)
+
+    def hear(self, construct_id: str, description: str, **pattern: Any) -> None:
+        """Have every event of this pattern, or of this `schedule`, put into the queue."""
+        schedule = pattern.pop("schedule", None)
+        events.Rule(
+            self,
+            construct_id,
+            description=description,
+            schedule=schedule,
+            event_pattern=events.EventPattern(**pattern) if pattern else None,
+            targets=[targets.SqsQueue(self.queue)],
+        )
+
+    def measured(self, measure: Measure, *, statistic: str = "Maximum") -> cloudwatch.Metric:
+        """A metric of the function's own, as Powertools writes it, by the minute."""
+        return cloudwatch.Metric(
+            namespace=NAMESPACE,
+            metric_name=measure,
+            dimensions_map={DIMENSION_CLUSTER: self.cluster, DIMENSION_SERVICE: self.purpose},
+            period=cdk.Duration.minutes(1),
+            statistic=statistic,
+        )
+
+    def alarm(
+        self,
+        construct_id: str,
+        metric: cloudwatch.IMetric,
+        description: str,
+        *,
+        threshold: float = 1,
+        minutes: int = 1,
+        silence_alarms: bool = False,
+    ) -> None:
+        """At or above `threshold` in each of so many minutes. `description`: what it means, what to do."""
+        missing = cloudwatch.TreatMissingData
+        cloudwatch.Alarm(
+            self,
+            construct_id,
+            metric=metric,
+            alarm_description=f"{self.cluster}: {description}",
+            threshold=threshold,
+            evaluation_periods=minutes,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=missing.BREACHING if silence_alarms else missing.NOT_BREACHING,
+        )
+
+    # -- parts ----------------------------------------------------------------------------------
+
+    def _queue(self, construct_id: str, **options: Any) -> sqs.Queue:
+        return sqs.Queue(
+            self, construct_id, encryption=sqs.QueueEncryption.SQS_MANAGED, enforce_ssl=True, **options
+        )
+
+    def _function(
+        self,
+        folder: str,
+        network: NetworkStack,
+        layer: lambda_.LayerVersion,
+        statements: Iterable[iam.PolicyStatement],
+        environment: Mapping[str, str],
+    ) -> lambda_.Function:
+        name = f"{self.cluster}-{self.purpose}"
+        log_group = logs.LogGroup(
+            self, "Log", retention=LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY
+        )
+        role = function_role(
+            self,
+            "Role",
+            function_name=name,
+            log_group=log_group,
+            queue=self.queue,
+            dead_letters=self.dead_letters,
+            statements=statements,
+        )
+        with FunctionCode(folder) as code:
+            made = lambda_.Function(
+                self,
+                "Function",
+                function_name=name,
+                runtime=lambda_.Runtime.PYTHON_3_13,
+                architecture=lambda_.Architecture.ARM_64,
+                handler=f"lambdas.{folder}.handler.handler",
+                code=code,
+                layers=[layer],
+                role=role,
+                log_group=log_group,
+                memory_size=MEMORY_MB,
+                timeout=cdk.Duration.seconds(TIMEOUT_S),
+                vpc=network.vpc,
+                vpc_subnets={"subnets": network.node_subnets.subnets},
+                security_groups=[network.security_groups.functions],
+                environment={
+                    "CLUSTER": self.cluster,
+                    "QUEUE_URL": self.queue.queue_url,
+                    "DEAD_LETTERS_URL": self.dead_letters.queue_url,
+                    "POWERTOOLS_SERVICE_NAME": self.purpose,
+                    **environment,
+                },
+            )
+        # Not `tracing=`: that gives the role a policy of its own, after the function.
+        cfn: Any = made.node.default_child
+        # CDK names the role's policies here, which are the role's own: the role is referred to already.
+        cfn.add_deletion_override("DependsOn")
+        cfn.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+        return made
+
+    def _watch(self, patience_s: int) -> None:
+        minute = cdk.Duration.minutes(1)
+        log = f"the log of {self.cluster}-{self.purpose}"
+        dead, age = (
+            self.dead_letters.metric_approximate_number_of_messages_visible,
+            self.queue.metric_approximate_age_of_oldest_message,
+        )
+        self.alarm(
+            "DeadLettersWait",
+            dead(period=minute, statistic="Maximum"),
+            f"{self.purpose} could not handle a message. Look into {log} for `malformed` or `failed`; once "
+            "the cause is mended, start the dead-letter queue's redrive, or purge it: the sweep mends what "
+            "is left.",
+        )
+        self.alarm(
+            "OldMessages",
+            age(period=minute, statistic="Maximum"),
+            f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "
+            "say for what: mostly a node, Consul's leader or Swarm's quorum.",
+            threshold=patience_s,
+        )
+        self.alarm(
+            "Errors",
+            cloudwatch.MathExpression(
+                expression="FILL(crashes, 0) + FILL(failures, 0)",
+                using_metrics={
+                    "crashes": self.function.metric_errors(period=minute, statistic="Sum"),
+                    "failures": self.measured(Measure.FAILURES, statistic="Sum"),
+                },
+                period=minute,
+                label="Errors",
+            ),
+            f"{self.purpose} crashes or runs into its time-out. Look into {log} for the last traceback; "
+            "until it is mended nobody does its work: hooks end by their default result.",
+            minutes=3,
+        )

@@ -1,0 +1,169 @@
+"""What a function may do in AWS, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from swarmer.core import names
+
+WHY_ANY_RESOURCE: Final = (
+    "Describe* of EC2 and Auto Scaling and X-Ray's Put* know no resource-level permissions; the network "
+    "interfaces of a function in a VPC are made by Lambda itself, and the function's own code is denied them."
+)
+WHY_ANY_OF_THE_CLUSTER: Final = (
+    "Groups come and go with the cluster's stack, which is deployed later: the prefix of their names and "
+    "their tag say which are the cluster's. Instances' ids are unknown before they run; their tag says it."
+)
+INTERFACES: Final = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+"""Lambda Developer Guide, 'Giving Lambda functions access to resources in an Amazon VPC'."""
+
+
+def function_role(
+    scope: Construct,
+    construct_id: str,
+    *,
+    function_name: str,
+    log_group: logs.ILogGroup,
+    queue: sqs.IQueue,
+    dead_letters: sqs.IQueue,
+    statements: Iterable[iam.PolicyStatement],
+) -> iam.Role:
+    """The role of one function."""
+    own = [
+        iam.PolicyStatement(
+            sid="WriteLogs",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[log_group.log_group_arn],
+        ),
+        iam.PolicyStatement(
+            sid="SendTraces", actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]
+        ),
+        iam.PolicyStatement(
+            sid="TakeMessages",
+            actions=[
+                "sqs:ChangeMessageVisibility",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ReceiveMessage",
+            ],
+            resources=[queue.queue_arn],
+        ),
+        iam.PolicyStatement(
+            sid="BuryMessages", actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn]
+        ),
+        iam.PolicyStatement(sid="AttachToNetwork", actions=INTERFACES, resources=["*"]),
+        _keep_interfaces_from_code(scope, function_name),
+    ]
+    role = iam.Role(
+        scope,
+        construct_id,
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        # Inline: a function must not run before its rights are there.
+        inline_policies={
+            "Function": iam.PolicyDocument(statements=own),
+            "Cluster": iam.PolicyDocument(statements=list(statements)),
+        },
+    )
+    return role
+
+
+def _keep_interfaces_from_code(scope: Construct, function_name: str) -> iam.PolicyStatement:
+    """Lambda attaches the function to the VPC with its role; its code has no business there (same guide)."""
+    arn = cdk.Stack.of(scope).format_arn(
+        service="lambda",
+        resource="function",
+        resource_name=function_name,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+    return iam.PolicyStatement(
+        sid="KeepInterfacesFromCode",
+        effect=iam.Effect.DENY,
+        actions=INTERFACES,
+        resources=["*"],
+        conditions={"ArnEquals": {"lambda:SourceFunctionArn": arn}},
+    )
+
+
+class Rights:
+    """Statements about one cluster, by what they are for."""
+
+    def __init__(self, scope: Construct, cluster: str) -> None:
+        stack, self._prefix = cdk.Stack.of(scope), names.group_prefix(cluster)
+        self._of_cluster = {"StringEquals": {f"aws:ResourceTag/{names.TAG_CLUSTER}": cluster}}
+        self._groups = stack.format_arn(
+            service="autoscaling",
+            resource="autoScalingGroup",
+            resource_name=f"*:autoScalingGroupName/{self._prefix}*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self._instances = stack.format_arn(service="ec2", resource="instance", resource_name="*")
+        self._identity = stack.format_arn(
+            service="ssm", resource="parameter", resource_name=names.identity_parameter(cluster)[1:]
+        )
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        """Resources that hold one, as cdk-nag writes them."""
+        place = "<AWS::Region>:<AWS::AccountId>"
+        groups = f"autoscaling:{place}:autoScalingGroup:*:autoScalingGroupName/{self._prefix}*"
+        return f"arn:<AWS::Partition>:{groups}", f"arn:<AWS::Partition>:ec2:{place}:instance/*"
+
+    def look(self) -> iam.PolicyStatement:
+        """Neither knows resources (Service Authorization Reference, EC2 and EC2 Auto Scaling)."""
+        return iam.PolicyStatement(
+            sid="Look",
+            actions=["autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"],
+            resources=["*"],
+        )
+
+    def look_back(self) -> iam.PolicyStatement:
+        """How many launches failed in a row; knows no resources either."""
+        return iam.PolicyStatement(
+            sid="LookBack", actions=["autoscaling:DescribeScalingActivities"], resources=["*"]
+        )
+
+    def know_identity(self) -> iam.PolicyStatement:
+        """Which Swarm is the cluster's own."""
+        return iam.PolicyStatement(
+            sid="KnowIdentity", actions=["ssm:GetParameter"], resources=[self._identity]
+        )
+
+    def answer_hooks(self) -> iam.PolicyStatement:
+        """Or begin their time anew."""
+        return self._on_groups(
+            "AnswerHooks", "autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"
+        )
+
+    def stop_launching(self) -> iam.PolicyStatement:
+        """The breaker. To close it again is a person's."""
+        return self._on_groups("StopLaunching", "autoscaling:SuspendProcesses")
+
+    def replace_nodes(self) -> iam.PolicyStatement:
+        return self._on_groups("ReplaceNodes", "autoscaling:SetInstanceHealth")
+
+    def read_consoles(self) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid="ReadConsoles",
+            actions=["ec2:GetConsoleOutput"],
+            resources=[self._instances],
+            conditions=self._of_cluster,
+        )
+
+    def _on_groups(self, sid: str, *actions: str) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid=sid, actions=list(actions), resources=[self._groups], conditions=self._of_cluster
+        )

@@ -1,0 +1,221 @@
+"""Stack: the functions that look after the cluster. It is there before the first node and refers to none.
+
+EventBridge → SQS → function, for every function. Rules match the groups by the prefix of their names; the
+groups themselves, and their hooks, come with the cluster's stack.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from constructs import Construct
+
+from stacks import function_code
+from stacks.function import Function
+from stacks.function_role import WHY_ANY_OF_THE_CLUSTER, WHY_ANY_RESOURCE, Rights
+from stacks.network import NetworkStack
+from swarmer.core import names
+from swarmer.core.cluster import Cluster
+from swarmer.core.healing import departure, pacing
+from swarmer.core.healing.events import AUTO_SCALING, EC2, LAUNCH, RESULTS, STATE_CHANGE, TERMINATE
+from swarmer.core.healing.measures import Measure
+
+MINUTE: Final = cdk.Duration.minutes(1)
+EVERY_MINUTE: Final = events.Schedule.rate(MINUTE)
+STATES: Final = ["stopping", "stopped", "shutting-down", "terminated"]
+"""Of EC2's instances: those in which a node is no node."""
+SPARE_RECEIVES: Final = 20
+"""For tries that failed, beside the waiting."""
+OLD_RUNTIME: Final = (
+    "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "
+    "Python that runs them."
+)
+
+
+class HealingStack(cdk.Stack):
+    """Results: `register_node`, `deregister_node`, `heal_registry`, `reconcile_cluster`, `layer`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        cluster: Cluster,
+        network: NetworkStack,
+        description: str,
+    ) -> None:
+        super().__init__(scope, construct_id, description=description)
+        self._cluster, self._network = cluster, network
+        self._rights = Rights(self, cluster.name)
+        self.layer = function_code.layer(self, "Layer")
+        self.register_node = self._register_node()
+        self.deregister_node = self._deregister_node()
+        self.heal_registry = self._heal_registry()
+        self.reconcile_cluster = self._reconcile_cluster()
+        self._watch_quorum()
+        self._acknowledge()
+
+    # -- functions ------------------------------------------------------------------------------
+
+    def _register_node(self) -> Function:
+        healing, rights = self._cluster.healing, self._rights
+        made = self._function(
+            "RegisterNode",
+            folder="register_node",
+            statements=[
+                rights.look(),
+                rights.look_back(),
+                rights.know_identity(),
+                rights.answer_hooks(),
+                rights.stop_launching(),
+                rights.read_consoles(),
+            ],
+            environment={
+                "BOOT_DEADLINE_S": str(healing.boot_deadline),
+                "FAILED_BOOTS": str(healing.failed_boots),
+            },
+            receives=_receives(healing.boot_deadline + departure.QUORUM_S + pacing.LAUNCH_MARGIN_S),
+            patience_s=healing.boot_deadline + pacing.LAUNCH_MARGIN_S,
+            concurrency=10,
+            delay_s=pacing.BOOTS_S,
+        )
+        made.hear("Launches", "Launch hooks of the cluster's groups", **self._from_groups(LAUNCH))
+        return made
+
+    def _deregister_node(self) -> Function:
+        rights = self._rights
+        made = self._function(
+            "DeregisterNode",
+            folder="deregister_node",
+            statements=[rights.look(), rights.know_identity(), rights.answer_hooks()],
+            environment={},
+            receives=_receives(departure.LIMIT_S),
+            patience_s=round(departure.QUORUM_S / 2),
+            concurrency=10,
+        )
+        made.hear("Terminations", "Termination hooks of the cluster's groups", **self._from_groups(TERMINATE))
+        return made
+
+    def _heal_registry(self) -> Function:
+        rights = self._rights
+        made = self._function(
+            "HealRegistry",
+            folder="heal_registry",
+            statements=[rights.look()],
+            environment={},
+            receives=SPARE_RECEIVES,
+            patience_s=300,
+            concurrency=2,
+        )
+        made.hear("EveryMinute", "Looks after the registry's holder", schedule=EVERY_MINUTE)
+        made.alarm(
+            "NoRegistry",
+            made.measured(Measure.NO_REGISTRY),
+            "no manager serves the registry: pushes and pulls fail. `swarmer status` shows the managers; "
+            "where Consul has no leader see the alarm of the quorum, else `swarmer handover` moves the lock.",
+            minutes=3,
+            silence_alarms=True,
+        )
+        return made
+
+    def _reconcile_cluster(self) -> Function:
+        healing, rights = self._cluster.healing, self._rights
+        made = self._function(
+            "ReconcileCluster",
+            folder="reconcile_cluster",
+            statements=[
+                rights.look(),
+                rights.look_back(),
+                rights.know_identity(),
+                rights.answer_hooks(),
+                rights.stop_launching(),
+                rights.read_consoles(),
+                rights.replace_nodes(),
+            ],
+            environment={
+                "BOOT_DEADLINE_S": str(healing.boot_deadline),
+                "FAILED_BOOTS": str(healing.failed_boots),
+                "GRACE_S": str(healing.grace),
+            },
+            receives=2 * SPARE_RECEIVES + 30,
+            patience_s=300,
+            concurrency=2,
+        )
+        made.hear("EveryMinute", "Sweeps the cluster", schedule=EVERY_MINUTE)
+        made.hear("Changes", "What became of the groups' instances", **self._from_groups(*RESULTS))
+        made.hear(
+            # They name no group and carry no tag: the function looks whose instance it was.
+            "Instances",
+            "Instances that end, of whichever hand",
+            source=[EC2],
+            detail_type=[STATE_CHANGE],
+            detail={"state": STATES},
+        )
+        made.alarm(
+            "BreakerOpen",
+            made.measured(Measure.BREAKER_OPEN),
+            f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
+            f"`given up` in the log of {self._cluster.name}-register-node holds the reason and the machine's "
+            "console. Mend it, deploy, then: aws autoscaling resume-processes --scaling-processes Launch "
+            "--auto-scaling-group-name GROUP",
+        )
+        return made
+
+    def _function(self, construct_id: str, **options: Any) -> Function:
+        return Function(
+            self,
+            construct_id,
+            cluster=self._cluster.name,
+            network=self._network,
+            layer=self.layer,
+            **options,
+        )
+
+    def _from_groups(self, *kinds: str) -> dict[str, Any]:
+        prefix = names.group_prefix(self._cluster.name)
+        return {
+            "source": [AUTO_SCALING],
+            "detail_type": list(kinds),
+            "detail": {"AutoScalingGroupName": [{"prefix": prefix}]},
+        }
+
+    # -- alarms ---------------------------------------------------------------------------------
+
+    def _watch_quorum(self) -> None:
+        """The sweep sees it every minute; a departure that is held for it sees it, too."""
+        worst = cloudwatch.MathExpression(
+            expression="MAX([sweeps, FILL(departures, 0)])",
+            using_metrics={
+                "sweeps": self.reconcile_cluster.measured(Measure.QUORUM_AT_RISK),
+                "departures": self.deregister_node.measured(Measure.QUORUM_AT_RISK),
+            },
+            period=MINUTE,
+            label="Quorum at risk",
+        )
+        self.reconcile_cluster.alarm(
+            "QuorumAtRisk",
+            worst,
+            "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
+            f"of them. `at risk` in the log of {self._cluster.name}-reconcile-cluster says which. While "
+            "there is a majority a replacement mends it unaided; where there is none, and the lost machines "
+            "are terminated, `swarmer recover` goes on with a survivor.",
+            minutes=3,
+            silence_alarms=True,
+        )
+
+    def _acknowledge(self) -> None:
+        """Reasons for what cdk-nag finds."""
+        acknowledge = cdk.Validations.of(self).acknowledge
+        acknowledge(cdk.Acknowledgment(id="AwsSolutions-L1", reason=OLD_RUNTIME))
+        acknowledge(cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE))
+        for resource in self._rights.wildcards:
+            finding = f"AwsSolutions-IAM5[Resource::{resource}]"
+            acknowledge(cdk.Acknowledgment(id=finding, reason=WHY_ANY_OF_THE_CLUSTER))
+
+
+def _receives(waited_s: float) -> int:
+    """Of a message that waits for so long, and fails a few times; SQS counts to 1,000."""
+    return min(1000, pacing.receives(waited_s) + SPARE_RECEIVES)

@@ -1,0 +1,110 @@
+"""EC2 Auto Scaling, as the functions need it. Every failure is `aws.Unavailable`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import botocore.exceptions
+
+from swarmer.adapters import aws
+from swarmer.core import names
+from swarmer.core.healing.boots import Activity
+from swarmer.core.healing.world import Group, Member
+
+CONTINUE: Final = "CONTINUE"
+ABANDON: Final = "ABANDON"
+LAUNCH: Final = "Launch"
+"""The process that makes instances."""
+MOST_ACTIVITIES: Final = 50
+
+
+def groups(cluster: str) -> tuple[Group, ...]:
+    """Every group that carries the cluster's tag, with its instances."""
+    filters = [{"Name": f"tag:{names.TAG_CLUSTER}", "Values": [cluster]}]
+    with aws.translated():
+        pages = aws.client("autoscaling").get_paginator("describe_auto_scaling_groups")
+        found = [raw for page in pages.paginate(Filters=filters) for raw in page["AutoScalingGroups"]]
+    return tuple(map(_group, found))
+
+
+def complete(asg: str, hook: str, instance_id: str, result: str) -> bool:
+    """Answer a hook for an instance; False where none waits: it was answered, or its time is up."""
+    return _of_hook(
+        "complete_lifecycle_action",
+        AutoScalingGroupName=asg,
+        LifecycleHookName=hook,
+        InstanceId=instance_id,
+        LifecycleActionResult=result,
+    )
+
+
+def heartbeat(asg: str, hook: str, instance_id: str) -> bool:
+    """Begin the hook's time anew; False where none waits."""
+    return _of_hook(
+        "record_lifecycle_action_heartbeat",
+        AutoScalingGroupName=asg,
+        LifecycleHookName=hook,
+        InstanceId=instance_id,
+    )
+
+
+def mark_unhealthy(instance_id: str) -> bool:
+    """Have an instance replaced; False where no group holds it."""
+    return _of_hook(
+        "set_instance_health",
+        InstanceId=instance_id,
+        HealthStatus="Unhealthy",
+        ShouldRespectGracePeriod=False,
+    )
+
+
+def suspend_launches(asg: str) -> None:
+    """No further launch until a person resumes them; again is no error."""
+    with aws.translated():
+        aws.client("autoscaling").suspend_processes(AutoScalingGroupName=asg, ScalingProcesses=[LAUNCH])
+
+
+def activities(asg: str) -> list[Activity]:
+    """What the group did last, newest first."""
+    with aws.translated():
+        found = aws.client("autoscaling").describe_scaling_activities(
+            AutoScalingGroupName=asg, MaxRecords=MOST_ACTIVITIES
+        )
+    return [
+        Activity(
+            description=raw.get("Description", ""),
+            status=raw.get("StatusCode", ""),
+            message=raw.get("StatusMessage", ""),
+        )
+        for raw in found["Activities"]
+    ]
+
+
+def _of_hook(call: str, **arguments: Any) -> bool:
+    """ValidationError is what Auto Scaling says of a hook or an instance that is not there any more."""
+    with aws.translated():
+        try:
+            getattr(aws.client("autoscaling"), call)(**arguments)
+        except botocore.exceptions.ClientError as exc:
+            if exc.response["Error"]["Code"] != "ValidationError":
+                raise
+            return False
+    return True
+
+
+def _group(raw: dict[str, Any]) -> Group:
+    tags = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", ())}
+    return Group(
+        asg=raw["AutoScalingGroupName"],
+        name=tags.get(names.TAG_GROUP, ""),
+        roles=frozenset(tags.get(names.TAG_ROLES, "").split()),
+        desired=raw["DesiredCapacity"],
+        members={
+            each["InstanceId"]: Member(
+                lifecycle=each["LifecycleState"], health=each.get("HealthStatus", "Healthy")
+            )
+            for each in raw.get("Instances", ())
+        },
+        launches=LAUNCH not in {each["ProcessName"] for each in raw.get("SuspendedProcesses", ())},
+        is_deleting="delet" in raw.get("Status", "").lower(),
+    )

@@ -1,0 +1,251 @@
+"""How a node leaves: one step per look, derived from what is still there of it.
+
+In order: tell it to join nothing any more → drain → wait for its tasks → hand over the registry → demote →
+remove from Swarm → stop its Consul → out of raft → out of Consul → forget it → CONTINUE. A machine that is
+gone takes only the steps that are about its remains; so a dead node, one that never joined and one that is
+announced twice need no case of their own.
+
+**Quorum.** A member that still works goes when as many others vote as are wanted: when its replacement
+does. Where the others are no majority without it, it stays for as long as the hook can be held; where the
+majority is lost already nothing is touched: what is left may be all that a recovery has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from swarmer.core.healing import quorum
+from swarmer.core.healing.quorum import Verdict
+from swarmer.core.healing.steps import (
+    Action,
+    Demote,
+    Deregister,
+    Drain,
+    Finish,
+    ForceLeave,
+    Forget,
+    HandOver,
+    RemoveFromSwarm,
+    RemovePeer,
+    Tell,
+    Wait,
+)
+from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Mark, Swarm
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+
+DRAIN_S: Final = 120.0
+"""Tasks that do not run elsewhere by then never will: the others have no room for them."""
+HANDOVER_S: Final = 20.0
+STOP_S: Final = 20.0
+"""A node that has not stopped its Consul by then is not listening; its remains are purged once it is gone."""
+NOTICE_S: Final = 30.0
+"""So long Consul may take to notice that a machine is gone."""
+QUORUM_S: Final = 3600.0
+"""So long a hook is held for the quorum: a person can do something within an hour."""
+LIMIT_S: Final = QUORUM_S + DRAIN_S + HANDOVER_S + STOP_S + 60
+"""Every hook is answered by then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """What is seen of the node that leaves."""
+
+    name: str
+    roles: frozenset[str]
+    is_gone: bool
+    """Its machine is proved to be gone."""
+    ends: bool
+    """The cluster is being deleted."""
+    announced_s: float
+    """Seconds since the epoch; now, where no event told."""
+    now_s: float
+    consul: Consul
+    swarm: Swarm
+    wanted_servers: int
+    wanted_managers: int
+
+    @property
+    def mark(self) -> Mark | None:
+        return self.consul.marks.get(self.name)
+
+    @property
+    def waited_s(self) -> float:
+        """Since it was known that the node leaves."""
+        begun_s = min(self.announced_s, self.mark.since_s if self.mark else self.announced_s)
+        return self.now_s - begun_s
+
+
+def decide(departure: Departure) -> Action:
+    """The next step."""
+    if departure.ends:
+        return Finish("the cluster is being deleted")
+    if not departure.consul.has_leader:
+        return _without_majority(departure, "Consul has no leader", CONSUL_SERVER)
+    if not departure.swarm.has_quorum and (held := _without_swarm(departure)):
+        return held
+    found = (action for step in _STEPS if (action := step(departure)))
+    action = next(found, Finish("nothing of it is left"))
+    if isinstance(action, Wait) and departure.waited_s >= LIMIT_S:
+        # Whatever it is, it does not come. The machine goes; the sweep purges what is left of it.
+        return Finish(f"{action.reason}: waited {departure.waited_s:.0f} s in vain", at_risk=action.at_risk)
+    return action
+
+
+def _without_majority(departure: Departure, reason: str, role: str) -> Action:
+    """Nothing is touched. A machine that works and may be needed for a recovery is held back."""
+    if departure.is_gone:
+        return Finish(f"{reason}: what is left of it stays until there is one", at_risk=True)
+    limit_s = QUORUM_S if role in departure.roles else DRAIN_S
+    if departure.waited_s < limit_s:
+        return Wait(reason, at_risk=role in departure.roles)
+    return Finish(f"{reason}, after {departure.waited_s:.0f} s", at_risk=True)
+
+
+def _without_swarm(departure: Departure) -> Action | None:
+    """A manager that works is held back; for all others Consul's part is done alone."""
+    if departure.is_gone or SWARM_MANAGER not in departure.roles:
+        return None
+    reason = "no Swarm manager with a quorum answers"
+    return _without_majority(departure, reason, SWARM_MANAGER)
+
+
+# -- steps ------------------------------------------------------------------------------------
+
+
+def _announce(departure: Departure) -> Action | None:
+    if departure.is_gone or departure.mark:
+        return None
+    return Tell(STAY_OUT)
+
+
+def _drain(departure: Departure) -> Action | None:
+    if departure.is_gone:
+        return None
+    for row in departure.swarm.of(departure.name):
+        if row.state != "ready":
+            continue
+        if row.availability != "drain":
+            return Drain(row)
+        left = departure.swarm.tasks.get(row.id, 0)
+        if left and _since_mark_s(departure) < DRAIN_S:
+            return Wait(f"{left} of its tasks to run elsewhere")
+    return None
+
+
+def _hand_over(departure: Departure) -> Action | None:
+    """The lease of a machine that is gone ends by itself."""
+    lease = departure.consul.lease
+    if departure.is_gone or lease is None or lease.holder != departure.name:
+        return None
+    if _since_mark_s(departure) >= DRAIN_S + HANDOVER_S:
+        # Nobody else wants it: its holder takes it again, under another lease.
+        return None
+    return Wait("the registry to be handed over") if lease.handover_asked else HandOver(lease.number)
+
+
+def _demote(departure: Departure) -> Action | None:
+    for row in departure.swarm.of(departure.name):
+        if row.role == "manager":
+            verdict = quorum.without_manager(
+                departure.swarm, departure.name, wanted=departure.wanted_managers
+            )
+            return _held(departure, verdict, "Swarm managers") or Demote(row)
+        if row.is_manager:
+            return Wait("Swarm to take its vote")
+    return None
+
+
+def _remove_from_swarm(departure: Departure) -> Action | None:
+    return next((RemoveFromSwarm(row) for row in departure.swarm.of(departure.name)), None)
+
+
+def _stop_consul(departure: Departure) -> Action | None:
+    """A server that runs on would be taken into raft again, a client into the catalogue."""
+    consul, mark = departure.consul, departure.mark
+    if departure.is_gone or mark is None or not consul.is_alive(departure.name):
+        return None
+    if mark.stop_s is not None:
+        return Wait("it to stop its Consul") if departure.now_s - mark.stop_s < STOP_S else None
+    if departure.name in consul.peers:
+        verdict = quorum.without_server(consul, departure.name, wanted=departure.wanted_servers)
+        if held := _held(departure, verdict, "Consul servers"):
+            return held
+    return Tell(STOP)
+
+
+def _remove_peer(departure: Departure) -> Action | None:
+    peer = departure.consul.peers.get(departure.name)
+    if peer is None:
+        return None
+    verdict = quorum.without_server(departure.consul, departure.name, wanted=departure.wanted_servers)
+    stopped = departure.mark is not None and departure.mark.stop_s is not None
+    if held := _held(departure, verdict, "Consul servers", only_cost=stopped):
+        return held
+    return RemovePeer(peer.address)
+
+
+def _force_leave(departure: Departure) -> Action | None:
+    state = departure.consul.members.get(departure.name)
+    if state in ("failed", "leaving"):
+        return ForceLeave()
+    if departure.is_gone and state == "alive" and departure.waited_s < NOTICE_S:
+        return Wait("Consul to notice that it is gone")
+    return None
+
+
+def _deregister(departure: Departure) -> Action | None:
+    consul = departure.consul
+    if departure.name in consul.catalogued and not consul.is_alive(departure.name):
+        return Deregister()
+    return None
+
+
+def _forget(departure: Departure) -> Action | None:
+    """The mark of a machine that still runs stays: its node reads it."""
+    consul = departure.consul
+    has_mark = departure.is_gone and departure.mark is not None
+    if has_mark or departure.name in consul.recorded or departure.name in consul.missing:
+        return Forget(mark=departure.is_gone)
+    return None
+
+
+def _await_swarm(departure: Departure) -> Action | None:
+    """The lost node led the Swarm, perhaps: its managers elect another in seconds, and know its row still."""
+    if departure.swarm.has_quorum or departure.waited_s >= NOTICE_S:
+        return None
+    return Wait("a Swarm manager with a quorum to answer")
+
+
+def _held(
+    departure: Departure, verdict: Verdict, whom: str, *, only_cost: bool = False
+) -> Wait | Finish | None:
+    """Whether the member has to stay; None: it may go. One that is gone counts for nobody any more."""
+    if verdict is Verdict.SAFE or (verdict is Verdict.THINS and (departure.is_gone or only_cost)):
+        return None
+    in_time = departure.waited_s < QUORUM_S
+    if verdict is Verdict.THINS:
+        return Wait(f"{whom}: {verdict.value}") if in_time else None
+    if in_time:
+        return Wait(f"{whom}: {verdict.value} without it", at_risk=True)
+    return Finish(f"{whom}: {verdict.value} without it, after {departure.waited_s:.0f} s", at_risk=True)
+
+
+def _since_mark_s(departure: Departure) -> float:
+    return departure.now_s - departure.mark.since_s if departure.mark else 0.0
+
+
+_STEPS: Final[tuple[Callable[[Departure], Action | None], ...]] = (
+    _announce,
+    _drain,
+    _hand_over,
+    _demote,
+    _remove_from_swarm,
+    _stop_consul,
+    _remove_peer,
+    _force_leave,
+    _deregister,
+    _forget,
+    _await_swarm,
+)

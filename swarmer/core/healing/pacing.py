@@ -1,0 +1,41 @@
+"""How long a message waits until it is looked at again.
+
+Waiting is done by the queue: the message becomes visible again. A pause grows with what was waited already,
+so what is quick is noticed at once and what takes an hour does not receive its message a thousand times: see
+`receives`, which the queues' redrive policies are made of.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+BOOTS_S: Final = 8
+"""Nobody is a member sooner after its launch; until then a look is for nothing."""
+SHORTEST_S: Final = 2
+LONGEST_S: Final = 60
+SHARE: Final = 0.08
+"""A tenth later than necessary, at most."""
+FAILED_LONGEST_S: Final = 120
+HEARTBEAT_S: Final = 300
+"""A termination hook ends so long after its last heartbeat: five pauses and what a function takes."""
+LAUNCH_MARGIN_S: Final = 180
+"""A launch hook outlasts the deadline by so much: it is the function that says why a node is given up."""
+
+
+def pause_s(waited_s: float) -> int:
+    """Until the next look, after so long a wait."""
+    return round(min(LONGEST_S, max(SHORTEST_S, waited_s * SHARE)))
+
+
+def retry_s(receives: int) -> int:
+    """Until the next try, after what failed at the `receives`-th one (from 1)."""
+    return min(FAILED_LONGEST_S, SHORTEST_S << min(receives - 1, 8))
+
+
+def receives(waited_s: float) -> int:
+    """How often a message is received that waits for so long."""
+    count, now_s = 1, 0.0
+    while now_s < waited_s:
+        now_s += pause_s(now_s)
+        count += 1
+    return count

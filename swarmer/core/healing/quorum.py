@@ -1,0 +1,50 @@
+"""Whether a member that votes may go: the arithmetic of majorities, for raft and for Swarm alike."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from swarmer.core.healing.world import STOP, Consul, Swarm
+
+
+class Verdict(Enum):
+    """What it would mean to take one member out."""
+
+    SAFE = "as many vote as are wanted"
+    THINS = "its replacement does not vote yet"
+    COSTS = "the others are no majority"
+
+
+def majority(size: int) -> int:
+    return size // 2 + 1
+
+
+def judge(*, others: int, well: int, wanted: int) -> Verdict:
+    """`others`: members that would be left; `well`: how many of them vote and answer.
+
+    A cluster of one that is left by its only member has nobody to go on: that costs the quorum.
+    """
+    if well < majority(others):
+        return Verdict.COSTS
+    return Verdict.SAFE if well >= wanted else Verdict.THINS
+
+
+def without_server(consul: Consul, name: str, *, wanted: int) -> Verdict:
+    """Raft without the server `name`. One that was told to stop counts as silent already."""
+    if name in consul.peers and not consul.peers[name].votes:
+        return Verdict.SAFE
+    others = [peer for peer, entry in consul.peers.items() if peer != name and entry.votes]
+    return judge(others=len(others), well=sum(_is_well(consul, peer) for peer in others), wanted=wanted)
+
+
+def _is_well(consul: Consul, name: str) -> bool:
+    mark = consul.marks.get(name)
+    stops = mark is not None and mark.phase == STOP
+    return consul.is_alive(name) and not stops
+
+
+def without_manager(swarm: Swarm, name: str, *, wanted: int) -> Verdict:
+    """Swarm's managers without those called `name`."""
+    others = [row for row in swarm.managers if row.name != name]
+    well = sum(row.reachability == "reachable" and row.role == "manager" for row in others)
+    return judge(others=len(others), well=well, wanted=wanted)

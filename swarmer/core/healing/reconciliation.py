@@ -1,0 +1,266 @@
+"""The sweep: compares Auto Scaling, EC2, Consul and Swarm, and says what nobody announced.
+
+Level-triggered: it asks what is, not what happened, so a lost event costs a minute and no node. What it
+cannot prove it leaves alone: a name without an instance, a view without a majority, an absence of half the
+cluster at once (then it is rather we who see nothing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from swarmer.core import names
+from swarmer.core.healing import arrival
+from swarmer.core.healing.events import INSTANCE_ID
+from swarmer.core.healing.quorum import majority
+from swarmer.core.healing.world import (
+    ARRIVING,
+    DEPARTING,
+    UNKNOWN,
+    Consul,
+    Group,
+    Instance,
+    Member,
+    Swarm,
+    cluster_ends,
+    wanted,
+)
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+
+IN_SERVICE: Final = "InService"
+MISSED_S: Final = 90.0
+"""An announced arrival or departure is looked at more often than that by its own function."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What is seen of the whole cluster."""
+
+    groups: tuple[Group, ...]
+    consul: Consul
+    swarm: Swarm
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+    """By id: those that `suspects` asked for."""
+    now_s: float
+    grace_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An instance in its group."""
+
+    group: Group
+    instance_id: str
+    member: Member
+
+    @property
+    def name(self) -> str:
+        return names.node_name(self.group.name, self.instance_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A node in service that Consul or Swarm does not see in its role."""
+
+    place: Place
+    lack: str
+    since_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be done; every part of it may be repeated."""
+
+    ghosts: tuple[str, ...] = ()
+    """Names of nodes whose machine is proved to be gone, and of which something is left."""
+    departures: tuple[Place, ...] = ()
+    """Hooks of instances that are to be terminated, which nobody seems to look after."""
+    arrivals: tuple[Place, ...] = ()
+    """The same of launched instances."""
+    noted: tuple[str, ...] = ()
+    """Names that are missing since now."""
+    returned: tuple[str, ...] = ()
+    """Names that were missing and are not any more."""
+    unhealthy: tuple[Missing, ...] = ()
+    """To be replaced."""
+    open_breakers: tuple[str, ...] = ()
+    """Auto Scaling groups that must not launch."""
+    at_risk: tuple[str, ...] = ()
+    """Sentences for the alarm."""
+
+
+def places(groups: tuple[Group, ...]) -> Iterator[Place]:
+    for group in groups:
+        for instance_id, member in group.members.items():
+            yield Place(group=group, instance_id=instance_id, member=member)
+
+
+def known_names(consul: Consul, swarm: Swarm) -> set[str]:
+    """Every name that anything remembers."""
+    members = {name for name, state in consul.members.items() if state != "left"}
+    noted = consul.recorded | consul.marks.keys() | consul.missing.keys()
+    return members | consul.catalogued | consul.peers.keys() | noted | {row.name for row in swarm.rows}
+
+
+def suspects(scene: Scene) -> set[str]:
+    """Instances whose state in EC2 has to be known: all that are not simply well and in service.
+
+    Without a leader nobody in service is judged.
+    """
+    judged = scene.consul.has_leader
+    well = {
+        place.name
+        for place in places(scene.groups)
+        if _serves(place.member) and not (judged and _lack(place, scene))
+    }
+    of_names = {names.instance_id(name) for name in known_names(scene.consul, scene.swarm) - well}
+    of_groups = {place.instance_id for place in places(scene.groups) if place.name not in well}
+    return {each for each in of_names | of_groups if INSTANCE_ID.fullmatch(each)}
+
+
+def _serves(member: Member) -> bool:
+    """Launched first, a replacement is in service before an instance goes that ended long ago."""
+    return member.lifecycle == IN_SERVICE and member.health == "Healthy"
+
+
+def decide(scene: Scene) -> Plan:
+    """Everything that is to be done now."""
+    if not scene.groups or cluster_ends(scene.groups):
+        return Plan()
+    missing = tuple(_missing(scene)) if scene.consul.has_leader else ()
+    absent = {each.place.name for each in missing}
+    return Plan(
+        ghosts=tuple(sorted(_ghosts(scene))) if scene.consul.has_leader else (),
+        departures=tuple(_departures(scene)),
+        arrivals=tuple(_arrivals(scene)),
+        noted=tuple(sorted(absent - scene.consul.missing.keys())),
+        returned=tuple(sorted(_returned(scene, absent))),
+        unhealthy=tuple(_unhealthy(scene, missing)),
+        open_breakers=tuple(group.asg for group in scene.groups if not group.launches),
+        at_risk=tuple(_risks(scene, missing)),
+    )
+
+
+# -- ghosts -----------------------------------------------------------------------------------
+
+
+def _ghosts(scene: Scene) -> Iterator[str]:
+    living = {place.instance_id for place in places(scene.groups)}
+    for name in known_names(scene.consul, scene.swarm):
+        instance = scene.instances.get(names.instance_id(name))
+        if instance is None:
+            continue
+        if instance.is_gone or (instance.id not in living and _has_vanished(name, instance, scene)):
+            yield name
+
+
+def _has_vanished(name: str, instance: Instance, scene: Scene) -> bool:
+    """EC2 forgets a terminated instance after an hour: asked by its id it knows none, and nobody sees it."""
+    ready = any(row.state == "ready" for row in scene.swarm.of(name))
+    return instance.state == UNKNOWN and not scene.consul.is_alive(name) and not ready
+
+
+# -- hooks that were missed ---------------------------------------------------------------------
+
+
+def _departures(scene: Scene) -> Iterator[Place]:
+    """A machine that is gone: at once. One that works: where it was told long ago to leave, or never."""
+    for place in places(scene.groups):
+        if place.member.lifecycle not in DEPARTING:
+            continue
+        instance, mark = scene.instances.get(place.instance_id), scene.consul.marks.get(place.name)
+        if (instance and instance.is_gone) or mark is None or scene.now_s - mark.since_s > MISSED_S:
+            yield place
+
+
+def _arrivals(scene: Scene) -> Iterator[Place]:
+    for place in places(scene.groups):
+        if place.member.lifecycle in ARRIVING:
+            instance = scene.instances.get(place.instance_id)
+            if instance and (instance.is_gone or scene.now_s - instance.launched_s > MISSED_S):
+                yield place
+
+
+# -- nodes that run and are no members ------------------------------------------------------------
+
+
+def _lack(place: Place, scene: Scene) -> str:
+    """What a node lacks, as far as there is a majority to say so."""
+    lack = arrival.lacks_in_consul(place.name, place.group.roles - {CONSUL_SERVER}, scene.consul)
+    if not lack and scene.swarm.has_quorum:
+        lack = arrival.lacks_in_swarm(place.name, place.group.roles - {SWARM_MANAGER}, scene.swarm)
+    return lack
+
+
+def _missing(scene: Scene) -> Iterator[Missing]:
+    """In service, running by EC2's own word, and yet no member."""
+    for place in places(scene.groups):
+        instance = scene.instances.get(place.instance_id)
+        if place.member.lifecycle != IN_SERVICE or instance is None or instance.state != "running":
+            continue
+        if lack := _lack(place, scene):
+            since_s = scene.consul.missing.get(place.name, scene.now_s)
+            yield Missing(place=place, lack=lack, since_s=since_s)
+
+
+def _returned(scene: Scene, absent: set[str]) -> Iterator[str]:
+    """Only of nodes in service: notes about others are forgotten with them."""
+    if scene.consul.has_leader:
+        in_service = {each.name for each in places(scene.groups) if each.member.lifecycle == IN_SERVICE}
+        yield from scene.consul.missing.keys() & in_service - absent
+
+
+def _unhealthy(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[Missing]:
+    """Workers as they are; nodes that vote one at a time, and none while one of their groups is changing."""
+    if _too_many(scene, missing):
+        return
+    changing = any(
+        group.votes and any(_changes(member) for member in group.members.values()) for group in scene.groups
+    )
+    for each in missing:
+        overdue = scene.now_s - each.since_s > scene.grace_s
+        if not overdue or each.place.member.health != "Healthy" or (each.place.group.votes and changing):
+            continue
+        yield each
+        changing = changing or each.place.group.votes
+
+
+def _changes(member: Member) -> bool:
+    return member.lifecycle in ARRIVING | DEPARTING or member.health != "Healthy"
+
+
+def _too_many(scene: Scene, missing: tuple[Missing, ...]) -> bool:
+    in_service = sum(place.member.lifecycle == IN_SERVICE for place in places(scene.groups))
+    return len(missing) > 1 and len(missing) * 2 > in_service
+
+
+# -- alarm ------------------------------------------------------------------------------------------
+
+
+def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
+    """One more loss, or this one already, and nobody decides."""
+    if _too_many(scene, missing):
+        yield f"{len(missing)} nodes in service are missed at once: none is replaced for it"
+    if not any(place.member.lifecycle == IN_SERVICE for place in places(scene.groups)):
+        # A cluster that is only being founded has no majority to lose.
+        return
+    if not scene.consul.has_leader:
+        yield "Consul has no leader" if scene.consul.answers else "no Consul server answers"
+    else:
+        voters = [name for name, peer in scene.consul.peers.items() if peer.votes]
+        alive = sum(map(scene.consul.is_alive, voters))
+        yield from _thin("Consul servers", wanted(scene.groups, CONSUL_SERVER), len(voters), alive)
+    if not scene.swarm.has_quorum:
+        yield "no Swarm manager with a quorum answers"
+    else:
+        managers = scene.swarm.managers
+        reachable = sum(row.reachability == "reachable" for row in managers)
+        yield from _thin("Swarm managers", wanted(scene.groups, SWARM_MANAGER), len(managers), reachable)
+
+
+def _thin(whom: str, meant: int, members: int, well: int) -> Iterator[str]:
+    """Some are lost, and the rest bear no further loss."""
+    if well < max(meant, members) and well - 1 < majority(members):
+        yield f"{well} of {max(meant, members)} {whom} are well: the next loss ends the quorum"

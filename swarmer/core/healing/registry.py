@@ -1,0 +1,107 @@
+"""The registry's backstop, behind the managers' own election.
+
+A lock whose holder does not serve is freed by ending its session: Consul's lock-delay then keeps the next
+holder from starting before the old one's fence has shut (swarmer/core/election.py), whatever the old one
+does. A lock that is free needs nobody: the managers take it, or there is none.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from swarmer.core.healing.world import Lease
+
+SUSPECT_S: Final = 15.0
+"""Longer than a holder takes to start (10 s), or to notice that its registry is deaf (3 s)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspicion:
+    """A lease whose holder was seen not to serve."""
+
+    number: int
+    since_s: float
+    """Seconds since the epoch."""
+
+    def to_json(self) -> str:
+        return json.dumps({"lease": self.number, "since": self.since_s})
+
+    @classmethod
+    def from_json(cls, text: str) -> Suspicion | None:
+        """None where the text is none."""
+        try:
+            raw = json.loads(text)
+            return cls(number=int(raw["lease"]), since_s=float(raw["since"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What Consul says of the registry."""
+
+    has_leader: bool
+    lease: Lease | None = None
+    """None: nobody ever held it."""
+    serving: frozenset[str] = frozenset()
+    """Nodes on which its service is declared and passes its check."""
+    suspicion: Suspicion | None = None
+    now_s: float
+
+
+@dataclass(frozen=True)
+class Healthy:
+    """The holder serves; `clear`: a suspicion is to be withdrawn."""
+
+    clear: bool = False
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Note it, and look again soon."""
+
+    lease: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Look again soon; `reason` is for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Depose:
+    """End the holder's session."""
+
+    holder: str
+    lease: int
+    session: str
+
+
+@dataclass(frozen=True)
+class Powerless:
+    """There is no registry, and nothing to free."""
+
+    reason: str
+
+
+Action = Healthy | Suspect | Wait | Depose | Powerless
+
+
+def decide(scene: Scene) -> Action:
+    """The next step."""
+    lease, suspicion = scene.lease, scene.suspicion
+    if not scene.has_leader:
+        return Powerless("Consul has no leader: nobody can hold the registry's lock")
+    if lease is None or lease.session is None:
+        return Powerless("no manager holds the registry's lock")
+    if lease.holder in scene.serving:
+        return Healthy(clear=suspicion is not None)
+    if suspicion is None or suspicion.number != lease.number:
+        return Suspect(lease.number)
+    if scene.now_s - suspicion.since_s < SUSPECT_S:
+        return Wait(f"{lease.holder} to serve under lease {lease.number}")
+    return Depose(lease.holder, lease.number, lease.session)

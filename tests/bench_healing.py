@@ -1,0 +1,218 @@
+"""`make bench-healing`: how soon the functions put right what happened, and what they weigh.
+
+    python -m tests.bench_healing [--only PART …] [--runs N] [--json FILE] [--retain]
+
+replaced   on the cluster of tests/faults/healing.yml instances are terminated as AWS's console does it: in
+           turn a worker, the registry's holder, another server. Measured from outside, from the call: until
+           Consul and Swarm list the node no more, and until the cluster is validated with its replacement
+functions  what they weigh, and how long their imports take
+storm      500 termination events at once, a quarter of them duplicates (tests/bench/storm.py)
+sweep      one sweep of 500, 1,000 and 5,000 nodes (tests/bench/sweeps.py)
+
+Prints a table, and JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from rehearsal import engine, ground, node_image
+from rehearsal.runtime import trees
+from stacks import function_code
+from swarmer.core import software
+from tests.bench import storm, sweeps
+from tests.faults import probe
+from tests.faults.evidence import quantile
+from tests.faults.lab import DOCKER_PORT, Failure, Lab, Node, say
+
+SERVERS: Final = ground.ROOT / "tests/faults/healing.yml"
+GOALS: Final = {"gone_s": 10.0, "replaced_s": 40.0, "import_s": 0.5, "package_mb": 15.0}
+VALIDATED_S: Final = 240.0
+IMPORTS: Final = 5
+FUNCTIONS: Final = ("register_node", "deregister_node", "heal_registry", "reconcile_cluster")
+LEFT: Final = 3
+"""Serf's member status of one that went."""
+
+
+def is_listed(lab: Lab, node: Node) -> bool:
+    """Whether anybody who answers still knows the node: as a member of Consul, or as one of the Swarm's."""
+    for other in (each for each in lab.nodes if each != node):
+        with contextlib.suppress(*probe.ERRORS):
+            rows = ask(other, probe.CONSUL_PORT, "/v1/agent/members")
+            if any(row["Name"] == node.name and row["Status"] != LEFT for row in rows):
+                return True
+            if any(row["Node"] == node.name for row in ask(other, probe.CONSUL_PORT, "/v1/catalog/nodes")):
+                return True
+            break
+    for other in (each for each in lab.managers if each != node):
+        with contextlib.suppress(*probe.ERRORS):
+            rows = ask(other, DOCKER_PORT, "/nodes")
+            return any(row["Description"].get("Hostname") == node.name for row in rows)
+    return True
+
+
+def ask(node: Node, port: int, path: str) -> Any:
+    """Raises one of probe.ERRORS."""
+    reply = probe.ask(node.address, "GET", path, port=port, timeout_s=2)
+    return json.loads(probe.expect(reply, 200, path).body)
+
+
+def terminate(lab: Lab, node: Node) -> dict[str, float]:
+    """Seconds from the call. Raises Failure."""
+    began_s = time.monotonic()
+    node.terminate()
+    while is_listed(lab, node):
+        if time.monotonic() - began_s > VALIDATED_S:
+            raise Failure(f"{node.name} is still listed")
+        time.sleep(0.1)
+    gone_s = time.monotonic() - began_s
+    lab.wait_validated(VALIDATED_S)
+    return {"gone_s": round(gone_s, 1), "replaced_s": round(time.monotonic() - began_s, 1)}
+
+
+def heal(lab: Lab, runs: int) -> list[dict[str, Any]]:
+    """So many of each kind. Raises Failure."""
+    found = []
+    for number in range(1, runs + 1):
+        for kind in ("worker", "holder", "follower"):
+            lab.wait_validated(VALIDATED_S)
+            lab.look()
+            node = {"worker": lambda: lab.workers[-1], "holder": lab.holder, "follower": lab.follower}[kind]()
+            measured = {"kind": kind} | terminate(lab, node)
+            say(f"  {kind} {number}/{runs}: gone {measured['gone_s']} s, replaced {measured['replaced_s']} s")
+            found.append(measured)
+    return found
+
+
+IMPORT: Final = """
+import importlib, os, sys, time
+sys.path[:0] = ["/task", "/layer/python", "/runtime"]
+sys.dont_write_bytecode = True
+os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_SERVICE_NAME": "bench"}
+began_s, cpu_s = time.perf_counter(), time.process_time()
+importlib.import_module(f"lambdas.{sys.argv[1]}.handler")
+print(time.perf_counter() - began_s, time.process_time() - cpu_s)
+"""
+
+
+def weigh(image: str) -> dict[str, dict[str, float]]:
+    """Of each function: MB of package and layer as they are uploaded, seconds that its import takes.
+
+    As after a cold start: on the Python of the functions' runtime, isolated as there, with its boto3; from
+    sources, because neither asset nor layer brings bytecode. Seconds of the processor tell on a busy machine.
+    """
+    layer, runtime = function_code.ensure_layer(), trees.ensure_runtime(image)
+    found = {}
+    for function in FUNCTIONS:
+        folder = ground.CACHE / "bench" / function
+        shutil.rmtree(folder, ignore_errors=True)
+        function_code.stage(function, folder)
+        mounts = [word for path, where in ((folder, "/task"), (layer, "/layer"), (runtime, "/runtime"))
+                  for word in ("-v", f"{path}:{where}:ro")]  # fmt: skip
+        argv = [
+            *("run", "--rm", "--network", "none", *mounts, "--entrypoint", "/usr/bin/python3.13"),
+            *(image, "-I", "-S", "-c", IMPORT, function),
+        ]
+        seconds = [tuple(map(float, engine.docker(*argv).split())) for _ in range(IMPORTS)]
+        paths = [software.ROOT / path for path in software.function_files(function)]
+        package = zipped_mb(paths) + zipped_mb(path for path in layer.rglob("*") if path.is_file())
+        found[function] = {
+            "import_s": round(quantile([each[0] for each in seconds], 0.5), 3),
+            "import_cpu_s": round(quantile([each[1] for each in seconds], 0.5), 3),
+            "package_mb": round(package, 2),
+        }
+    return found
+
+
+def zipped_mb(paths: Any) -> float:
+    """Of files without bytecode."""
+    target = ground.CACHE / "bench.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            if path.suffix != ".pyc":
+                archive.write(path)
+    return target.stat().st_size / 1e6
+
+
+def show_replaced(found: list[dict[str, Any]]) -> list[str]:
+    """Lines for people."""
+    lines = ["", f"{'':26}{'p50':>8}{'longest':>9}{'goal':>8}  seconds from the termination"]
+    for key, title in (("gone_s", "out of Consul and Swarm"), ("replaced_s", "replaced and validated")):
+        values = [each[key] for each in found]
+        lines.append(f"{title:26}{quantile(values, 0.5):8.1f}{max(values):9.1f}{GOALS[key]:8.0f}")
+    return lines
+
+
+def show_functions(found: dict[str, dict[str, float]]) -> list[str]:
+    """Lines for people."""
+    lines = ["", f"{'':26}{'import':>8}{'cpu':>8}{'MB':>9}"]
+    for name, each in found.items():
+        seconds = f"{each['import_s']:6.2f} s{each['import_cpu_s']:6.2f} s"
+        lines.append(f"{name:26}{seconds}{each['package_mb']:9.2f}")
+    return [*lines, f"{'goal':26}{GOALS['import_s']:6.2f} s{'':8}{GOALS['package_mb']:9.0f}"]
+
+
+PARTS: Final[dict[str, Callable[[Any], list[str]]]] = {
+    "functions": show_functions,
+    "sweep": sweeps.show,
+    "replaced": show_replaced,
+    "storm": storm.show,
+}
+"""With what shows its outcome. The storm comes last: its herd stays."""
+ON_A_CLUSTER: Final = ("replaced", "storm")
+
+
+def measure(part: str, lab: Lab, runs: int) -> Any:
+    """Raises Failure."""
+    match part:
+        case "functions":
+            return weigh(node_image.tag())
+        case "sweep":
+            return sweeps.measure()
+        case "replaced":
+            return heal(lab, runs)
+        case _:
+            return storm.endure(lab)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART")
+    parser.add_argument("--runs", type=int, default=3, help="of each kind of node")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--retain", action="store_true", help="leave the cluster running")
+    options = parser.parse_args()
+    parts = [part for part in PARTS if not options.only or part in options.only]
+    lab, whole = Lab(SERVERS), dict[str, Any](goals=GOALS)
+    needs_cluster = any(part in ON_A_CLUSTER for part in parts)
+    try:
+        if needs_cluster:
+            lab.up()
+        for part in parts:
+            whole[part] = measure(part, lab, options.runs)
+            print("\n".join(PARTS[part](whole[part])), flush=True)  # noqa: T201
+    except Failure as exc:
+        say(f"bench-healing: {exc}")
+        return 2
+    finally:
+        if needs_cluster and not options.retain:
+            lab.down()
+    whole["load"] = os.getloadavg()
+    print(json.dumps(whole))  # noqa: T201
+    if options.json:
+        options.json.write_text(json.dumps(whole, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

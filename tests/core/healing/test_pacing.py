@@ -1,0 +1,22 @@
+"""Waiting by visibility: quick at first, bounded in number."""
+
+from __future__ import annotations
+
+from swarmer.core.healing import pacing
+
+
+def test_what_is_quick_is_noticed_at_once_and_what_is_slow_never_much_later() -> None:
+    assert pacing.pause_s(0) == 2
+    assert all(pacing.pause_s(waited) <= max(2, waited * 0.1) for waited in range(7200))
+    assert pacing.pause_s(7200) == 60
+
+
+def test_an_hour_takes_few_receives() -> None:
+    assert pacing.receives(0) == 1
+    assert pacing.receives(600) < 60
+    assert pacing.receives(3600) < 120
+
+
+def test_what_fails_is_tried_again_less_and_less_often() -> None:
+    assert [pacing.retry_s(at) for at in range(1, 9)] == [2, 4, 8, 16, 32, 64, 120, 120]
+    assert pacing.retry_s(10**9) == 120

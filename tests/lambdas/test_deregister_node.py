@@ -1,0 +1,333 @@
+"""Termination hooks: how a node leaves, in whatever state it is, and that its hook is always answered."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from lambdas.deregister_node.handler import handler
+from swarmer.core import names
+from swarmer.core.healing import departure
+from swarmer.core.healing.world import Mark
+from tests.lambdas.lab import Lab
+
+
+def leaving(lab: Lab, group: str = "workers", at: int = 0) -> str:
+    return lab.set_lifecycle(group, at, "Terminating:Wait")
+
+
+def announced(lab: Lab, instance_id: str, group: str = "workers", seconds_ago: float = 0) -> str:
+    return lab.lifecycle_event("terminate", instance_id, asg=f"lab-{group}", seconds_ago=seconds_ago)
+
+
+def answers(lab: Lab) -> list[tuple[str, str, str]]:
+    return [hook for hook in lab.hooks if hook[0] == "complete"]
+
+
+def replaced(lab: Lab) -> None:
+    """One manager and server more: the replacement of a core node."""
+    lab.consul.add("core-i-0aaaaaaaaaaaaaaaa", server=True)
+    lab.swarm.add("core-i-0aaaaaaaaaaaaaaaa", manager=True)
+
+
+def test_a_worker_leaves_in_order(lab: Lab, measures: Any) -> None:
+    instance_id, name = leaving(lab), lab.name("workers")
+    assert lab.invoke(handler, announced(lab, instance_id)) == []
+    assert lab.swarm.calls == [f"worker drain {name}", f"remove {name}"]
+    assert lab.consul.calls == [
+        f"put {names.KV_LEAVING}{name}",
+        f"put {names.KV_LEAVING}{name}",
+        "destroy session-1",
+        f"force-leave {name}",
+        f"deregister {name}",
+        f"delete {names.KV_NODES}{name}",
+        f"delete {names.KV_MISSING}{name}",
+    ]
+    assert lab.hooks == [("complete", instance_id, "CONTINUE")]
+    assert measures() == {"QuorumAtRisk": [0], "Messages": [1], "Departed": [1]}
+    steps = [line["step"] for line in lab.said() if "step" in line]
+    assert steps == ["Tell", "Drain", "RemoveFromSwarm", "Tell", "ForceLeave", "Deregister", "Forget"]
+
+
+def test_a_core_node_leaves_once_its_replacement_votes(lab: Lab) -> None:
+    instance_id, name = leaving(lab, "core"), lab.name("core")
+    lab.consul.lend(name)
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert answers(lab) == []
+    assert ("heartbeat", instance_id, "") in lab.hooks
+    assert lab.said("waits")[0]["reason"] == "Swarm managers: its replacement does not vote yet"
+    replaced(lab)
+    assert lab.invoke(handler, body) == []
+    assert name not in lab.swarm.names()
+    assert name not in lab.consul.voters
+    assert name not in lab.consul.catalogue
+    assert lab.consul.states[name] == "left"
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+    # The registry was handed over, and the lock of the votes is free again.
+    assert lab.consul.keys[names.KV_REGISTRY_HANDOVER] == "1"
+    assert lab.consul.locks[names.KV_HEALING_LOCK][0] == ""
+
+
+def test_a_machine_that_is_gone_is_purged_without_waiting_for_its_replacement(lab: Lab) -> None:
+    leaving(lab, "core")
+    instance_id, name = lab.die("core"), lab.name("core")
+    assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
+    assert name not in lab.swarm.names() | lab.consul.catalogue | set(lab.consul.voters)
+    assert lab.hooks == [("complete", instance_id, "CONTINUE")]
+    assert not lab.consul.notes(names.KV_LEAVING)
+
+
+def test_a_node_that_never_joined_ends_its_hook_at_once(lab: Lab) -> None:
+    instance_id, name = leaving(lab), lab.name("workers")
+    lab.terminate(instance_id)
+    del lab.consul.states[name], lab.swarm.nodes[f"node-{name}"], lab.consul.keys[f"{names.KV_NODES}{name}"]
+    lab.consul.catalogue.discard(name)
+    assert lab.invoke(handler, announced(lab, instance_id)) == []
+    assert lab.hooks == [("complete", instance_id, "CONTINUE")]
+    assert lab.swarm.calls == []
+
+
+def test_an_instance_that_ec2_knows_no_more_ends_its_hook(lab: Lab) -> None:
+    """Its tags are gone with it; the group's say what it was."""
+    instance_id = leaving(lab)
+    lab.states("workers")[0].instance_id = instance_id = "i-0123456789abcdef0"
+    assert lab.invoke(handler, announced(lab, instance_id)) == []
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+
+
+def test_events_that_come_twice_have_one_effect(lab: Lab) -> None:
+    instance_id = leaving(lab)
+    body = announced(lab, instance_id)
+    assert lab.invoke(handler, body, body, body) == []
+    assert lab.invoke(handler, body) == []
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+    assert len(lab.swarm.calls) == 2
+
+
+def test_an_event_about_a_node_in_service_is_ignored(lab: Lab) -> None:
+    """Late or out of order: the hook that it speaks of is closed."""
+    assert lab.invoke(handler, announced(lab, lab.ids("workers")[0], seconds_ago=999)) == []
+    assert lab.hooks == []
+    assert lab.swarm.calls == []
+
+
+def test_a_node_that_was_taken_out_of_its_group_and_runs_is_left_alone(lab: Lab) -> None:
+    instance_id = lab.ids("workers")[0]
+    del lab.states("workers")[0]
+    assert lab.invoke(handler, announced(lab, instance_id, seconds_ago=999)) == []
+    assert (lab.hooks, lab.swarm.calls, lab.consul.calls) == ([], [], [])
+
+
+def test_what_is_left_is_purged_although_auto_scaling_has_forgotten_the_instance(lab: Lab) -> None:
+    instance_id, name = lab.die("workers"), lab.name("workers")
+    del lab.states("workers")[0]
+    assert lab.invoke(handler, announced(lab, instance_id)) == []
+    assert name not in lab.swarm.names() | lab.consul.catalogue
+    assert lab.hooks == []
+
+
+# -- waiting ---------------------------------------------------------------------------------------
+
+
+def test_tasks_are_waited_for_with_heartbeats(lab: Lab) -> None:
+    instance_id, name = leaving(lab), lab.name("workers")
+    task = {"NodeID": f"node-{name}", "ServiceID": "web", "DesiredState": "shutdown"}
+    lab.swarm.tasks = [task | {"Status": {"State": "running"}}]
+    body = announced(lab, instance_id)
+    assert lab.invoke(handler, body) == [body]
+    assert lab.hooks == [("heartbeat", instance_id, "")]
+    assert lab.said("waits")[0]["reason"] == "1 of its tasks to run elsewhere"
+    elsewhere = {"NodeID": "node-other", "ServiceID": "web", "DesiredState": "running"}
+    lab.swarm.tasks = [
+        task | {"Status": {"State": "shutdown"}},
+        elsewhere | {"Status": {"State": "preparing"}},
+    ]
+    assert lab.invoke(handler, body) == [body]
+    lab.swarm.tasks[1]["Status"]["State"] = "running"
+    assert lab.invoke(handler, body) == []
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+
+
+def test_tasks_that_find_no_place_are_not_waited_for_for_ever(lab: Lab) -> None:
+    instance_id, name = leaving(lab), lab.name("workers")
+    lab.swarm.tasks = [{"NodeID": f"node-{name}", "DesiredState": "running", "Status": {"State": "running"}}]
+    told = Mark(since_s=time.time() - departure.DRAIN_S - 1)
+    lab.consul.keys[f"{names.KV_LEAVING}{name}"] = told.to_json()
+    assert lab.invoke(handler, announced(lab, instance_id)) == []
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+
+
+def test_a_function_that_was_killed_half_way_through_a_drain_goes_on(lab: Lab) -> None:
+    """Wherever the first run breaks off, the next one finishes the way, and nothing happens twice."""
+    for call in ("members", "put", "force_leave", "deregister_node", "delete", "create_session"):
+        instance_id, body = leaving(lab), announced(lab, lab.ids("workers")[0])
+        lab.consul.broken = {call}
+        assert lab.invoke(handler, body) == [body], call
+        lab.consul.broken = set()
+        assert lab.invoke(handler, body) == [], call
+        assert answers(lab)[-1] == ("complete", instance_id, "CONTINUE")
+        # The same node once more.
+        lab.rejoin("workers", 0)
+    assert len(lab.swarm.calls) == 2 * 6
+
+
+def test_a_node_that_does_not_stop_its_consul_is_waited_for_a_while(lab: Lab) -> None:
+    instance_id, name = leaving(lab), lab.name("workers")
+    lab.consul.deaf_to_stop = True
+    body = announced(lab, instance_id)
+    assert lab.invoke(handler, body) == [body]
+    assert lab.said("waits")[0]["reason"] == "it to stop its Consul"
+    mark = json.loads(lab.consul.keys[f"{names.KV_LEAVING}{name}"])
+    late = Mark(since_s=mark["since"], stop_s=time.time() - departure.STOP_S - 1)
+    lab.consul.keys[f"{names.KV_LEAVING}{name}"] = late.to_json()
+    assert lab.invoke(handler, body) == []
+    # Its mark stays for the node to read; the sweep takes it once the machine is gone.
+    assert lab.consul.notes(names.KV_LEAVING) == {name}
+
+
+# -- quorum ----------------------------------------------------------------------------------------
+
+
+def test_of_two_members_of_a_quorum_that_are_to_go_at_once_none_goes(lab: Lab, measures: Any) -> None:
+    lab.die("core", 1)
+    instance_id = leaving(lab, "core")
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert answers(lab) == []
+    assert lab.swarm.row(lab.name("core"))["Spec"]["Role"] == "manager"
+    assert lab.name("core") in lab.consul.voters
+    assert measures()["QuorumAtRisk"] == [0, 1]
+
+
+def test_where_the_majority_is_lost_nothing_is_touched(lab: Lab, measures: Any) -> None:
+    instance_id = leaving(lab, "core")
+    lab.consul.has_leader = False
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert (lab.swarm.calls, lab.consul.calls, answers(lab)) == ([], [], [])
+    assert ("heartbeat", instance_id, "") in lab.hooks
+    assert measures()["QuorumAtRisk"] == [0, 1]
+
+
+def test_where_the_majority_is_lost_a_dead_machines_hook_ends(lab: Lab) -> None:
+    leaving(lab, "core")
+    instance_id = lab.die("core")
+    lab.consul.has_leader = False
+    assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+    assert (lab.swarm.calls, lab.consul.calls) == ([], [])
+
+
+def test_without_swarms_majority_a_manager_stays(lab: Lab) -> None:
+    instance_id = leaving(lab, "core")
+    lab.swarm.has_quorum = False
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.consul.calls == []
+
+
+def test_an_hour_later_the_hook_is_answered_all_the_same(lab: Lab) -> None:
+    instance_id = leaving(lab, "core")
+    lab.consul.answers = False
+    body = announced(lab, instance_id, "core", seconds_ago=departure.LIMIT_S)
+    assert lab.invoke(handler, body) == []
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+
+
+def test_who_votes_is_changed_by_one_function_at_a_time(lab: Lab) -> None:
+    replaced(lab)
+    instance_id = leaving(lab, "core")
+    lab.consul.locks[names.KV_HEALING_LOCK] = ("another function's", 1)
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.said("waits")[0]["reason"] == "another function that changes who votes"
+    assert lab.swarm.row(lab.name("core"))["Spec"]["Role"] == "manager"
+
+
+def test_what_was_decided_before_the_lock_is_decided_anew_under_it(lab: Lab) -> None:
+    """Another function takes a manager out between the look and the lock."""
+    replaced(lab)
+    instance_id = leaving(lab, "core")
+    real = lab.consul.create_session
+
+    def meanwhile(name: str, *, ttl_s: int, lock_delay_s: int) -> str:
+        lab.swarm.die(lab.name("core", 1))
+        return real(name, ttl_s=ttl_s, lock_delay_s=lock_delay_s)
+
+    lab.monkeypatch.setattr(lab.consul, "create_session", meanwhile)
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.swarm.row(lab.name("core"))["Spec"]["Role"] == "manager"
+
+
+# -- what is not ours --------------------------------------------------------------------------------
+
+
+def test_a_cluster_that_is_being_deleted_is_left_alone(lab: Lab) -> None:
+    instance_id = leaving(lab, "core")
+    lab.asg("core").desired_capacity = 0
+    lab.consul.answers = False
+    assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
+    assert lab.hooks == [("complete", instance_id, "CONTINUE")]
+    assert lab.swarm.calls == []
+
+
+@pytest.mark.parametrize("asg", ["lab-gone", "another-workers"])
+def test_a_foreign_group_is_left_alone(lab: Lab, asg: str) -> None:
+    body = lab.lifecycle_event("terminate", leaving(lab), asg=asg)
+    assert lab.invoke(handler, body) == []
+    assert (lab.hooks, lab.swarm.calls, lab.consul.calls) == ([], [], [])
+
+
+@pytest.mark.parametrize("body", ["rubbish", "{}", "[1]"])
+def test_what_is_no_termination_goes_to_the_dead_letters(lab: Lab, body: str) -> None:
+    assert lab.invoke(handler, body) == []
+    assert [each["Body"] for each in lab.dead_letters()] == [body]
+
+
+# -- AWS fails -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["DescribeAutoScalingGroups", "DescribeInstances", "GetParameter", "CompleteLifecycleAction"],
+)
+def test_whatever_call_of_aws_fails_the_message_comes_again(lab: Lab, operation: str) -> None:
+    instance_id = leaving(lab)
+    body = announced(lab, instance_id)
+    with lab.failing(operation):
+        assert lab.invoke(handler, body) == [body]
+    assert answers(lab) == []
+    assert lab.invoke(handler, body) == []
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+
+
+def test_a_heartbeat_that_fails_is_tried_again(lab: Lab) -> None:
+    instance_id = leaving(lab, "core")
+    body = announced(lab, instance_id, "core")
+    with lab.failing("RecordLifecycleActionHeartbeat"):
+        assert lab.invoke(handler, body) == [body]
+    assert lab.said("will try again")
+
+
+def test_a_hook_whose_time_is_up_is_no_error(lab: Lab) -> None:
+    instance_id = leaving(lab)
+    body = announced(lab, instance_id)
+    with lab.failing("CompleteLifecycleAction", "ValidationError"):
+        assert lab.invoke(handler, body) == []
+    assert lab.said("departed")[0]["answered"] is False
+
+
+def test_swarm_that_fails_half_way_is_tried_again(lab: Lab) -> None:
+    instance_id, name = leaving(lab), lab.name("workers")
+    body = announced(lab, instance_id)
+    lab.swarm.__dict__["of_node"] = lambda *_: (500, {"message": "rpc error"})
+    assert lab.invoke(handler, body) == [body]
+    del lab.swarm.__dict__["of_node"]
+    assert lab.invoke(handler, body) == []
+    assert name not in lab.swarm.names()
+    assert answers(lab) == [("complete", instance_id, "CONTINUE")]

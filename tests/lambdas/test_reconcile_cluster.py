@@ -1,0 +1,319 @@
+"""The sweep: ghosts, missed hooks, nodes that are of no use, alarms."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from lambdas.reconcile_cluster.handler import handler
+from swarmer.adapters import auto_scaling, aws
+from swarmer.core import names
+from swarmer.core.healing.reconciliation import MISSED_S
+from swarmer.core.healing.world import Mark
+from tests.lambdas.lab import Lab, event, state_change, tick
+
+
+def result(lab: Lab, asg: str = "lab-workers") -> str:
+    detail = {"AutoScalingGroupName": asg, "EC2InstanceId": lab.ids("workers")[0]}
+    return event("aws.autoscaling", "EC2 Instance Terminate Successful", detail)
+
+
+def remains(lab: Lab, name: str) -> list[str]:
+    """Where something of a node is left."""
+    left = {
+        "Swarm": name in lab.swarm.names(),
+        "raft": name in lab.consul.voters,
+        "members": lab.consul.states.get(name) not in (None, "left"),
+        "catalogue": name in lab.consul.catalogue,
+        "notes": any(key.endswith(name) for key in lab.consul.keys),
+    }
+    return [where for where, is_left in left.items() if is_left]
+
+
+def test_a_healthy_cluster_is_left_alone(lab: Lab, measures: Any) -> None:
+    assert lab.invoke(handler, tick()) == []
+    assert (lab.consul.calls, lab.swarm.calls, lab.hooks) == ([], [], [])
+    assert measures() == {"Messages": [1], "QuorumAtRisk": [0], "BreakerOpen": [0]}
+
+
+@pytest.mark.parametrize("group", ["core", "workers"])
+def test_a_console_termination_is_purged_with_its_event(lab: Lab, group: str, measures: Any) -> None:
+    """Before Auto Scaling has noticed: its instance is still in service there."""
+    instance_id, name = lab.die(group), lab.name(group)
+    assert lab.invoke(handler, state_change(instance_id)) == []
+    assert remains(lab, name) == []
+    assert lab.hooks == []
+    assert measures()["Purged"] == [1]
+    assert lab.said("purged")[0]["node"] == name
+
+
+def test_a_machine_that_only_shuts_down_yet_is_looked_at_again_until_consul_notices(lab: Lab) -> None:
+    instance_id, name = lab.ids("workers")[0], lab.name("workers")
+    lab.set_ec2_state(instance_id, "shutting-down")
+    lab.swarm.die(name)
+    body = state_change(instance_id, "shutting-down")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.delays == [2]
+    lab.consul.states[name] = "failed"
+    assert lab.invoke(handler, body) == []
+    assert remains(lab, name) == []
+
+
+@pytest.mark.parametrize("group", ["core", "workers"])
+def test_a_termination_that_only_ec2_knows_of_yet_is_looked_at_again(lab: Lab, group: str) -> None:
+    """Its event comes within a moment: Auto Scaling, Consul and Swarm still see the node well."""
+    instance_id, name = lab.ids(group)[0], lab.name(group)
+    lab.terminate(instance_id)
+    body = state_change(instance_id)
+    assert lab.invoke(handler, body) == [body]
+    assert lab.delays == [2]
+    lab.consul.states[name] = "failed"
+    assert lab.invoke(handler, body) == []
+    assert remains(lab, name) == []
+
+
+def test_what_does_not_fit_into_the_functions_time_is_the_next_sweeps(lab: Lab) -> None:
+    """Hundreds that leave at once: the sweep was killed half-way, which an alarm tells of."""
+    for at in range(2):
+        lab.die("workers", at)
+    left = iter([60_000, 60_000, 14_000])  # before the message, before each of two steps
+    lab.monkeypatch.setattr(lab.context, "get_remaining_time_in_millis", lambda: next(left))
+    body = tick()
+    assert lab.invoke(handler, body) == [body]
+    assert len(lab.said("purged")) == 1
+
+
+def test_a_node_that_joined_swarm_a_moment_ago_has_no_name_there_yet(lab: Lab) -> None:
+    lab.swarm.row(lab.name("workers"))["Description"] = {}
+    assert lab.invoke(handler, tick()) == []
+    assert lab.said("failed") == []
+
+
+def test_a_manager_that_a_recovery_put_out_of_raft_is_purged_too(lab: Lab) -> None:
+    instance_id, name = lab.die("core"), lab.name("core")
+    lab.swarm.out_of_raft.add(name)
+    assert lab.invoke(handler, state_change(instance_id)) == []
+    assert remains(lab, name) == []
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "stopping"])
+def test_a_node_whose_machine_may_come_back_is_not_purged(lab: Lab, state: str) -> None:
+    instance_id, name = lab.die("workers"), lab.name("workers")
+    lab.set_ec2_state(instance_id, state)
+    assert lab.invoke(handler, state_change(instance_id, "stopped")) == []
+    assert {"Swarm", "members", "catalogue"} <= set(remains(lab, name))
+
+
+def test_an_event_that_was_lost_costs_a_minute(lab: Lab) -> None:
+    name = lab.name("workers")
+    lab.die("workers")
+    assert lab.invoke(handler, tick()) == []
+    assert remains(lab, name) == []
+
+
+def test_a_ghost_of_long_ago_is_purged(lab: Lab) -> None:
+    ghost = "workers-i-0123456789abcdef0"
+    lab.consul.add(ghost, server=False)
+    lab.swarm.add(ghost, manager=False)
+    lab.consul.states[ghost] = "failed"
+    assert lab.invoke(handler, tick()) == []
+    assert {"Swarm", "members"} <= set(remains(lab, ghost))  # it is ready in Swarm: that is no ghost
+    lab.swarm.die(ghost)
+    assert lab.invoke(handler, tick()) == []
+    assert remains(lab, ghost) == []
+
+
+def test_a_member_that_is_no_instance_is_nobodys_business(lab: Lab) -> None:
+    lab.consul.add("laptop", server=False)
+    lab.consul.states["laptop"] = "failed"
+    assert lab.invoke(handler, tick()) == []
+    assert remains(lab, "laptop") == ["members", "catalogue", "notes"]
+
+
+def test_without_a_majority_nothing_is_purged(lab: Lab, measures: Any) -> None:
+    name = lab.name("workers")
+    lab.die("workers")
+    lab.consul.has_leader = False
+    assert lab.invoke(handler, tick()) == []
+    assert "members" in remains(lab, name)
+    assert (lab.consul.calls, lab.swarm.calls) == ([], [])
+    assert measures()["QuorumAtRisk"] == [1]
+
+
+# -- hooks that were missed ----------------------------------------------------------------------------
+
+
+def test_a_termination_that_nobody_announced_is_finished(lab: Lab) -> None:
+    instance_id, name = lab.set_lifecycle("workers", 0, "Terminating:Wait"), lab.name("workers")
+    assert lab.invoke(handler, tick()) == []
+    assert lab.hooks == [("complete", instance_id, "CONTINUE")]
+    assert name not in lab.swarm.names()
+    assert lab.said("departed")[0]["missed"] is True
+
+
+def test_a_termination_that_is_looked_after_is_left_to_its_function(lab: Lab) -> None:
+    lab.set_lifecycle("workers", 0, "Terminating:Wait")
+    lab.consul.keys[f"{names.KV_LEAVING}{lab.name('workers')}"] = Mark(since_s=time.time()).to_json()
+    assert lab.invoke(handler, tick()) == []
+    assert lab.hooks == []
+
+
+def test_a_termination_that_has_to_wait_is_held(lab: Lab) -> None:
+    instance_id = lab.set_lifecycle("core", 0, "Terminating:Wait")
+    assert len(lab.invoke(handler, tick())) == 1
+    assert lab.hooks == [("heartbeat", instance_id, "")]
+
+
+@pytest.mark.parametrize(("ready", "result"), [(True, "CONTINUE"), (False, "ABANDON")])
+def test_a_launch_that_nobody_announced_is_answered(lab: Lab, ready: bool, result: str) -> None:
+    instance_id = lab.set_lifecycle("workers", 0, "Pending:Wait")
+    lab.launched(instance_id, 601)
+    if not ready:
+        del lab.consul.states[lab.name("workers")]
+    assert lab.invoke(handler, tick()) == []
+    assert lab.hooks == [("complete", instance_id, result)]
+
+
+def test_a_launch_that_has_time_left_is_left_to_its_function(lab: Lab) -> None:
+    instance_id = lab.set_lifecycle("workers", 0, "Pending:Wait")
+    lab.launched(instance_id, 200)
+    del lab.consul.states[lab.name("workers")]
+    assert lab.invoke(handler, tick()) == []
+    assert lab.hooks == []
+
+
+# -- nodes that are of no use -----------------------------------------------------------------------------
+
+
+def missed(lab: Lab, seconds_ago: float) -> str:
+    name = lab.name("workers")
+    lab.consul.states[name] = "failed"
+    lab.consul.keys[f"{names.KV_MISSING}{name}"] = str(time.time() - seconds_ago)
+    return name
+
+
+def test_a_node_that_is_missed_is_noted_and_forgotten_when_it_is_back(lab: Lab) -> None:
+    name = lab.name("workers")
+    lab.consul.states[name] = "failed"
+    assert lab.invoke(handler, tick()) == []
+    assert lab.consul.notes(names.KV_MISSING) == {name}
+    lab.consul.states[name] = "alive"
+    assert lab.invoke(handler, tick()) == []
+    assert lab.consul.notes(names.KV_MISSING) == set()
+    assert [line["node"] for line in lab.said("is back")] == [name]
+
+
+def test_after_the_grace_time_it_is_replaced(lab: Lab, measures: Any) -> None:
+    missed(lab, 301)
+    assert lab.invoke(handler, tick()) == []
+    assert lab.states("workers")[0].health_status == "Unhealthy"
+    assert lab.states("workers")[1].health_status == "Healthy"
+    assert measures()["Replaced"] == [1]
+
+
+def test_within_the_grace_time_it_is_not(lab: Lab) -> None:
+    missed(lab, 290)
+    assert lab.invoke(handler, tick()) == []
+    assert lab.states("workers")[0].health_status == "Healthy"
+
+
+def test_a_note_that_is_rubbish_counts_as_old(lab: Lab) -> None:
+    lab.consul.keys[f"{names.KV_MISSING}{missed(lab, 0)}"] = "rubbish"
+    assert lab.invoke(handler, tick()) == []
+    assert lab.states("workers")[0].health_status == "Unhealthy"
+
+
+def test_a_breaker_that_is_open_stays_an_alarm(lab: Lab, measures: Any) -> None:
+    auto_scaling.suspend_launches("lab-workers")
+    assert lab.invoke(handler, tick()) == []
+    assert measures()["BreakerOpen"] == [1]
+
+
+# -- events ---------------------------------------------------------------------------------------------
+
+
+def test_any_number_of_events_is_one_sweep(lab: Lab) -> None:
+    lab.die("workers")
+    instance_id = lab.ids("workers")[0]
+    with lab.failing("Nothing") as called:
+        assert lab.invoke(handler, tick(), result(lab), *[state_change(instance_id)] * 6) == []
+    assert called.count("DescribeAutoScalingGroups") == 1
+    assert len(lab.said("purged")) == 1
+
+
+def test_an_instance_of_somebody_else_wakes_nobody(lab: Lab) -> None:
+    stranger = aws.client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]
+    with lab.failing("Nothing") as called:
+        assert lab.invoke(handler, state_change(stranger["InstanceId"])) == []
+    assert "GetParameter" not in called
+    assert lab.said("ignored: not of this cluster")
+
+
+def test_another_clusters_group_wakes_nobody(lab: Lab) -> None:
+    assert lab.invoke(handler, result(lab, "another-workers")) == []
+    assert lab.said("ignored: not of this cluster")
+
+
+def test_what_waits_for_long_is_left_to_the_next_schedule(lab: Lab) -> None:
+    instance_id = lab.ids("workers")[0]
+    lab.set_ec2_state(instance_id, "shutting-down")
+    body = state_change(instance_id, seconds_ago=61)
+    assert lab.invoke(handler, body) == []
+
+
+@pytest.mark.parametrize("body", ["rubbish", "{}"])
+def test_rubbish_goes_to_the_dead_letters(lab: Lab, body: str) -> None:
+    assert lab.invoke(handler, body) == []
+    assert [each["Body"] for each in lab.dead_letters()] == [body]
+
+
+def test_a_cluster_that_is_not_there_yet_or_no_more_is_no_alarm(lab: Lab, measures: Any) -> None:
+    lab.monkeypatch.setattr(auto_scaling, "groups", lambda _: ())
+    assert lab.invoke(handler, tick()) == []
+    assert measures()["QuorumAtRisk"] == [0]
+
+
+# -- AWS fails ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["DescribeAutoScalingGroups", "DescribeInstances", "GetParameter"])
+def test_without_a_look_at_aws_nothing_is_done_and_all_messages_come_again(lab: Lab, operation: str) -> None:
+    lab.die("workers")
+    bodies = [tick(), state_change(lab.ids("workers")[0])]
+    with lab.failing(operation):
+        assert lab.invoke(handler, *bodies) == bodies
+    assert (lab.consul.calls, lab.swarm.calls) == ([], [])
+
+
+@pytest.mark.parametrize("operation", ["CompleteLifecycleAction", "SetInstanceHealth"])
+def test_a_part_that_fails_keeps_no_other_part_from_its_own(lab: Lab, operation: str) -> None:
+    """A ghost, a missed hook and a node of no use: two are mended, the third is tried again."""
+    ghost = "workers-i-0123456789abcdef0"
+    lab.consul.add(ghost, server=False)
+    lab.consul.states[ghost] = "failed"
+    missed(lab, 301)
+    leaving = lab.set_lifecycle("workers", 1, "Terminating:Wait")
+    body = tick()
+    with lab.failing(operation):
+        assert lab.invoke(handler, body) == [body]
+    assert remains(lab, ghost) == []
+    is_marked = lab.states("workers")[0].health_status == "Unhealthy"
+    is_answered = ("complete", leaving, "CONTINUE") in lab.hooks
+    assert (is_marked, is_answered) == (
+        operation != "SetInstanceHealth",
+        operation != "CompleteLifecycleAction",
+    )
+    # Once nobody has looked after it for long enough.
+    told = Mark(since_s=time.time() - MISSED_S - 1, stop_s=time.time())
+    lab.consul.keys[f"{names.KV_LEAVING}{lab.name('workers', 1)}"] = told.to_json()
+    assert lab.invoke(handler, body) == []
+    assert ("complete", leaving, "CONTINUE") in lab.hooks
+
+
+def test_aws_is_asked_by_page_and_only_for_what_is_not_simply_well(lab: Lab) -> None:
+    with lab.failing("Nothing") as called:
+        assert lab.invoke(handler, tick()) == []
+    asked = [name for name in called if name.startswith("Describe")]
+    assert asked == ["DescribeAutoScalingGroups", "DescribeInstances"]  # groups; servers and managers
