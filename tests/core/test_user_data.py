@@ -69,5 +69,5 @@ def test_boto3_has_one_version_wherever_it_is_installed() -> None:
     wanted = next(
         line for line in (software.ROOT / "node/requirements.txt").read_text().split() if "boto3" in line
     )
-    assert wanted in user_data.TEMPLATE.read_text()
+    assert wanted in user_data.FETCH_ASSET.read_text()
     assert wanted in (software.ROOT / "requirements.txt").read_text()

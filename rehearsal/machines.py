@@ -1,0 +1,175 @@
+"""Every instance that runs has its machine, one that is terminated has none: for as long as AWS runs here.
+
+`python -m rehearsal.aws --ground FILE` watches over the cluster that FILE describes; `swarmer up` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rehearsal import engine, ground, nodes
+from rehearsal.console import CONTROL
+from rehearsal.ground import Ground
+from rehearsal.nodes import Node
+from swarmer.adapters import process
+from swarmer.core import description
+from swarmer.core.node import CONSUL_SERVER
+
+log: Final = logging.getLogger("rehearsal.aws")
+
+PERIOD_S: Final = 5.0
+"""Between looks where nobody tells of a change."""
+AT_ONCE: Final = 4
+CONSOLE_LINES: Final = 500
+KEPT_CONSOLES: Final = 50
+FILE: Final = "ground.json"
+
+
+def write(g: Ground, image: str, apart_s: float = 0.0) -> Path:
+    """What the daemon needs to know of the cluster; `apart_s`: between the starts of two machines."""
+    path = g.state / FILE
+    draft = path.with_suffix(".new")
+    told = {"servers": str(g.servers), "aws_port": g.aws_port, "image": image, "apart_s": apart_s}
+    draft.write_text(json.dumps(told))
+    draft.replace(path)
+    return path
+
+
+def read(path: Path) -> tuple[Ground, str, float]:
+    """The cluster, its node image and `apart_s`, as they were written last."""
+    said = json.loads(path.read_text())
+    servers = Path(said["servers"])
+    g = Ground(cluster=description.load(servers), servers=servers, aws_port=said["aws_port"])
+    return g, said["image"], said["apart_s"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Instance ids."""
+
+    create: tuple[str, ...] = ()
+    power_off: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+def plan(states: Mapping[str, str], machines: Mapping[str, bool]) -> Plan:
+    """`states`: each instance's, as EC2 has it; `machines`: whether each instance's machine runs.
+
+    A machine whose power was cut stays off: that is a fault, which nobody mends from here. One whose instance
+    this AWS does not know is left alone: only EC2's word that it is terminated is a proof.
+    """
+    return Plan(
+        create=tuple(each for each, state in states.items() if state in LIVING and each not in machines),
+        power_off=tuple(each for each, runs in machines.items() if runs and states.get(each) == "stopped"),
+        remove=tuple(each for each in machines if states.get(each) == "terminated"),
+    )
+
+
+LIVING: Final = frozenset({"pending", "running"})
+
+
+class Machines:
+    """A thread of the daemon. `look` gives a cluster's instances: DescribeInstances' entry and user-data."""
+
+    def __init__(self, path: Path, look: Callable[[str], Iterable[tuple[dict[str, Any], str]]]) -> None:
+        self._path = path
+        self._look = look
+        self._last_words: dict[str, str] = {}
+        self._changed = threading.Event()
+        self._ends = False
+        self._thread = threading.Thread(target=self._run, daemon=True, name="machines")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def tell(self) -> None:
+        """Instances came or went."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        self._ends = True
+        self.tell()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ends:
+            self._changed.wait(PERIOD_S)
+            self._changed.clear()
+            if self._ends:
+                return
+            try:
+                self.ensure()
+            except Exception:
+                # It goes on with the next look, whatever it was: without it nothing boots any longer.
+                log.exception("machines")
+
+    def console(self, instance_id: str) -> str:
+        """What the instance's machine wrote; as on EC2 it is kept for a while after its end."""
+        if instance_id in self._last_words:
+            return self._last_words[instance_id]
+        found = engine.containers(**{ground.LABEL_INSTANCE: instance_id})
+        return read_console(found[0]["Id"]) if found else ""
+
+    def ensure(self) -> bool:
+        """One look; whether anything was done."""
+        g, image, apart_s = read(self._path)
+        found = {each["InstanceId"]: (each, data) for each, data in self._look(g.cluster.name)}
+        held = {
+            labels[ground.LABEL_INSTANCE]: (labels[ground.LABEL_NODE], runs)
+            for labels, runs in (
+                (each["Config"]["Labels"], bool(each["State"]["Running"])) for each in nodes.containers(g)
+            )
+        }
+        wanted = plan(
+            {name: each["State"]["Name"] for name, (each, _) in found.items()},
+            {name: runs for name, (_, runs) in held.items()},
+        )
+        boot(g, [nodes.from_instance(*found[name], runs=True) for name in wanted.create], image, apart_s)
+        for name in wanted.power_off:
+            engine.docker("kill", nodes.container_name(g, held[name][0]))
+        for name in wanted.remove:
+            self._last_words[name] = read_console(nodes.container_name(g, held[name][0]))
+        for name in list(self._last_words)[:-KEPT_CONSOLES]:
+            del self._last_words[name]
+        remove(g, [held[name][0] for name in wanted.remove])
+        return wanted != Plan()
+
+
+def read_console(container: str) -> str:
+    """Its last lines, without what only moves a cursor."""
+    try:
+        return CONTROL.sub("", engine.docker("logs", "--tail", str(CONSOLE_LINES), container))
+    except process.Failed:
+        return ""
+
+
+def boot(g: Ground, new: Collection[Node], image: str, apart_s: float) -> None:
+    """A machine for each, at the same time; or so far apart, the servers that all wait for last."""
+
+    def one(node: Node) -> None:
+        nodes.ensure_created(g, node, image)
+        nodes.start(g, node)
+        time.sleep(apart_s)
+
+    if new:
+        with ThreadPoolExecutor(max_workers=1 if apart_s else AT_ONCE) as pool:
+            in_order = sorted(new, key=lambda node: CONSUL_SERVER in node.expected.roles)
+            for done in [pool.submit(one, node) for node in in_order]:
+                try:
+                    done.result()
+                except process.Failed as exc:
+                    log.warning("a machine could not be started: %s", exc)
+
+
+def remove(g: Ground, names: Collection[str]) -> None:
+    """Power off, and the disk is gone."""
+    if names:
+        engine.docker("rm", "-f", "-v", *(nodes.container_name(g, name) for name in names))

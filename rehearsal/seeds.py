@@ -1,0 +1,59 @@
+"""A machine's seed as files: what cloud-init reads, and the node software that a stock image installs."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from swarmer.adapters import volume
+from swarmer.adapters.files import ensure_file
+from swarmer.core import software
+from swarmer.core.machines import SEED_LABEL, SOFTWARE_FILE, Seed
+from swarmer.core.user_data import CarriedSoftware, DownloadedSoftware
+
+VOLUME: Final = "seed.iso"
+NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
+"""Zip's earliest: the archive of the same files is the same archive."""
+
+
+def write_software(path: Path) -> str:
+    """The node software as an archive; its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in software.files():
+            entry = zipfile.ZipInfo(name.as_posix(), NO_TIME)
+            entry.external_attr = (software.ROOT / name).stat().st_mode << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, (software.ROOT / name).read_bytes())
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def carried() -> CarriedSoftware:
+    """From the seed's own volume."""
+    return CarriedSoftware(label=SEED_LABEL, file=SOFTWARE_FILE, digest=software.digest())
+
+
+def downloaded(url: str, sha256: str) -> DownloadedSoftware:
+    """From where a person has put it."""
+    return DownloadedSoftware(url=url, sha256=sha256, digest=software.digest())
+
+
+def write(folder: Path, seed: Seed) -> None:
+    """The three files; what is right already is left alone."""
+    for name, text in seed.files.items():
+        ensure_file(folder / name, text)
+
+
+def write_volume(folder: Path, archive: Path) -> Path:
+    """The seed in `folder` and the software as one volume, beside them. Raises process.Failed."""
+    image = folder / VOLUME
+    with TemporaryDirectory() as held:
+        for path in (folder / "user-data", folder / "meta-data", folder / "network-config"):
+            shutil.copy(path, held)
+        shutil.copy(archive, Path(held) / SOFTWARE_FILE)
+        volume.write(Path(held), image, SEED_LABEL)
+    return image

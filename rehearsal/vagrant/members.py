@@ -1,0 +1,106 @@
+"""A machine that was destroyed is out of its cluster; with the last one the cluster itself is over."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from rehearsal import engine, ground
+from rehearsal.ground import Ground
+from rehearsal.vagrant import plan
+from swarmer.adapters import process
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.consul import Unavailable as ConsulUnavailable
+from swarmer.adapters.docker import Engine, Unavailable
+from swarmer.core import names
+from swarmer.core.machines import Machine
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+
+CONNECT_S: Final = 1.0
+WITHIN_S: Final = 15.0
+IDENTITY: Final = "identity"
+
+
+def forget(g: Ground, name: str) -> str:
+    """What was done about the machine of that name, which is gone, in one line."""
+    left = plan.created(g)
+    if not left:
+        return _end(g)
+    if name in {each.name for each in left}:
+        return f"{name} is not gone: nothing to forget"
+    try:
+        _retry(lambda: _out_of_swarm(g, name, left))
+        _retry(lambda: _out_of_consul(name, left))
+    except (Unavailable, ConsulUnavailable) as exc:
+        return f"{name} could not be taken out of what is left of the cluster: {exc}"
+    return f"{name} is out of Swarm and Consul"
+
+
+def _end(g: Ground) -> str:
+    """The next `vagrant up` founds another cluster, that has these images."""
+    (plan.kept(g) / IDENTITY).unlink(missing_ok=True)
+    # Where the machines were virtual there may be no Docker.
+    with contextlib.suppress(process.Failed):
+        _remove_network(g)
+    return f"{g.cluster.name} is over; its images stay in {plan.kept(g) / 'images'}"
+
+
+def _remove_network(g: Ground) -> None:
+    filters = (f"label={plan.LABEL}={ground.ROOT}", f"name=^{plan.network(g)}$")
+    wanted = [word for each in filters for word in ("--filter", each)]
+    found = engine.docker("network", "ls", "-q", *wanted).split()
+    for network in found:
+        engine.docker("network", "rm", network)
+
+
+def _retry(step: Callable[[], None]) -> None:
+    """A leader may be elected meanwhile, a demotion takes its moment."""
+    deadline_s = time.monotonic() + WITHIN_S
+    while True:
+        try:
+            return step()
+        except (Unavailable, ConsulUnavailable):
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.5)
+
+
+def _out_of_swarm(g: Ground, name: str, left: Iterable[Machine]) -> None:
+    for address in _answering(left, SWARM_MANAGER, names.DOCKER_PORT):
+        swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=5)
+        if not swarm.swarm().is_manager:
+            continue
+        for row in swarm.rows():
+            if row["Description"].get("Hostname") == name:
+                swarm.ensure_node(row["ID"], Role="worker")
+                swarm.ensure_no_node(row["ID"])
+        return
+    raise Unavailable("no manager that is left has a majority")
+
+
+def _out_of_consul(name: str, left: Iterable[Machine]) -> None:
+    for address in _answering(left, CONSUL_SERVER, names.CONSUL_HTTP_PORT):
+        consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=5)
+        if not consul.leader():
+            continue
+        for server in consul.raft_servers():
+            if server["Node"] == name:
+                consul.remove_peer(server["Address"])
+        consul.force_leave(name)
+        consul.deregister_node(name)
+        return
+    raise ConsulUnavailable("no server that is left knows a leader")
+
+
+def _answering(left: Iterable[Machine], role: str, port: int) -> list[str]:
+    """Addresses of the machines with the role that answer on the port."""
+    found = []
+    for machine in left:
+        if role in machine.group.roles:
+            with contextlib.suppress(OSError):
+                socket.create_connection((machine.address, port), CONNECT_S).close()
+                found.append(machine.address)
+    return found

@@ -1,0 +1,105 @@
+"""What the Vagrantfile is told: every machine, and what its provider needs to make it. Read only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Final
+
+from rehearsal import engine, ground, node_image, nodes
+from rehearsal.ground import Ground
+from rehearsal.seeds import VOLUME
+from swarmer.core import names
+from swarmer.core.machines import Machine, machines
+from swarmer.core.user_data import MOUNTED, NFS, VIRTIOFS, Share
+
+LABEL: Final = "swarmer.vagrant"
+"""On containers and networks: the checkout they belong to. `swarmer down` leaves them to Vagrant."""
+STATE: Final = ground.STATE / "vagrant"
+SHARED: Final = STATE / "shared"
+"""What outlives every machine: a folder for each cluster, with its images and its identity."""
+DOCKER: Final = "docker"
+
+
+def network(g: Ground) -> str:
+    """The docker network of the containers."""
+    return f"swarmer-{g.cluster.name}-vagrant"
+
+
+def kept(g: Ground) -> Path:
+    """The cluster's own folder in what is shared."""
+    return SHARED / g.cluster.name
+
+
+def seed_folder(g: Ground, machine: Machine, provider: str) -> Path:
+    """Where its seed lies; providers differ in how the share gets there."""
+    return STATE / "seeds" / g.cluster.name / provider / machine.name
+
+
+def container_name(g: Ground, machine: str) -> str:
+    """Of a machine that is a container; no rehearsal's node is called so."""
+    return f"{g.cluster.name}.{machine}"
+
+
+def share(g: Ground, provider: str) -> Share:
+    """How SHARED gets to names.SHARE in a machine."""
+    if provider == "virtualbox":
+        path = str(SHARED).replace(" ", "\\040")
+        return Share(kind=NFS, source=f"{g.gateway}:{path}")
+    if provider == "libvirt":
+        # vagrant-libvirt calls a folder by the MD5 of its path, without the last digit.
+        tag = hashlib.md5(str(SHARED).encode(), usedforsecurity=False).hexdigest()[:31]
+        return Share(kind=VIRTIOFS, source=tag)
+    return Share(kind=MOUNTED)
+
+
+def created(g: Ground) -> dict[Machine, str]:
+    """The machines that Vagrant has, running or not, with their provider."""
+    root = Path(os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
+    found = {}
+    for machine in machines(g.cluster):
+        for path in sorted((ground.ROOT / root / "machines" / machine.name).glob("*/id")):
+            found[machine] = path.parent.name
+    return found
+
+
+def to_json(g: Ground) -> dict[str, Any]:
+    """For the Vagrantfile."""
+    cidr = IPv4Network(g.cluster.network.cidr)
+    return {
+        "cluster": g.cluster.name,
+        "netmask": str(cidr.netmask),
+        "network": network(g),
+        "shared": str(SHARED),
+        "share": names.SHARE,
+        "docker_host": engine.environment()["DOCKER_HOST"],
+        "image": node_image.tag(),
+        "machines": [_machine(g, each) for each in machines(g.cluster)],
+    }
+
+
+def _machine(g: Ground, machine: Machine) -> dict[str, Any]:
+    return {
+        "name": machine.name,
+        "address": machine.address,
+        "memory": machine.group.memory,
+        "cpus": machine.group.cpus,
+        "autostart": machine.is_wanted,
+        "container": container_name(g, machine.name),
+        "create_args": _create_arguments(g, machine),
+        "volumes": {
+            provider: str(seed_folder(g, machine, provider) / VOLUME)
+            for provider in ("virtualbox", "libvirt")
+        },
+    }
+
+
+def _create_arguments(g: Ground, machine: Machine) -> list[str]:
+    """`docker run` of a machine that is a container."""
+    return [
+        *("-t", "--label", f"{LABEL}={ground.ROOT}", "--label", f"{ground.LABEL_CLUSTER}={g.cluster.name}"),
+        *("-v", f"{SHARED}:{names.SHARE}"),
+        *nodes.machine_arguments(network(g), machine.address, seed_folder(g, machine, DOCKER)),
+    ]

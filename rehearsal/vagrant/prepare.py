@@ -1,0 +1,56 @@
+"""Before Vagrant makes a machine: folders, seeds; for containers the image and the network too."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from rehearsal import ground, machine, node_image, nodes, seeds
+from rehearsal.ground import Ground
+from rehearsal.show import Show
+from rehearsal.vagrant import plan
+from swarmer.adapters import volume
+from swarmer.core.machines import Addressing, Machine, Seed, machines, seed
+
+
+def prepare(g: Ground, provider: str, show: Show) -> None:
+    """Idempotent. Raises Problem, process.Failed."""
+    (plan.kept(g) / "images").mkdir(parents=True, exist_ok=True)
+    for each in machines(g.cluster):
+        seeds.write(plan.seed_folder(g, each, provider), _seed(g, each, provider))
+    if provider == plan.DOCKER:
+        _prepare_engine(g, show)
+    else:
+        _write_volumes(g, provider, show)
+
+
+def _seed(g: Ground, each: Machine, provider: str) -> Seed:
+    return seed(
+        g.cluster,
+        each,
+        software=seeds.carried(),
+        share=plan.share(g, provider),
+        # Vagrant, or Docker, gives it its address.
+        addressing=Addressing(is_disabled=True),
+    )
+
+
+def _prepare_engine(g: Ground, show: Show) -> None:
+    machine.ensure_engine()
+    if not node_image.exists(node_image.tag()):
+        with show.step("image", "Node image") as say:
+            if not node_image.exists(node_image.base_tag()):
+                machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
+            say(f"={node_image.ensure_image(ground.CACHE, say)}")
+    nodes.create_network(g, plan.network(g), plan.LABEL)
+
+
+def _write_volumes(g: Ground, provider: str, show: Show) -> None:
+    if volume.tool() is None:
+        machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
+    with show.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:
+        archive = plan.STATE / "software.zip"
+        seeds.write_software(archive)
+        # A volume that a machine has in its drive is not taken out of it.
+        wanted = [each for each in machines(g.cluster) if each not in plan.created(g)]
+        folders = [plan.seed_folder(g, each, provider) for each in wanted]
+        list(pool.map(lambda folder: seeds.write_volume(folder, archive), folders))
