@@ -16,8 +16,9 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
-from swarmer.core.cluster import Cluster, Group, Key, Model, Network, Registry, Role
+from swarmer.core.cluster import Cluster, Group, Role
 from swarmer.core.network_plan import Refused, listed, shown
+from swarmer.core.sections import Healing, Key, Model, Network, Registrator, Registry
 
 LIMIT_BYTES: Final = 64 * 1024
 LIMIT_DEPTH: Final = 8
@@ -31,7 +32,7 @@ PLAIN_WORDS: Final = {
 MAY_BE_NULL: Final[frozenset[Key]] = frozenset({("registry", "bucket")})
 GROUP_KEYS: Final = tuple(key for key in Group.model_fields if key != "name")
 
-Section = TypeVar("Section", Network, Registry)
+Section = TypeVar("Section", Network, Registry, Registrator, Healing)
 Entries = dict[str, yaml.Node]
 
 
@@ -201,6 +202,8 @@ class _Draft:
             **self._values(Cluster, entries, (), ("name", "domain")),
             network=self._section(Network, entries, ("network",)),
             registry=self._section(Registry, entries, ("registry",)),
+            registrator=self._section(Registrator, entries, ("registrator",)),
+            healing=self._section(Healing, entries, ("healing",)),
             groups=self._groups(entries),
         )
         for fault in chain(*(group.faults() for group in draft.groups), draft.faults()):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmer.core import description
-from swarmer.core.cluster import Cluster, Group, Network, Registry, Role
+from swarmer.core.cluster import Cluster, Group, Role
+from swarmer.core.sections import Healing, Network, Registrator, Registry
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "servers.yml"
@@ -291,5 +292,22 @@ def test_the_worked_examples_of_the_documentation_are_valid() -> None:
 
 def test_the_documentation_explains_every_key() -> None:
     reference = REFERENCE.read_text(encoding="utf-8")
-    for model in (Cluster, Network, Registry, Group):
+    for model in (Cluster, Network, Registry, Registrator, Healing, Group):
         assert [key for key in model.model_fields if f"`{key}`" not in reference] == []
+
+
+def test_options_of_the_registrator_are_checked_like_everything_else() -> None:
+    head = "groups: {a: {roles: [consul-server, swarm-manager, swarm-worker], size: 1}}\nregistrator:\n"
+    good = description.parse(head + '  internal: true\n  tags: "{{ .Name }}"\n  ttl: 30\n  ttl_refresh: 10\n')
+    assert good.registrator.model_dump(exclude_defaults=True) == {
+        **{"internal": True, "tags": "{{ .Name }}"},
+        **{"ttl": 30, "ttl_refresh": 10},
+    }
+    with pytest.raises(description.Invalid) as invalid:
+        description.parse(
+            head + '  internal: yes\n  resync: -1\n  tags: "{{"\n  deregister: no\n  ttl: 3\n  x: 1\n'
+        )
+    assert [(each.line, each.key) for each in invalid.value.problems] == [
+        *((3, "registrator.internal"), (4, "registrator.resync"), (5, "registrator.tags")),
+        *((6, "registrator.deregister"), (7, "registrator.ttl"), (8, "registrator.x")),
+    ]

@@ -6,11 +6,14 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rehearsal import ground
+from rehearsal import cloud, ground
+from rehearsal.ground import Ground
+from swarmer.core import description
 from tests.rehearsal.conftest import swarmer
 
 
@@ -76,7 +79,18 @@ def test_a_port_that_is_taken_is_named_and_another_one_offered(small: Path, take
     assert not (ground.STATE / "clusters/small").exists()
 
 
-@pytest.mark.parametrize("verb", ["status", "logs x", "kill x", "exec x -- true"])
+def test_a_port_that_nobody_asked_for_gives_way_to_the_next_free_one(small: Path, taken_port: int) -> None:
+    told = Ground(cluster=description.load(small), servers=small, aws_port=taken_port)
+    found = cloud.with_free_port(told)
+    assert taken_port < found.aws_port < taken_port + cloud.PORTS
+    assert cloud.with_free_port(found) == found
+    with pytest.raises(ground.Problem, match=f"swarmer up --aws-port {found.aws_port}"):
+        cloud.with_free_port(replace(told, is_port_named=True))
+
+
+@pytest.mark.parametrize(
+    "verb", ["status", "logs x", "kill x", "exec x -- true", "terminate x", "scale x 1", "events"]
+)
 def test_without_a_rehearsal_the_next_command_is_named(verb: str, small: Path) -> None:
     word, *rest = verb.split()
     done = swarmer(word, "-f", str(small), *rest)

@@ -1,0 +1,50 @@
+"""The image of dns-proxy-compose.yml, `swarmer/dns-proxy`: Debian's dnsmasq, busybox, one script.
+
+Made here, without any registry, from Debian packages that are only unpacked: `swarmer dns-proxy`.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from rehearsal import machine
+from rehearsal.engine import docker
+from rehearsal.node_image import SUITE, host_source
+from swarmer.adapters import process
+from swarmer.core import software
+
+IMAGE: Final = "swarmer/dns-proxy"
+PACKAGES: Final = "dnsmasq-base,busybox-static"
+USERS: Final = {"etc/passwd": "nobody:x:65534:65534::/:\n", "etc/group": "nogroup:x:65534:\n"}
+SCRIPT: Final = software.ROOT / "dns-proxy/serve.sh"
+
+
+def make_image() -> str:
+    """Its name. Raises Problem where a package is missing, process.Failed."""
+    machine.ensure_engine()
+    machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
+    with tempfile.TemporaryDirectory() as held:
+        tree = Path(held) / "root.tar"
+        process.run(
+            ["mmdebstrap", "-q", "--variant=extract", f"--include={PACKAGES}", SUITE, str(tree), "-"],
+            stdin=host_source(SUITE).encode(),
+            timeout_s=300,
+        )
+        with tarfile.open(tree, "a") as archive:
+            # What is only unpacked has not been merged into /usr yet.
+            for name in {"bin", "sbin", "lib", "lib64"} - set(archive.getnames()):
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
+                archive.addfile(link)
+            for name, text in USERS.items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(text), 0o644
+                archive.addfile(entry, io.BytesIO(text.encode()))
+            archive.add(SCRIPT, "serve.sh")
+        command = 'ENTRYPOINT ["/bin/busybox", "sh", "/serve.sh"]'
+        docker("import", "-c", command, str(tree), IMAGE, timeout_s=300)
+    return IMAGE

@@ -1,0 +1,286 @@
+"""What this machine has and lacks for a rehearsal, and how to get it: facts, then findings."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Final
+
+from rehearsal import cloud, engine, ground, machine, node_image, nodes
+from rehearsal.ground import Ground
+from swarmer.adapters import process
+
+GIB: Final = 1 << 30
+DISK_GIB: Final = 6
+"""Node image, build, and what five nodes write."""
+NODE_MIB: Final = 350
+"""What a node takes up at rest; AWS on this machine takes about as much."""
+PYTHON: Final = (3, 11)
+
+
+class State(StrEnum):
+    OK = "ok"
+    INSTALLED_BY_UP = "make up installs it"
+    MISSING = "missing"
+    OPTIONAL = "not needed"
+    """For a rehearsal; something else asks for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What was found; None: nothing."""
+
+    python: tuple[int, int]
+    has_venv: bool
+    engine: str | None
+    """Version of the Docker Engine that answers."""
+    can_install: bool
+    """Root on Debian: what is missing is installed by `up`."""
+    has_image: bool
+    has_mmdebstrap: bool
+    node: str | None
+    cdk: str | None
+    vagrant: str | None
+    providers: tuple[str, ...]
+    """Of Vagrant: those whose program is here."""
+    has_compose: bool
+    cgroup: int | None
+    has_ipvs: bool
+    port: int
+    port_problem: str | None
+    networks: tuple[str, ...]
+    """Of this machine, where they overlap the cluster's CIDR and are not the rehearsal's own."""
+    cidr: str
+    disk_gib: float
+    memory_mib: int | None
+    nodes: int
+    """Of the description, at most."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    state: State
+    found: str
+    """What there is."""
+    advice: str = ""
+    """How to get what is missing."""
+
+    @property
+    def is_bad(self) -> bool:
+        return self.state is State.MISSING
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def gather(g: Ground) -> Facts:
+    """Looks; changes nothing."""
+    return Facts(
+        python=sys.version_info[:2],
+        has_venv=find_spec("ensurepip") is not None,
+        engine=machine.engine_version(),
+        can_install=machine.can_install(),
+        has_image=_has_image(),
+        has_mmdebstrap=shutil.which("mmdebstrap") is not None,
+        node=_said(str(machine.BIN / "node"), "--version"),
+        cdk=_cdk(),
+        vagrant=_said("vagrant", "--version"),
+        providers=tuple(
+            name
+            for name, program in {"virtualbox": "VBoxManage", "libvirt": "virsh", "docker": "docker"}.items()
+            if shutil.which(program)
+        ),
+        has_compose=_said("docker", "compose", "version") is not None or bool(shutil.which("docker-compose")),
+        cgroup=_cgroup(),
+        has_ipvs=_has_ipvs(),
+        **_port(g),
+        networks=_overlapping(g),
+        cidr=g.cluster.network.cidr,
+        disk_gib=shutil.disk_usage(_docker_root()).free / GIB,
+        memory_mib=_available_mib(),
+        nodes=g.cluster.nodes,
+    )
+
+
+def judge(facts: Facts) -> tuple[Finding, ...]:
+    """In the order in which a person would put things right. Pure."""
+    return (*_tools(facts), *_kernel(facts), *_room(facts), *_extras(facts))
+
+
+def _tools(facts: Facts) -> Iterator[Finding]:
+    version = ".".join(map(str, facts.python))
+    yield _finding(
+        "Python", facts.python >= PYTHON, version, "take Python 3.11 or newer: PYTHON=python3.12 make up"
+    )
+    yield _finding("venv", facts.has_venv, "there", "sudo apt-get install python3-venv")
+    engine_advice = (
+        "sudo apt-get install docker.io, or https://docs.docker.com/engine/install/; "
+        "if it is installed: sudo systemctl start docker"
+    )
+    yield _finding(
+        "Docker Engine", facts.engine is not None, facts.engine or "", engine_advice, facts.can_install
+    )
+    yield _finding(
+        "node image",
+        facts.has_image or facts.has_mmdebstrap,
+        "made" if facts.has_image else "`make up` makes it with mmdebstrap",
+        "sudo apt-get install mmdebstrap (Debian, Ubuntu), or `swarmer up --node-image IMAGE`",
+        facts.can_install,
+    )
+    yield _finding(
+        "Node", facts.node is not None, facts.node or "", "make setup: it comes with the virtualenv"
+    )
+    yield _finding("CDK", facts.cdk is not None, facts.cdk or "", "npm ci", installed_by_up=True)
+
+
+def _kernel(facts: Facts) -> Iterator[Finding]:
+    found = {2: "version 2", 1: "version 1: works, and is going out of use"}.get(facts.cgroup or 0, "")
+    advice = "mount them: nodes run systemd (version 2: boot with systemd.unified_cgroup_hierarchy=1)"
+    yield _finding("cgroups", facts.cgroup is not None, found, advice)
+    if facts.has_ipvs:
+        yield Finding("IPVS", State.OK, "virtual IPs and the routing mesh work")
+    else:
+        yield Finding(
+            "IPVS",
+            State.OPTIONAL,
+            "not in this kernel",
+            "sudo modprobe ip_vs; without it services here need --endpoint-mode dnsrr and mode=host ports "
+            "(`make test-vm` has a kernel that can)",
+        )
+
+
+def _room(facts: Facts) -> Iterator[Finding]:
+    port = f"{facts.port} is free, or the rehearsal's own"
+    yield _finding("port of AWS", facts.port_problem is None, port, facts.port_problem or "")
+    taken = ", ".join(facts.networks)
+    advice = f"{taken} overlaps it: take another network.cidr in servers.yml, or remove that network"
+    yield _finding("addresses", not facts.networks, f"{facts.cidr} is free, or the rehearsal's own", advice)
+    yield _finding(
+        "disk",
+        facts.disk_gib >= DISK_GIB,
+        f"{facts.disk_gib:.0f} GiB free",
+        f"{facts.disk_gib:.1f} GiB free, {DISK_GIB} wanted: docker image prune, or another data-root",
+    )
+    wanted = (facts.nodes + 1) * NODE_MIB
+    if facts.memory_mib is not None:
+        yield _finding(
+            "memory",
+            facts.memory_mib >= wanted,
+            f"{facts.memory_mib} MiB free, about {wanted} needed for {facts.nodes} nodes",
+            f"{facts.memory_mib} MiB free, about {wanted} needed for {facts.nodes} nodes: "
+            "end something, or describe fewer nodes",
+        )
+
+
+def _extras(facts: Facts) -> Iterator[Finding]:
+    if facts.vagrant:
+        found = f"{facts.vagrant}; providers: {', '.join(facts.providers) or 'none'}"
+        yield Finding("Vagrant", State.OK, found)
+    else:
+        yield Finding(
+            "Vagrant",
+            State.OPTIONAL,
+            "only for `vagrant up`",
+            "sudo apt-get install vagrant, or https://developer.hashicorp.com/vagrant/install",
+        )
+    if facts.has_compose:
+        yield Finding("Compose", State.OK, "there")
+    else:
+        yield Finding(
+            "Compose",
+            State.OPTIONAL,
+            "only for dns-proxy-compose.yml",
+            "sudo apt-get install docker-compose, or Docker's compose plugin",
+        )
+
+
+def _finding(what: str, is_there: bool, found: str, advice: str, installed_by_up: bool = False) -> Finding:
+    if is_there:
+        return Finding(what, State.OK, found)
+    if installed_by_up:
+        return Finding(what, State.INSTALLED_BY_UP, "not there yet")
+    return Finding(what, State.MISSING, "", advice)
+
+
+# -- looks ----------------------------------------------------------------------------------------------
+
+
+def _said(*argv: str) -> str | None:
+    """The first line of a program's output; None where it is not there or fails."""
+    try:
+        text = process.run(list(argv), timeout_s=20)
+    except process.Failed:
+        return None
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def _has_image() -> bool:
+    try:
+        return node_image.exists(node_image.tag())
+    except (process.Failed, OSError):
+        return False
+
+
+def _cdk() -> str | None:
+    path = ground.ROOT / "node_modules/aws-cdk/package.json"
+    return f"{json.loads(path.read_text())['version']}" if path.exists() else None
+
+
+def _cgroup() -> int | None:
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        return 2
+    return 1 if Path("/sys/fs/cgroup/devices").exists() or Path("/sys/fs/cgroup/systemd").exists() else None
+
+
+def _has_ipvs() -> bool:
+    if Path("/proc/net/ip_vs").exists():
+        return True
+    release = Path("/lib/modules") / os.uname().release
+    lists = [release / name for name in ("modules.builtin", "modules.dep")]
+    return any("/ip_vs.ko" in path.read_text(errors="replace") for path in lists if path.exists())
+
+
+def _port(g: Ground) -> dict[str, Any]:
+    try:
+        return {"port": cloud.with_free_port(g).aws_port, "port_problem": None}
+    except ground.Problem as exc:
+        return {"port": g.aws_port, "port_problem": str(exc)}
+
+
+def _overlapping(g: Ground) -> tuple[str, ...]:
+    """Routes into the cluster's addresses that are not the rehearsal's own network."""
+    own = IPv4Network(g.cluster.network.cidr)
+    try:
+        if nodes.addresses(g) or engine.docker("network", "ls", "-q", "--filter", f"name=^{g.network}$"):
+            return ()
+        routes = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError, process.Failed):
+        return ()
+    found = re.findall(r"^([0-9.]+/[0-9]+) .*?dev (\S+)", routes, re.MULTILINE)
+    return tuple(f"{text} ({device})" for text, device in found if IPv4Network(text).overlaps(own))
+
+
+def _docker_root() -> Path:
+    try:
+        root = Path(engine.docker("info", "-f", "{{.DockerRootDir}}", timeout_s=20))
+    except process.Failed:
+        return ground.ROOT
+    return root if root.exists() else ground.ROOT
+
+
+def _available_mib() -> int | None:
+    """Linux says; other systems keep their containers in a machine of their own."""
+    path = Path("/proc/meminfo")
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", path.read_text(), re.MULTILINE) if path.exists() else None
+    return int(found[1]) // 1024 if found else None

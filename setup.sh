@@ -1,0 +1,387 @@
+#!/bin/sh
+# Prepares this machine for daily use of a cluster that runs.
+#
+#   ./setup.sh [-f servers.yml] [ADDRESS…]   ADDRESS: of nodes; without, `swarmer status --json` is asked
+#   ./setup.sh --undo                        takes all of it back
+#
+# What it does: names of the cluster's domain are looked up at its nodes (systemd-resolved, dnsmasq or
+# macOS's /etc/resolver, whichever answers this machine's lookups), the local Docker Engine may use the
+# cluster's registry, and DOCKER_HOST and the address of Consul's UI are printed. Every file that it touches
+# is kept before, so that --undo puts back the same bytes. Run it as often as you like; again after
+# nodes have come or gone.
+#
+# Exit status: 0 done; 1 something is left to do, a line says what; 2 the input or this machine is unfit.
+#
+# SWARMER_SERVERS: the description, where -f names none. SWARMER_SETUP_ROOT: another root than /, for tests.
+
+# Functions are handed to others by name, which shellcheck does not see:
+# shellcheck disable=SC2317,SC2329
+set -eu
+umask 022
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=${SWARMER_SETUP_ROOT:-}
+state=/var/lib/swarmer-setup
+servers=${SWARMER_SERVERS:-$here/servers.yml}
+swarmer=$here/.venv/bin/swarmer
+kept_below=$root$state
+status=0
+
+say() { printf '%s\n' "$*"; }
+done_() { say "✓ $*"; }
+left() { status=1; printf '✗ %s\n' "$*" >&2; }
+refuse() { printf 'setup.sh: %s\n' "$*" >&2; exit 2; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ] || [ -n "$root" ]; then "$@"; else sudo -- "$@"; fi
+}
+
+# -- files: what was there before is kept until --undo ---------------------------------------------
+
+# change FILE: puts standard input into FILE. Fails where FILE holds it already.
+change() {
+    file=$root$1 kept=$root$state/files$1 new=$scratch/new
+    cat > "$new"
+    if cmp -s "$new" "$file"; then return 1; fi
+    as_root mkdir -p "${kept%/*}"
+    if [ ! -e "$kept.after" ]; then
+        if [ -e "$file" ]; then
+            as_root cp -p "$file" "$kept.before"
+        elif [ ! -d "${file%/*}" ]; then
+            as_root touch "$kept.folder"
+            as_root mkdir -p "${file%/*}"
+        fi
+    elif [ -e "$file" ] && ! cmp -s "$file" "$kept.after"; then
+        refuse "$file was changed since setup.sh wrote it: see what --undo says first"
+    fi
+    as_root cp "$new" "$kept.after"
+    # Into the file that is there: its owner and mode stay.
+    # shellcheck disable=SC2016
+    as_root sh -c 'cat "$1" > "$2"' sh "$new" "$file"
+}
+
+# restore FILE: the bytes, mode and time of before; a file that was not there goes.
+restore() {
+    file=$root$1 kept=$root$state/files$1
+    if [ -e "$kept.before" ] && cmp -s "$file" "$kept.before"; then
+        :
+    elif [ -e "$file" ] && ! cmp -s "$file" "$kept.after"; then
+        if [ -e "$kept.before" ]; then as_root cp -p "$kept.before" "$file.before-setup"; fi
+        left "$file was changed since setup.sh wrote it, and is left as it is: take out what belongs to the cluster" \
+            "$([ ! -e "$kept.before" ] || printf '(before, it was as %s.before-setup)' "$file")"
+    elif [ -e "$kept.before" ]; then
+        # shellcheck disable=SC2016
+        as_root sh -c 'cat "$1" > "$2" && touch -r "$1" "$2"' sh "$kept.before" "$file"
+    else
+        as_root rm -f "$file"
+        if [ -e "$kept.folder" ]; then as_root rmdir "${file%/*}" 2>/dev/null || true; fi
+    fi
+    as_root rm -f "$kept.before" "$kept.after" "$kept.folder"
+}
+
+remember() { as_root mkdir -p "$root$state" && printf '%s\n' "$2" | as_root tee "$root$state/$1" > /dev/null; }
+remembered() { cat "$root$state/$1" 2>/dev/null || true; }
+
+# -- the cluster ---------------------------------------------------------------------------------------
+
+find_domain() {
+    if [ -x "$swarmer" ]; then
+        "$swarmer" validate --json -f "$servers" > "$scratch/cluster" || exit 2
+        domain=$(sed -n 's/^  "domain": "\(.*\)",*$/\1/p' "$scratch/cluster")
+    else
+        [ -r "$servers" ] || refuse "$servers cannot be read: name the description with -f"
+        domain=$(sed -n "s/^domain: *[\"']\{0,1\}\([a-z0-9.-]*\).*/\1/p" "$servers")
+        domain=${domain:-swarmer}
+    fi
+    case $domain in '' | *[!a-z0-9.-]*) refuse "$servers: domain: cannot be read" ;; esac
+}
+
+find_addresses() {
+    [ -z "$addresses" ] || return 0
+    [ -x "$swarmer" ] || refuse "no address of a node is given, and swarmer is not set up: \`make setup\`, or name addresses"
+    # Exit status 1: not all is well; nodes that live are enough here.
+    "$swarmer" status --json -f "$servers" > "$scratch/status" || [ -s "$scratch/status" ] || exit 1
+    addresses=$(sed -n '/"address"/{s/.*"\([0-9.]*\)".*/\1/;h;}
+        /"consul": "alive"/{g;p;}' "$scratch/status" | tr '\n' ' ')
+    addresses=${addresses% }
+    [ -n "$addresses" ] || refuse "no node of the cluster lives: \`swarmer status\` says more"
+}
+
+check_address() {
+    case $1 in
+        *[!0-9.]* | .* | *. | *..* | *.*.*.*.*) refuse "$1 is no IPv4 address: name addresses of nodes, as in $example" ;;
+        *.*.*.*) ;;
+        *) refuse "$1 is no IPv4 address: name addresses of nodes, as in $example" ;;
+    esac
+}
+example='./setup.sh 10.42.1.4 10.42.1.68'
+
+# -- names -----------------------------------------------------------------------------------------------
+
+# Who answers this machine's lookups: macos, resolved, dnsmasq or other.
+resolver() {
+    if [ "$(uname -s)" = Darwin ]; then echo macos; return; fi
+    server=$(sed -n 's/^[[:space:]]*nameserver[[:space:]]\{1,\}\([^[:space:]]*\).*/\1/p' "$root/etc/resolv.conf" 2>/dev/null | head -n 1)
+    case $server in
+        127.0.0.53 | 127.0.0.54) echo resolved; return ;;
+        127.* | ::1) if pidof dnsmasq > /dev/null && [ -d "$root/etc/dnsmasq.d" ]; then echo dnsmasq; return; fi ;;
+    esac
+    echo other
+}
+
+forward_names() {
+    how=$(resolver)
+    before=$(remembered names)
+    case $how in
+        macos) forward_by_macos ;;
+        resolved) forward_by_resolved ;;
+        dnsmasq) forward_by_dnsmasq ;;
+        other) begin other ;;
+    esac
+    if [ "$how" = other ]; then tell_names; else await_names; fi
+}
+
+# begin WAY: what was done in another way before is taken back first. WAY: who forwards, the domain, where.
+begin() {
+    [ "$before" = "$1" ] || undo_names
+    case $1 in *other) ;; *) remember names "$1" ;; esac
+}
+
+forward_by_macos() {
+    begin "macos $domain /etc/resolver/$domain"
+    # The resolver reads three at most.
+    # shellcheck disable=SC2086
+    set -- $addresses
+    printf 'nameserver %s\n' "$1" ${2:+"$2"} ${3:+"$3"} | change "/etc/resolver/$domain" || true
+}
+
+forward_by_dnsmasq() {
+    begin "dnsmasq $domain /etc/dnsmasq.d/swarmer.conf"
+    if {
+        say "# Written by Swarmer's setup.sh; ./setup.sh --undo removes it."
+        for address in $addresses; do say "server=/$domain/$address"; done
+        say "rebind-domain-ok=/$domain/"
+    } | change /etc/dnsmasq.d/swarmer.conf; then restart_dnsmasq; fi
+}
+
+# It reads its configuration only when it starts.
+restart_dnsmasq() {
+    if [ -d /run/systemd/system ]; then as_root systemctl restart dnsmasq; else as_root service dnsmasq restart; fi
+}
+
+# On the link that leads to the nodes, where it has no servers of its own: only names of the domain go there.
+# Else for the whole machine, as long as it has no servers that would be asked for the domain too.
+forward_by_resolved() {
+    link=$(ip -o route get "${addresses%% *}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+    way=other
+    if [ -n "$link" ] && { [ "$before" = "resolved $domain link $link" ] || [ -z "$(servers_of "$link")" ]; }; then
+        way="link $link"
+    elif [ "$before" = "resolved $domain $dropin" ] || [ -z "$(servers_of Global)" ]; then
+        way=$dropin
+    fi
+    begin "resolved $domain $way"
+    case $way in
+        link*)
+            # shellcheck disable=SC2086
+            as_root resolvectl dns "$link" $addresses
+            as_root resolvectl domain "$link" "~$domain"
+            as_root resolvectl default-route "$link" no
+            as_root resolvectl dnssec "$link" no
+            ;;
+        "$dropin")
+            if printf "# Written by Swarmer's setup.sh; ./setup.sh --undo removes it.\n[Resolve]\nDNS=%s\nDomains=~%s\n" \
+                "$addresses" "$domain" | change "$dropin"; then as_root systemctl restart systemd-resolved; fi
+            ;;
+        other) how=other ;;
+    esac
+}
+dropin=/etc/systemd/resolved.conf.d/swarmer.conf
+
+# servers_of LINK: its DNS servers; Global: those of the whole machine.
+servers_of() {
+    if [ "$1" = Global ]; then
+        resolvectl dns | sed -n 's/^Global: *//p'
+    else
+        resolvectl dns "$1" | sed 's/^[^:]*: *//'
+    fi
+}
+
+await_names() {
+    if within_5_s look_up "registry.service.$domain"; then
+        done_ "names of $domain are looked up at $addresses (by $how)"
+    else
+        left "$domain is forwarded to $addresses, but registry.service.$domain has no answer: does a node give one" \
+            "(dig @${addresses%% *} registry.service.$domain)? Does a firewall keep its port 53 from this machine?"
+    fi
+}
+
+look_up() {
+    if [ "$how" = macos ]; then dscacheutil -q host -a name "$1" | grep -q ip_address; else getent ahostsv4 "$1" > /dev/null; fi
+}
+
+tell_names() {
+    left "what answers this machine's lookups (/etc/resolv.conf) cannot be told to forward $domain; one of these will do:"
+    cat >&2 <<END
+    a container   make dns-proxy
+                  SWARMER_DOMAIN=$domain SWARMER_NODES="$addresses" \\
+                    docker compose -f dns-proxy-compose.yml up -d
+    dnsmasq       on this machine, and first of all "nameserver 127.0.0.1" in /etc/resolv.conf; then ./setup.sh again
+    your own      forwards $domain and all below it to port 53 of $addresses, without DNSSEC
+END
+}
+
+undo_names() {
+    # shellcheck disable=SC2046
+    set -- $(remembered names)
+    case ${1:-}:${3:-} in
+        :) return 0 ;;
+        resolved:link) if ip link show "$4" > /dev/null 2>&1; then as_root resolvectl revert "$4"; fi ;;
+        *) restore "$3" ;;
+    esac
+    case $1:$3 in
+        resolved:/*) as_root systemctl restart systemd-resolved ;;
+        dnsmasq:*) restart_dnsmasq ;;
+    esac
+    as_root rm -f "$root$state/names"
+    done_ "names of $2 are no longer forwarded"
+}
+
+# -- the registry ------------------------------------------------------------------------------------------
+
+local_docker() { env -u DOCKER_CONTEXT DOCKER_HOST=unix:///var/run/docker.sock docker "$@"; }
+engine_takes() { local_docker info -f '{{json .RegistryConfig.IndexConfigs}}' 2>/dev/null | grep -q "\"$1\":{[^}]*\"Secure\":false"; }
+
+open_registry() {
+    registry=registry.service.$domain:5000
+    if [ "$(uname -s)" = Darwin ]; then
+        say "  Docker Desktop → Settings → Docker Engine: \"insecure-registries\": [\"$registry\"], to push from here"
+        return
+    fi
+    if ! command -v docker > /dev/null || ! local_docker version > /dev/null 2>&1; then
+        done_ "no Docker Engine answers here: none has to know the registry"
+        return
+    fi
+    if engine_takes "$registry"; then
+        done_ "the local engine uses $registry"
+        return
+    fi
+    pid=$(cat "$root/var/run/docker.pid" 2>/dev/null || pidof -s dockerd || true)
+    command_line=$(tr '\0' '\n' < "/proc/${pid:-none}/cmdline" 2>/dev/null || true)
+    config=$(printf '%s\n' "$command_line" | sed -n '/^--config-file$/{n;p;};s/^--config-file=//p')
+    config=${config:-/etc/docker/daemon.json}
+    tell="\"insecure-registries\": [\"$registry\"] in $config, then \`systemctl reload docker\`"
+    case $command_line in
+        '') left "the local engine runs elsewhere; write $tell"; return ;;
+        # A key beside the same flag keeps dockerd from starting.
+        *--insecure-registry*) left "dockerd is started with --insecure-registry: add --insecure-registry=$registry there"; return ;;
+    esac
+    if ! with "$registry" "$root$config" > "$scratch/daemon.json" 2>/dev/null; then
+        left "$root$config is not understood here (or python3 is missing); write $tell"
+        return
+    fi
+    remember engine "$registry $config"
+    change "$config" < "$scratch/daemon.json" || true
+    reload_engine
+    if ! within_5_s engine_takes "$registry"; then
+        undo_engine
+        left "dockerd did not take $config when it was told to read it again (its log says why); write $tell"
+        return
+    fi
+    done_ "the local engine uses $registry ($config; reloaded, not restarted)"
+}
+
+within_5_s() {
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 25 ] || return 1
+        sleep 0.2
+    done
+}
+
+# with REGISTRY FILE: what daemon.json should hold, with its list of insecure registries in any case;
+# with '' FILE: as it holds already.
+with() {
+    python3 - "$@" <<'PY'
+import json, pathlib, sys
+path = pathlib.Path(sys.argv[2])
+text = path.read_text() if path.exists() else ""
+settings = json.loads(text) if text.strip() else {}
+held = settings.setdefault("insecure-registries", [])
+if sys.argv[1] and sys.argv[1] not in held:
+    held.append(sys.argv[1])
+print(json.dumps(settings, indent=2, ensure_ascii=False))
+PY
+}
+
+# What `systemctl reload docker` does, also where no systemd runs.
+reload_engine() {
+    pid=$(cat "$root/var/run/docker.pid" 2>/dev/null || pidof -s dockerd || true)
+    [ -z "$pid" ] || as_root kill -HUP "$pid"
+}
+
+engine_leaves() { ! engine_takes "$1"; }
+
+# dockerd forgets a registry only when it reads a list without it: not for want of the list, or of the file.
+undo_engine() {
+    # shellcheck disable=SC2046
+    set -- $(remembered engine)
+    [ $# = 2 ] || return 0
+    kept=$root$state/files$2
+    if cmp -s "$root$2" "$kept.after" && with '' "$kept.before" > "$scratch/daemon.json"; then
+        change "$2" < "$scratch/daemon.json" || true
+        reload_engine
+        within_5_s engine_leaves "$1" || left "the local engine goes on to use $1 until it is restarted"
+    fi
+    restore "$2"
+    as_root rm -f "$root$state/engine"
+    done_ "the local engine's settings are as they were"
+}
+
+# -- what a person types ---------------------------------------------------------------------------------
+
+undo() {
+    if [ ! -d "$root$state" ]; then
+        say "nothing to take back"
+        return
+    fi
+    undo_names
+    undo_engine
+}
+
+# What is kept goes when nothing is left to take back.
+tidy() {
+    if [ -d "$kept_below" ] && [ -z "$(remembered names)$(remembered engine)" ]; then as_root rm -r "$kept_below"; fi
+}
+
+usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; }
+
+verb=prepare addresses=
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --undo) verb=undo ;;
+        -f | --servers) [ $# -gt 1 ] || refuse "$1 wants a file: $1 servers.yml"; servers=$2; shift ;;
+        -*) refuse "$1 is no option: see ./setup.sh --help" ;;
+        *) check_address "$1"; addresses="${addresses:+$addresses }$1" ;;
+    esac
+    shift
+done
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+if [ $verb = undo ]; then
+    undo
+    tidy
+    exit $status
+fi
+find_domain
+find_addresses
+forward_names
+open_registry
+tidy
+say
+say "  export DOCKER_HOST=swarm-4000.service.$domain:4000"
+say "  http://consul.service.$domain:8500/ui"
+exit $status

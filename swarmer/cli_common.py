@@ -1,0 +1,108 @@
+"""What every part of the `swarmer` command needs: the description, its rehearsal, one way to fail."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from rehearsal import cloud, ground, nodes
+from rehearsal.ground import Ground, Problem
+from swarmer.adapters import process
+from swarmer.core import description
+
+DEFAULT = str(ground.ROOT / "servers.yml")
+NO_REHEARSAL = "no rehearsal of {} runs here: `make up` makes one"
+servers_option = click.option(
+    *("-f", "--servers"),
+    default=DEFAULT,
+    envvar="SWARMER_SERVERS",
+    help="The description [$SWARMER_SERVERS, else servers.yml].",
+)
+
+
+def load(servers: str, aws_port: int | None = None) -> Ground:
+    """The description, and where its AWS listens: as it runs already, as asked for, or from some port on."""
+    cluster = description.load(Path(servers))
+    first = int(os.environ.get("SWARMER_AWS_PORT", ground.AWS_PORT))
+    g = Ground(
+        cluster=cluster,
+        servers=Path(servers).resolve(),
+        aws_port=aws_port or first,
+        is_port_named=aws_port is not None,
+    )
+    return replace(g, aws_port=cloud.remembered_port(g) or g.aws_port)
+
+
+def load_running(servers: str) -> Ground:
+    """As `load`; raises Problem where none runs."""
+    g = load(servers)
+    if not cloud.daemon_pid(g):
+        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
+    return g
+
+
+def find_container(g: Ground, text: str) -> str:
+    """Of the one node that `text` means."""
+    known = nodes.addresses(g)
+    if not known:
+        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
+    return nodes.container_name(g, nodes.find(g, known, text))
+
+
+SECTIONS: Final = {
+    "What is described": ("validate", "diagram", "reference", "cloud-init"),
+    "The rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
+    "The cluster": ("status", "events", "scale", "handover", "recover", "bucket", "registrator"),
+    "One node": ("logs", "exec", "reboot", "kill", "terminate"),
+    "The command itself": ("completion",),
+}
+"""Of `swarmer --help`: headings, and commands in the order in which people come to need them."""
+EXIT_STATUSES: Final = (
+    ("0", "it is so, or it is done"),
+    ("1", "it is not so, or it could not be done; one line says why"),
+    ("2", "the input or this machine is unfit; one line says what, where, and what would be right"),
+    ("130", "interrupted by Ctrl-C"),
+)
+
+
+class Command(click.Group):
+    """The outermost place: what the parts raise becomes lines on standard error and an exit status."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In sections, by what they are for."""
+        named = [name for section in SECTIONS.values() for name in section]
+        others = tuple(name for name in self.list_commands(ctx) if name not in named)
+        width = max(map(len, self.commands))
+        for heading, section in {**SECTIONS, "Others": others}.items():
+            rows = [
+                (f"{name:<{width}}", self.commands[name].get_short_help_str(limit=90))
+                for name in section
+                if name in self.commands
+            ]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit status"):
+            formatter.write_dl(EXIT_STATUSES)
+        formatter.write_paragraph()
+        formatter.write_text("`swarmer COMMAND --help` says more, docs/daily-use.md how a day goes.")
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except description.Invalid as exc:
+            lines, status = [str(problem) for problem in exc.problems], 2
+        except Problem as exc:
+            lines, status = [f"swarmer: {exc}"], exc.status
+        except process.Failed as exc:
+            lines, status = [f"swarmer: {exc}"], 1
+        except KeyboardInterrupt:
+            lines, status = ["swarmer: interrupted; `make down` removes what is left"], 130
+        click.echo("\n".join(lines), err=True)
+        ctx.exit(status)

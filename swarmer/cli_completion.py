@@ -1,0 +1,62 @@
+"""`swarmer completion`: what a shell reads to complete commands, options, nodes and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from rehearsal import nodes
+from rehearsal.ground import Problem
+from swarmer.adapters import process
+from swarmer.cli_common import DEFAULT, load
+from swarmer.core.description import Invalid
+
+SHELLS: Final = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Write what SHELL reads to complete commands, options, nodes and groups.
+
+    \b
+    For good:
+      bash   swarmer completion bash > ~/.local/share/bash-completion/completions/swarmer
+      zsh    swarmer completion zsh > ~/.zfunc/_swarmer     (~/.zfunc in $fpath before compinit)
+      fish   swarmer completion fish > ~/.config/fish/completions/swarmer.fish
+    For this shell only:
+      bash, zsh   source <(swarmer completion bash)
+      fish        swarmer completion fish | source
+    """
+    cls = get_completion_class(shell)
+    if cls is None:
+        raise Problem(f"{shell} is no shell that can be completed for: take {', '.join(SHELLS)}")
+    root = context.find_root().command
+    # Not `source`, which asks the bash that is installed how old it is.
+    made = cls(root, {}, "swarmer", "_SWARMER_COMPLETE")
+    click.echo(made.source_template % made.source_vars())
+
+
+def complete_nodes(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Names of nodes that exist here; none where nothing can be found out."""
+    return _matching(context, typed, lambda servers: sorted(nodes.addresses(load(servers))))
+
+
+def complete_groups(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Names of the description's groups."""
+    return _matching(context, typed, lambda servers: [group.name for group in load(servers).cluster.groups])
+
+
+def _matching(context: click.Context, typed: str, known: Callable[[str], list[str]]) -> list[CompletionItem]:
+    try:
+        words = known(context.params.get("servers") or DEFAULT)
+    except (Problem, Invalid, process.Failed):
+        return []
+    return [CompletionItem(word) for word in words if word.startswith(typed)]
+
+
+COMMANDS = (completion,)

@@ -1,0 +1,55 @@
+"""`swarmer diagram`: the cluster that servers.yml describes, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rehearsal import machine
+from rehearsal.ground import Problem
+from swarmer.cli_common import load, servers_option
+from swarmer.cli_progress import working
+from swarmer.core import diagram as drawing
+
+SCALE = 2
+"""Pixels of the PNG for one of the SVG: sharp on screens of today."""
+
+
+@click.command()
+@servers_option
+@click.option("-o", "--output", type=Path, help="FILE.svg or FILE.png; without, SVG on standard output.")
+def diagram(servers: str, output: Path | None) -> None:
+    """Draw the cluster that servers.yml describes: zones, groups, nodes, names (SVG or PNG).
+
+    \b
+      swarmer diagram -o cluster.svg
+      swarmer diagram -o cluster.png
+    """
+    text = drawing.svg(load(servers).cluster)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.suffix not in (".svg", ".png"):
+        raise Problem(f"{output} is neither SVG nor PNG: name a file that ends in .svg or .png")
+    try:
+        if output.suffix == ".svg":
+            output.write_text(text)
+        else:
+            with working(f"draws {output}"):
+                output.write_bytes(png(text))
+    except OSError as exc:
+        raise Problem(f"{output} cannot be written: {exc.strerror or exc}", status=1) from exc
+    click.echo(f"{output} shows {drawing.listed_groups(load(servers).cluster)}")
+
+
+def png(text: str) -> bytes:
+    """The picture as pixels, by the library cairo. Raises Problem where it is missing."""
+    machine.ensure_library("cairo", "libcairo2")
+    import cairosvg
+
+    made: bytes = cairosvg.svg2png(bytestring=text.encode(), scale=SCALE)
+    return made
+
+
+COMMANDS = (diagram,)

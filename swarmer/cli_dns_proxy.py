@@ -1,0 +1,19 @@
+"""`swarmer dns-proxy`: the image of dns-proxy-compose.yml."""
+
+from __future__ import annotations
+
+import click
+
+from rehearsal import dns_proxy as images
+from swarmer.cli_progress import working
+
+
+@click.command("dns-proxy")
+def dns_proxy() -> None:
+    """Make the image of dns-proxy-compose.yml, which forwards names where ./setup.sh cannot."""
+    with working("makes an image of Debian's dnsmasq"):
+        name = images.make_image()
+    click.echo(f"{name} is made: ./setup.sh says how to start it")
+
+
+COMMANDS = (dns_proxy,)

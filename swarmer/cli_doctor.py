@@ -1,0 +1,58 @@
+"""`swarmer doctor`: what this machine lacks, and how to get it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from rehearsal import doctor as examination
+from rehearsal.doctor import Finding, State
+from swarmer.cli_common import load, servers_option
+from swarmer.cli_progress import working
+from swarmer.cli_status import console
+
+MARKS = {
+    State.OK: "[green]✓[/green]",
+    State.INSTALLED_BY_UP: "[green]✓[/green]",
+    State.OPTIONAL: "[yellow]–[/yellow]",
+    State.MISSING: "[red]✗[/red]",
+}
+
+
+@click.command()
+@servers_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(servers: str, as_json: bool) -> None:
+    """Say what this machine lacks, and how to get it; exit 0 only where nothing is missing."""
+    g = load(servers)
+    with working("looks at this machine"):
+        findings = examination.judge(examination.gather(g))
+    if as_json:
+        click.echo(json.dumps([each.to_json() for each in findings], indent=2))
+    else:
+        console().print(_table(findings))
+    missing = [each.what for each in findings if each.is_bad]
+    if missing:
+        click.echo(f"missing: {', '.join(missing)}", err=True)
+        sys.exit(1)
+    if not as_json:
+        click.echo("nothing is missing: `make up` can begin")
+
+
+def _table(findings: tuple[Finding, ...]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in findings:
+        said = each.found if each.state is not State.INSTALLED_BY_UP else f"{each.found}: {each.state}"
+        words = ": ".join(filter(None, (said, each.advice)))
+        table.add_row(MARKS[each.state], each.what, escape(words))
+    return table
+
+
+COMMANDS = (doctor,)

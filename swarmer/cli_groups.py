@@ -1,0 +1,109 @@
+"""Commands about what Auto Scaling does: `terminate`, `scale`, `events`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from rehearsal import cloud, history, nodes
+from rehearsal.ground import Ground, Problem
+from swarmer.cli_common import find_container, load_running, servers_option
+from swarmer.cli_completion import complete_groups, complete_nodes
+from swarmer.cli_progress import working
+from swarmer.core import names
+from swarmer.core.cluster import Cluster
+
+POWER_OFF_S = 30.0
+
+
+@click.command()
+@servers_option
+@click.argument("node", shell_complete=complete_nodes)
+def terminate(servers: str, node: str) -> None:
+    """Terminate NODE's instance, as the console would; its group launches another."""
+    g = load_running(servers)
+    name = find_container(g, node).partition(".")[2]
+    cloud.terminate(g, names.instance_id(name))
+    with working(f"waits until the machine of {name} is gone"):
+        _await_power_off(g, name)
+    click.echo(f"{name} is terminated; its group launches another: `swarmer events` tells how that goes")
+
+
+def _await_power_off(g: Ground, name: str) -> None:
+    deadline_s = time.monotonic() + POWER_OFF_S
+    while name in nodes.addresses(g):
+        if time.monotonic() > deadline_s:
+            raise Problem(
+                f"{name} is terminated, but its machine is still there: see {g.state}/aws.log", status=1
+            )
+        time.sleep(0.1)
+
+
+@click.command()
+@servers_option
+@click.argument("group", shell_complete=complete_groups)
+@click.argument("number", type=click.IntRange(min=0))
+def scale(servers: str, group: str, number: int) -> None:
+    """Set how many nodes GROUP has: nodes come, or are drained and go."""
+    g = load_running(servers)
+    check_scalable(g.cluster, group, number, where=servers)
+    with working(f"asks Auto Scaling for {number}"):
+        before = cloud.scale(g, group, number)
+    click.echo(f"{group}: {before} → {number} nodes; `swarmer events -F` tells how that goes")
+
+
+def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> None:
+    """Raises Problem, with the way that works."""
+    known = {each.name: each for each in cluster.groups}
+    if group not in known:
+        raise Problem(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
+    found = known[group]
+    if found.has_quorum_role:
+        raise Problem(
+            f"{group} votes ({', '.join(sorted(found.roles))}), so its size is fixed: "
+            f"change `size` in {where}, then `swarmer up`"
+        )
+    if not found.smallest <= number <= found.largest:
+        key = "size" if found.size is not None else "max" if number > found.largest else "min"
+        raise Problem(
+            f"{group} has {found.smallest} to {found.largest} nodes, not {number}: "
+            f"change `{key}` in {where}, then `swarmer up`"
+        )
+
+
+@click.command()
+@servers_option
+@click.option("--json", "as_json", is_flag=True, help="For programs: an entry a line.")
+@click.option("-F", "--follow", is_flag=True, help="Go on with what happens next.")
+@click.option("-n", "--lines", default=200, show_default=True, help="At most so many, the last ones.")
+@click.option("--all", "everything", is_flag=True, help="Also what the runtime writes about itself.")
+def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bool) -> None:
+    """What happened, in order: events, hooks completed, what the functions said."""
+    g = load_running(servers)
+    entries = history.fetch(g.aws_url, after=0)
+    last = entries[-1]["number"] if entries else 0
+    _show([each for each in entries if everything or history.is_telling(each)][-lines:], as_json)
+    for new in _later(g.aws_url, last) if follow else ():
+        _show([each for each in new if everything or history.is_telling(each)], as_json)
+
+
+def _later(url: str, after: int) -> Iterator[list[dict[str, Any]]]:
+    while True:
+        new = history.fetch(url, after=after, wait_s=history.WAIT_S)
+        if new:
+            after = new[-1]["number"]
+            yield new
+
+
+def _show(entries: list[dict[str, Any]], as_json: bool) -> None:
+    for each in entries:
+        click.echo(json.dumps(each) if as_json else history.row(each))
+    sys.stdout.flush()
+
+
+COMMANDS = (terminate, scale, events)

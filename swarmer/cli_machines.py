@@ -1,0 +1,224 @@
+"""Commands about machines that no AWS makes: `cloud-init`, and what stands behind the Vagrantfile."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import click
+from rich.console import Console as Terminal
+
+from rehearsal import machine, seeds
+from rehearsal.ground import Problem
+from rehearsal.show import Show, status_table
+from rehearsal.vagrant import look, members, plan
+from rehearsal.vagrant import prepare as preparing
+from swarmer.adapters import volume
+from swarmer.cli_common import load, servers_option
+from swarmer.core import user_data
+from swarmer.core.cluster import Cluster
+from swarmer.core.health import Status
+from swarmer.core.machines import SOFTWARE_FILE, Addressing, Machine, machines, seed
+from swarmer.core.user_data import AnySoftware, Share
+
+
+@click.command("cloud-init")
+@servers_option
+@click.argument("group")
+@click.argument("index", type=click.IntRange(min=1))
+@click.option("-o", "--output", help="Folder to write to [GROUP-INDEX].")
+@click.option("--address", help="The machine's own, in network.cidr [as `swarmer machines` lists it].")
+@click.option("--server", multiple=True, help="Address of a Consul server; one --server for each of them.")
+@click.option("--share", help="Folder that all share: HOST:/PATH of an NFS, virtiofs:TAG, or `mounted`.")
+@click.option("--gateway", help="Fixed address with this way out, instead of DHCP; takes --interface.")
+@click.option("--nameserver", multiple=True, help="Takes --interface; may stand again.")
+@click.option("--interface", default="", help="Network interface, by its name [the first, by DHCP].")
+@click.option("--zone", default="", help="What the machine can fail together with: a rack, a room.")
+@click.option("--software", help="URL of software.zip, which is written too; without: on the volume.")
+@click.option("--volume", "as_volume", is_flag=True, help="Also seed.iso, labelled cidata, with all of it.")
+def cloud_init(
+    servers: str,
+    group: str,
+    index: int,
+    output: str | None,
+    address: str | None,
+    server: tuple[str, ...],
+    share: str | None,
+    gateway: str | None,
+    nameserver: tuple[str, ...],
+    interface: str,
+    zone: str,
+    software: str | None,
+    as_volume: bool,
+) -> None:
+    """Write user-data, meta-data and network-config for node INDEX of GROUP, on any machine."""
+    cluster = load(servers).cluster
+    one = _found(cluster, group, index, address)
+    for given, option in ((server, "--server"), (nameserver, "--nameserver"), ((gateway,), "--gateway")):
+        for text in filter(None, given):
+            _address(text, option)
+    for text, option in ((zone, "--zone"), (interface, "--interface")):
+        if not re.fullmatch(r"[A-Za-z0-9._-]*", text):
+            raise Problem(f"{option}: {text!r} is no name; take letters, digits, '.', '_' and '-'")
+    if (gateway or nameserver) and not interface:
+        raise Problem("--interface is missing: --gateway and --nameserver need its name, for example eno1")
+    if gateway and not _is_in(cluster, gateway):
+        raise Problem(f"--gateway: {gateway} is outside network.cidr, {cluster.network.cidr}; take one in it")
+    addressing = Addressing(gateway=gateway or "", nameservers=nameserver, interface=interface)
+    shared, url = _share(cluster, share), _url(software)
+    folder = Path(output or one.name)
+    digest = seeds.write_software(folder / SOFTWARE_FILE)
+    source: AnySoftware = seeds.downloaded(url, digest) if url else seeds.carried()
+    told = seed(cluster, one, software=source, share=shared, addressing=addressing, peers=server, zone=zone)
+    seeds.write(folder, told)
+    written = [*told.files, SOFTWARE_FILE]
+    if as_volume:
+        if volume.tool() is None:
+            machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
+        seeds.write_volume(folder, folder / SOFTWARE_FILE)
+        written.append(seeds.VOLUME)
+    click.echo(f"{folder}: {', '.join(written)} for {one.name}, {one.address}")
+
+
+def _found(cluster: Cluster, group: str, index: int, address: str | None) -> Machine:
+    known = {each.name: each for each in cluster.groups}
+    if group not in known:
+        raise Problem(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
+    found = [each for each in machines(cluster) if each.group.name == group]
+    if index > len(found):
+        raise Problem(f"{group} has {len(found)} nodes at most, not {index}: take 1 to {len(found)}")
+    if address is None:
+        return found[index - 1]
+    _address(address, "--address")
+    if not _is_in(cluster, address):
+        raise Problem(f"--address: {address} is outside network.cidr, {cluster.network.cidr}; take one in it")
+    return Machine(group=known[group], index=index, address=address)
+
+
+def _address(text: str, option: str) -> None:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        raise Problem(f"{option}: {text!r} is no IPv4 address; write one like 10.42.0.10") from None
+
+
+def _is_in(cluster: Cluster, address: str) -> bool:
+    return IPv4Address(address) in IPv4Network(cluster.network.cidr)
+
+
+def _share(cluster: Cluster, text: str | None) -> Share:
+    voting = max(cluster.consul_servers, cluster.swarm_managers)
+    if text is None and voting > 1:
+        raise Problem(
+            f"--share is missing: {voting} nodes of {cluster.name} share its images and its identity; "
+            "write HOST:/PATH of an NFS, virtiofs:TAG, or `mounted` where the machine brings it along"
+        )
+    if text is None:
+        return Share()
+    if text == user_data.MOUNTED:
+        return Share(kind=user_data.MOUNTED)
+    if user_data.is_share_source(text):
+        kind, _, tag = text.partition(":")
+        if kind == user_data.VIRTIOFS and tag:
+            return Share(kind=user_data.VIRTIOFS, source=tag)
+        if ":/" in text and not text.startswith(":"):
+            return Share(kind=user_data.NFS, source=text)
+    raise Problem(f"--share: {text!r} is no share; write HOST:/PATH, virtiofs:TAG, or `mounted`")
+
+
+def _url(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if not text.startswith(("http://", "https://")) or not text.isprintable() or set(text) & set(" \"'$`\\"):
+        raise Problem(f"--software: {text!r} is no URL; write one like https://example.com/software.zip")
+    return text
+
+
+@click.command("machines")
+@servers_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def machines_(servers: str, as_json: bool) -> None:
+    """List the machines that servers.yml describes, where no AWS makes them."""
+    found = machines(load(servers).cluster)
+    if as_json:
+        rows = [
+            {
+                "name": each.name,
+                "group": each.group.name,
+                "roles": sorted(each.group.roles),
+                "address": each.address,
+                "memory": each.group.memory,
+                "cpus": each.group.cpus,
+                "wanted": each.is_wanted,
+            }
+            for each in found
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max(len(each.name) for each in found)
+    for each in found:
+        size = f"{each.group.memory} MiB, {each.group.cpus} cpus"
+        note = "" if each.is_wanted else "  only if asked for"
+        roles = " ".join(sorted(each.group.roles))
+        click.echo(f"{each.name:<{width}}  {each.address:<15}  {size}  {roles}{note}")
+
+
+@click.group()
+def vagrant() -> None:
+    """What stands behind the Vagrantfile, and the state of Vagrant's machines as one cluster."""
+
+
+@vagrant.command("plan", hidden=True)
+@servers_option
+def plan_(servers: str) -> None:
+    """What the Vagrantfile makes machines of, as JSON."""
+    click.echo(json.dumps(plan.to_json(load(servers))))
+
+
+@vagrant.command(hidden=True)
+@servers_option
+@click.argument("provider")
+def prepare(servers: str, provider: str) -> None:
+    """Everything that must be there before PROVIDER makes a machine."""
+    preparing.prepare(load(servers), provider, Show())
+
+
+@vagrant.command(hidden=True)
+@servers_option
+@click.argument("name")
+def forget(servers: str, name: str) -> None:
+    """After NAME was destroyed: it is out of its cluster."""
+    click.echo(members.forget(load(servers), name))
+
+
+@vagrant.command()
+@servers_option
+@click.option("--wait", "within_s", default=0.0, help="Wait so many seconds at most, until all is well.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(servers: str, within_s: float, as_json: bool) -> None:
+    """Show Vagrant's machines and whether they are a cluster in which all is well; exit 0 only then."""
+    g = load(servers)
+    if within_s:
+        with Show().step("validate", f"{g.cluster.name} is validated") as say:
+            found = look.wait(g, within_s, say)
+    else:
+        with look.observer(g) as observer:
+            found = look.look(g, observer)
+    _show(found, as_json)
+    if not found.validated:
+        sys.exit(1)
+
+
+def _show(found: Status, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+        return
+    Terminal(highlight=False, width=None if sys.stdout.isatty() else 160).print(status_table(found))
+    for problem in found.problems:
+        click.echo(f"  {problem}", err=True)
+
+
+COMMANDS = (cloud_init, machines_, vagrant)

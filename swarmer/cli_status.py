@@ -1,0 +1,98 @@
+"""`swarmer status`: the nodes once, or again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from rehearsal import cloud, nodes
+from rehearsal.ground import Ground
+from rehearsal.observer import Observer
+from rehearsal.show import status_table
+from swarmer.cli_common import load_running, servers_option
+from swarmer.cli_progress import working
+from swarmer.core.health import Status, judge
+
+PAUSE_S: Final = 1.0
+"""Between two looks of `--watch`."""
+
+
+def console() -> Console:
+    """Standard output: colours on a terminal only, and not where NO_COLOR is set."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def show_status(status: Status) -> None:
+    console().print(status_table(status))
+
+
+@click.command()
+@servers_option
+@click.option("--json", "as_json", is_flag=True, help="For programs; with --watch a line for each change.")
+@click.option("-w", "--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+def status(servers: str, as_json: bool, watch: bool) -> None:
+    """Show the nodes and whether all is well; exit 0 only then.
+
+    Every problem is one line on standard error.
+    """
+    g = load_running(servers)
+    if watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(g, as_json=as_json)
+        return
+    with working(f"looks at {g.cluster.name}"):
+        found = next(_looks(g))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        show_status(found)
+        for problem in found.problems:
+            click.echo(f"  {problem}", err=True)
+    if not found.validated:
+        sys.exit(1)
+
+
+def _looks(g: Ground) -> Iterator[Status]:
+    """What is seen now, each time that it is asked for."""
+    with Observer(g) as observer:
+        while True:
+            found = cloud.instances(g, nodes.running(g))
+            yield judge(g.cluster.name, tuple(node.expected for node in found), observer.look(found))
+
+
+def _watch(g: Ground, *, as_json: bool) -> None:
+    screen = console()
+    if screen.is_terminal and not as_json:
+        with Live(console=screen, auto_refresh=False) as live:
+            for found in _looks(g):
+                live.update(Group(status_table(found), Text(_summary(found))), refresh=True)
+                time.sleep(PAUSE_S)
+        return
+    before = None
+    for found in _looks(g):
+        if found != before:
+            if as_json:
+                click.echo(json.dumps(found.to_json()))
+            else:
+                show_status(found)
+                click.echo(_summary(found))
+            sys.stdout.flush()
+            before = found
+        time.sleep(PAUSE_S)
+
+
+def _summary(found: Status) -> str:
+    said = [f"  {problem}" for problem in found.problems] or ["  all is well"]
+    return "\n".join([*said, f"  {time.strftime('%H:%M:%S')}"])
+
+
+COMMANDS = (status,)

@@ -1,0 +1,106 @@
+"""What docs/servers.md says about every key, written from the model: tables between its markers.
+
+`<!-- generated: network -->` … `<!-- end -->` holds the table of that section; around it a person writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from pydantic.fields import FieldInfo
+
+from swarmer.core import network_plan
+from swarmer.core.cluster import MOST_NODES, Cluster, Group
+from swarmer.core.sections import Healing, Model, Network, Registrator, Registry
+
+SECTIONS: Final[dict[str, type[Model]]] = {
+    "cluster": Cluster,
+    "network": Network,
+    "registry": Registry,
+    "registrator": Registrator,
+    "healing": Healing,
+    "group": Group,
+}
+BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NO_ROW: Final = {("group", "name")}
+"""It is the group's key, not one below it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A key, as the reference shows it."""
+
+    key: str
+    meaning: str
+    default: str
+    rule: str
+
+
+def fill(text: str) -> str:
+    """The page with what stands between its markers written anew. Raises KeyError for an unknown marker."""
+    tables = {name: table(rows(name)) for name in SECTIONS} | {"room": room()}
+    return BLOCK.sub(lambda found: f"{found[1]}{tables[found['name']]}{found[3]}", text)
+
+
+def rows(section: str) -> list[Row]:
+    """Every key of a section, in the model's order."""
+    fields = SECTIONS[section].model_fields
+    return [_row(name, field) for name, field in fields.items() if (section, name) not in NO_ROW]
+
+
+def table(found: list[Row]) -> str:
+    lines = ["| key | meaning | default | rule |", "|---|---|---|---|"]
+    lines += [f"| `{row.key}` | {row.meaning} | {row.default} | {row.rule} |" for row in found]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def room() -> str:
+    """The smallest `cidr` for three nodes in each zone."""
+    zones = range(1, network_plan.MOST_ZONES + 1)
+    head = "".join(f" {number} zone{'' if number == 1 else 's'} |" for number in zones)
+    values = "".join(f" /{network_plan.smallest_cidr_prefix(number, 3)} |" for number in zones)
+    return f"| smallest `cidr` for |{head}\n|---|{'---|' * len(zones)}\n| 3 nodes in each zone |{values}\n"
+
+
+def _row(key: str, field: FieldInfo) -> Row:
+    """Raises ValueError for a key that nothing is said about."""
+    if not field.description:
+        raise ValueError(f"{key} has no docstring in swarmer/core/cluster.py: say what it means")
+    said = inspect.cleandoc(field.description)
+    meaning, default, rule = (_joined(part) for part in _parts(said))
+    return Row(key, meaning, default or _default(field), rule or _rule(field))
+
+
+def _parts(said: str) -> tuple[str, str, str]:
+    """Meaning, `Default:`, `Rule:`; "" for what is not said."""
+    meaning, *others = re.split(r"^(Default|Rule): ", said, flags=re.MULTILINE)
+    found = dict(zip(others[::2], others[1::2], strict=True))
+    return meaning, found.get("Default", ""), found.get("Rule", "")
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if field.is_required() or value is None:
+        return "–"
+    if isinstance(value, Model):
+        return "all defaults"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`" if value != "" else '`""`'
+
+
+def _rule(field: FieldInfo) -> str:
+    """From a validator that bounds a number."""
+    for each in field.metadata:
+        check = getattr(each, "func", None)
+        if isinstance(check, partial) and "low" in check.keywords:
+            return f"{check.keywords['low']} to {check.keywords.get('high', MOST_NODES)}."
+    return ""

@@ -1,0 +1,48 @@
+"""docs/servers.md says what the model says: each key once, with its default and its rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swarmer.core import reference
+from swarmer.core.cluster import Cluster
+from swarmer.core.sections import Model
+
+PAGE = Path(__file__).parents[2] / "docs/servers.md"
+
+
+def test_the_page_is_what_the_model_says() -> None:
+    assert reference.fill(PAGE.read_text()) == PAGE.read_text(), "make docs"
+
+
+def test_every_section_of_the_model_has_its_table_in_the_page() -> None:
+    sections = {name for name, field in Cluster.model_fields.items() if isinstance(field.default, Model)} | {
+        "cluster",
+        "group",
+    }
+    assert set(reference.SECTIONS) == sections
+    for name in sections:
+        assert f"<!-- generated: {name} -->" in PAGE.read_text()
+
+
+@pytest.mark.parametrize("section", reference.SECTIONS)
+def test_every_key_is_explained(section: str) -> None:
+    for row in reference.rows(section):
+        assert row.meaning.endswith((".", "see below")), row
+        assert "|" not in f"{row.meaning}{row.default}{row.rule}", row
+
+
+def test_a_key_that_nobody_explained_is_named() -> None:
+    class New(Model):
+        colour: str = "red"
+
+    with pytest.raises(ValueError, match="colour has no docstring"):
+        reference._row("colour", New.model_fields["colour"])
+
+
+def test_bounds_of_numbers_come_from_their_validators() -> None:
+    rows = {row.key: row for row in reference.rows("healing")}
+    assert rows["grace"].rule == "30 to 86400."
+    assert rows["grace"].default == "`300`"

@@ -1,0 +1,63 @@
+"""What `make` does beside tests and rehearsals, in a folder like a checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+STAMPS = (".python", ".deploy", ".test")
+"""Of a virtualenv that is set up."""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What make looks at; its virtualenv has the command of this one."""
+    for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml", "servers.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("requirements-dev.txt", "lambdas/requirements.txt", "docs/servers.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/swarmer").symlink_to(ROOT / ".venv/bin/swarmer")
+    for stamp in STAMPS:
+        (tmp_path / ".venv" / stamp).touch()
+    return tmp_path
+
+
+def make(folder: Path, target: str) -> str:
+    """What `make` prints as a person types it: not as a part of the `make test` that runs this."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(["make", target], cwd=folder, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_make_help_lists_every_target(checkout: Path) -> None:
+    shown = make(checkout, "help")
+    for target in re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE):
+        assert re.search(rf"^{target} ", shown, re.MULTILINE), target
+
+
+def test_make_docs_writes_what_is_there_already(checkout: Path) -> None:
+    make(checkout, "docs")
+    for name in ("docs/servers.md", "docs/cluster.svg"):
+        assert (checkout / name).read_text() == (ROOT / name).read_text()
+
+
+def test_make_clean_leaves_what_is_in_git_and_ends_rehearsals(checkout: Path) -> None:
+    kept = {path.name for path in checkout.iterdir()} - {".venv"}
+    for name in ("node_modules/aws-cdk", ".swarmer/cache", "cdk.out"):
+        (checkout / name).mkdir(parents=True)
+    command = checkout / ".venv/bin/swarmer"
+    command.unlink()
+    command.write_text('#!/bin/sh\necho "swarmer $*"\n')
+    command.chmod(0o755)
+    assert make(checkout, "clean") == "swarmer down\n"
+    assert {path.name for path in checkout.iterdir()} == kept

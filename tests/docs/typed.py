@@ -1,0 +1,157 @@
+"""Commands in sentences and tables: each is typed by a test, or marked here with what keeps it from that.
+
+One that begins a line of a block is typed with the block. In upper case stands what a reader puts in: GROUP.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from tests.docs import pages
+from tests.docs.pages import ROOT
+
+PROGRAMS: Final = frozenset(
+    (
+        *("./setup.sh", "apt-get", "aws", "cdk", "consul", "curl", "dig", "docker", "echo", "make"),
+        *("mmdebstrap", "npm", "redis-cli", "sudo", "swarmer", "vagrant"),
+    )
+)
+NEEDS_AWS: Final = "needs AWS"
+NEEDS_VMS: Final = "needs libvirt or VirtualBox"
+IS_A_TEST: Final = "is a test or a measurement itself"
+
+WITH_CLUSTER: Final = (
+    "docker network ls",
+    "docker ps",
+    "dig @ADDRESS registry.service.swarmer",
+    "npm config get registry",
+    "swarmer logs NODE",
+    "swarmer logs NODE --unit consul",
+    "swarmer logs NODE --unit docker",
+    "swarmer logs NODE --unit swarmer-registry",
+    "swarmer logs NODE --unit systemd-resolved",
+    "swarmer machines",
+    "swarmer up --timeout 600",
+)
+"""Typed as they stand, with a running cluster, by tests/daily/test_documents.py."""
+TYPED: Final = {
+    "cdk synth": ("tests/rehearsal/test_aws_cdk.py", "_run synth"),
+    "docker service logs logs_talker": ("tests/examples/test_logs.py", "docker service logs logs_talker"),
+    "docker stack services rolling": (
+        "tests/examples/test_rolling_update.py",
+        "docker stack services rolling",
+    ),
+    "docker stack services volume": ("tests/examples/test_volume.py", "docker stack services volume"),
+    "docker stack services web": ("tests/examples/test_web.py", "docker stack services web"),
+    "docker volume rm volume_data": ("tests/examples/test_volume.py", "docker volume rm volume_data"),
+    "make clean": ("tests/docs/test_make.py", "make checkout clean"),
+    "make docs": ("tests/docs/test_make.py", "make checkout docs"),
+    "make help": ("tests/docs/test_make.py", "make checkout help"),
+    "redis-cli --rdb": ("tests/examples/test_volume.py", "--rdb"),
+    "swarmer recover": ("tests/rehearsal/test_resilience.py", "swarmer recover"),
+    "swarmer registrator run consul://127.0.0.1:8500": ("tests/node/lab.py", "registrator run"),
+    "swarmer scale GROUP N": ("tests/faults/lab.py", "swarmer self.servers scale self.group"),
+    "swarmer up --retain": ("tests/daily/test_documents.py", "swarmer up --retain"),
+    **{
+        command: ("tests/vagrant/test_daily.py", command)
+        for command in (
+            "docker exec -it swarmer.core-1 bash",
+            "vagrant destroy core-2",
+            "vagrant docker-exec",
+            "vagrant halt",
+            "vagrant reload",
+            "vagrant reload core-2",
+            "vagrant up workers-3",
+        )
+    },
+}
+"""Command to the test that types it, and the words in its source, without quotes, commas and brackets."""
+MARKED: Final = {
+    "apt-get install nfs-kernel-server": NEEDS_VMS,
+    "apt-get install vagrant docker.io": "a machine that lacks them; tests/vagrant installs vagrant so",
+    "aws ssm start-session": NEEDS_AWS,
+    "cdk deploy --all --context servers=FILE": NEEDS_AWS,
+    "cdk destroy --all": NEEDS_AWS,
+    "echo '* 10.42.0.0/16' | sudo tee -a /etc/vbox/networks.conf": NEEDS_VMS,
+    "mmdebstrap --variant=minbase trixie - | docker import - debian:trixie-slim": (
+        "Debian's own mirror; tests/examples/base.py does it with this machine's"
+    ),
+    "sudo usermod -aG docker $USER": "a person who is not root, and logs in anew",
+    "vagrant ssh core-1": NEEDS_VMS,
+}
+
+
+def is_command(text: str) -> bool:
+    """Whether people type that; a program's name alone is no command."""
+    words = words_of(text)
+    return bool(words) and words[0] in PROGRAMS and (len(words) > 1 or words[0] == "./setup.sh")
+
+
+def words_of(text: str) -> list[str]:
+    """Without the folder of the program, settings, what is optional, `…` or a comment at the end."""
+    words = re.sub(r"\[[^\]]*\]|…$| +# .*$", "", text.replace("\\|", "|")).split()
+    while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+        words = words[1:]
+    return [re.sub(r"^\.venv/bin/", "", words[0]), *words[1:]] if words else []
+
+
+def how(text: str) -> str:
+    """Who types it, or what keeps everybody from it; empty where nobody does."""
+    words = words_of(text)
+    if words[0] == "make" and re.fullmatch(r"test.*|bench-.*|lint|fuzz|faults", words[1]):
+        return IS_A_TEST
+    if known := next((each for each in in_blocks() if begins(each, words)), None):
+        return f"a block has {' '.join(known)}"
+    for command in WITH_CLUSTER:
+        if begins(words_of(command), words):
+            return "tests/daily/test_documents.py"
+    for table in (TYPED, MARKED):
+        for command, found in table.items():
+            if begins(words_of(command), words):
+                return found if isinstance(found, str) else found[0]
+    return ""
+
+
+def begins(line: list[str], words: list[str]) -> bool:
+    """Whether the line begins with the words; NODE stands for any."""
+    return len(line) >= len(words) and all(
+        word == other or re.fullmatch(r"[A-Z]+", word) for word, other in zip(words, line, strict=False)
+    )
+
+
+@cache
+def in_blocks() -> list[list[str]]:
+    """Every command of a block that is typed, or marked as one that needs AWS."""
+    return [words for line in lines_of(is_shown=False) for words in commands(line.text)]
+
+
+def commands(line: str) -> list[list[str]]:
+    """The parts of a pipe or list, each for itself."""
+    parts = re.split(r" \|\|? | && |; ", line)
+    return [words for part in parts if (words := words_of(part))]
+
+
+def lines_of(*, is_shown: bool) -> list[pages.Inline]:
+    """Lines of blocks: of those that are only shown, or of all others."""
+    return [
+        pages.Inline(page, block.line + number, line)
+        for page in [*pages.pages(), *pages.examples()]
+        for block in pages.blocks(page)
+        if (block.how == "shown") is is_shown
+        for number, line in enumerate(block.text.splitlines())
+    ]
+
+
+def source(path: str) -> str:
+    """Of a test, as words with single blanks between."""
+    return re.sub(r"[\s\"',()\[\]*]+", " ", (ROOT / path).read_text())
+
+
+def everywhere() -> list[pages.Inline]:
+    """All commands in sentences, tables, and blocks that are only shown, of all pages."""
+    every: list[Path] = [*pages.pages(), *pages.examples()]
+    quoted = [each for page in every for each in pages.inline(page)]
+    return [each for each in (*quoted, *lines_of(is_shown=True)) if is_command(each.text)]

@@ -1,0 +1,96 @@
+"""Help, completion, pictures, colours: what a person meets before there is a cluster."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rehearsal import ground
+from swarmer.cli import main
+from tests.rehearsal.conftest import SWARMER, swarmer
+
+
+def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
+    shown = swarmer("--help").stdout
+    for name in main.commands:
+        assert f"  {name}" in shown
+    for heading in ("What is described:", "The rehearsal on this machine:", "The cluster:", "One node:"):
+        assert heading in shown
+    for status in ("0 ", "1 ", "2 ", "130"):
+        assert f"\n  {status}" in shown[shown.index("Exit status:") :]
+
+
+def test_every_command_and_every_option_is_explained() -> None:
+    for name, command in main.commands.items():
+        assert command.help, name
+        for option in command.params:
+            if option.param_type_name == "option":
+                assert getattr(option, "help", None), f"{name} {option.name}"
+
+
+def complete(typed: list[str]) -> list[str]:
+    """What bash offers."""
+    words = " ".join(f"'{word}'" for word in ["swarmer", *typed])
+    script = f"""source <("{SWARMER}" completion bash)
+        COMP_WORDS=({words}) COMP_CWORD={len(typed)}
+        _swarmer_completion "{SWARMER}"; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["sta"], ["status"]),
+        (["status", "--w"], ["--watch"]),
+        (["scale", "wor"], ["workers"]),
+        (["completion", "f"], ["fish"]),
+    ],
+    ids=lambda words: words[-1],
+)
+def test_bash_completes_commands_options_and_groups(typed: list[str], offered: list[str]) -> None:
+    assert complete(typed) == offered
+
+
+def test_a_shell_that_is_not_known_is_refused() -> None:
+    done = swarmer("completion", "tcsh")
+    assert done.returncode == 2
+    assert "bash" in done.stderr
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<svg "), (".png", b"\x89PNG\r\n")])
+def test_the_picture_is_written_as_what_its_name_says(tmp_path: Path, suffix: str, begins: bytes) -> None:
+    path = tmp_path / f"cluster{suffix}"
+    done = swarmer("diagram", "-o", str(path))
+    assert done.returncode == 0, done.stderr
+    assert path.read_bytes().startswith(begins)
+    assert "core (3), workers (2)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [("cluster.gif", 2, "ends in .svg or .png"), ("none/cluster.svg", 1, "cannot be written")],
+)
+def test_a_picture_that_cannot_be_made_is_one_line(tmp_path: Path, name: str, status: int, said: str) -> None:
+    done = swarmer("diagram", "-o", str(tmp_path / name))
+    assert done.returncode == status
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("env", "is_coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+    ids=["a terminal", "NO_COLOR", "a dumb terminal"],
+)
+def test_colours_are_for_terminals(env: dict[str, str], is_coloured: bool) -> None:
+    words = " ".join(f"{key}={value}" for key, value in env.items())
+    command = f"env -u NO_COLOR TERM=xterm {words} {SWARMER} doctor"
+    done = subprocess.run(
+        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=False, cwd=ground.ROOT
+    )
+    assert (b"\x1b[32m" in done.stdout) == is_coloured
+    assert "\x1b[" not in swarmer("doctor").stdout

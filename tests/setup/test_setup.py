@@ -1,0 +1,187 @@
+"""setup.sh on made-up machines: what it refuses, keeps and says. `make test-docs` has the real daemons."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal import ground
+from tests.setup.machine import ADDRESSES, SCRIPT, Machine
+
+REGISTRY = "registry.service.swarmer:5000"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Linux; nothing forwards names, no Docker Engine answers."""
+    made = Machine(tmp_path / "root")
+    made.write("/etc/resolv.conf", "nameserver 192.0.2.1\n")
+    (made.root / "var/lib").mkdir(parents=True)
+    made.command("docker", "exit 1")
+    made.command("getent")
+    return made
+
+
+@pytest.fixture
+def mac(machine: Machine) -> Machine:
+    machine.command("uname", "echo Darwin")
+    machine.command("dscacheutil", "echo ip_address: 10.42.1.4")
+    return machine
+
+
+@pytest.fixture
+def engine(machine: Machine) -> Iterator[Machine]:
+    """As `machine`, with a Docker Engine: a shell that reads the settings there are when it gets SIGHUP."""
+    config, taken = machine.root / "etc/docker/daemon.json", machine.root.parent / "taken"
+    taken.touch()
+    shown = f'{{"{REGISTRY}":{{"Name":"x","Secure":false}}}}'
+    machine.command(
+        "docker", f"""case "$*" in *IndexConfigs*) ! grep -q {REGISTRY} {taken} || echo '{shown}' ;; esac"""
+    )
+    with machine.daemon(f"cp {config} {taken}") as pid:
+        machine.write("/var/run/docker.pid", str(pid))
+        yield machine
+
+
+def test_the_shell_scripts_pass_shellcheck() -> None:
+    script = ground.ROOT / "dns-proxy/serve.sh"
+    done = subprocess.run(
+        [ground.ROOT / ".venv/bin/shellcheck", SCRIPT, script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--nonsense"], "--nonsense is no option"),
+        (["10.42.1"], "10.42.1 is no IPv4 address"),
+        (["example.org"], "is no IPv4 address"),
+        (["-f"], "-f wants a file"),
+        (["-f", "/none.yml", "10.42.1.4"], "/none.yml: does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(machine: Machine, argv: list[str], said: str) -> None:
+    before = machine.bytes()
+    done = machine.setup(*argv)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert machine.bytes() == before
+
+
+def test_help_says_what_it_does_and_its_exit_statuses(machine: Machine) -> None:
+    done = machine.setup("--help")
+    assert done.returncode == 0
+    assert "--undo" in done.stdout
+    assert "Exit status" in done.stdout
+
+
+def test_where_nothing_forwards_names_it_says_what_to_write_and_changes_nothing(machine: Machine) -> None:
+    before = machine.bytes()
+    done = machine.setup(*ADDRESSES)
+    assert done.returncode == 1
+    assert f'SWARMER_NODES="{" ".join(ADDRESSES)}"' in done.stderr
+    assert "dns-proxy-compose.yml" in done.stderr
+    assert "export DOCKER_HOST=swarm-4000.service.swarmer:4000" in done.stdout
+    assert machine.bytes() == before
+
+
+def test_on_a_mac_the_domain_gets_a_resolver_of_its_own_with_three_nodes_at_most(mac: Machine) -> None:
+    done = mac.setup(*ADDRESSES)
+    assert done.returncode == 0, done.stderr
+    written = mac.root / "etc/resolver/swarmer"
+    assert written.read_text() == "".join(f"nameserver {each}\n" for each in ADDRESSES[:3])
+    assert f'"insecure-registries": ["{REGISTRY}"]' in done.stdout
+
+
+def test_undo_puts_back_every_byte_and_folder(mac: Machine) -> None:
+    mac.write("/etc/resolver/swarmer", "nameserver 192.0.2.9")
+    before = mac.bytes()
+    for _ in range(2):
+        assert mac.setup(*ADDRESSES).returncode == 0
+    assert mac.bytes() != before
+    done = mac.setup("--undo")
+    assert done.returncode == 0, done.stderr
+    assert mac.bytes() == before
+    assert "nothing to take back" in mac.setup("--undo").stdout
+
+
+def test_undo_takes_away_what_was_not_there(mac: Machine) -> None:
+    before = mac.bytes()
+    mac.setup(*ADDRESSES)
+    mac.setup("--undo")
+    assert mac.bytes() == before
+
+
+def test_other_nodes_take_the_place_of_former_ones(mac: Machine) -> None:
+    before = mac.bytes()
+    mac.setup(*ADDRESSES)
+    mac.setup("10.42.9.9")
+    assert (mac.root / "etc/resolver/swarmer").read_text() == "nameserver 10.42.9.9\n"
+    mac.setup("--undo")
+    assert mac.bytes() == before
+
+
+def test_another_clusters_domain_takes_the_place_of_the_former(mac: Machine, tmp_path: Path) -> None:
+    other = tmp_path / "other.yml"
+    other.write_text(
+        (ground.ROOT / "servers.yml").read_text().replace("domain: swarmer", "domain: shop.internal")
+    )
+    mac.setup(*ADDRESSES)
+    done = mac.setup("-f", str(other), *ADDRESSES)
+    assert "DOCKER_HOST=swarm-4000.service.shop.internal:4000" in done.stdout
+    assert [path.name for path in (mac.root / "etc/resolver").iterdir()] == ["shop.internal"]
+
+
+def test_a_file_that_somebody_changed_since_is_left_alone_and_named(mac: Machine) -> None:
+    mac.write("/etc/resolver/swarmer", "nameserver 192.0.2.9\n")
+    mac.setup(*ADDRESSES)
+    written = mac.write("/etc/resolver/swarmer", "nameserver 192.0.2.7\n")
+    done = mac.setup("--undo")
+    assert done.returncode == 1
+    assert f"{written} was changed since setup.sh wrote it" in done.stderr
+    assert written.read_text() == "nameserver 192.0.2.7\n"
+    assert written.with_name("swarmer.before-setup").read_text() == "nameserver 192.0.2.9\n"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [None, "", "{}", '{\n "debug": false }', '{"insecure-registries": ["a:5000"], "bip": "172.30.0.1/16"}\n'],
+    ids=["no file", "an empty one", "no settings", "other settings", "another registry"],
+)
+def test_the_engine_is_told_to_read_its_settings_again_and_has_them_back_later(
+    engine: Machine, before: str | None
+) -> None:
+    if before is not None:
+        engine.write("/etc/docker/daemon.json", before)
+    was = engine.bytes()
+    assert engine.setup(*ADDRESSES).returncode == 1, "names cannot be forwarded on this machine"
+    settings = json.loads((engine.root / "etc/docker/daemon.json").read_text())
+    assert REGISTRY in settings.pop("insecure-registries")
+    assert settings == {k: v for k, v in json.loads(before or "{}").items() if k != "insecure-registries"}
+    assert engine.setup("--undo").returncode == 0
+    assert engine.bytes() == was
+    assert REGISTRY not in (engine.root.parent / "taken").read_text(), "the engine forgot it, too"
+
+
+def test_settings_that_are_no_json_are_left_alone(engine: Machine) -> None:
+    engine.write("/etc/docker/daemon.json", "{ debug: yes")
+    was = engine.bytes()
+    done = engine.setup(*ADDRESSES)
+    assert "is not understood here" in done.stderr
+    assert f'"insecure-registries": ["{REGISTRY}"]' in done.stderr
+    assert engine.bytes() == was
+
+
+def test_an_engine_that_does_not_take_it_has_its_settings_back_at_once(engine: Machine) -> None:
+    with engine.daemon(":") as deaf:
+        engine.write("/var/run/docker.pid", str(deaf))
+        was = engine.bytes()
+        done = engine.setup(*ADDRESSES)
+    assert "dockerd did not take" in done.stderr
+    assert engine.bytes() == was
