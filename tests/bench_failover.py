@@ -1,199 +1,293 @@
 """`make bench-failover`: how long the registry is away, by name, when something happens to its holder.
 
-    python -m tests.bench_failover [--runs N] [--json FILE]
+    python -m tests.bench_failover [-f servers.yml] [--runs N] [--only CASE …] [--json FILE]
 
-Measured from outside: a DNS question to a surviving node, then GET /v2/ at the address it answers. Baselines
-in the same run, on the same cluster: a Consul lock with Consul's default lock-delay of 15 s, and one with TTL
-and lock-delay of 120 s, as the original project had.
+The probe of `make faults` pulls and pushes from outside, by name, through two nodes that live on. Away is the
+longest time without a good answer, as the worse of the two saw it. Baselines in the same run, on the same
+cluster, at one and the same kill of their holder: `consul lock` as it comes, and a session with TTL and
+lock-delay of 120 s, as the original project had. Prints a table, and JSON as the last line.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
+import contextlib
 import json
-import statistics
-import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import dns.exception
-import dns.resolver
+from typing import Any, Final
 
 from rehearsal import engine, ground
+from tests.faults import evidence, probe
+from tests.faults.catalogue import cut_power, give_power, kill
+from tests.faults.evidence import PULL, PUSH, quantile
+from tests.faults.lab import Failure, Lab, Node, docker, say, until
+from tests.faults.probe import Probe
 
-SWARMER = str(ground.ROOT / ".venv/bin/swarmer")
-GOALS = {"node killed": (4.0, 7.0), "registry process killed": (1.0, 1.0)}
-BASELINES = {"Consul's defaults": (15, 15), "TTL 120 s, lock-delay 120 s": (120, 120)}
-PAUSE_S = 0.05
-LONGEST_S = 300.0
+STEADY_S: Final = 2.0
+CALM_S: Final = 3.0
+STEADY_WITHIN_S: Final = 60.0
+WITHIN_S: Final = 60.0
+"""A registry that is away for longer does not come back."""
+VALIDATED_S: Final = 180.0
+LONGEST_S: Final = 300.0
+"""A baseline that takes longer is given up."""
+GRACE_S: Final = 600
+"""After so long a contender on a node ends by itself, whatever became of this program."""
+DEFAULT_KEY: Final = "bench/default"
+ORIGINAL_KEY: Final = "bench/original"
+ORIGINAL: Final = {"Name": "bench", "TTL": "120s", "LockDelay": "120s"}
 
 
-def swarmer(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SWARMER, *argv], capture_output=True, text=True, check=False)
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is done to the holder, and what it may cost."""
+
+    name: str
+    goal: str
+    is_met: Callable[[dict[str, Any]], bool]
+    strike: Callable[[Lab, Node], None]
+    repair: Callable[[Lab, Node], None] = lambda lab, node: None
 
 
-def status() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(swarmer("status", "--json").stdout)
+def hand_over(lab: Lab, _: Node) -> None:
+    """Raises Failure."""
+    done = lab.swarmer("handover")
+    if done.returncode:
+        raise Failure(f"swarmer handover: {done.stderr.strip()}")
+
+
+CASES: Final = (
+    Case(
+        name="node killed",
+        goal="p50 4 s, p95 7 s",
+        is_met=lambda found: found["p50"] <= 4 and found["p95"] <= 7,
+        strike=lambda lab, node: cut_power([node]),
+        repair=lambda lab, node: give_power([node]),
+    ),
+    Case(
+        name="registry process killed",
+        goal="p50 1 s",
+        is_met=lambda found: found["p50"] <= 1,
+        strike=lambda lab, node: kill("docker-registry")([node]),
+    ),
+    Case(
+        name="handed over",
+        goal="no failed pull",
+        is_met=lambda found: not found["failed_pulls"],
+        strike=hand_over,
+    ),
+)
+
+
+@dataclass
+class Run:
+    """Of one case, once."""
+
+    away_s: float
+    failed_pulls: int
+    failed_pushes: int
+
+
+def once(lab: Lab, case: Case) -> Run:
+    """Strike, and wait until all goes well for CALM_S. Raises Failure."""
+    lab.wait_validated(VALIDATED_S)
+    holder = lab.holder()
+    try:
+        with Probe(lab.target([holder])) as watch:
+            time.sleep(STEADY_S)
+            until(lambda: is_calm(watch, STEADY_S), STEADY_WITHIN_S, "calls did not go well before")
+            struck_s = time.monotonic()
+            case.strike(lab, holder)
+            time.sleep(CALM_S)
+            until(lambda: is_calm(watch, CALM_S), WITHIN_S, "calls did not go well again")
+    finally:
+        case.repair(lab, holder)
+    calls = evidence.since(watch.calls, struck_s)
+    return Run(
+        evidence.away_s(calls, struck_s),
+        evidence.failed(calls, PULL),
+        evidence.failed(calls, PUSH),
+    )
+
+
+def is_calm(watch: Probe, for_s: float) -> bool:
+    """Nothing failed or waited for so long; what still hangs from before is no matter."""
+    return evidence.is_steady(list(watch.calls), time.monotonic() - for_s)
+
+
+def measure(lab: Lab, case: Case, runs: int) -> dict[str, Any]:
+    """All runs of a case, as they go into the JSON. Raises Failure."""
+    found = []
+    for number in range(1, runs + 1):
+        run = once(lab, case)
+        found.append(run)
+        say(f"  {case.name} {number}/{runs}: {run.away_s:.1f} s, {run.failed_pulls} pulls failed")
+    seconds = [run.away_s for run in found]
+    result = {
+        "seconds": [round(value, 2) for value in seconds],
+        "p50": round(quantile(seconds, 0.5), 2),
+        "p95": round(quantile(seconds, 0.95), 2),
+        "failed_pulls": sum(run.failed_pulls for run in found),
+        "failed_pushes": sum(run.failed_pushes for run in found),
+        "goal": case.goal,
+    }
+    return result | {"is_met": case.is_met(result)}
+
+
+# -- baselines ------------------------------------------------------------------------------------
+
+
+def consul(node: Node, method: str, path: str, body: Any = None) -> Any:
+    """One question to a node's Consul. Raises one of probe.ERRORS."""
+    sent = None if body is None else json.dumps(body).encode()
+    reply = probe.ask(node.address, method, f"/v1/{path}", body=sent, port=probe.CONSUL_PORT, timeout_s=3)
+    return json.loads(probe.expect(reply, 200, path).body)
+
+
+def lock_session(nodes: list[Node], key: str) -> str:
+    """Session that holds a lock, as the first node says that answers; empty: nobody."""
+    for node in nodes:
+        with contextlib.suppress(*probe.ERRORS):
+            return str(consul(node, "GET", f"kv/{key}")[0].get("Session") or "")
+    return ""
+
+
+class ConsulLock:
+    """`consul lock`, with nothing but a key, on every server."""
+
+    name = "consul lock, its defaults"
+    key = f"{DEFAULT_KEY}/.lock"
+
+    def contend(self, node: Node) -> None:
+        loop = f"while :; do consul lock {DEFAULT_KEY} sleep {GRACE_S}; sleep 1; done"
+        docker("exec", "-d", node.container, "timeout", str(GRACE_S), "sh", "-c", loop)
+
+    def end(self, nodes: list[Node]) -> None:
+        for node in nodes:
+            with contextlib.suppress(Failure):
+                node.on("pkill", "-f", DEFAULT_KEY)
+
+
+@dataclass
+class OriginalLock:
+    """A session with TTL and lock-delay of 120 s on every server, tried for every second."""
+
+    name: str = "TTL 120 s, lock-delay 120 s"
+    key: str = ORIGINAL_KEY
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def contend(self, node: Node) -> None:
+        session = consul(node, "PUT", "session/create", ORIGINAL)["ID"]
+        threading.Thread(target=self._try, args=(node, session), daemon=True).start()
+
+    def _try(self, node: Node, session: str) -> None:
+        while not self.stop.is_set():
+            with contextlib.suppress(*probe.ERRORS):
+                consul(node, "PUT", f"session/renew/{session}")
+                consul(node, "PUT", f"kv/{self.key}?acquire={session}", "bench")
+            self.stop.wait(1.0)
+
+    def end(self, _: list[Node]) -> None:
+        self.stop.set()
+
+
+Lock = ConsulLock | OriginalLock
+
+
+def baselines(lab: Lab) -> dict[str, float | None]:
+    """Seconds from the kill of a node that holds both locks until the next one does; None: given up."""
+    lab.wait_validated(VALIDATED_S)
+    victim, *others = lab.consul_servers
+    locks: tuple[Lock, ...] = (ConsulLock(), OriginalLock())
+    try:
+        held = {lock.name: take(lock, victim, others) for lock in locks}
+        struck_s = time.monotonic()
+        cut_power([victim])
+        return next_holders(locks, held, others, struck_s)
+    finally:
+        for lock in locks:
+            lock.end(lab.consul_servers)
+        give_power([victim])
+        with contextlib.suppress(*probe.ERRORS):
+            consul(others[0], "DELETE", "kv/bench?recurse")
+
+
+def take(lock: Lock, first: Node, others: list[Node]) -> str:
+    """The session of `first`, once it holds the lock and the others wait for it. Raises Failure."""
+    lock.contend(first)
+    until(lambda: bool(lock_session(others, lock.key)), 30, f"{lock.name}: nobody holds it")
+    for node in others:
+        lock.contend(node)
+    return lock_session(others, lock.key)
+
+
+def next_holders(
+    locks: tuple[Lock, ...], held: dict[str, str], others: list[Node], struck_s: float
+) -> dict[str, float | None]:
+    """Look four times a second until each has another holder."""
+    found: dict[str, float | None] = {lock.name: None for lock in locks}
+    while None in found.values() and time.monotonic() - struck_s < LONGEST_S:
+        for lock in locks:
+            session = lock_session(others, lock.key)
+            if found[lock.name] is None and session not in ("", held[lock.name]):
+                found[lock.name] = round(time.monotonic() - struck_s, 1)
+                say(f"  {lock.name}: {found[lock.name]} s")
+        time.sleep(0.25)
     return found
 
 
-def validated() -> dict[str, Any]:
-    """The status, once all is well; powers on what is off."""
-    done = swarmer("up")
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return status()
+# -- the whole ------------------------------------------------------------------------------------
 
 
-def ask(resolver_at: str, timeout_s: float = 1.0) -> tuple[str, int]:
-    """Node and lease of whoever answers under the registry's name; raises OSError or a DNS exception."""
-    resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = [resolver_at]
-    address = resolver.resolve("registry.service.swarmer", "A", lifetime=timeout_s)[0].to_text()
-    connection = http.client.HTTPConnection(address, 5000, timeout=timeout_s)
-    try:
-        connection.request("GET", "/v2/")
-        answer = connection.getresponse()
-        answer.read()
-        return answer.headers["X-Swarmer-Node"], int(answer.headers["X-Swarmer-Lease"])
-    finally:
-        connection.close()
-
-
-def away(resolver_at: str, within_s: float) -> tuple[float, int]:
-    """Seconds until the last failed call was over, and how many failed; until calls go well for 2 s."""
-    began_s = time.monotonic()
-    well_since_s, last_failed_s, failed = began_s, began_s, 0
-    while time.monotonic() - began_s < within_s and time.monotonic() - well_since_s < 2.0:
-        try:
-            ask(resolver_at)
-        except (OSError, http.client.HTTPException, dns.exception.DNSException):
-            failed += 1
-            well_since_s = last_failed_s = time.monotonic()
-        time.sleep(PAUSE_S)
-    return last_failed_s - began_s, failed
-
-
-def container(found: dict[str, Any], node: str) -> str:
-    return f"{found['cluster']}.{node}"
-
-
-def observer(found: dict[str, Any]) -> str:
-    """Address of a worker that runs neither servers nor the registry."""
-    return next(str(node["address"]) for node in found["nodes"] if "consul-server" not in node["roles"])
-
-
-def node_killed() -> tuple[float, int]:
-    found = validated()
-    engine.docker("kill", container(found, found["registry"]["holder"]))
-    return away(observer(found), 30)
-
-
-def process_killed() -> tuple[float, int]:
-    found = validated()
-    engine.docker(
-        "exec",
-        container(found, found["registry"]["holder"]),
-        "pkill",
-        "-9",
-        "-f",
-        "^/usr/bin/docker-registry",
-    )
-    return away(observer(found), 15)
-
-
-def handed_over() -> tuple[float, int]:
-    found = validated()
-    mover = threading.Thread(target=swarmer, args=("handover",))
-    mover.start()
-    result = away(observer(found), 15)
-    mover.join()
-    return result
-
-
-def lock_baseline(ttl_s: int, lock_delay_s: int) -> float:
-    """Seconds from the hard kill of a node that holds a lock until another has it."""
-    found = validated()
-    servers = [node for node in found["nodes"] if "consul-server" in node["roles"]]
-    held = servers[0]
-    key = f"bench/{ttl_s}/{time.time():.0f}"
-    if not take(held["address"], key, ttl_s, lock_delay_s):
-        raise SystemExit(f"{key}: the lock cannot be taken")
-    engine.docker("kill", container(found, held["name"]))
-    began_s = time.monotonic()
-    while time.monotonic() - began_s < LONGEST_S:
-        if take(servers[1]["address"], key, ttl_s, lock_delay_s):
-            return time.monotonic() - began_s
-        time.sleep(0.2)
-    return LONGEST_S
-
-
-SESSIONS: dict[tuple[str, str], str] = {}
-
-
-def take(address: str, key: str, ttl_s: int, lock_delay_s: int) -> bool:
-    """Try for a lock through the agent at `address`, with one session each."""
-    try:
-        if (address, key) not in SESSIONS:
-            made = put(address, "session/create", {"TTL": f"{ttl_s}s", "LockDelay": f"{lock_delay_s}s"})
-            SESSIONS[address, key] = made["ID"]
-        return bool(put(address, f"kv/{key}?acquire={SESSIONS[address, key]}", {}))
-    except OSError:
-        return False
-
-
-def put(address: str, path: str, body: dict[str, str]) -> Any:
-    request = urllib.request.Request(
-        f"http://{address}:8500/v1/{path}", json.dumps(body).encode(), method="PUT"
-    )
-    with urllib.request.urlopen(request, timeout=3) as answer:
-        return json.load(answer)
-
-
-def measure(name: str, once: Callable[[], tuple[float, int]], runs: int) -> dict[str, Any]:
-    """Seconds and failed calls over `runs`."""
-    found = []
-    for number in range(runs):
-        found.append(once())
-        print(f"  {name} {number + 1}/{runs}: {found[-1][0]:.1f} s, {found[-1][1]} failed", file=sys.stderr)  # noqa: T201
-    seconds = sorted(value for value, _ in found)
-    return {
-        "seconds": [round(value, 2) for value in seconds],
-        "p50": round(statistics.median(seconds), 2),
-        "p95": round(seconds[max(0, -(-95 * len(seconds) // 100) - 1)], 2),
-        "failed": sum(count for _, count in found),
-    }
+def show(results: dict[str, Any], references: dict[str, float | None]) -> None:
+    """The table."""
+    lines = [
+        "",
+        f"{'seconds away':30}{'p50':>7}{'p95':>7}  {'goal':18}{'met':5}{'failed pulls':>13}{'pushes':>8}",
+    ]
+    for name, found in results.items():
+        met = "yes" if found["is_met"] else "NO"
+        lines.append(
+            f"{name:30}{found['p50']:7.1f}{found['p95']:7.1f}  {found['goal']:18}{met:5}"
+            f"{found['failed_pulls']:13}{found['failed_pushes']:8}"
+        )
+    for name, value in references.items():
+        shown = f"more than {LONGEST_S:.0f}" if value is None else f"{value:.1f}"
+        lines.append(f"{name:30}{shown:>7}  (baseline, one run)")
+    print("\n".join(lines))  # noqa: T201
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("-f", "--servers", type=Path, default=ground.ROOT / "servers.yml")
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--only", action="append", choices=[case.name for case in CASES], help="no baselines")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
-    cases = {
-        "node killed": node_killed,
-        "registry process killed": process_killed,
-        "handed over": handed_over,
-    }
-    results = {name: measure(name, once, options.runs) for name, once in cases.items()}
-    baselines = {name: round(lock_baseline(*values), 1) for name, values in BASELINES.items()}
-    swarmer("down")
-    print(f"\n{'':28}{'p50':>7}{'p95':>7}{'goal':>12}{'failed calls':>15}")  # noqa: T201
-    for name, found in results.items():
-        goal = "/".join(f"{each:.0f}" for each in GOALS.get(name, ())) or "no failure"
-        print(f"{name:28}{found['p50']:7.1f}{found['p95']:7.1f}{goal:>12}{found['failed']:15}")  # noqa: T201
-    for name, value in baselines.items():
-        print(f"baseline: {name:32}{value:7.1f}")  # noqa: T201
-    whole = {"results": results, "baselines_s": baselines, "goals_s": GOALS}
+    lab = Lab(options.servers.resolve())
+    was_up = bool(engine.containers(**{ground.LABEL_CLUSTER: lab.described["name"]}))
+    try:
+        lab.up()
+        cases = [case for case in CASES if not options.only or case.name in options.only]
+        results = {case.name: measure(lab, case, options.runs) for case in cases}
+        references = {} if options.only else baselines(lab)
+    except Failure as exc:
+        say(f"bench-failover: {exc}")
+        return 2
+    finally:
+        if not (was_up or options.retain):
+            lab.down()
+    show(results, references)
+    whole = {"results": results, "baselines_s": references}
     print(json.dumps(whole))  # noqa: T201
     if options.json:
-        options.json.write_text(json.dumps(whole, indent=1))
+        options.json.write_text(json.dumps(whole, indent=1) + "\n")
     return 0
 
 

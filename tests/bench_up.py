@@ -18,23 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal import engine, ground, machine, node_image
+from tests.bench import programs
 
 GOALS = {"boot": 20.0, "cached": 60.0, "nothing": 360.0}
 REFERENCE = "kind: 33 s for one node with DNS; k3d: 20 s"
-PROGRAMS = ("node.agent", "node.registrator", "node.registry", "docker-registry")
-PSS = r"""
-import json, pathlib
-found = {}
-for process in pathlib.Path("/proc").glob("[0-9]*"):
-    try:
-        words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        rows = (process / "smaps_rollup").read_text().splitlines()
-    except OSError:
-        continue
-    kilobytes = sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
-    found[words] = found.get(words, 0) + kilobytes
-print(json.dumps(found))
-"""
 
 
 def run(*argv: str) -> float:
@@ -52,14 +39,13 @@ def timings() -> dict[str, float]:
 
 
 def memory() -> dict[str, dict[str, float]]:
-    """PSS in MB of each program of ours, by node."""
+    """PSS in MB of each program, by node."""
     found = {}
-    for container in engine.containers():
-        read = engine.docker("exec", container["Id"], "python3", "-c", PSS)
-        processes: dict[str, int] = json.loads(read)
+    for container in engine.containers(ground.LABEL_NODE):
+        held = programs.sample(container["Id"])
         found[container["Config"]["Labels"][ground.LABEL_NODE]] = {
-            name: round(sum(kb for words, kb in processes.items() if name in words) / 1024, 1)
-            for name in (*PROGRAMS, "consul agent", "dockerd", "containerd")
+            name: round(held[name][0], 1) if name in held else 0.0
+            for name in (*programs.OURS, *programs.OTHERS)
         }
     return found
 
@@ -79,18 +65,18 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, Any] = {"reference": REFERENCE, "goals_s": GOALS, "cpus": os.cpu_count()}
-    run("make", "down")
+    run("make", "down", "ARGS=")
     if not options.cached_only:
         results["nothing_s"] = measure_from_nothing()
-        run("make", "down")
-    run("make", "up")  # whatever was missing is cached now
-    run("make", "down")
-    results["cached_s"] = run("make", "up")
+        run("make", "down", "ARGS=")
+    run("make", "up", "ARGS=")  # whatever was missing is cached now
+    run("make", "down", "ARGS=")
+    results["cached_s"] = run("make", "up", "ARGS=")
     results["steps_s"] = timings()
     results["boot_s"] = results["steps_s"]["boot"]
     time.sleep(5)
     results["memory_mb"] = memory()
-    run("make", "down")
+    run("make", "down", "ARGS=")
     show(results)
     print(json.dumps(results))  # noqa: T201
     if options.json:
@@ -127,11 +113,11 @@ def show(results: dict[str, Any]) -> None:
         print(f"  {name:10}{value:7.1f} s")  # noqa: T201
     print(f"\nPSS in MB:{'':18}{'ours':>7}{'consul':>8}{'dockerd':>9}{'containerd':>12}")  # noqa: T201
     for node, by_program in results["memory_mb"].items():
-        ours = sum(by_program[name] for name in PROGRAMS)
+        ours = sum(by_program[name] for name in programs.OURS)
         print(  # noqa: T201
             f"  {node:26}{ours:7.1f}{by_program['consul agent']:8.1f}{by_program['dockerd']:9.1f}"
             f"{by_program['containerd']:12.1f}   "
-            + " ".join(f"{name.removeprefix('node.')} {by_program[name]:.0f}" for name in PROGRAMS)
+            + " ".join(f"{name.removeprefix('node.')} {by_program[name]:.0f}" for name in programs.OURS)
         )
 
 

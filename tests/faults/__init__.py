@@ -1,1 +1,1 @@
-"""Faults on a running rehearsal, watched by a probe that is no part of the product."""
+"""`make faults`: what happens to a running cluster, seen by a probe that knows nothing of its software."""
