@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from node.machine import alive, read, say
+from node.vitals import Vitals
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
@@ -20,7 +22,7 @@ from swarmer.core import joining, names
 from swarmer.core.configuration import Machine
 from swarmer.core.joining import World
 from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER, CloudView
-from swarmer.core.registration import Service
+from swarmer.core.service import Service
 
 JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
@@ -38,10 +40,17 @@ class Agent:
     machine: Machine
     consul: Consul = field(default_factory=Consul)
     engine: Engine | None = None
+    vitals: Vitals = field(init=False)
     _said: str = ""
+    _swarm_node: str = ""
+    leaves: str = ""
+    """What this node was told when it was to leave. It stays told: soon nobody can be asked any more."""
     view: CloudView = field(default_factory=CloudView)
     """What the ground said last."""
     _looked_s: float = -REDISCOVERY_S
+
+    def __post_init__(self) -> None:
+        self.vitals = Vitals(self.machine.address, self.consul)
 
     @property
     def is_manager(self) -> bool:
@@ -52,13 +61,14 @@ class Agent:
         """For ever."""
         while True:
             alive()
+            self.vitals.check()
             world = self.gather()
             action = joining.decide(self.machine.node, world)
             try:
                 self.act(action)
                 if self.is_manager and world.has_leader:
                     self.declare_docker(world)
-            except (Unavailable, DockerUnavailable) as exc:
+            except (Unavailable, DockerUnavailable, process.Failed) as exc:
                 self.say(f"will try again: {exc}")
             time.sleep(SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S)
 
@@ -72,23 +82,27 @@ class Agent:
 
     def gather(self) -> World:
         """What Consul and dockerd say now."""
+        if self.leaves == names.LEAVING_STOP:
+            return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
         try:
+            self.listen()
             has_leader = bool(self.consul.leader())
             members = sum(member["Status"] == 1 for member in self.consul.members())
             token = self.consul.get(names.KV_TOKEN_MANAGER if self.is_manager else names.KV_TOKEN_WORKER)
             published = bool(token and self.consul.get(names.KV_SWARM_ID))
             managers = tuple(
                 entry["Service"]["Address"]
-                for entry in self.consul.healthy(names.SERVICE_DOCKER)
+                for entry in self.consul.healthy(names.SERVICE_MANAGER)
                 if entry["Service"]["Address"] != self.machine.address
             )
         except Unavailable:
-            return World(has_leader=False, members=0, swarm_state=None)
+            return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
         try:
             self.engine = self.engine or Engine()
             swarm = self.engine.swarm()
+            self._swarm_node = swarm.node
         except DockerUnavailable:
-            return World(has_leader=has_leader, members=members, swarm_state=None)
+            return World(has_leader=has_leader, members=members, swarm_state=None, leaves=self.leaves)
         return World(
             has_leader=has_leader,
             members=members,
@@ -99,7 +113,13 @@ class Agent:
             published=published,
             token=token.value if token else None,
             managers=managers,
+            leaves=self.leaves,
         )
+
+    def listen(self) -> None:
+        """Whether a function sees this node out."""
+        mark = self.consul.get(f"{names.KV_LEAVING}{self.machine.name}")
+        self.leaves = (joining.leaving_phase(mark.value) if mark else "") or self.leaves
 
     # -- act ------------------------------------------------------------------------------
 
@@ -119,6 +139,9 @@ class Agent:
                 self._engine.join_swarm(self.machine.address, managers, token)
             case joining.Publish():
                 self.publish()
+            case joining.StopConsul():
+                self.say("leaves the cluster")
+                process.run(["systemctl", "stop", names.UNIT_CONSUL])
             case joining.Settled():
                 self.settle()
 
@@ -163,6 +186,8 @@ class Agent:
             self.say("founds the Swarm")
             self._engine.ensure_gateway_bridge()
             self._engine.found_swarm(self.machine.address)
+            if self._engine.ensure_ingress():
+                self.say("moved the ingress network into its pool")
             self.publish()
             self.consul.release(names.KV_SWARM_LOCK, self.machine.name, session)
         finally:
@@ -196,21 +221,24 @@ class Agent:
         """What is left once the node is in."""
         if self.is_manager:
             runs_tasks = SWARM_WORKER in self.machine.node.roles
-            self._engine.ensure_own_availability("active" if runs_tasks else "drain")
+            self._engine.ensure_node(self._swarm_node, Availability="active" if runs_tasks else "drain")
         self.say("ready")
 
     def declare_docker(self, world: World) -> None:
-        """The Docker API of this manager in Consul: passing while it controls its Swarm."""
-        mine = Service(
-            id=names.SERVICE_DOCKER,
-            name=names.SERVICE_DOCKER,
-            address=self.machine.address,
-            port=names.DOCKER_PORT,
-        )
-        if mine.id not in {service.id for service in self.consul.services()}:
-            self.consul.register(mine, {"ttl": DOCKER_TTL, "status": "critical"})
+        """The Docker API of this manager in Consul: one of all that control their Swarm, and its leader's."""
+        declared = {service.id for service in self.consul.services()}
         note = "controls its Swarm" if world.is_manager else (world.swarm_error or "no manager now")
-        self.consul.confirm(mine.id, passing=world.is_manager, note=note)
+        self._declare(names.SERVICE_MANAGER, declared, passing=world.is_manager, note=note)
+        if world.is_manager and self._engine.is_leader(self._swarm_node):
+            self._declare(names.SERVICE_DOCKER, declared, passing=True, note="leads its Swarm")
+        elif names.SERVICE_DOCKER in declared:
+            self.consul.deregister(names.SERVICE_DOCKER)
+
+    def _declare(self, name: str, declared: Container[str], *, passing: bool, note: str) -> None:
+        if name not in declared:
+            mine = Service(id=name, name=name, address=self.machine.address, port=names.DOCKER_PORT)
+            self.consul.register(mine, {"ttl": DOCKER_TTL, "status": "critical"})
+        self.consul.confirm(name, passing=passing, note=note)
 
 
 def main() -> None:

@@ -92,9 +92,9 @@ def forget(lost: list[str], api: Consul, engine: Engine) -> None:
     """Whoever is gone for good is no member any more."""
     for name in lost:
         api.force_leave(name)
-    for row in engine.nodes():
-        if row["Description"]["Hostname"] in lost:
-            engine.remove_node(row["ID"])
+    for row in engine.rows():
+        if row["Description"].get("Hostname") in lost:
+            engine.ensure_no_node(row["ID"])
 
 
 if __name__ == "__main__":

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
-import os
+import secrets
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,34 +17,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from node.docker_registry import DockerRegistry
 from node.gate import Door, Gate
 from node.machine import alive, read, say
 from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.core import election, names
 from swarmer.core.configuration import Machine
 from swarmer.core.election import Lock, Tenure
-from swarmer.core.registration import Service
+from swarmer.core.service import Service
 
-COMMAND: Final = ("/usr/bin/docker-registry", "serve", "/etc/swarmer/registry.yml")
 SESSION_FILE: Final = Path("/run/swarmer-registry.session")
 """A candidate that is started anew goes on with its session, and so with its lease."""
 WATCH_S: Final = 10
 START_S: Final = 10.0
 """A registry that does not answer by then gives up its lease: another node may do better."""
 HEARTBEAT_S: Final = 1.0
-DEAF_S: Final = 3.0
-"""A registry that has not answered for so long is killed."""
+ANSWER_S: Final = 1.0
+DEAF_S: Final = 5.0
+"""A registry that has not answered for so long is killed; a busy machine takes its time (seen: 3 s)."""
+NAME_S: Final = 5.0
+"""So often the holder looks whether its name still leads to it."""
 DRAIN_S: Final = 3.0
 LEAVE_S: Final = 3.0
 """A candidate that ends waits so long for the next holder, to relay to it what still comes."""
-CHECK: Final = {"interval": "2s", "timeout": "2s", "status": "passing"}
-
-
-class _Unix(http.client.HTTPConnection):
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(names.REGISTRY_SOCKET)
+CHECK: Final = {"interval": "2s", "timeout": "5s", "FailuresBeforeCritical": 3, "status": "passing"}
+"""The name of a registry goes when its lease does; a late answer of a busy machine is no reason."""
 
 
 @dataclass
@@ -60,15 +54,20 @@ class Candidate:
     session: str | None = None
     lock: Lock | None = None
     leaves: bool = False
-    process: subprocess.Popen[bytes] | None = None
+    registry: DockerRegistry = field(default_factory=DockerRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
     _learning: threading.Lock = field(default_factory=threading.Lock)
     _confirmed_s: float = -election.GIVE_UP_S
     _heard_s: float = 0.0
     _asked_s: float = 0.0
     _handover: str = ""
-    _is_declared: bool = True
-    """Until proved otherwise: Consul keeps what an earlier life of this node declared."""
+    _is_named: bool | None = None
+    """Whether the name leads here; None: Consul may know it from an earlier life of this node."""
+    _since_s: float = 0.0
+    """It has served without its name since then, where it does."""
+    _verified_s: float = 0.0
+    _left_s: float = 0.0
+    """It served last then."""
     _gate: Gate | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -126,16 +125,17 @@ class Candidate:
         """Confirm, decide, act; sooner where the lock changed."""
         with contextlib.suppress(OSError):
             self.session = SESSION_FILE.read_text() or None
-        while not (self.leaves and self.process is None):
+        while not (self.leaves and self.door.number is None):
             alive()
             self.confirm()
             try:
                 self.act(election.decide(self.tenure()))
-                if self.process is None and self.door.holder:
-                    self.withdraw()
+                if self.door.number is None and self.door.holder:
+                    self.yield_name()
             except Unavailable as exc:
                 say(f"registry: will try again: {exc}")
             self.check_process()
+            self.check_name()
             self.changed.wait(election.RENEW_S)
             self.changed.clear()
         self.see_next_holder_in()
@@ -143,10 +143,11 @@ class Candidate:
     def see_next_holder_in(self) -> None:
         """Relay until another serves, for a bounded time."""
         deadline_s = time.monotonic() + LEAVE_S
-        while not self.door.holder and time.monotonic() < deadline_s:
+        while time.monotonic() < deadline_s and not (self.door.holder and self.is_named_elsewhere()):
             alive()
             time.sleep(election.RENEW_S)
-        time.sleep(min(1.0, max(0.0, deadline_s - time.monotonic())))
+        # Who has just learnt this address is still let in.
+        time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
         with contextlib.suppress(Unavailable):
             self.withdraw()
             if self.session:
@@ -163,6 +164,7 @@ class Candidate:
             lock=self.lock,
             confirmed_s=time.monotonic() - self._confirmed_s,
             serves=number,
+            unnamed_s=0.0 if number is None or self._is_named else time.monotonic() - self._since_s,
             leaves=self.leaves or (number is not None and self._handover == str(number)),
         )
 
@@ -195,6 +197,10 @@ class Candidate:
                 self.serve(number)
             case election.Stop(reason):
                 self.stop(reason)
+            case election.Declare():
+                self.declare()
+            case election.GiveUp(reason):
+                self.give_up(reason)
             case election.HandOver():
                 self.hand_over()
             case election.Stay():
@@ -217,29 +223,30 @@ class Candidate:
 
     def serve(self, number: int) -> None:
         """Start the registry, wait until it answers, open the gate, declare it."""
-        headers = f"{{{names.HEADER_NODE}: [{self.machine.name}], {names.HEADER_LEASE}: ['{number}']}}"
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "PATH"))}
-        # docker-registry panics where this is set.
-        kept.pop("AWS_CA_BUNDLE", None)
-        Path(names.REGISTRY_SOCKET).unlink(missing_ok=True)
-        try:
-            self.process = subprocess.Popen(COMMAND, env=kept | {"REGISTRY_HTTP_HEADERS": headers})
-        except OSError as exc:
-            say(f"registry: {exc}")
+        self.registry.start(self.machine.name, number, self.secret())
         if not self.starts():
-            self.give_up()
+            self.give_up("it does not start")
             return
+        self._is_named, self._since_s = None, time.monotonic()
         self.door.is_draining = False
         self.door.number = number
         self.confirm()
         self.declare()
         say(f"serves the registry under lease {number}")
 
+    def secret(self) -> str:
+        """The holders' common secret; the first of them makes it, under the lock."""
+        if (key := self.consul.get(names.KV_REGISTRY_SECRET)) is None:
+            made = secrets.token_hex(32)
+            self.consul.put(names.KV_REGISTRY_SECRET, made)
+            return made
+        return key.value
+
     def starts(self) -> bool:
         """Whether the registry answers in time; the lease is confirmed meanwhile."""
         deadline_s = time.monotonic() + START_S
-        while time.monotonic() < deadline_s and self.process and self.process.poll() is None:
-            if self.answers(timeout_s=1):
+        while time.monotonic() < deadline_s and self.registry.runs:
+            if self.registry.answers(timeout_s=ANSWER_S):
                 self._heard_s = time.monotonic()
                 return True
             alive()
@@ -247,62 +254,72 @@ class Candidate:
             time.sleep(0.03)
         return False
 
-    def answers(self, *, timeout_s: float) -> bool:
-        """Whether docker-registry itself answers."""
-        connection = _Unix("registry", timeout=timeout_s)
-        try:
-            connection.request("GET", "/v2/")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
     def declare(self) -> None:
         """The registry's name leads here."""
         address, port = self.machine.address, names.REGISTRY_PORT
         mine = Service(id=names.SERVICE_REGISTRY, name=names.SERVICE_REGISTRY, address=address, port=port)
         self.consul.register(mine, {**CHECK, "http": f"http://{address}:{port}/v2/"})
-        self._is_declared = True
+        self._is_named = True
+
+    def check_name(self) -> None:
+        """A Consul that lost its data does not know the name any more."""
+        now_s = time.monotonic()
+        if self.door.number is None or not self._is_named or now_s - self._verified_s < NAME_S:
+            return
+        self._verified_s = now_s
+        with contextlib.suppress(Unavailable):
+            self._is_named = names.SERVICE_REGISTRY in {each.id for each in self.consul.services()}
+            self._since_s = now_s
+
+    def yield_name(self) -> None:
+        """Withdraw once the next holder has the name: until then this door leads to it, and no other does."""
+        if self._is_named is False:
+            return
+        if self.is_named_elsewhere() or time.monotonic() - self._left_s > NAME_S:
+            self.withdraw()
+
+    def is_named_elsewhere(self) -> bool:
+        """Whether the name leads to another node already; False where Consul does not say."""
+        with contextlib.suppress(Unavailable):
+            found = self.consul.healthy(names.SERVICE_REGISTRY)
+            return any(each["Service"]["Address"] != self.machine.address for each in found)
+        return False
 
     def withdraw(self) -> None:
         """The registry's name leads here no more."""
-        if self._is_declared:
+        if self._is_named is not False:
             self.consul.deregister(names.SERVICE_REGISTRY)
-            self._is_declared = False
+            self._is_named = False
 
     def check_process(self) -> None:
         """A registry that died or went deaf is ended; the next pass starts it under the same lease."""
-        if self.process is None or self.door.number is None:
+        if self.door.number is None:
             return
         now_s = time.monotonic()
-        if self.process.poll() is not None:
+        if not self.registry.runs:
             self.end_process("it died")
         elif now_s - self._asked_s > HEARTBEAT_S:
             self._asked_s = now_s
-            if self.answers(timeout_s=0.3):
+            if self.registry.answers(timeout_s=ANSWER_S):
                 self._heard_s = time.monotonic()
             elif now_s - self._heard_s > DEAF_S:
                 self.end_process("it does not answer")
 
     def end_process(self, reason: str) -> None:
         """The gate is shut first."""
-        self.door.number = None
-        process, self.process = self.process, None
-        if process:
+        self.door.number, self._left_s = None, time.monotonic()
+        if self.registry.end():
             say(f"ends the registry: {reason}")
-            process.kill()
-            process.wait()
 
     def stop(self, reason: str) -> None:
-        """The lease is gone or unsure: nothing is answered here any more, and the name leads elsewhere."""
+        """The lease is gone or unsure: nothing is answered here any more."""
         self.door.fresh_until_s = 0.0
         self.end_process(reason)
-        self.withdraw()
 
-    def give_up(self) -> None:
+    def give_up(self, reason: str) -> None:
         """Free the lock for a node that can do better, and stand back for a while."""
-        self.end_process("it does not start")
+        self.end_process(reason)
+        self.door.fresh_until_s = 0.0
         if self.session:
             self.consul.release(names.KV_REGISTRY_LOCK, self._mark, self.session)
         deadline_s = time.monotonic() + START_S
@@ -328,14 +345,13 @@ class Candidate:
         self.stand_back()
 
     def stand_back(self) -> None:
-        """Leave the lock to another, unless nobody wants it; the name moves once somebody has it."""
+        """Leave the lock to another, unless nobody wants it."""
         deadline_s = time.monotonic() + LEAVE_S
         while not self.door.holder and time.monotonic() < deadline_s:
             alive()
             self.confirm()
             time.sleep(0.05)
         self.door.is_draining = False
-        self.withdraw()
 
 
 def main() -> None:

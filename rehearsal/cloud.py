@@ -8,7 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +20,17 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from rehearsal import ground, machine
+from rehearsal import ground, machine, machines
 from rehearsal.ground import Ground, Problem
 from rehearsal.nodes import Node, from_instance
+from swarmer.adapters import process
 from swarmer.core import names
 
 COMMAND: Final = "rehearsal.aws"
 START_S: Final = 30.0
 READY_FILE: Final = "aws.ready"
+PORTS: Final = 50
+"""So many are looked at, from the first."""
 ACCOUNT: Final = "123456789012"
 """Moto's."""
 CDK_QUIET: Final = {
@@ -45,33 +51,21 @@ def daemon_pid(g: Ground) -> int | None:
     return pid if machine.is_running(pid, COMMAND) else None
 
 
-def ensure_aws(g: Ground) -> bool:
-    """Start AWS on this machine; raises Problem where its port is taken."""
+def ensure_aws(g: Ground, image: str, apart_s: float = 0.0) -> bool:
+    """Start AWS on this machine; raises Problem where that fails. `image`: of the nodes, that start
+    `apart_s` after each other."""
+    written = machines.write(g, image, apart_s)
     if daemon_pid(g):
         return False
     ready = g.state / READY_FILE
     ready.unlink(missing_ok=True)
     addresses = [f"127.0.0.1:{g.aws_port}", f"{g.gateway}:{g.aws_port}"]
-    with (g.state / "aws.log").open("wb") as log:
-        daemon = subprocess.Popen(
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    COMMAND,
-                    "--pid-file",
-                    str(g.state / "aws.pid"),
-                    "--ready-file",
-                    str(ready),
-                ),
-                *(word for address in addresses for word in ("--listen", address)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=ground.ROOT,
-        )
+    log = g.state / "aws.log"
+    log.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", COMMAND, "--pid-file", str(g.state / "aws.pid")]
+    argv += ["--ready-file", str(ready), "--ground", str(written)]
+    argv += [word for address in addresses for word in ("--listen", address)]
+    daemon = process.detach(argv, log, cwd=ground.ROOT)
     deadline_s = time.monotonic() + START_S
     while not ready.exists():
         if daemon.poll() is not None:
@@ -95,19 +89,30 @@ def remembered_port(g: Ground) -> int | None:
     return int(json.loads(ready.read_text())["url"].rpartition(":")[2])
 
 
-def check_port(g: Ground) -> None:
-    """Raises Problem where somebody else listens on the port that AWS on this machine needs."""
-    if daemon_pid(g):
-        return
+def with_free_port(g: Ground) -> Ground:
+    """The same cluster, its AWS on the next port that is free: another cluster's may have the first.
+
+    Raises Problem where a person named the port, and it is taken.
+    """
+    if daemon_pid(g) or _is_free(g.aws_port):
+        return g
+    free = next((port for port in range(g.aws_port + 1, g.aws_port + PORTS) if _is_free(port)), None)
+    if g.is_port_named or free is None:
+        raise Problem(
+            f"port {g.aws_port} on 127.0.0.1 is taken: end what listens there, or take another: "
+            f"swarmer up --aws-port {free or g.aws_port + PORTS}"
+        )
+    return replace(g, aws_port=free)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", g.aws_port))
-        except OSError as exc:
-            raise Problem(
-                f"port {g.aws_port} on 127.0.0.1 is taken: end what listens there, or take another: "
-                f"swarmer up --aws-port {g.aws_port + 1}"
-            ) from exc
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def bootstrap_and_synthesise(g: Ground) -> None:
@@ -121,9 +126,25 @@ def bootstrap_and_synthesise(g: Ground) -> None:
 
 
 def deploy(g: Ground) -> None:
-    """`cdk deploy --all` of what was synthesised."""
-    options = ("--method", "direct", "--require-approval", "never", "--concurrency", "4")
+    """`cdk deploy --all` of what was synthesised, in the quickest way there is."""
+    # Only change sets can take in what is there already.
+    way = ("change-set", "--import-existing-resources") if _takes_bucket_in(g) else ("direct",)
+    options = ("--method", *way, "--require-approval", "never", "--concurrency", "4")
     _cdk(g, "deploy", "--all", "--app", str(g.state / "cdk.out"), *options)
+
+
+def _takes_bucket_in(g: Ground) -> bool:
+    """The bucket that servers.yml names is there, and was left by a stack that is gone. Raises Problem."""
+    if g.cluster.registry.bucket is None:
+        return False
+    stack = f"{g.cluster.name}-registry"
+    with _asking():
+        found = _client("s3", g.aws_url).list_buckets()["Buckets"]
+        stacks = _client("cloudformation", g.aws_url).describe_stacks()["Stacks"]
+    is_there = g.cluster.registry.bucket in {each["Name"] for each in found}
+    # One whose creation failed has nothing; the CDK deletes it first.
+    having = {each["StackName"] for each in stacks if each["StackStatus"] != "ROLLBACK_COMPLETE"}
+    return is_there and stack not in having
 
 
 def _cdk(g: Ground, verb: str, *argv: str, cwd: Path = ground.ROOT) -> None:
@@ -161,6 +182,14 @@ def _client(service: str, url: str) -> Any:
     )
 
 
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        yield
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+        raise Problem(f"AWS on this machine does not answer: {exc}", status=1) from exc
+
+
 def instances(g: Ground, running: dict[str, str] | None = None) -> list[Node]:
     """The cluster's nodes as EC2 has them; `running`: which of their machines run. Raises Problem."""
     ec2 = _client("ec2", g.aws_url)
@@ -169,12 +198,10 @@ def instances(g: Ground, running: dict[str, str] | None = None) -> list[Node]:
         {"Name": "tag-key", "Values": [names.TAG_GROUP]},
         {"Name": "instance-state-name", "Values": ["pending", "running"]},
     ]
-    try:
+    with _asking():
         pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
         found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
         nodes = [_node(ec2, each, running) for each in found]
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
-        raise Problem(f"AWS on this machine does not answer: {exc}", status=1) from exc
     order = {group.name: position for position, group in enumerate(g.cluster.groups)}
     return sorted(nodes, key=lambda node: (order.get(node.expected.group, len(order)), node.name))
 
@@ -203,6 +230,19 @@ def terminated(g: Ground) -> set[str]:
 def terminate(g: Ground, instance_id: str) -> None:
     """As the console would."""
     _client("ec2", g.aws_url).terminate_instances(InstanceIds=[instance_id])
+
+
+def scale(g: Ground, group: str, number: int) -> int:
+    """Set a group's desired capacity; what it was. Raises Problem."""
+    autoscaling, name = _client("autoscaling", g.aws_url), names.group_asg_name(g.cluster.name, group)
+    try:
+        found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+        if not found:
+            raise Problem(f"{group} is not deployed yet: `swarmer up`", status=1)
+        autoscaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=number)
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+        raise Problem(f"{group} was not scaled: {exc}", status=1) from exc
+    return int(found[0]["DesiredCapacity"])
 
 
 def identity(g: Ground) -> str:

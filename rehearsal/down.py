@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,8 @@ from swarmer.adapters import process
 AWS: Final = "rehearsal.aws"
 UP_PID: Final = "up.pid"
 """Below a cluster's state: the process of an `up` that is at work."""
+LOOKS: Final = 100
+QUIET_LOOKS: Final = 3
 
 
 def remove(g: Ground) -> None:
@@ -44,10 +47,21 @@ def remove_all() -> list[str]:
 
 
 def _remove_containers(**labels: str) -> int:
-    ids = [each["Id"] for each in engine.containers(**labels)]
-    if ids:
-        engine.docker("rm", "-f", "-v", *ids)
-    return len(ids)
+    """How many. One that was being made when AWS ended here may appear a moment later."""
+    removed: set[str] = set()
+    quiet = 0
+    for _ in range(LOOKS):
+        ids = {each["Id"] for each in engine.containers(**labels)}
+        quiet = 0 if ids else quiet + 1
+        if quiet == QUIET_LOOKS:
+            break
+        if ids:
+            # Some remove themselves meanwhile.
+            with contextlib.suppress(process.Failed):
+                engine.docker("rm", "-f", "-v", *ids)
+        removed |= ids
+        time.sleep(0.1)
+    return len(removed)
 
 
 def _stop_daemon(state: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from rehearsal import ground
 from swarmer.adapters import process
 
+ATTEMPTS: Final = 10
 HOST_VARIABLE: Final = "SWARMER_DOCKER_HOST"
 """Where the engine is. Not DOCKER_HOST: people point that at the cluster, which must not rehearse itself."""
 
@@ -39,11 +40,23 @@ def stream(*argv: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Pop
     )
 
 
-def containers(**labels: str) -> list[dict[str, Any]]:
-    """Containers of this checkout, running or not, as `docker inspect` prints them."""
-    ids = docker("ps", "-aq", *_filters(labels)).split()
-    found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
-    return found
+def containers(*keys: str, **labels: str) -> list[dict[str, Any]]:
+    """Containers of this checkout, running or not, as `docker inspect` prints them.
+
+    Those that have a label with each of `keys`, whatever its value, and each of `labels`.
+    """
+    filters = [*_filters(labels), *(word for key in keys for word in ("--filter", f"label={key}"))]
+    for attempt in range(ATTEMPTS):
+        ids = docker("ps", "-aq", *filters).split()
+        try:
+            found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
+        except process.Failed:
+            # One of them went between the two commands.
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return found
+    return []
 
 
 def networks(**labels: str) -> list[str]:

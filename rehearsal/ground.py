@@ -16,6 +16,8 @@ LABEL_REHEARSAL: Final = "swarmer.rehearsal"
 LABEL_CLUSTER: Final = "swarmer.cluster"
 LABEL_NODE: Final = "swarmer.node"
 LABEL_INSTANCE: Final = "swarmer.instance"
+LABEL_FUNCTION: Final = "swarmer.function"
+"""On the container of a Lambda function, which is no node."""
 
 ROOT: Final = software.ROOT
 STATE: Final = ROOT / ".swarmer"
@@ -40,6 +42,8 @@ class Ground:
     servers: Path
     """The servers.yml that describes it."""
     aws_port: int = AWS_PORT
+    is_port_named: bool = False
+    """A person asked for it: no other is taken instead."""
 
     @property
     def state(self) -> Path:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Final
 
 from rehearsal import engine, ground
 from rehearsal.ground import Problem
-from swarmer.adapters import process
+from swarmer.adapters import files, process
 
 DOCKERD_PID: Final = ground.STATE / "dockerd.pid"
 """Of a dockerd that we started by hand, where no systemd does; `down` ends it again."""
@@ -32,7 +32,15 @@ def can_install() -> bool:
 
 def ensure_packages(*wanted: tuple[str, str]) -> bool:
     """Install Debian packages whose command is missing: `(command, package)`. Raises Problem."""
-    missing = [package for command, package in wanted if shutil.which(command) is None]
+    return _install([package for command, package in wanted if shutil.which(command) is None])
+
+
+def ensure_library(name: str, package: str) -> bool:
+    """Install the Debian package of a shared library that is missing. Raises Problem."""
+    return _install([] if find_library(name) else [package])
+
+
+def _install(missing: list[str]) -> bool:
     if not missing:
         return False
     if not can_install():
@@ -43,11 +51,12 @@ def ensure_packages(*wanted: tuple[str, str]) -> bool:
         )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-qy", "--no-install-recommends", *missing]
-    try:
-        process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
-        process.run(install, timeout_s=600, env=quiet)
-    except process.Failed as exc:
-        raise Problem(f"installing {' '.join(missing)} failed: {exc}", status=1) from exc
+    with files.alone(ground.STATE / "apt.lock"):  # apt-get does not wait for another, it fails
+        try:
+            process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
+            process.run(install, timeout_s=600, env=quiet)
+        except process.Failed as exc:
+            raise Problem(f"installing {' '.join(missing)} failed: {exc}", status=1) from exc
     return True
 
 
@@ -97,10 +106,7 @@ def _start_engine() -> None:
             raise Problem(f"Docker could not be started: {exc}", status=1) from exc
         return
     ground.STATE.mkdir(exist_ok=True)
-    with _dockerd_log().open("ab") as log:
-        started = subprocess.Popen(
-            ["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-        )
+    started = process.detach(["dockerd"], _dockerd_log(), cwd=Path("/"))
     DOCKERD_PID.write_text(f"{started.pid}\n")
 
 

@@ -7,11 +7,12 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from rehearsal.engine import docker
-from swarmer.adapters import process
+from swarmer.adapters import files, process
 from swarmer.core import software
 
 SUITE: Final = "trixie"
@@ -25,6 +26,7 @@ HERE: Final = Path(__file__).parent / "image"
 PROBE_IMAGE: Final = "swarmer/probe"
 """A tiny image that needs no registry: for people to push, and for tests."""
 LABEL: Final = "swarmer.image=node"
+SPARED: Final = timedelta(hours=1)
 
 Progress = Callable[[str], None]
 
@@ -45,10 +47,14 @@ def tag() -> str:
 
 def ensure_image(cache: Path, progress: Progress) -> str:
     """Build the node image unless it exists; its tag. Raises process.Failed."""
+    with files.alone(cache / "image.lock"):
+        return _ensure_image(cache, progress)
+
+
+def _ensure_image(cache: Path, progress: Progress) -> str:
     wanted = tag()
     if exists(wanted):
         return wanted
-    cache.mkdir(parents=True, exist_ok=True)
     _ensure_base(cache, progress)
     consul, wheels = ensure_consul(cache, progress), ensure_wheels(cache, progress)
     progress("builds the node image")
@@ -92,9 +98,17 @@ def _remove_older(newest: str) -> None:
         "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={LABEL}"
     ).split()
     for image in listed:
-        if image.startswith("swarmer/node:") and image != newest:
-            with contextlib.suppress(process.Failed):
+        if not image.startswith("swarmer/node:") or image == newest:
+            continue
+        with contextlib.suppress(process.Failed):
+            if is_outdated(docker("image", "inspect", "-f", "{{.Created}}", image), datetime.now(UTC)):
                 docker("image", "rm", image)
+
+
+def is_outdated(created: str, now: datetime) -> bool:
+    """Not of the last hour: another checkout may have made it, and its nodes come any moment."""
+    # Nanoseconds, which nobody here needs.
+    return now - datetime.fromisoformat(f"{created[:19]}+00:00") > SPARED
 
 
 def _ensure_base(cache: Path, progress: Progress) -> None:
@@ -132,6 +146,11 @@ def host_source(suite: str) -> str:
 
 def ensure_consul(cache: Path, progress: Progress) -> Path:
     """The consul binary out of Debian's package, its digest checked."""
+    with files.alone(cache / "consul.lock"):
+        return _ensure_consul(cache, progress)
+
+
+def _ensure_consul(cache: Path, progress: Progress) -> Path:
     binary = cache / f"consul-{CONSUL_DEB_SHA256[:12]}"
     if binary.exists():
         return binary
@@ -164,6 +183,11 @@ def ensure_consul(cache: Path, progress: Progress) -> Path:
 
 def ensure_wheels(cache: Path, progress: Progress) -> Path:
     """The node's Python packages, for the Python of the suite."""
+    with files.alone(cache / "wheels.lock"):
+        return _ensure_wheels(cache, progress)
+
+
+def _ensure_wheels(cache: Path, progress: Progress) -> Path:
     wanted = software.ROOT / "node/requirements.txt"
     folder = cache / f"wheels-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
     if folder.exists():

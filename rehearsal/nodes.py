@@ -52,13 +52,20 @@ def create_arguments(g: Ground, node: Node, image: str, seed: Path) -> list[str]
     return [
         *("create", "-t", "--name", container_name(g, node.name)),
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
-        *("--network", g.network, "--ip", node.expected.address),
+        *machine_arguments(g.network, node.expected.address, seed),
+        image,
+    ]
+
+
+def machine_arguments(network: str, address: str, seed: Path) -> list[str]:
+    """What makes a container a machine: systemd and dockerd run in it, cloud-init reads `seed`."""
+    return [
+        *("--network", network, "--ip", address),
         *CAPABILITIES,
         *ISOLATION,
         *MOUNTS,
         *("-v", f"{seed}:/var/lib/cloud/seed/nocloud:ro", "-e", "container=docker"),
         *cgroup_arguments(),
-        image,
     ]
 
 
@@ -91,13 +98,18 @@ def write_seed(g: Ground, node: Node) -> Path:
 
 def ensure_network(g: Ground) -> None:
     """The docker network with the VPC's own CIDR, so that a node's address is its instance's."""
-    if engine.docker("network", "ls", "-q", "--filter", f"name=^{g.network}$"):
+    create_network(g, g.network, ground.LABEL_REHEARSAL)
+
+
+def create_network(g: Ground, name: str, label: str) -> None:
+    """Unless it is there. `label`: whose it is."""
+    if engine.docker("network", "ls", "-q", "--filter", f"name=^{name}$"):
         return
     try:
         engine.docker(
-            *("network", "create", "--label", f"{ground.LABEL_REHEARSAL}={ground.ROOT}"),
+            *("network", "create", "--label", f"{label}={ground.ROOT}"),
             *("--label", f"{ground.LABEL_CLUSTER}={g.cluster.name}"),
-            *("--subnet", g.cluster.network.cidr, "--gateway", g.gateway, g.network),
+            *("--subnet", g.cluster.network.cidr, "--gateway", g.gateway, name),
         )
     except process.Failed as exc:
         raise Problem(
@@ -118,11 +130,16 @@ def start(g: Ground, *nodes: Node) -> None:
     engine.docker("start", *(container_name(g, node.name) for node in nodes))
 
 
+def containers(g: Ground) -> list[dict[str, Any]]:
+    """Of the cluster's nodes, running or not, as `docker inspect` prints them."""
+    return engine.containers(ground.LABEL_NODE, **{ground.LABEL_CLUSTER: g.cluster.name})
+
+
 def running(g: Ground) -> dict[str, str]:
     """Name of each running node to the moment its container started (RFC 3339)."""
     return {
         each["Config"]["Labels"][ground.LABEL_NODE]: each["State"]["StartedAt"]
-        for each in engine.containers(**{ground.LABEL_CLUSTER: g.cluster.name})
+        for each in containers(g)
         if each["State"]["Running"]
     }
 
@@ -133,7 +150,7 @@ def addresses(g: Ground) -> dict[str, str]:
         each["Config"]["Labels"][ground.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
             "IPAMConfig"
         ]["IPv4Address"]
-        for each in engine.containers(**{ground.LABEL_CLUSTER: g.cluster.name})
+        for each in containers(g)
     }
 
 

@@ -7,7 +7,7 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -18,7 +18,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names
-from swarmer.core.health import Seen, SwarmNode
+from swarmer.core.health import Expected, Seen, SwarmNode
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 MEMBER_STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
@@ -39,8 +39,9 @@ exec docker run --rm -i --label swarmer.probe swarmer/probe sh -c '
 class Probe:
     """A container inside a node that says whether a URL answers there."""
 
-    def __init__(self, container: str) -> None:
-        self._process = engine.stream("exec", "-i", container, "sh", "-c", PROBE, stdin=subprocess.PIPE)
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        """`process`: PROBE, run by a shell on the node."""
+        self._process = process
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -80,11 +81,17 @@ class Probe:
             self._process.wait()
 
 
-class Observer:
-    """A context; its probes live as long as it does."""
+def exec_probe(container: str) -> subprocess.Popen[str]:
+    """PROBE in a node that is a container."""
+    return engine.stream("exec", "-i", container, "sh", "-c", PROBE, stdin=subprocess.PIPE)
 
-    def __init__(self, g: Ground) -> None:
+
+class Observer:
+    """A context; its probes live as long as it does. `start` runs PROBE on the node of that name."""
+
+    def __init__(self, g: Ground, start: Callable[[str], subprocess.Popen[str]] | None = None) -> None:
         self._ground = g
+        self._start = start or (lambda name: exec_probe(container_name(g, name)))
         self._probes: dict[str, Probe] = {}
 
     def __enter__(self) -> Self:
@@ -98,26 +105,30 @@ class Observer:
 
     def look(self, nodes: Sequence[Node]) -> Seen:
         """Ask only machines that run: the addresses of others lead nowhere."""
-        up = [node for node in nodes if node.expected.runs]
+        return self.look_at([node.expected for node in nodes])
+
+    def look_at(self, nodes: Sequence[Expected]) -> Seen:
+        """As `look`."""
+        up = [node for node in nodes if node.runs]
         seen = ask_consul(_addresses(up, CONSUL_SERVER, first=True))
         swarm = ask_swarm(_addresses(up, SWARM_MANAGER))
         return Seen(**seen, swarm=swarm, answers=self._ask_probes(up))
 
-    def _ask_probes(self, nodes: Iterable[Node]) -> dict[str, bool]:
+    def _ask_probes(self, nodes: Iterable[Expected]) -> dict[str, bool]:
         url = f"http://{names.registry_name(self._ground.cluster.domain)}/v2/"
-        wanted = {node.name: container_name(self._ground, node.name) for node in nodes}
-        for name, container in wanted.items():
+        wanted = [node.name for node in nodes]
+        for name in wanted:
             if name not in self._probes or self._probes[name].is_over:
-                self._probes[name] = Probe(container)
+                self._probes[name] = Probe(self._start(name))
             self._probes[name].ask(url)
         deadline_s = time.monotonic() + ANSWER_S
         return {name: self._probes[name].answer(deadline_s) for name in wanted}
 
 
-def _addresses(nodes: Iterable[Node], role: str, *, first: bool = False) -> list[str]:
+def _addresses(nodes: Iterable[Expected], role: str, *, first: bool = False) -> list[str]:
     """Of the nodes with the role; `first`: then of the others too."""
-    having = [node.expected.address for node in nodes if role in node.expected.roles]
-    others = [node.expected.address for node in nodes if role not in node.expected.roles]
+    having = [node.address for node in nodes if role in node.roles]
+    others = [node.address for node in nodes if role not in node.roles]
     return having + (others if first else [])
 
 
@@ -133,6 +144,7 @@ def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
             # Without a leader these two cannot be answered; what is known so far still stands.
             with contextlib.suppress(ConsulUnavailable):
                 found["voters"] = frozenset(each["Node"] for each in consul.raft_servers() if each["Voter"])
+                found["ailing"] = consul.ailing(names.SERVICE_NODE)
                 for entry in consul.healthy(names.SERVICE_REGISTRY):
                     found["holder"] = entry["Node"]["Node"]
                     found["registry_address"] = f"{entry['Service']['Address']}:{entry['Service']['Port']}"
@@ -144,8 +156,10 @@ def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
     """Swarm's nodes by host name, as the first manager that answers tells them; empty where none does."""
     for address in addresses:
         with contextlib.suppress(Unavailable):
-            rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes()
-            return {row["Description"]["Hostname"]: _swarm_node(row) for row in rows}
+            rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).rows()
+            # One that is still joining has no name yet.
+            named = [row for row in rows if row["Description"].get("Hostname")]
+            return {row["Description"]["Hostname"]: _swarm_node(row) for row in named}
     return {}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from rehearsal import cloud, ground, machine, node_image, nodes
@@ -27,6 +28,7 @@ ROUNDS: Final = 3
 """So many checks in a row must find nothing."""
 PAUSE_S: Final = 0.4
 BOOT_S: Final = 240.0
+MACHINES_S: Final = 60.0
 
 
 class BootFailure(Problem):
@@ -50,15 +52,18 @@ class Up:
     """A node image to use instead of the one that is built."""
     retain: bool = False
     boot_s: float = BOOT_S
+    apart_s: float = 0.0
+    """Start the nodes so far apart, those that the others wait for last: AWS promises no order either."""
+    is_new: bool = True
     nodes: list[Node] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Status:
         """Raises Problem; where a cluster that was new did not come up, nothing is left of it."""
         began_s = time.monotonic()
-        is_new = not self.ground.state.exists()
+        self.is_new = not self.ground.state.exists()
         self.prepare_machine()
-        cloud.check_port(self.ground)
+        self.ground = cloud.with_free_port(self.ground)
         try:
             with _terminable(), alone(self.ground):
                 self.start_aws()
@@ -67,7 +72,7 @@ class Up:
         except Busy:
             raise
         except (Problem, process.Failed, KeyboardInterrupt):
-            if is_new and not self.retain:
+            if self.is_new and not self.retain:
                 with self.show.step("remove", "Removes what was made"):
                     remove(self.ground)
             raise
@@ -92,7 +97,7 @@ class Up:
         """The VPC's network, then moto at its gateway."""
         with self.show.step("aws", "AWS on this machine") as say:
             nodes.ensure_network(self.ground)
-            cloud.ensure_aws(self.ground)
+            cloud.ensure_aws(self.ground, str(self.image), self.apart_s)
             say(f"={self.ground.aws_url}")
 
     def deploy(self) -> None:
@@ -103,28 +108,39 @@ class Up:
             cloud.deploy(self.ground)
 
     def boot(self) -> Status:
-        """A container per instance; until the cluster is validated."""
-        if self.image is None:
-            raise Problem("no node image", status=1)
+        """AWS gives each instance its machine by itself; until the cluster is validated."""
         self.nodes = cloud.instances(self.ground)
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(lambda node: nodes.ensure_created(self.ground, node, str(self.image)), self.nodes))
-        started_s = time.monotonic()
-        nodes.start(self.ground, *self.nodes)
+        began_at = datetime.now(UTC)
+        self.await_machines()
+        # Machines boot as soon as AWS has their instances, while the deployment is still at work.
+        first = min(
+            (datetime.fromisoformat(text) for text in nodes.running(self.ground).values()), default=began_at
+        )
         status = self.validate()
-        self.seconds["boot"] = time.monotonic() - started_s
+        self.seconds["boot"] = (datetime.now(UTC) - (first if self.is_new else began_at)).total_seconds()
         done = f"{len(self.nodes)} nodes booted, cluster validated"
         self.show.terminal.print(f"[green]✓[/green] {done} [dim]({self.seconds['boot']:.1f} s)[/dim]")
         return status
 
+    def await_machines(self) -> None:
+        """Every instance's machine runs; those that were switched off are switched on."""
+        deadline_s = time.monotonic() + MACHINES_S + self.apart_s * len(self.nodes)
+        while True:
+            held, up = nodes.addresses(self.ground), nodes.running(self.ground)
+            off = [node for node in self.nodes if node.name in held and node.name not in up]
+            if off:
+                nodes.start(self.ground, *off)
+            missing = [node.name for node in self.nodes if node.name not in held]
+            if not missing:
+                return
+            if time.monotonic() > deadline_s:
+                raise Problem(f"{missing[0]} got no machine: see {self.ground.state}/aws.log", status=1)
+            time.sleep(0.1)
+
     def validate(self) -> Status:
         """Follow the consoles until all are ready, then look until nothing is wrong, ROUNDS times."""
-        since = nodes.running(self.ground)
-        consoles = {
-            node.name: Console(self.ground, node.name, since.get(node.name, "")) for node in self.nodes
-        }
-        for console in consoles.values():
-            console.follow()
+        consoles: dict[str, Console] = {}
+        self.follow(consoles)
         deadline_s = time.monotonic() + self.boot_s
         try:
             with self.show.booting(self.nodes, consoles) as draw, Observer(self.ground) as observer:
@@ -136,6 +152,23 @@ class Up:
         finally:
             for console in consoles.values():
                 console.close()
+
+    def follow(self, consoles: dict[str, Console]) -> None:
+        """The console of every node that has none yet."""
+        since = nodes.running(self.ground)
+        for node in self.nodes:
+            if node.name not in consoles:
+                consoles[node.name] = Console(self.ground, node.name, since.get(node.name, ""))
+                consoles[node.name].follow()
+
+    def keep_up(self, consoles: dict[str, Console]) -> None:
+        """Auto Scaling goes on meanwhile: nodes come, others are drained and go."""
+        self.nodes[:] = cloud.instances(self.ground)
+        for name in consoles.keys() - {node.name for node in self.nodes}:
+            consoles.pop(name).close()
+        if any(node.name not in consoles for node in self.nodes):
+            self.await_machines()
+            self.follow(consoles)
 
     def look_until_validated(
         self, observer: Observer, consoles: dict[str, Console], deadline_s: float, draw: Callable[[str], None]
@@ -154,10 +187,14 @@ class Up:
             note = f"check {rounds} of {ROUNDS} passed" if rounds else status.problems[0]
             draw(note)
             self.check_alive(consoles, deadline_s, note)
+            if not rounds:
+                self.keep_up(consoles)
             time.sleep(PAUSE_S)
 
     def check_alive(self, consoles: dict[str, Console], deadline_s: float, note: str) -> None:
         """Raises BootFailure for a node that is dead, or once time is up."""
+        if any(console.death for console in consoles.values()):
+            self.keep_up(consoles)  # it may be gone because it should be
         for name, console in consoles.items():
             if console.death:
                 raise BootFailure(f"{name} cannot boot: {console.death}\n{_last_lines(console)}")

@@ -1,16 +1,22 @@
-"""Consul, through py-consul. Every failure is one `Unavailable`."""
+"""Consul, through py-consul over connections that are kept. Every failure is one `Unavailable`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import consul as py_consul
-import requests
+from consul import base
 
-from swarmer.core.registration import Service
+from swarmer.adapters import http
+from swarmer.core.service import Service
+
+PER_TRANSACTION: Final = 64
+"""Operations that Consul takes in one request."""
 
 
 class Unavailable(Exception):
@@ -34,11 +40,65 @@ class Key:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (py_consul.ConsulException, requests.RequestException, OSError, ValueError) as exc:
+    except (py_consul.ConsulException, http.Unavailable, OSError, ValueError) as exc:
         raise Unavailable(str(exc)) from exc
     except (TypeError, AttributeError, LookupError) as exc:
         # JSON of another shape than Consul's, or None where its client takes a 404 for an answer.
         raise Unavailable(f"an answer that is not Consul's: {exc!r}") from exc
+
+
+class _Transport(base.HTTPClient):  # type: ignore[misc]
+    """What py-consul asks through. Its own (requests) costs a resident program 1 ms of CPU for each question.
+
+    One connection for each thread and time-out.
+    """
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        super().__init__(host, port)
+        self._address = http.Address(host=host, port=port)
+        self._timeout_s = timeout_s
+        self._kept = threading.local()
+
+    def _ask(self, method: str, callback: Callable[[Any], Any], path: str, rest: dict[str, Any]) -> Any:
+        params = rest.get("params") or []
+        # A blocking query is answered up to a sixteenth late.
+        wait_s = dict(params).get("wait", "0s").removesuffix("s")
+        connection = self._connection(self._timeout_s + float(wait_s) * 17 / 16)
+        target = self.uri(path, params).removeprefix(self.base_uri)
+        data = rest.get("data") or None
+        body = data.encode() if isinstance(data, str) else data
+        connection.headers = rest.get("headers") or {}
+        answer = connection.request(method, target, body)
+        index = answer.headers.get("x-consul-index")
+        return callback(base.Response(answer.status, {"X-Consul-Index": index}, answer.body.decode()))
+
+    def _connection(self, timeout_s: float) -> http.Connection:
+        mine = self._kept.__dict__
+        return mine.setdefault(f"{timeout_s}", http.Connection(self._address, timeout_s))  # type: ignore[no-any-return]
+
+    def get(self, callback: Any, path: str, **rest: Any) -> Any:
+        return self._ask("GET", callback, path, rest)
+
+    def put(self, callback: Any, path: str, **rest: Any) -> Any:
+        return self._ask("PUT", callback, path, rest)
+
+    def delete(self, callback: Any, path: str, **rest: Any) -> Any:
+        return self._ask("DELETE", callback, path, rest)
+
+    def post(self, callback: Any, path: str, **rest: Any) -> Any:
+        return self._ask("POST", callback, path, rest)
+
+    def close(self) -> None:
+        """Connections close with the threads that opened them."""
+
+
+class _Api(base.Consul):  # type: ignore[misc]
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        super().__init__(host=host, port=port)
+
+    def http_connect(self, host: str, port: int, *_: Any, **__: Any) -> _Transport:
+        return _Transport(host, port, self._timeout_s)
 
 
 def _service(service_id: str, entry: dict[str, Any]) -> Service:
@@ -61,7 +121,7 @@ class Consul:
     """One agent's HTTP API."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 8500, *, timeout_s: float = 5) -> None:
-        self._api: Any = py_consul.Consul(host=host, port=port, connections_timeout=timeout_s)
+        self._api: Any = _Api(host, port, timeout_s)
 
     def leader(self) -> str:
         """`address:port` of the leader, empty where there is none."""
@@ -98,6 +158,30 @@ class Consul:
         with _translated():
             return list(self._api.operator.raft_config()["Servers"])
 
+    def remove_peer(self, address: str) -> None:
+        """Take the server at `address:port` out of raft's configuration; one that is out is no error."""
+        with _translated():
+            try:
+                self._api.operator.raft_remove_peer(address=address)
+            except py_consul.ConsulException as exc:
+                if "was not found" not in str(exc):
+                    raise
+
+    def nodes(self) -> list[str]:
+        """Names of every node in the catalogue."""
+        with _translated():
+            return [entry["Node"] for entry in self._api.catalog.nodes()[1]]
+
+    def is_catalogued(self, name: str) -> bool:
+        """Whether the catalogue holds a node of that name."""
+        with _translated():
+            return bool(self._api.catalog.node(name)[1])
+
+    def deregister_node(self, name: str) -> None:
+        """Take a node with its services and checks out of the catalogue; it may be unknown there."""
+        with _translated():
+            self._api.catalog.deregister(name)
+
     # -- keys, locks ----------------------------------------------------------------------
 
     def get(self, key: str) -> Key | None:
@@ -117,10 +201,31 @@ class Consul:
             new, found = self._api.kv.get(prefix, **options)
         return new, {entry["Key"]: _key(entry) for entry in found or ()}
 
+    def below(self, prefix: str) -> dict[str, Key]:
+        """Every key below `prefix`, without the prefix."""
+        with _translated():
+            _, found = self._api.kv.get(prefix, recurse=True)
+        return {entry["Key"].removeprefix(prefix): _key(entry) for entry in found or ()}
+
+    def delete(self, key: str) -> None:
+        """Delete one key; it may be gone."""
+        with _translated():
+            self._api.kv.delete(key)
+
     def put(self, key: str, value: str) -> None:
         """Write one key."""
         with _translated():
             self._api.kv.put(key, value)
+
+    def put_all(self, values: Mapping[str, str]) -> None:
+        """Write many keys, `PER_TRANSACTION` in one request."""
+        operations = [
+            {"KV": {"Verb": "set", "Key": key, "Value": base64.b64encode(value.encode()).decode()}}
+            for key, value in values.items()
+        ]
+        with _translated():
+            for begin in range(0, len(operations), PER_TRANSACTION):
+                self._api.txn.put(operations[begin : begin + PER_TRANSACTION])
 
     def create_session(self, name: str, *, ttl_s: int, lock_delay_s: int) -> str:
         """A session that ends with its node's health or `ttl_s` after its last renewal."""
@@ -184,6 +289,12 @@ class Consul:
         check = self._api.agent.check
         with _translated():
             (check.ttl_pass if passing else check.ttl_fail)(f"service:{service_id}", notes=note)
+
+    def ailing(self, service: str) -> dict[str, str]:
+        """What the checks of a service that do not pass say, by node."""
+        with _translated():
+            checks = self._api.health.checks(service)[1]
+            return {each["Node"]: each["Output"] for each in checks if each["Status"] != "passing"}
 
     def healthy(self, service: str) -> list[dict[str, Any]]:
         """Instances of a service whose checks pass, as /v1/health/service gives them."""

@@ -1,21 +1,24 @@
-"""A Docker engine, through its SDK. Every failure is one `Unavailable`."""
+"""A Docker engine and its Swarm. Every failure is one `Unavailable`."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from ipaddress import IPv4Network
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 
-import docker
-import requests
-from docker.types import IPAMConfig, IPAMPool
-
+from swarmer.adapters import engine
+from swarmer.adapters.engine import NotFound, Unavailable
 from swarmer.core import names, network_plan
 
+__all__ = ["Engine", "NotFound", "Swarm", "Unavailable"]
 
-class Unavailable(Exception):
-    """The engine did not answer, or refused."""
+ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
+"""States from which a task does not come back (Docker, "Swarm task states")."""
 
 
 @dataclass(frozen=True)
@@ -28,116 +31,183 @@ class Swarm:
     error: str
     id: str
     """The Swarm's own id; only managers know it."""
+    node: str
+    """This engine's id as one of its nodes; empty outside a Swarm."""
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _docker_shaped() -> Iterator[None]:
     try:
         yield
-    except (docker.errors.DockerException, requests.RequestException, OSError) as exc:
-        raise Unavailable(str(exc)) from exc
+    except (TypeError, AttributeError, LookupError) as exc:
+        raise Unavailable(f"an answer that is not Docker's: {exc!r}") from exc
 
 
-class Engine:
+class Engine(engine.Engine):
     """One engine: a unix socket or `tcp://host:port`."""
 
-    def __init__(self, base_url: str = "unix:///run/docker.sock", *, timeout_s: float = 10) -> None:
-        with _translated():
-            self._client = docker.DockerClient(base_url=base_url, version="auto", timeout=int(timeout_s))
+    def __init__(self, url: str = "unix:///run/docker.sock", *, timeout_s: float = 10) -> None:
+        super().__init__(engine.address(url, {}), timeout_s)
+
+    def ping(self) -> None:
+        """Whether the engine answers at all."""
+        self.ask_engine("GET", "/version")
 
     def swarm(self) -> Swarm:
         """The engine's Swarm as it sees it."""
-        with _translated():
-            found = self._client.info()["Swarm"]
-        return Swarm(
-            state=found["LocalNodeState"],
-            # A manager without a quorum is said to have control, and an error.
-            is_manager=bool(found["ControlAvailable"]) and not found.get("Error"),
-            error=found.get("Error", ""),
-            id=found.get("Cluster", {}).get("ID", "") if found.get("Cluster") else "",
-        )
+        with _docker_shaped():
+            found = self.info()["Swarm"]
+            return Swarm(
+                state=found["LocalNodeState"],
+                # A manager without a quorum is said to have control, and an error.
+                is_manager=bool(found["ControlAvailable"]) and not found.get("Error"),
+                error=found.get("Error", ""),
+                id=(found.get("Cluster") or {}).get("ID", ""),
+                node=found.get("NodeID", ""),
+            )
 
     def ensure_gateway_bridge(self) -> bool:
         """Make docker_gwbridge in its own range before Swarm makes it anywhere."""
-        with _translated():
-            if self._client.networks.list(names=["docker_gwbridge"]):
-                return False
-            self._client.networks.create(
-                "docker_gwbridge",
-                driver="bridge",
-                ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(network_plan.DOCKER_GWBRIDGE))]),
-                options={
-                    "com.docker.network.bridge.name": "docker_gwbridge",
-                    "com.docker.network.bridge.enable_icc": "false",
-                    "com.docker.network.bridge.enable_ip_masquerade": "true",
-                },
-            )
+        if self._networks("docker_gwbridge"):
+            return False
+        self._create_network(
+            Name="docker_gwbridge",
+            Driver="bridge",
+            IPAM={"Driver": "default", "Config": [{"Subnet": str(network_plan.DOCKER_GWBRIDGE)}]},
+            Options={
+                "com.docker.network.bridge.name": "docker_gwbridge",
+                "com.docker.network.bridge.enable_icc": "false",
+                "com.docker.network.bridge.enable_ip_masquerade": "true",
+            },
+        )
         return True
 
     def found_swarm(self, address: str) -> None:
         """`docker swarm init`, with address pools apart from the VPC's."""
-        with _translated():
-            self._client.swarm.init(
-                advertise_addr=address,
-                listen_addr=f"{address}:{names.SWARM_CLUSTER_PORT}",
-                default_addr_pool=[str(network_plan.SWARM_POOL)],
-                subnet_size=network_plan.POOL_NETWORK_PREFIX,
-            )
+        self._init(
+            address,
+            DefaultAddrPool=[str(network_plan.SWARM_POOL)],
+            SubnetSize=network_plan.POOL_NETWORK_PREFIX,
+        )
 
     def refound_swarm(self, address: str) -> None:
         """`docker swarm init --force-new-cluster`: this manager alone goes on with the Swarm's state."""
-        with _translated():
-            # Not swarm.init, which asks the Swarm before it has its leader.
-            self._client.api.init_swarm(
-                advertise_addr=address,
-                listen_addr=f"{address}:{names.SWARM_CLUSTER_PORT}",
-                force_new_cluster=True,
-            )
+        self._init(address, ForceNewCluster=True)
 
-    def remove_node(self, node_id: str) -> None:
-        """`docker node rm --force`, of a node that is gone for good."""
-        with _translated():
-            self._client.api.remove_node(node_id, force=True)
+    def _init(self, address: str, **options: object) -> None:
+        body = {"AdvertiseAddr": address, "ListenAddr": f"{address}:{names.SWARM_CLUSTER_PORT}", "Spec": {}}
+        self.ask_engine("POST", "/swarm/init", {**body, **options})
 
     def join_swarm(self, address: str, managers: Sequence[str], token: str) -> None:
         """`docker swarm join` through any of `managers`."""
-        with _translated():
-            self._client.swarm.join(
-                remote_addrs=[f"{manager}:{names.SWARM_CLUSTER_PORT}" for manager in managers],
-                join_token=token,
-                advertise_addr=address,
-                listen_addr=f"{address}:{names.SWARM_CLUSTER_PORT}",
-            )
+        body = {
+            "RemoteAddrs": [f"{manager}:{names.SWARM_CLUSTER_PORT}" for manager in managers],
+            "JoinToken": token,
+            "AdvertiseAddr": address,
+            "ListenAddr": f"{address}:{names.SWARM_CLUSTER_PORT}",
+        }
+        self.ask_engine("POST", "/swarm/join", body)
 
     def tokens(self) -> tuple[str, str]:
         """Join tokens for a worker and for a manager; only managers know them."""
-        with _translated():
-            self._client.swarm.reload()
-            found = self._client.swarm.attrs["JoinTokens"]
-        return found["Worker"], found["Manager"]
+        with _docker_shaped():
+            found = self.ask_engine("GET", "/swarm")["JoinTokens"]
+            return found["Worker"], found["Manager"]
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """Swarm's nodes as the API gives them; only managers know them."""
-        with _translated():
-            return [node.attrs for node in self._client.nodes.list()]
+    # -- networks -------------------------------------------------------------------------------
 
-    def ensure_own_availability(self, availability: str) -> bool:
-        """`active` or `drain` for the engine's own Swarm node; the engine is a manager."""
-        with _translated():
-            own = self._client.nodes.get(self._client.info()["Swarm"]["NodeID"])
-            spec = own.attrs["Spec"]
-            if spec["Availability"] == availability:
-                return False
-            own.update({**spec, "Availability": availability})
+    def ensure_ingress(self, *, within_s: float = 10) -> bool:
+        """Put the routing mesh's network where all others are; a manager of a Swarm without services.
+
+        Engines before 20.10 take 10.255.0.0/16 for it whatever the pool (moby/moby#39228), a VPC may too.
+        """
+        deadline_s = time.monotonic() + within_s
+        while not (subnets := self._ingress_subnets()):
+            if time.monotonic() > deadline_s:
+                raise Unavailable("the Swarm has no ingress network")
+            time.sleep(0.05)
+        if all(IPv4Network(each).subnet_of(network_plan.SWARM_POOL) for each in subnets):
+            return False
+        self.ask_engine("DELETE", "/networks/ingress")
+        while self._networks("ingress"):
+            time.sleep(0.05)
+        self._create_network(Name="ingress", Driver="overlay", Ingress=True)
         return True
 
-    def containers(self) -> list[dict[str, Any]]:
-        """Every running container as `docker inspect` prints it; one that ends meanwhile is left out."""
-        with _translated():
-            return [container.attrs for container in self._client.containers.list(ignore_removed=True)]
+    def _ingress_subnets(self) -> list[str]:
+        with _docker_shaped():
+            found = self._networks("ingress")
+            return [row["Subnet"] for each in found for row in each["IPAM"]["Config"] or ()]
 
-    def container_events(self) -> Iterator[dict[str, Any]]:
-        """Starts and ends of containers, as they happen; ends with Unavailable."""
-        with _translated():
-            filters = {"type": "container", "event": ["start", "die"]}
-            yield from self._client.api.events(decode=True, filters=filters)
+    def _networks(self, name: str) -> list[dict[str, Any]]:
+        # The filter is a pattern for networks that this engine has, a beginning for those only the Swarm has.
+        with _docker_shaped():
+            return [each for each in self._listed("/networks", name=[name]) if each["Name"] == name]
+
+    def _create_network(self, **body: object) -> None:
+        self.ask_engine("POST", "/networks/create", body)
+
+    # -- nodes ----------------------------------------------------------------------------------
+
+    def rows(self, **filters: str) -> list[dict[str, Any]]:
+        """Swarm's nodes as the API gives them, filtered by it: `role`, `name` (which is a prefix) …
+
+        Only managers know them.
+        """
+        return self._listed("/nodes", **{key: [value] for key, value in filters.items()})
+
+    def is_leader(self, node_id: str) -> bool:
+        """Whether a node leads the Swarm; only managers know it."""
+        with _docker_shaped():
+            found = self.ask_engine("GET", f"/nodes/{quote(node_id, safe='')}")
+            return bool((found.get("ManagerStatus") or {}).get("Leader"))
+
+    def ensure_node(self, node_id: str, **spec: str) -> bool:
+        """Set `Role` or `Availability` of a node; False where they are so."""
+        path = f"/nodes/{quote(node_id, safe='')}"
+        with _docker_shaped():
+            found = self.ask_engine("GET", path)
+            wanted = {**found["Spec"], **spec}
+            if wanted == found["Spec"]:
+                return False
+            self.ask_engine("POST", f"{path}/update?version={found['Version']['Index']}", wanted)
+        return True
+
+    def ensure_demoted(self, node_id: str) -> bool:
+        """Make a manager a worker; False where it is none.
+
+        One that `--force-new-cluster` has put out of raft stays a manager by its row: such a row can only be
+        removed, and is.
+        """
+        try:
+            return self.ensure_node(node_id, Role="worker")
+        except Unavailable as exc:
+            if "raft memberlist" not in str(exc):
+                raise
+            return self.ensure_no_node(node_id)
+
+    def ensure_no_node(self, node_id: str) -> bool:
+        """`docker node rm --force`, of a node that is gone for good; False where Swarm knows it no more."""
+        try:
+            self.ask_engine("DELETE", f"/nodes/{quote(node_id, safe='')}?force=true")
+        except NotFound:
+            return False
+        return True
+
+    def tasks_to_move(self, node_id: str) -> int:
+        """Tasks that have not ended on a node, and those of their services that do not run elsewhere yet."""
+        with _docker_shaped():
+            own = self._listed("/tasks", node=[node_id])
+            services = sorted({task["ServiceID"] for task in own if task.get("ServiceID")})
+            filters = {"service": services, "desired-state": ["running"]}
+            meant = self._listed("/tasks", **filters) if services else []
+            staying = [task for task in own if task["Status"]["State"] not in ENDED]
+            moving = [task for task in meant if task.get("NodeID") != node_id]
+            return len(staying) + len([task for task in moving if task["Status"]["State"] != "running"])
+
+    def _listed(self, path: str, **filters: list[str]) -> list[dict[str, Any]]:
+        query = urlencode({"filters": json.dumps(filters)}) if filters else ""
+        found = self.ask_engine("GET", f"{path}?{query}".rstrip("?"))
+        if not isinstance(found, list):
+            raise Unavailable("an answer that is not Docker's")
+        return found

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 class Failed(Exception):
     """A command could not be run, failed or took too long; the text says which and why."""
+
+
+class Daemon(subprocess.Popen[bytes]):
+    """It outlives its handle, of which Python would complain."""
+
+    def __del__(self) -> None:
+        pass
 
 
 def run(
@@ -22,3 +30,11 @@ def run(
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise Failed(f"{' '.join(argv[:3])}: {exc}") from exc
     return done.stdout.decode(errors="replace")
+
+
+def detach(argv: Sequence[str], log: Path, *, cwd: Path) -> Daemon:
+    """Start a daemon that outlives us and our terminal; both outputs go to `log`. Raises OSError."""
+    with log.open("ab") as output:
+        return Daemon(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=cwd
+        )

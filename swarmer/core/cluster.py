@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from ipaddress import IPv4Network
 from itertools import chain
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BeforeValidator
 
 from swarmer.core import network_plan, node
 from swarmer.core.network_plan import Refused, listed, shown, whole_number
+from swarmer.core.sections import Fault, Healing, Key, Model, Network, Registrator, Registry
 
 QUORUM_SIZES: Final = (1, 3, 5, 7)
 QUORUM_CHOICE: Final = "1, 3, 5 or 7"
@@ -29,8 +29,6 @@ LONGEST_CLUSTER_NAME: Final = 24
 """`<name>-<purpose>` fits names of buckets (63), functions and roles (64)."""
 LONGEST_GROUP_NAME: Final = 63 - len("-i-0123456789abcdef0")
 """A node's name, `<group>-<instance id>`, is one DNS label."""
-Key = tuple[str, ...]
-"""Where in the description: ("groups", "core", "size")."""
 
 
 class Role(StrEnum):
@@ -44,25 +42,7 @@ class Role(StrEnum):
 QUORUM_ROLES: Final = {Role.CONSUL_SERVER: "Consul servers", Role.SWARM_MANAGER: "Swarm managers"}
 
 
-class Egress(StrEnum):
-    """How nodes reach the outside; nothing reaches them from there."""
-
-    ONE_NAT = "one-nat-gateway"
-    NAT_PER_ZONE = "nat-gateway-per-zone"
-
-
 SIZE_KEYS: Final = ("size", "min", "max")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A broken rule about several values."""
-
-    key: Key
-    message: str
-    advice: str
-    needs: frozenset[Key]
-    """What it looked at: where one of them is wrong by itself, this fault says nothing."""
 
 
 def _whole_number_or_none(value: object, *, low: int) -> int | None:
@@ -73,12 +53,6 @@ def _truth(value: object) -> bool:
     if not isinstance(value, bool):
         raise Refused(f"{shown(value)} is neither true nor false", "write true or false, without quotes")
     return value
-
-
-def _egress(value: object) -> Egress:
-    if not isinstance(value, str) or value not in list(Egress):
-        raise Refused(f"{shown(value)} is no way out", f"take {' or '.join(Egress)}")
-    return Egress(value)
 
 
 def _roles(value: object) -> frozenset[Role]:
@@ -108,46 +82,39 @@ _group_name = partial(network_plan.name, longest=LONGEST_GROUP_NAME)
 Bound = Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=0))]
 
 
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def faults(self) -> Iterator[Fault]:
-        """Broken rules about several values, also in a draft that `model_construct` made."""
-        return iter(())
-
-    @model_validator(mode="after")
-    def _obeys(self) -> Self:
-        for fault in self.faults():
-            raise Refused(f"{'.'.join(fault.key)}: {fault.message}", fault.advice)
-        return self
-
-
-class Network(Model):
-    cidr: Annotated[str, BeforeValidator(network_plan.vpc_cidr)] = "10.42.0.0/16"
-    zones: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=network_plan.MOST_ZONES))] = 3
-    egress: Annotated[Egress, BeforeValidator(_egress)] = Egress.ONE_NAT
-    service_ports: Annotated[str, BeforeValidator(network_plan.service_ports)] = "30000-60999"
-    """What people's services may use between nodes and from the VPN; `network_plan.port_range` splits it."""
-    vpn_cidr: Annotated[str, BeforeValidator(network_plan.vpn_cidr)] = "10.43.0.0/22"
-
-
-class Registry(Model):
-    bucket: Annotated[str | None, BeforeValidator(network_plan.bucket)] = None
-    """Name of the S3 bucket; None: CloudFormation makes one up."""
-
-
 class Group(Model):
     name: Annotated[str, BeforeValidator(_group_name)]
     """Its key below `groups:`."""
     roles: Annotated[frozenset[Role], BeforeValidator(_roles)]
+    """What its nodes do: a list of `consul-server`, `swarm-manager`, `swarm-worker`.
+
+    Rule: Required; at least one, each once.
+    """
     size: Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=1))] = None
-    """Fixed size; or `min` and `max`."""
+    """Fixed number of nodes. Either `size`, or both `min` and `max`."""
     min: Bound = None
+    """Least number of nodes, between which and `max` it may change; a deploy leaves the number alone.
+
+    Rule: 0 to `max`.
+    """
     max: Bound = None
+    """Largest number of nodes."""
     instance_type: Annotated[str, BeforeValidator(_instance_type)] = "t3.small"
+    """EC2 instance type.
+
+    Rule: `family.size`: `t3.small`, `m7g.2xlarge`, `u-6tb1.112xlarge`.
+    """
     spot: Annotated[bool, BeforeValidator(_truth)] = False
+    """Spot instances: cheaper, AWS may take them away.
+
+    Rule: `true` or `false`.
+    """
     disk: Annotated[int, BeforeValidator(partial(whole_number, low=8, high=16384))] = 20
-    """GiB of the root volume."""
+    """GiB of the root volume, on AWS."""
+    memory: Annotated[int, BeforeValidator(partial(whole_number, low=512, high=1048576))] = 2048
+    """MiB of each virtual machine ([Vagrant](vagrant.md)); on AWS `instance_type` says it."""
+    cpus: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=256))] = 2
+    """Processors of each virtual machine."""
 
     @property
     def desired(self) -> int | None:
@@ -178,11 +145,32 @@ class Group(Model):
 
 class Cluster(Model):
     name: Annotated[str, BeforeValidator(_cluster_name)] = "swarmer"
-    """No hyphen: rules match Auto Scaling groups by the prefix `<name>-`; "a-" would match those of "a-b"."""
+    """The cluster's name: begins the names of its AWS resources, tags its instances (`swarmer:cluster`).
+
+    Rule: Lower-case letters and digits, a letter first, at most 24. No hyphens: rules match Auto Scaling
+    groups by the prefix `<name>-`, and that of `a` would match the groups of `a-b`.
+    """
     domain: Annotated[str, BeforeValidator(network_plan.domain)] = "swarmer"
+    """The domain that Consul answers for on every node: `registry.service.<domain>`.
+
+    Rule: Labels of lower-case letters, digits and single hyphens between, a letter first, one dot between
+    labels; at most 181 characters. Not below `local`, `localhost`, `localdomain`, `invalid` or `arpa` (the
+    machine resolves these itself), no country (`de`), nothing that would hide names that nodes need outside
+    (`com`, `io`, `internal`, `amazonaws.com` …). `swarmer.internal` is fine.
+    """
     network: Network = Network()
+    """Addresses and ports, see below."""
     registry: Registry = Registry()
+    """The cluster's registry of images, see below."""
+    registrator: Registrator = Registrator()
+    """How containers are declared in Consul, see below."""
+    healing: Healing = Healing()
+    """When nodes are given up, see below."""
     groups: tuple[Group, ...]
+    """The machines: a mapping from a group's name to the group, see below.
+
+    Rule: At least one.
+    """
 
     def group(self, name: str) -> Group:
         """Raises KeyError where there is no such group."""
@@ -206,7 +194,8 @@ class Cluster(Model):
 
     def faults(self) -> Iterator[Fault]:
         rules = (_quorum_faults, _worker_faults, _room_faults) if self.groups else ()
-        return chain(_group_list_faults(self), *(rule(self) for rule in rules), _vpn_faults(self.network))
+        found = (rule(self) for rule in rules)
+        return chain(_group_list_faults(self), *found, _vpn_faults(self.network), self.registrator.faults())
 
 
 def _group_faults(group: Group) -> Iterator[Fault]:

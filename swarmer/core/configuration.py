@@ -149,7 +149,27 @@ def resolved(machine: Machine) -> str:
 
 
 def registry(machine: Machine) -> str:
-    """docker-registry's configuration (JSON, which is YAML): blobs in S3, credentials of the instance."""
+    """docker-registry's configuration (JSON, which is YAML)."""
+    storage, endpoint = machine.node.storage, machine.identity.ground.aws_endpoint_url
+    config = {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {
+            **({"filesystem": {"rootdirectory": storage.directory}} if storage.directory else _s3(machine)),
+            "delete": {"enabled": True},
+            # Blobs never change: without this every pull asks the storage again what it is made of.
+            "cache": {"blobdescriptor": "inmemory"},
+            # Pulls are redirected to S3, which nodes reach through the gateway endpoint; a ground with
+            # an endpoint of its own is not reachable by that name from everywhere.
+            "redirect": {"disable": bool(endpoint or storage.directory)},
+        },
+        "http": {"net": "unix", "addr": names.REGISTRY_SOCKET},
+    }
+    return json.dumps(config, indent=1)
+
+
+def _s3(machine: Machine) -> dict[str, Any]:
+    """Blobs in S3, credentials of the instance."""
     storage, endpoint = machine.node.storage, machine.identity.ground.aws_endpoint_url
     s3: dict[str, Any] = {
         "bucket": storage.bucket,
@@ -160,18 +180,4 @@ def registry(machine: Machine) -> str:
     }
     if endpoint:
         s3 |= {"regionendpoint": endpoint, "secure": endpoint.startswith("https:")}
-    config = {
-        "version": 0.1,
-        "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {
-            "s3": s3,
-            "delete": {"enabled": True},
-            # Blobs never change: without this every pull asks S3 again what it is made of.
-            "cache": {"blobdescriptor": "inmemory"},
-            # Pulls are redirected to S3, which nodes reach through the gateway endpoint; a ground with
-            # an endpoint of its own is not reachable by that name from everywhere.
-            "redirect": {"disable": bool(endpoint)},
-        },
-        "http": {"net": "unix", "addr": names.REGISTRY_SOCKET},
-    }
-    return json.dumps(config, indent=1)
+    return {"s3": s3}

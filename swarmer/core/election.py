@@ -21,6 +21,8 @@ FENCE_S: Final = 0.75
 """Without a confirmation for so long the gate keeps answers back; they go out once it is confirmed again."""
 STOP_S: Final = 0.05
 """From the deadline to the last byte: one write of the gate."""
+UNNAMED_S: Final = 3.0
+"""A holder whose name Consul does not take for so long (a full disk) leaves the lease to another node."""
 GIVE_UP_S: Final = 5.0
 """Without a confirmation for so long the registry's process is ended too."""
 
@@ -51,6 +53,8 @@ class Tenure:
     """Seconds since the question was asked that Consul last confirmed."""
     serves: int | None
     """Number of the lease under which the registry's process runs; None: it does not."""
+    unnamed_s: float = 0.0
+    """For so long it has served while Consul does not know its name; 0: it does."""
     leaves: bool = False
     """It was asked to hand over."""
 
@@ -70,6 +74,18 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Declare:
+    """Tell Consul once more that the registry is here."""
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Leave the lease to a node that can do better; `reason` is for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Acquire:
     """Try for the lock."""
 
@@ -84,7 +100,7 @@ class Stay:
     """All is as it should be."""
 
 
-Action = Serve | Stop | Acquire | HandOver | Stay
+Action = Serve | Stop | Declare | GiveUp | Acquire | HandOver | Stay
 
 
 def decide(tenure: Tenure) -> Action:
@@ -96,7 +112,11 @@ def decide(tenure: Tenure) -> Action:
             return Stop("the lease is another's")
         if tenure.confirmed_s >= GIVE_UP_S:
             return Stop("Consul has not confirmed the lease")
-        return HandOver() if tenure.leaves else Stay()
+        if tenure.leaves:
+            return HandOver()
+        if tenure.unnamed_s >= UNNAMED_S:
+            return GiveUp("Consul does not take its name")
+        return Declare() if tenure.unnamed_s else Stay()
     if tenure.session is None or tenure.confirmed_s >= FENCE_S:
         return Stay()
     if holds and lock is not None:
@@ -109,6 +129,14 @@ def decide(tenure: Tenure) -> Action:
 def holder_value(name: str, address: str) -> str:
     """What the holder writes into the lock."""
     return json.dumps({"node": name, "address": address})
+
+
+def holder_name(value: str) -> str:
+    """The node in what a holder wrote; empty where it is none of ours."""
+    try:
+        return str(json.loads(value)["node"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def holder_address(value: str) -> str:

@@ -54,6 +54,8 @@ class Seen:
     """Node that Consul's catalogue names for the registry."""
     registry_address: str = ""
     """`address:port` of the registry."""
+    ailing: Mapping[str, str] = field(default_factory=dict)
+    """Node name to what the node itself says that ails it."""
     answers: Mapping[str, bool] = field(default_factory=dict)
     """Node name to whether the registry answered there, under its name, inside a container."""
 
@@ -136,6 +138,11 @@ def _consul_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
         f"{node.name}: a Consul server without a vote"
         for node in expected
         if CONSUL_SERVER in node.roles and node.name not in seen.voters
+    ]
+    found += [
+        f"{node.name}: {seen.ailing[node.name]}"
+        for node in expected
+        if node.name in seen.ailing and seen.members.get(node.name) == "alive"
     ]
     found += [
         f"{name}: Consul remembers it ({state}), but no instance has that name"

@@ -5,8 +5,10 @@ Gather (node/agent.py) → decide (here) → act (node/agent.py). Pure.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from swarmer.core import names
 from swarmer.core.node import SWARM_MANAGER, NodeDescription
 
 
@@ -31,6 +33,8 @@ class World:
     """The token to join with in this node's role."""
     managers: tuple[str, ...] = ()
     """Addresses of healthy managers, this one left out."""
+    leaves: str = ""
+    """What a function that sees this node out told it: `names.LEAVING_…`; empty: it stays."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,31 @@ class Publish:
 
 
 @dataclass(frozen=True)
+class StopConsul:
+    """Leave without coming back: whoever is told to is out of everything else."""
+
+
+@dataclass(frozen=True)
 class Settled:
     """A member of the cluster in its role."""
 
 
-Action = FindPeers | Wait | FoundSwarm | JoinSwarm | Publish | Settled
+Action = FindPeers | Wait | FoundSwarm | JoinSwarm | Publish | StopConsul | Settled
+
+
+def leaving_phase(text: str) -> str:
+    """Of the mark that a function left for this node; empty where the text is none."""
+    try:
+        return str(json.loads(text)["phase"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def decide(node: NodeDescription, world: World) -> Action:
     """The next step of this node."""
+    if world.leaves:
+        # Whoever is taken out of the Swarm would join it again by the next pass.
+        return StopConsul() if world.leaves == names.LEAVING_STOP else Wait("its termination")
     if not world.has_leader:
         return FindPeers("a Consul leader")
     if world.members < 2 and node.consul_servers > 1:

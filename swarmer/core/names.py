@@ -11,6 +11,10 @@ TAG_GROUP: Final = "swarmer:group"
 TAG_ROLES: Final = "swarmer:roles"
 """The group's roles, sorted, joined by one space."""
 
+# -- Auto Scaling's lifecycle hooks -----------------------------------------------------
+HOOK_LAUNCH: Final = "swarmer-launch"
+HOOK_TERMINATE: Final = "swarmer-terminate"
+
 # -- ports ------------------------------------------------------------------------------
 DNS_PORT: Final = 53
 SWARM_CLUSTER_PORT: Final = 2377
@@ -31,7 +35,13 @@ CONSUL_DNS_PORT: Final = 8600
 
 # -- Consul services ----------------------------------------------------------------------
 SERVICE_DOCKER: Final = f"swarm-{DOCKER_PORT}"
+"""Swarm's leader alone: each connection of a client looks the name up, and `docker run -it` needs two of them
+to the same engine."""
+SERVICE_MANAGER: Final = "swarm-manager"
+"""Docker's API of every manager that controls its Swarm."""
 SERVICE_REGISTRY: Final = "registry"
+SERVICE_NODE: Final = "swarmer-node"
+"""Of every node: critical while it says itself that something ails it."""
 
 # -- Consul KV ------------------------------------------------------------------------------
 KV_SWARM_LOCK: Final = "swarmer/swarm/lock"
@@ -42,6 +52,26 @@ KV_REGISTRY: Final = "swarmer/registry/"
 KV_REGISTRY_LOCK: Final = "swarmer/registry/lock"
 KV_REGISTRY_HANDOVER: Final = "swarmer/registry/handover"
 """Number of the lease that its holder shall hand over."""
+KV_REGISTRY_SECRET: Final = "swarmer/registry-secret"  # noqa: S105
+"""What every holder signs the state of uploads with: the next one can go on with them."""
+
+KV_SWARM_MESH: Final = "swarmer/swarm/mesh"
+"""What is published through Swarm's routing mesh, and by which nodes: written by the Swarm's leader."""
+
+KV_HEALING_LOCK: Final = "swarmer/healing/lock"
+"""Held by the function that changes who votes."""
+KV_LEAVING: Final = "swarmer/healing/leaving/"
+"""Below it, by the node's name: its instance is going, it joins nothing any more."""
+LEAVING_STAY_OUT: Final = "stay-out"
+"""What a leaving node is told first: it joins nothing any more."""
+LEAVING_STOP: Final = "stop"
+"""And last: it stops its Consul, which would be taken in again."""
+KV_MISSING: Final = "swarmer/healing/missing/"
+"""Below it, by the node's name: since when it has been out of Consul or Swarm."""
+KV_NODES: Final = "swarmer/healing/nodes/"
+"""Below it, by the node's name: the nodes that were let in."""
+KV_REGISTRY_SUSPECT: Final = "swarmer/healing/registry"
+"""The lease whose holder does not serve, and since when."""
 
 HEADER_NODE: Final = "X-Swarmer-Node"
 HEADER_LEASE: Final = "X-Swarmer-Lease"
@@ -63,14 +93,24 @@ REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
 CLOUD_VIEW: Final = "/run/swarmer/cloud.json"
 """What the ground knew when the node booted: peers, and whether the cluster was ever founded."""
 
+SHARE: Final = "/srv/swarmer"
+"""Without AWS: where the folder that all machines share is mounted."""
+
 # -- systemd units on a node --------------------------------------------------------------------
 TARGET: Final = "swarmer.target"
 UNIT_CONSUL: Final = "consul.service"
+UNIT_DOCKER: Final = "docker.service"
+UNIT_CONTAINERD: Final = "containerd.service"
 
 
 def identity_parameter(cluster: str) -> str:
     """SSM parameter that knows, outside Consul, which cluster this is and that it was founded."""
     return f"/swarmer/{cluster}/identity"
+
+
+def share_directory(cluster: str) -> str:
+    """What a cluster without AWS keeps for good, below SHARE: its images and its identity."""
+    return f"{SHARE}/{cluster}"
 
 
 def registry_name(domain: str) -> str:
@@ -79,13 +119,23 @@ def registry_name(domain: str) -> str:
 
 
 def docker_host(domain: str) -> str:
-    """`host:port` of a manager's Docker API."""
+    """`host:port` of the Docker API of the Swarm's leader."""
     return f"{SERVICE_DOCKER}.service.{domain}:{DOCKER_PORT}"
+
+
+def consul_ui(domain: str) -> str:
+    """`host:port/path` of Consul's UI."""
+    return f"consul.service.{domain}:{CONSUL_HTTP_PORT}/ui"
 
 
 def group_asg_name(cluster: str, group: str) -> str:
     """Name of a group's Auto Scaling group: `<cluster>-<group>` (rules match the prefix)."""
     return f"{cluster}-{group}"
+
+
+def group_prefix(cluster: str) -> str:
+    """What the names of a cluster's Auto Scaling groups begin with, and no other cluster's."""
+    return f"{cluster}-"
 
 
 def node_name(group: str, instance_id: str) -> str:

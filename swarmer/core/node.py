@@ -6,6 +6,7 @@ Standard library only: it runs on nodes.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,10 +17,12 @@ SWARM_WORKER = "swarm-worker"
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Where the registry keeps its blobs."""
+    """Where the registry keeps its blobs: a bucket of S3, or a directory that all managers share."""
 
-    bucket: str
-    region: str
+    bucket: str = ""
+    region: str = ""
+    directory: str = ""
+    """Where there is one, the bucket is empty."""
 
 
 UNFOUNDED = "unfounded"
@@ -67,7 +70,10 @@ class NodeDescription:
     peers: tuple[str, ...] = field(default=())
     """Addresses of peers; empty: found by the EC2 tag of the cluster."""
     identity: str = ""
-    """SSM parameter of the cluster's identity; empty: the ground keeps none."""
+    """Where the ground keeps the cluster's identity: an SSM parameter, or `file:PATH` on a folder of the
+    machine's host; empty: nowhere."""
+    registrator: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """`registrator:` of servers.yml, what differs from the defaults."""
 
     def to_json(self) -> str:
         """JSON text of node.json."""

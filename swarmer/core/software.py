@@ -1,15 +1,48 @@
-"""Which files are the node software, and their digest: the same for an image and for an asset."""
+"""Which files are the node software and which a function's, and their digest: the same wherever they are."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 TREES: Final = ("node", "swarmer/core", "swarmer/adapters")
 FILES: Final = ("swarmer/__init__.py",)
+NOT_ON_NODES: Final = (
+    "swarmer/core/diagram.py",
+    "swarmer/core/reference.py",
+    "swarmer/core/healing",
+    "swarmer/adapters/auto_scaling.py",
+    "swarmer/adapters/instances.py",
+    "swarmer/adapters/queue.py",
+)
+"""What no node runs: a change of theirs gives no group a new launch template."""
+FUNCTIONS: Final = ("register_node", "deregister_node", "heal_registry", "reconcile_cluster")
+"""Folders below lambdas/."""
+OF_FUNCTIONS: Final = (
+    "lambdas/__init__.py",
+    "lambdas/shared",
+    "swarmer/__init__.py",
+    "swarmer/adapters/__init__.py",
+    "swarmer/adapters/auto_scaling.py",
+    "swarmer/adapters/aws.py",
+    "swarmer/adapters/consul.py",
+    "swarmer/adapters/docker.py",
+    "swarmer/adapters/engine.py",
+    "swarmer/adapters/http.py",
+    "swarmer/adapters/instances.py",
+    "swarmer/adapters/queue.py",
+    "swarmer/core/__init__.py",
+    "swarmer/core/election.py",
+    "swarmer/core/healing",
+    "swarmer/core/names.py",
+    "swarmer/core/network_plan.py",
+    "swarmer/core/node.py",
+    "swarmer/core/service.py",
+)
+"""What every function is made of, beside its own folder."""
 
 
 def files(root: Path = ROOT) -> Iterator[Path]:
@@ -20,10 +53,24 @@ def files(root: Path = ROOT) -> Iterator[Path]:
     return iter(sorted(path for path in found if not _is_excluded(path)))
 
 
+def function_files(function: str, root: Path = ROOT) -> Iterator[Path]:
+    """Every file of one function's asset, relative to `root`, sorted."""
+    found: list[Path] = []
+    for name in (*OF_FUNCTIONS, f"lambdas/{function}"):
+        within = (root / name).rglob("*") if (root / name).is_dir() else [root / name]
+        found += [path.relative_to(root) for path in within if path.is_file()]
+    return iter(sorted(path for path in found if not _is_compiled(path)))
+
+
 def digest(root: Path = ROOT) -> str:
+    """Of the node software; see `digest_of`."""
+    return digest_of(files(root), root)
+
+
+def digest_of(paths: Iterable[Path], root: Path = ROOT) -> str:
     """SHA-256 over names, modes and contents; independent of mtime and place."""
     whole = hashlib.sha256()
-    for path in files(root):
+    for path in paths:
         content = (root / path).read_bytes()
         executable = (root / path).stat().st_mode & 0o100
         whole.update(f"{path.as_posix()}\0{bool(executable)}\0{len(content)}\0".encode())
@@ -32,4 +79,8 @@ def digest(root: Path = ROOT) -> str:
 
 
 def _is_excluded(path: Path) -> bool:
+    return path.as_posix().startswith(NOT_ON_NODES) or _is_compiled(path)
+
+
+def _is_compiled(path: Path) -> bool:
     return any(part == "__pycache__" for part in path.parts) or path.suffix == ".pyc"

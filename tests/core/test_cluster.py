@@ -8,7 +8,8 @@ import pytest
 from pydantic import BeforeValidator, ValidationError
 
 from swarmer.core import names
-from swarmer.core.cluster import Cluster, Egress, Group, Network, Registry, Role
+from swarmer.core.cluster import Cluster, Group, Role
+from swarmer.core.sections import Egress, Healing, Model, Network, Registrator, Registry
 
 CORE = [Role.CONSUL_SERVER, Role.SWARM_MANAGER, Role.SWARM_WORKER]
 WORKER = [Role.SWARM_WORKER]
@@ -200,11 +201,11 @@ def test_an_unknown_egress_is_refused_with_the_choice() -> None:
         Network.model_validate({"egress": "none"})
 
 
-@pytest.mark.parametrize("model", [Cluster, Network, Registry, Group])
-def test_every_plain_field_has_its_own_rule(model: type[Cluster | Network | Registry | Group]) -> None:
+@pytest.mark.parametrize("model", [Cluster, Network, Registry, Registrator, Healing, Group])
+def test_every_plain_field_has_its_own_rule(model: type[Model]) -> None:
     """`description` relies on it to judge fields one by one."""
     for name, field in model.model_fields.items():
-        if name not in {"network", "registry", "groups"}:
+        if name not in {"network", "registry", "registrator", "healing", "groups"}:
             assert [type(rule) for rule in field.metadata] == [BeforeValidator], name
 
 

@@ -35,6 +35,13 @@ def test_a_node_is_called_by_its_group_and_instance() -> None:
     assert configuration.consul(CORE, (1, 8, 7))["node_name"] == "core-i-0a"
 
 
+def test_the_registry_keeps_its_blobs_in_s3_or_in_the_directory_that_all_managers_share() -> None:
+    kept = replace(CORE, node=replace(CORE.node, storage=Storage(directory="/srv/swarmer/lab/images")))
+    s3, shared = (json.loads(configuration.registry(each))["storage"] for each in (CORE, kept))
+    assert s3["s3"]["bucket"] == "blobs" and "filesystem" not in s3
+    assert shared["filesystem"] == {"rootdirectory": "/srv/swarmer/lab/images"} and "s3" not in shared
+
+
 def test_only_consul_servers_expect_each_other() -> None:
     assert configuration.consul(CORE, (1, 8, 7))["bootstrap_expect"] == 3
     assert "server" not in configuration.consul(WORKER, (1, 8, 7))

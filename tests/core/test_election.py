@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmer.core import election
-from swarmer.core.election import Acquire, HandOver, Lock, Serve, Stay, Stop, Tenure
+from swarmer.core.election import (
+    UNNAMED_S,
+    Acquire,
+    Declare,
+    GiveUp,
+    HandOver,
+    Lock,
+    Serve,
+    Stay,
+    Stop,
+    Tenure,
+)
 
 FREE = Lock(session=None, number=6)
 MINE = Lock(session="mine", number=7, holder="10.0.0.4")
@@ -84,3 +95,15 @@ def test_what_a_holder_writes_can_be_read_and_rubbish_is_nobody() -> None:
     assert election.holder_address(election.holder_value("core-i-0a", "10.0.0.4")) == "10.0.0.4"
     for text in ("", "core-i-0a", "{}", "[1]"):
         assert election.holder_address(text) == ""
+
+
+def test_a_holder_without_a_name_declares_it_again() -> None:
+    assert election.decide(replace(SERVING, unnamed_s=0.5)) == Declare()
+
+
+def test_a_holder_whose_name_consul_does_not_take_leaves_the_lease_to_another() -> None:
+    assert isinstance(election.decide(replace(SERVING, unnamed_s=UNNAMED_S)), GiveUp)
+
+
+def test_without_the_lease_a_name_is_no_matter() -> None:
+    assert isinstance(election.decide(replace(SERVING, lock=FREE, unnamed_s=UNNAMED_S)), Stop)

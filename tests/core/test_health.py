@@ -49,6 +49,7 @@ def test_a_cluster_that_is_as_described_is_validated() -> None:
         ({"members": {"c1": "alive"}}, "w1: Consul sees it nowhere"),
         ({"voters": frozenset()}, "c1: a Consul server without a vote"),
         ({"swarm": {}}, "Swarm answers on no manager"),
+        ({"ailing": {"w1": "/ is full: 3 MiB are left"}}, "w1: / is full: 3 MiB are left"),
         ({"holder": ""}, "no node serves the registry"),
         ({"answers": {"c1": True}}, "w1: the registry does not answer inside a container"),
     ],

@@ -6,8 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from swarmer.core import joining
-from swarmer.core.joining import FindPeers, FoundSwarm, JoinSwarm, Publish, Settled, Wait, World
+from swarmer.core import joining, names
+from swarmer.core.healing.world import Mark
+from swarmer.core.joining import (
+    FindPeers,
+    FoundSwarm,
+    JoinSwarm,
+    Publish,
+    Settled,
+    StopConsul,
+    Wait,
+    World,
+)
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
 
 CORE = NodeDescription(
@@ -88,3 +98,21 @@ def test_a_member_in_its_role_is_settled() -> None:
     published = replace(READY, swarm_state="active", is_manager=True, published=True)
     assert joining.decide(CORE, published) == Settled()
     assert joining.decide(WORKER, replace(READY, swarm_state="active")) == Settled()
+
+
+@pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
+def test_a_node_that_is_seen_out_joins_nothing_any_more(node: NodeDescription) -> None:
+    for world in (
+        replace(READY, token="t", managers=("10.42.64.4",)),
+        World(has_leader=False, members=0, swarm_state=None),
+        replace(READY, swarm_state="active", is_manager=True),
+    ):
+        told = replace(world, leaves=names.LEAVING_STAY_OUT)
+        assert joining.decide(node, told) == Wait("its termination")
+        assert joining.decide(node, replace(world, leaves=names.LEAVING_STOP)) == StopConsul()
+
+
+def test_what_a_function_notes_is_what_its_node_reads() -> None:
+    assert joining.leaving_phase(Mark(since_s=1).to_json()) == names.LEAVING_STAY_OUT
+    assert joining.leaving_phase(Mark(since_s=1, stop_s=2).to_json()) == names.LEAVING_STOP
+    assert joining.leaving_phase("") == joining.leaving_phase("[]") == joining.leaving_phase("{}") == ""

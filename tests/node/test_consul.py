@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from swarmer.adapters.consul import Consul, Unavailable
-from swarmer.core.registration import Service
+from swarmer.core.service import Service
 from tests.node.conftest import ConsulServer, free_port
 
 WEB = Service(id="n1:web:80", name="web", address="10.0.0.4", port=80, tags=("a", "b"), meta={"k": "v"})
@@ -47,8 +47,10 @@ def test_a_watch_returns_when_something_changes(consul: ConsulServer) -> None:
     client.put("prefix/a", "1")
     index, found = client.watch("prefix/", None, wait_s=1)
     assert {key: each.value for key, each in found.items()} == {"prefix/a": "1"}
-    threading.Timer(0.2, lambda: consul.client().put("prefix/b", "2")).start()
+    later = threading.Timer(0.2, lambda: consul.client().put("prefix/b", "2"))
+    later.start()
     _, found = client.watch("prefix/", index, wait_s=10)
+    later.join()
     assert set(found) == {"prefix/a", "prefix/b"}
 
 
@@ -121,3 +123,29 @@ def test_an_agent_that_answers_rubbish_is_unavailable(answer: bytes) -> None:
         with pytest.raises(Unavailable):
             Consul("127.0.0.1", server.getsockname()[1], timeout_s=0.5).members()
         thread.join()
+
+
+def test_a_node_leaves_the_catalogue_with_everything_that_it_declared(consul: ConsulServer) -> None:
+    client = consul.client()
+    client._api.catalog.register("gone", "10.0.0.9", service={"Service": "web", "Port": 80})
+    assert client.is_catalogued("gone")
+    assert "gone" in client.nodes()
+    client.deregister_node("gone")
+    assert not client.is_catalogued("gone")
+    assert "gone" not in client.nodes()
+    client.deregister_node("gone")  # once more is no error
+
+
+def test_keys_below_a_prefix_are_found_and_deleted(consul: ConsulServer) -> None:
+    client = consul.client()
+    client.put("notes/a", "1")
+    client.put("notes/b", "2")
+    assert {name: key.value for name, key in client.below("notes/").items()} == {"a": "1", "b": "2"}
+    client.delete("notes/a")
+    client.delete("notes/a")  # once more is no error
+    assert set(client.below("notes/")) == {"b"}
+    assert client.below("nothing/") == {}
+
+
+def test_a_server_that_is_out_of_raft_can_be_taken_out_again(consul: ConsulServer) -> None:
+    consul.client().remove_peer("10.0.0.9:8300")

@@ -7,13 +7,14 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal import engine, ground
+from rehearsal import engine, ground, node_image
+from swarmer.cli_common import DEFAULT, load
 from tests.rehearsal.aws_client import aws, aws_server
 
 __all__ = ["aws", "aws_server"]
@@ -41,15 +42,19 @@ class Cluster:
     """A validated cluster, asked from outside."""
 
     up: subprocess.CompletedProcess[str]
+    ground: ground.Ground
+    _nodes: list[dict[str, Any]] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:
         """`status --json`, whatever its exit status."""
         found: dict[str, Any] = json.loads(swarmer("status", "--json").stdout)
+        self._nodes = found["nodes"]
         return found
 
     def nodes(self, role: str | None = None) -> list[dict[str, Any]]:
-        """Nodes, or those with a role."""
-        return [node for node in self.status()["nodes"] if role is None or role in node["roles"]]
+        """Nodes, or those with a role, as the last look at the cluster saw them: each takes seconds."""
+        seen = self._nodes or self.status()["nodes"]
+        return [node for node in seen if role is None or role in node["roles"]]
 
     def docker(
         self, *argv: str, address: str | None = None, stdin: bytes = b"", timeout_s: float = 120
@@ -73,12 +78,12 @@ class Cluster:
         return done.stdout.strip()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster of the shipped servers.yml; each module has its own, and may end with nothing left."""
+    """The cluster of the shipped servers.yml, for all modules; the last of them ends with nothing left."""
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
-    yield Cluster(done)
+    yield Cluster(done, load(os.environ.get("SWARMER_SERVERS", DEFAULT)))
     swarmer("down")
 
 
@@ -93,7 +98,7 @@ def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
 
 def containers() -> dict[str, str]:
     """Name to start time of every node container of this checkout."""
-    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers()}
+    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers(ground.LABEL_NODE)}
 
 
 @pytest.fixture
@@ -105,3 +110,13 @@ def small(tmp_path: Path) -> Path:
         "groups:\n  all:\n    roles: [consul-server, swarm-manager, swarm-worker]\n    size: 1\n"
     )
     return path
+
+
+@pytest.fixture
+def broken_image(tmp_path: Path) -> Iterator[str]:
+    """Of nodes that cannot boot: they have no Consul."""
+    name = "swarmer/broken"
+    (tmp_path / "Dockerfile").write_text(f"FROM {node_image.tag()}\nRUN rm /usr/local/bin/consul\n")
+    engine.docker("build", "-q", "-t", name, str(tmp_path))
+    yield name
+    engine.docker("image", "rm", name)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import urllib.request
-from pathlib import Path
 
 import boto3
 import dns.resolver
 import pytest
 
 from rehearsal import cloud, engine, ground, node_image
-from swarmer.core import description, user_data
+from swarmer.core import user_data
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
 
 pytestmark = pytest.mark.cluster
@@ -58,9 +59,20 @@ def test_status_says_the_same_to_programs(cluster: Cluster) -> None:
     assert len({node["zone"] for node in status["nodes"] if node["group"] == "core"}) == 3
 
 
+def test_watching_shows_the_nodes_and_ends_well_with_ctrl_c(cluster: Cluster) -> None:
+    # Below nohup Ctrl-C is ignored.
+    argv = ["env", "--default-signal=INT", SWARMER, "status", "--watch", "--json"]
+    watching = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert watching.stdout is not None
+    first = json.loads(watching.stdout.readline())
+    watching.send_signal(signal.SIGINT)
+    watching.stdout.close()
+    assert watching.wait(20) == 0
+    assert len(first["nodes"]) == 5
+
+
 def test_a_nodes_container_has_the_address_and_user_data_of_its_instance(cluster: Cluster) -> None:
-    g = ground.Ground(cluster=description.load(ground.ROOT / "servers.yml"), servers=Path("servers.yml"))
-    for node in cloud.instances(g):
+    for node in cloud.instances(cluster.ground):
         assert node.expected.address in cluster.on(node.name, "ip", "-4", "addr")
         read = cluster.on(node.name, "cloud-init", "query", "userdata")
         assert read.strip() == node.user_data.strip()
@@ -106,7 +118,7 @@ def test_a_service_on_another_node_pulls_what_was_pushed(cluster: Cluster, image
 def test_blobs_lie_in_the_bucket(cluster: Cluster, image: str) -> None:
     s3 = boto3.client(
         "s3",
-        endpoint_url=f"http://localhost:{ground.AWS_PORT}",
+        endpoint_url=cluster.ground.aws_url,
         region_name=ground.REGION,
         aws_access_key_id="x",
         aws_secret_access_key="x",
@@ -120,9 +132,11 @@ def test_blobs_lie_in_the_bucket(cluster: Cluster, image: str) -> None:
 def test_every_node_resolves_the_clusters_names_on_port_53(cluster: Cluster) -> None:
     nodes = cluster.nodes()
     managers = {node["address"] for node in cluster.nodes("swarm-manager")}
+    (leader,) = {node["address"] for node in cluster.nodes() if node["swarm_role"] == "leader"}
     registry = cluster.status()["registry"]["address"].partition(":")[0]
     for node in nodes:
-        assert answers(node["address"], "swarm-4000.service.swarmer") == managers
+        assert answers(node["address"], "swarm-4000.service.swarmer") == {leader}
+        assert answers(node["address"], "swarm-manager.service.swarmer") == managers
         assert answers(node["address"], "registry.service.swarmer") == {registry}
         for other in nodes:
             assert answers(node["address"], f"{other['name']}.node.swarmer") == {other["address"]}
@@ -139,14 +153,52 @@ def test_a_container_with_a_published_port_has_a_name(cluster: Cluster, image: s
     cluster.on(worker["name"], *run, "httpd", "-f", "-p", "80")
 
     def is_named() -> bool:
-        try:
-            return answers(cluster.nodes()[0]["address"], "hello.service.swarmer") == {worker["address"]}
-        except dns.resolver.NXDOMAIN:
-            return False
+        return found(cluster, "hello.service.swarmer") == {worker["address"]}
 
     until(is_named, 15, "the container has no name")
     cluster.on(worker["name"], "docker", "rm", "-f", "web")
     until(lambda: not is_named(), 15, "the name outlives its container")
+
+
+def found(cluster: Cluster, name: str) -> set[str]:
+    """Addresses of a name; none where there is no such name."""
+    try:
+        return answers(cluster.nodes()[0]["address"], name)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return set()
+
+
+def test_a_container_that_is_unhealthy_leaves_dns_and_comes_back(cluster: Cluster, image: str) -> None:
+    worker, name = cluster.nodes()[-1], "careful.service.swarmer"
+    health = ["--health-cmd", "test -e /tmp/well", "--health-interval", "1s", "--health-retries", "1"]
+    run = ["docker", "run", "-d", "--name", "careful", "-e", "SERVICE_NAME=careful", "-p", "8082:80", *health]
+    cluster.on(worker["name"], *run, image, "sh", "-c", "touch /tmp/well; exec httpd -f -p 80")
+    until(lambda: found(cluster, name) == {worker["address"]}, 20, "the healthy container has no name")
+    cluster.on(worker["name"], "docker", "exec", "careful", "rm", "/tmp/well")
+    until(lambda: not found(cluster, name), 20, "the unhealthy container keeps its name")
+    cluster.on(worker["name"], "docker", "exec", "careful", "touch", "/tmp/well")
+    until(lambda: found(cluster, name) == {worker["address"]}, 20, "the name does not come back")
+    cluster.on(worker["name"], "docker", "rm", "-f", "careful")
+
+
+def test_a_task_is_found_by_its_service_stack_node_and_slot(cluster: Cluster, image: str) -> None:
+    cluster.docker(
+        *("service", "create", "-d", "--name", "shop_web", "--label", "com.docker.stack.namespace=shop"),
+        *("--container-label", "com.docker.stack.namespace=shop", "--env", "SERVICE_NAME=web"),
+        *("--replicas", "2", "--endpoint-mode", "dnsrr", "--publish", "mode=host,target=80,published=8083"),
+        *(image, "httpd", "-f", "-p", "80"),
+    )
+    everywhere = {node["address"] for node in cluster.nodes()}
+    until(lambda: len(found(cluster, "web.service.swarmer")) == 2, 30, "the two tasks have no name")
+    first, second = (found(cluster, f"slot-{slot}.web.service.swarmer") for slot in (1, 2))
+    assert first | second == found(cluster, "service-shop_web.web.service.swarmer")
+    assert first | second == found(cluster, "stack-shop.web.service.swarmer")
+    assert first != second
+    assert first | second <= everywhere
+    (where,) = [node["name"] for node in cluster.nodes() if {node["address"]} == first]
+    assert found(cluster, f"node-{where}.web.service.swarmer") == first
+    cluster.docker("service", "rm", "shop_web")
+    until(lambda: not found(cluster, "web.service.swarmer"), 20, "the name outlives its tasks")
 
 
 def test_journal_of_a_node_is_shown_by_a_part_of_its_name(cluster: Cluster) -> None:
@@ -161,18 +213,14 @@ def test_journal_of_a_node_is_shown_by_a_part_of_its_name(cluster: Cluster) -> N
 
 
 def test_up_a_second_time_changes_nothing(cluster: Cluster) -> None:
-    before, nodes = containers(), cluster.nodes()
+    before, nodes = containers(), cluster.status()["nodes"]
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
     assert containers() == before
-    assert cluster.nodes() == nodes
+    assert cluster.status()["nodes"] == nodes
 
 
 # -- what happens to nodes -----------------------------------------------------------------------
-
-
-def wait_validated(within_s: float = 90) -> None:
-    until(lambda: swarmer("status").returncode == 0, within_s, swarmer("status").stderr)
 
 
 def test_a_killed_node_takes_neither_consul_nor_swarm_with_it(cluster: Cluster) -> None:
@@ -202,50 +250,3 @@ def test_an_image_pushed_before_is_pulled_from_the_next_holder(cluster: Cluster,
     cluster.on(worker, "docker", "pull", image)
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-# -- what does not come up, and the end ------------------------------------------------------------
-
-
-def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
-    cluster: Cluster, small: Path, tmp_path: Path
-) -> None:
-    before = containers()
-    (tmp_path / "Dockerfile").write_text(f"FROM {node_image.tag()}\nRUN rm /usr/local/bin/consul\n")
-    engine.docker("build", "-q", "-t", "swarmer/broken", str(tmp_path))
-    options = ("-f", str(small), "--aws-port", "4577", "--node-image", "swarmer/broken")
-    done = swarmer("up", *options)
-    engine.docker("image", "rm", "swarmer/broken")
-    assert done.returncode == 1
-    assert "all-i-" in done.stderr
-    assert "cannot boot" in done.stderr
-    assert "/usr/local/bin/consul" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert containers() == before
-    assert not (ground.STATE / "clusters/small").exists()
-
-
-def test_down_leaves_nothing_even_of_an_up_that_was_interrupted(cluster: Cluster, small: Path) -> None:
-    interrupted = subprocess.Popen(
-        [SWARMER, "up", "-f", str(small), "--aws-port", "4577"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: any("small" in name for name in containers()), 60, "no node was started")
-    interrupted.kill()
-    interrupted.wait()
-    done = swarmer("down")
-    assert done.returncode == 0, done.stderr
-    if engine_answers():
-        assert containers() == {}
-        assert engine.networks() == []
-    assert not (ground.STATE / "clusters").exists()
-    processes = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True).stdout
-    assert f"--pid-file {ground.STATE}" not in processes
-
-
-def engine_answers() -> bool:
-    return (
-        subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode == 0
-    )

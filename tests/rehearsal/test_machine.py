@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from rehearsal import engine, ground, machine, nodes
+from rehearsal import engine, ground, machine, node_image, nodes
 from rehearsal.console import Console
 from rehearsal.ground import Ground, Problem
 from rehearsal.up import Busy, alone
@@ -89,3 +90,10 @@ def test_a_console_tells_progress_readiness_and_death(g: Ground) -> None:
     assert console.phase == "ready"
     console.hear("[    4.0] sh[9]: swarmer: dead: swarmer-configure.service failed")
     assert console.death == "swarmer-configure.service failed"
+
+
+def test_a_node_image_that_another_checkout_has_just_made_is_left_to_it() -> None:
+    """It was removed between its making and its first container: the other's nodes got no machine."""
+    now = datetime(2026, 11, 24, 19, 0, tzinfo=UTC)
+    assert not node_image.is_outdated("2026-11-24T18:56:48.123456789Z", now)
+    assert node_image.is_outdated("2026-11-24T17:59:59.123456789Z", now)

@@ -1,0 +1,146 @@
+"""Looks at this node's disks and daemons, says in Consul how it is, kills what hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from node.machine import say
+from swarmer.adapters import process
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.consul import Unavailable as ConsulUnavailable
+from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.core import names, vitals
+from swarmer.core.service import Service
+from swarmer.core.vitals import Daemon, Diagnosis, FileSystem
+
+EVERY_S: Final = 10.0
+ANSWER_S: Final = 3.0
+TTL: Final = "150s"
+"""An agent that says nothing for so long hangs itself: longer than systemd's watchdog gives it."""
+WRITTEN_TO: Final = ("/", "/var/lib/docker", "/var/lib/consul", "/var/log")
+
+
+def ask_consul() -> None:
+    """Raises Unavailable; a question that the local agent answers by itself, cluster or none."""
+    Consul(timeout_s=ANSWER_S).members()
+
+
+def ask_docker() -> None:
+    """Raises Unavailable."""
+    engine().ping()
+
+
+@cache
+def engine() -> Engine:
+    """Kept: to make its client costs more than all that is asked of it. Raises Unavailable."""
+    return Engine(timeout_s=ANSWER_S)
+
+
+def ask_containerd() -> None:
+    """Raises Failed. dockerd answers most questions without it, and starts no container."""
+    process.run(["ctr", "--connect-timeout", f"{ANSWER_S:.0f}s", "version"], timeout_s=ANSWER_S + 1)
+
+
+@dataclass
+class Vitals:
+    """Of one node, as its agent sees them."""
+
+    address: str
+    consul: Consul
+    ask: dict[str, Callable[[], None]] = field(
+        default_factory=lambda: {
+            names.UNIT_CONSUL: ask_consul,
+            names.UNIT_DOCKER: ask_docker,
+            names.UNIT_CONTAINERD: ask_containerd,
+        }
+    )
+    """Unit to the question that it answers while it is well."""
+    _looked_s: float = field(default_factory=lambda: time.monotonic())
+    """A node that boots has other things to do first."""
+    _silent_since_s: dict[str, float] = field(default_factory=dict)
+    _said: str = "well"
+
+    def check(self) -> None:
+        """At most every EVERY_S: look, act, say. Failures to say it are the agent's everyday life."""
+        if time.monotonic() - self._looked_s < EVERY_S:
+            return
+        found = vitals.diagnose(file_systems(), [self._daemon(unit) for unit in self.ask])
+        self._looked_s = time.monotonic()
+        for unit in found.hanging:
+            kill(unit)
+            self._silent_since_s.pop(unit, None)
+        if found.note != self._said:
+            say(f"is not well: {found.note}" if found.complaints else "is well")
+            self._said = found.note
+        with contextlib.suppress(ConsulUnavailable):
+            self._declare(found)
+
+    def _daemon(self, unit: str) -> Daemon:
+        began_s = time.monotonic()
+        try:
+            self.ask[unit]()
+            self._silent_since_s.pop(unit, None)
+            return Daemon(unit=unit, runs_s=None, silent_s=0.0)
+        except (ConsulUnavailable, DockerUnavailable, process.Failed):
+            since_s = self._silent_since_s.setdefault(unit, began_s)
+            return Daemon(unit=unit, runs_s=active_s(unit), silent_s=time.monotonic() - since_s)
+
+    def _declare(self, found: Diagnosis) -> None:
+        """A service of its own, not a check of the node: what a node still does well keeps its name."""
+        mine = Service(
+            id=names.SERVICE_NODE, name=names.SERVICE_NODE, address=self.address, port=names.CONSUL_HTTP_PORT
+        )
+        if mine.id not in {service.id for service in self.consul.services()}:
+            self.consul.register(mine, {"ttl": TTL, "status": "passing"})
+        self.consul.confirm(mine.id, passing=not found.complaints, note=found.note)
+
+
+def file_systems() -> list[FileSystem]:
+    """Those that daemons write to, each once."""
+    found: dict[int, FileSystem] = {}
+    for path in WRITTEN_TO:
+        with contextlib.suppress(OSError):
+            it = os.statvfs(path)
+            found.setdefault(
+                Path(path).stat().st_dev,
+                FileSystem(
+                    path=path,
+                    free_bytes=it.f_bavail * it.f_frsize,
+                    size_bytes=it.f_blocks * it.f_frsize,
+                    free_inodes=it.f_favail,
+                    inodes=it.f_files,
+                ),
+            )
+    return list(found.values())
+
+
+def active_s(unit: str) -> float | None:
+    """For how long a unit has been active; None where it is not, or systemd does not say."""
+    try:
+        shown = process.run(
+            ["systemctl", "show", "-p", "ActiveState", "-p", "ActiveEnterTimestampMonotonic", unit]
+        )
+    except process.Failed:
+        return None
+    fields = dict(line.partition("=")[::2] for line in shown.splitlines())
+    entered_us = fields.get("ActiveEnterTimestampMonotonic", "0")
+    if fields.get("ActiveState") != "active" or not entered_us.isdigit():
+        return None
+    return time.monotonic() - int(entered_us) / 1e6
+
+
+def kill(unit: str) -> None:
+    """SIGKILL to its main process: what does not answer does not hear SIGTERM. systemd starts it anew."""
+    say(f"kills {unit}, which hangs")
+    try:
+        process.run(["systemctl", "kill", "--kill-whom=main", "-s", "SIGKILL", unit])
+    except process.Failed as exc:
+        say(f"cannot kill {unit}: {exc}")
