@@ -6,7 +6,8 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test lint setup test-vm bench-up bench-failover faults clean
+.PHONY: help up down status test fuzz lint setup test-vm test-docs test-examples test-vagrant test-changes docs dns-proxy \
+  bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,10 +22,32 @@ status: $(VENV)/.deploy ## show the nodes of the rehearsal
 	@$(BIN)/swarmer status
 
 test: $(VENV)/.test lint ## everything that proves correctness
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/pytest -m cluster $(ARGS) || [ $$? = 5 ]  # one after the other: they take the whole machine
+
+fuzz: $(VENV)/.test ## the tests of made-up input, with much more of it, another at each run
+	@$(BIN)/pytest -q --hypothesis-profile=fuzz -m hypothesis tests/core $(ARGS)
 
 test-vm: $(VENV)/.test ## a node on a real kernel: a virtual machine, emulated, which takes its minutes
 	@$(BIN)/pytest -s -m vm tests/vm/test_vm.py $(ARGS)
+
+test-examples: $(VENV)/.test ## every command of the pages in examples/, on one cluster
+	@$(BIN)/pytest tests/examples $(ARGS)
+
+test-docs: $(VENV)/.test ## the commands of README and docs, and ./setup.sh, with a running cluster
+	@$(BIN)/pytest tests/daily/test_*.py $(ARGS)
+
+docs: $(VENV)/.deploy ## what of the documentation is written from the code
+	@$(BIN)/swarmer reference -w && $(BIN)/swarmer diagram -o docs/cluster.svg > /dev/null
+
+dns-proxy: $(VENV)/.deploy ## the image of dns-proxy-compose.yml: names of the cluster on this machine, by a container
+	@$(BIN)/swarmer dns-proxy
+
+test-vagrant: $(VENV)/.test ## Vagrant's machines, as containers
+	@$(BIN)/pytest tests/vagrant $(ARGS)
+
+test-changes: $(VENV)/.test ## servers.yml is changed and deployed again, destroyed and made again, beside another
+	@$(BIN)/pytest tests/changes $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports > /dev/null
@@ -34,8 +57,17 @@ setup: $(VENV)/.deploy ## only the virtualenv
 bench-up: $(VENV)/.deploy ## measure: from one file to a running cluster
 	@$(BIN)/python -m tests.bench_up $(ARGS)
 
+bench-healing: $(VENV)/.test ## measure: how soon what was lost is replaced
+	@$(BIN)/python -m tests.bench_healing $(ARGS)
+
+bench-rest: $(VENV)/.test ## measure: what the node software costs while nothing happens
+	@$(BIN)/python -m tests.bench_rest $(ARGS)
+
 bench-failover: $(VENV)/.test ## measure: how long the registry is away when its holder dies
 	@$(BIN)/python -m tests.bench_failover $(ARGS)
+
+bench-registrator: $(VENV)/.test ## measure: how soon a container has its name in Consul
+	@$(BIN)/python -m tests.bench_registrator $(ARGS)
 
 faults: $(VENV)/.test ## each fault on a running rehearsal, watched from outside
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -53,7 +85,7 @@ $(VENV)/.deploy: $(VENV)/.python requirements.txt constraints.txt pyproject.toml
 	@echo "setting up $(VENV) …"
 	@$(PIP) install -r requirements.txt -c constraints.txt && $(PIP) install --no-deps -e . && touch $@
 
-$(VENV)/.test: $(VENV)/.deploy requirements-dev.txt
+$(VENV)/.test: $(VENV)/.deploy requirements-dev.txt lambdas/requirements.txt
 	@$(PIP) install -r requirements-dev.txt -c constraints.txt && touch $@
 
 clean: down ## also the virtualenv, caches and the CDK's command line
