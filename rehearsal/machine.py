@@ -74,6 +74,13 @@ def ensure_engine() -> str:
         return version
     if host := os.environ.get(engine.HOST_VARIABLE):
         raise Problem(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
+    with files.alone(
+        ground.STATE / "engine.lock"
+    ):  # of two dockerds the second fails, and its number is remembered
+        return _install_and_start_engine()
+
+
+def _install_and_start_engine() -> str:
     ensure_packages(("dockerd", "docker.io"), ("docker", "docker.io"))
     if version := engine_version():
         return version

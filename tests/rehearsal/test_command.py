@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import cloud, ground
+from rehearsal import cloud, ground, machine
 from rehearsal.ground import Ground
 from swarmer.core import description
 from tests.rehearsal.conftest import swarmer
@@ -100,8 +100,12 @@ def test_without_a_rehearsal_the_next_command_is_named(verb: str, small: Path) -
 
 
 def test_the_command_ignores_where_people_point_docker(small: Path) -> None:
-    """DOCKER_HOST is the cluster's, by the README's own advice: the rehearsal must not act on it."""
-    done = swarmer("down", env={"DOCKER_HOST": "tcp://203.0.113.1:4000"}, timeout_s=20)
+    """DOCKER_HOST is the cluster's, by the README's own advice: the rehearsal must not act on it.
+
+    `down` of one description: that of all ends the engine too, which other tests use meanwhile.
+    """
+    machine.ensure_engine()
+    done = swarmer("down", "-f", str(small), env={"DOCKER_HOST": "tcp://203.0.113.1:4000"}, timeout_s=20)
     assert done.returncode == 0, done.stderr
 
 

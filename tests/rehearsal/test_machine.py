@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +39,25 @@ def test_what_is_missing_is_named_where_it_cannot_be_installed(
 
 def test_what_is_there_is_not_installed_again() -> None:
     assert machine.ensure_packages(("sh", "dash")) is False
+
+
+def test_of_many_who_need_the_engine_at_once_one_starts_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answering: list[str] = []
+
+    def start() -> None:
+        time.sleep(0.1)
+        answering.append("20.10.24")
+
+    monkeypatch.setattr(ground, "STATE", tmp_path)
+    monkeypatch.setattr(machine, "engine_version", lambda: answering[0] if answering else None)
+    monkeypatch.setattr(machine, "ensure_packages", lambda *wanted: False)
+    monkeypatch.setattr(machine, "_start_engine", start)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(lambda _: machine.ensure_engine(), range(4))) == ["20.10.24"] * 4
+    assert len(answering) == 1
 
 
 def test_a_process_that_got_the_number_of_ours_is_not_taken_for_it() -> None:
