@@ -74,9 +74,8 @@ def ensure_engine() -> str:
         return version
     if host := os.environ.get(engine.HOST_VARIABLE):
         raise Problem(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
-    with files.alone(
-        ground.STATE / "engine.lock"
-    ):  # of two dockerds the second fails, and its number is remembered
+    # Of two dockerds the second fails, and its number would be remembered.
+    with files.alone(ground.STATE / "engine.lock"):
         return _install_and_start_engine()
 
 
