@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 
 import click
 
@@ -20,6 +19,16 @@ from rehearsal import cloud, down, engine, ground, nodes, recovery
 from rehearsal.ground import Ground, Problem
 from rehearsal.show import Show, next_steps
 from rehearsal.up import BOOT_S, Up
+from swarmer import (
+    cli_completion,
+    cli_diagram,
+    cli_dns_proxy,
+    cli_doctor,
+    cli_groups,
+    cli_machines,
+    cli_reference,
+    cli_status,
+)
 from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.cli_common import (
     NO_REHEARSAL,
@@ -234,8 +243,16 @@ def _replace(argv: list[str]) -> None:
     os.execvpe("docker", ["docker", *argv], engine.environment())  # noqa: S606 - no shell is wanted
 
 
-PARTS = ("completion", "diagram", "dns_proxy", "doctor", "groups", "machines", "reference", "status")
-"""Modules `swarmer.cli_PART`: each lists its commands."""
+PARTS = (
+    cli_completion,
+    cli_diagram,
+    cli_dns_proxy,
+    cli_doctor,
+    cli_groups,
+    cli_machines,
+    cli_reference,
+    cli_status,
+)
 for part in PARTS:
-    for command in import_module(f"swarmer.cli_{part}").COMMANDS:
+    for command in part.COMMANDS:
         main.add_command(command)
