@@ -29,6 +29,9 @@ SETTLED_PAUSE_S = 3.0
 REDISCOVERY_S = 5.0
 """So often the AWS API is asked while Consul has no leader."""
 FIRST_BOOT_S = 60.0
+MARK_S = 300.0
+"""So often the Swarm's leader sees to the cluster's identity: CloudFormation writes the template's value over
+it when anything about the parameter changes, a tag of the stack too."""
 DOCKER_TTL = "15s"
 """A manager that says nothing for so long leaves DNS."""
 
@@ -48,6 +51,7 @@ class Agent:
     view: CloudView = field(default_factory=CloudView)
     """What the ground said last."""
     _looked_s: float = -REDISCOVERY_S
+    _marked_s: float = -MARK_S
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.machine.address, self.consul)
@@ -208,13 +212,15 @@ class Agent:
         self.consul.put(names.KV_SWARM_ID, self._engine.swarm().id)
 
     def mark(self, swarm_id: str) -> None:
-        """Have the ground remember that this cluster exists; before anybody else can join it."""
-        if self.view.is_founded:
-            return
+        """Have the ground remember that this cluster exists; before anybody else can join it.
+
+        Raises DockerUnavailable, also where the ground remembers another Swarm.
+        """
         try:
             process.run([sys.executable, "-m", "node.cloud", "mark", swarm_id])
         except process.Failed as exc:
             raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
+        self._marked_s = time.monotonic()
         self.view = replace(self.view, identity=swarm_id)
 
     def settle(self) -> None:
@@ -222,7 +228,18 @@ class Agent:
         if self.is_manager:
             runs_tasks = SWARM_WORKER in self.machine.node.roles
             self._engine.ensure_node(self._swarm_node, Availability="active" if runs_tasks else "drain")
+            self.see_to_mark()
         self.say("ready")
+
+    def see_to_mark(self) -> None:
+        """What is wrong with it is said; this node does its work all the same."""
+        if time.monotonic() - self._marked_s < MARK_S or not self._engine.is_leader(self._swarm_node):
+            return
+        self._marked_s = time.monotonic()
+        try:
+            self.mark(self._engine.swarm().id)
+        except DockerUnavailable as exc:
+            self.say(str(exc))
 
     def declare_docker(self, world: World) -> None:
         """The Docker API of this manager in Consul: one of all that control their Swarm, and its leader's."""
