@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from swarmer.core import network_plan
+from swarmer.core.healing.pacing import HOOK_LIMIT_S, LAUNCH_MARGIN_S
 from swarmer.core.network_plan import Refused, shown, whole_number
 from swarmer.core.registration.options import RULES, Options, faults
 
@@ -188,7 +189,9 @@ class Registrator(Model):
 
 
 class Healing(Model):
-    boot_deadline: Annotated[int, BeforeValidator(partial(whole_number, low=30, high=7200))] = 900
+    boot_deadline: Annotated[
+        int, BeforeValidator(partial(whole_number, low=30, high=HOOK_LIMIT_S - LAUNCH_MARGIN_S))
+    ] = 900
     """Seconds from an instance's launch until the cluster sees it as a member in its role. Later it is
     given up and another is launched. A stock image installs the node software meanwhile."""
     failed_boots: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=20))] = 3

@@ -9,6 +9,7 @@ import yaml
 
 from swarmer.core import names, user_data
 from swarmer.core.cluster import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME, Role
+from swarmer.core.healing import pacing
 from swarmer.core.node import NodeDescription, Storage
 from swarmer.core.user_data import Software
 from tests.stacks.assembly import Assembly, joined
@@ -214,7 +215,7 @@ def test_hooks_stand_in_the_group_itself_so_that_the_first_instances_wait_too(as
         assert launch["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
         assert launch["DefaultResult"] == "ABANDON"
         # The function gives a node up, and says why; the hook's own end is for when there is no function.
-        assert launch["HeartbeatTimeout"] > assembly.cluster.healing.boot_deadline
+        assert launch["HeartbeatTimeout"] == assembly.cluster.healing.boot_deadline + pacing.LAUNCH_MARGIN_S
         assert terminate["LifecycleHookName"] == names.HOOK_TERMINATE
         assert terminate["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
         assert terminate["DefaultResult"] == "CONTINUE"
