@@ -186,7 +186,9 @@ def _client(service: str, url: str) -> Any:
 def _asking() -> Iterator[None]:
     try:
         yield
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+    except botocore.exceptions.ClientError as exc:
+        raise Problem(f"AWS on this machine refuses: {exc}", status=1) from exc
+    except botocore.exceptions.BotoCoreError as exc:
         raise Problem(f"AWS on this machine does not answer: {exc}", status=1) from exc
 
 
@@ -216,20 +218,49 @@ def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) ->
 
 
 def terminated(g: Ground) -> set[str]:
-    """Ids of this cluster's instances that EC2 says are gone for good."""
+    """Ids of this cluster's instances that EC2 says are gone for good. Raises Problem."""
     filters = [
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
         {"Name": "instance-state-name", "Values": ["terminated"]},
     ]
-    pages = _client("ec2", g.aws_url).get_paginator("describe_instances").paginate(Filters=filters)
+    with _asking():
+        pages = _client("ec2", g.aws_url).get_paginator("describe_instances").paginate(Filters=filters)
+        return {
+            each["InstanceId"]
+            for page in pages
+            for held in page["Reservations"]
+            for each in held["Instances"]
+        }
+
+
+def outdated(g: Ground) -> set[str]:
+    """Ids of instances in service that run what their group's launch template was before. Raises Problem."""
+    wanted = [names.group_asg_name(g.cluster.name, group.name) for group in g.cluster.groups]
+    with _asking():
+        pager = _client("autoscaling", g.aws_url).get_paginator("describe_auto_scaling_groups")
+        found = [
+            group
+            for page in pager.paginate(AutoScalingGroupNames=wanted)
+            for group in page["AutoScalingGroups"]
+        ]
     return {
-        each["InstanceId"] for page in pages for held in page["Reservations"] for each in held["Instances"]
+        each["InstanceId"]
+        for group in found
+        for each in group["Instances"]
+        if each["LifecycleState"] == "InService" and each["LaunchTemplate"]["Version"] != _version(group)
     }
 
 
+def _version(group: dict[str, Any]) -> str:
+    """Of the launch template that the group's next instance gets."""
+    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+    return str((group.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])["Version"])
+
+
 def terminate(g: Ground, instance_id: str) -> None:
-    """As the console would."""
-    _client("ec2", g.aws_url).terminate_instances(InstanceIds=[instance_id])
+    """As the console would. Raises Problem."""
+    with _asking():
+        _client("ec2", g.aws_url).terminate_instances(InstanceIds=[instance_id])
 
 
 def scale(g: Ground, group: str, number: int) -> int:
@@ -246,15 +277,19 @@ def scale(g: Ground, group: str, number: int) -> int:
 
 
 def identity(g: Ground) -> str:
-    """What the cluster's identity parameter says."""
+    """What the cluster's identity parameter says. Raises Problem."""
     name = names.identity_parameter(g.cluster.name)
-    return str(_client("ssm", g.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
+    with _asking():
+        return str(_client("ssm", g.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
 
 
 def registry_objects(g: Ground) -> tuple[str, list[tuple[str, int]]]:
-    """Name of the registry's bucket, and key and bytes of every object in it."""
-    found = _client("cloudformation", g.aws_url).describe_stacks(StackName=f"{g.cluster.name}-registry")
-    values = {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0]["Outputs"]}
-    pages = _client("s3", g.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
-    objects = [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
+    """Name of the registry's bucket, and key and bytes of every object in it. Raises Problem."""
+    with _asking():
+        found = _client("cloudformation", g.aws_url).describe_stacks(StackName=f"{g.cluster.name}-registry")
+        values = {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0]["Outputs"]}
+        pages = (
+            _client("s3", g.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
+        )
+        objects = [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
     return values["BucketName"], objects

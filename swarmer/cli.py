@@ -40,7 +40,7 @@ from swarmer.cli_common import (
 )
 from swarmer.cli_completion import complete_nodes
 from swarmer.cli_progress import working
-from swarmer.cli_status import show_status
+from swarmer.cli_status import show_outdated, show_status
 from swarmer.core import names
 
 HANDOVER_S = 15.0
@@ -85,6 +85,7 @@ def up(
         ground=g, show=show, image=node_image, retain=retain, boot_s=timeout, apart_s=max(0.0, apart)
     ).run()
     show_status(status)
+    show_outdated(g, status)
     click.echo(
         f"\n{g.cluster.name} is up. What to type now:\n\n{next_steps(status, domain=g.cluster.domain)}"
     )
@@ -195,7 +196,7 @@ def recover(servers: str) -> None:
 
     Only on the proof that their instances are terminated; refused where Consul still has a leader.
     """
-    g = load(servers)
+    g = load_running(servers)
     with working("a survivor goes on alone"):
         survivor, lost = recovery.recover(g)
     click.echo(
@@ -212,7 +213,10 @@ def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
     g = load(servers)
     if everything == bool(node):
         raise Problem("name the nodes to reboot, or --all of them")
-    containers = [nodes.container_name(g, name) for name in nodes.addresses(g)] if everything else []
+    known = nodes.addresses(g)
+    if not known:
+        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
+    containers = [nodes.container_name(g, name) for name in known] if everything else []
     containers += [find_container(g, each) for each in node]
     # One command each: `docker restart A B` waits for A before it turns to B.
     with working("reboots"), ThreadPoolExecutor(max_workers=len(containers)) as pool:

@@ -15,6 +15,7 @@ from swarmer.adapters import process
 from swarmer.core import description
 
 DEFAULT = str(ground.ROOT / "servers.yml")
+PORT_VARIABLE: Final = "SWARMER_AWS_PORT"
 NO_REHEARSAL = "no rehearsal of {} runs here: `make up` makes one"
 servers_option = click.option(
     *("-f", "--servers"),
@@ -27,7 +28,7 @@ servers_option = click.option(
 def load(servers: str, aws_port: int | None = None) -> Ground:
     """The description, and where its AWS listens: as it runs already, as asked for, or from some port on."""
     cluster = description.load(Path(servers))
-    first = int(os.environ.get("SWARMER_AWS_PORT", ground.AWS_PORT))
+    first = _port_of_environment()
     g = Ground(
         cluster=cluster,
         servers=Path(servers).resolve(),
@@ -35,6 +36,13 @@ def load(servers: str, aws_port: int | None = None) -> Ground:
         is_port_named=aws_port is not None,
     )
     return replace(g, aws_port=cloud.remembered_port(g) or g.aws_port)
+
+
+def _port_of_environment() -> int:
+    text = os.environ.get(PORT_VARIABLE, str(ground.AWS_PORT))
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise Problem(f"{PORT_VARIABLE}: {text!r} is no port; take a number from 1 to 65535")
+    return int(text)
 
 
 def load_running(servers: str) -> Ground:
@@ -54,10 +62,11 @@ def find_container(g: Ground, text: str) -> str:
 
 
 SECTIONS: Final = {
-    "What is described": ("validate", "diagram", "reference", "cloud-init"),
+    "What is described": ("validate", "diagram", "reference"),
     "The rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
     "The cluster": ("status", "events", "scale", "handover", "recover", "bucket", "registrator"),
     "One node": ("logs", "exec", "reboot", "kill", "terminate"),
+    "Machines without AWS": ("machines", "cloud-init", "vagrant"),
     "The command itself": ("completion",),
 }
 """Of `swarmer --help`: headings, and commands in the order in which people come to need them."""

@@ -18,6 +18,7 @@ from rehearsal.vagrant import look, members, plan
 from rehearsal.vagrant import prepare as preparing
 from swarmer.adapters import volume
 from swarmer.cli_common import load, servers_option
+from swarmer.cli_progress import working
 from swarmer.core import user_data
 from swarmer.core.cluster import Cluster
 from swarmer.core.health import Status
@@ -77,7 +78,8 @@ def cloud_init(
     written = [*told.files, SOFTWARE_FILE]
     if as_volume:
         if volume.tool() is None:
-            machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
+            with working(f"installs {volume.PACKAGE}"):
+                machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
         seeds.write_volume(folder, folder / SOFTWARE_FILE)
         written.append(seeds.VOLUME)
     click.echo(f"{folder}: {', '.join(written)} for {one.name}, {one.address}")
@@ -205,7 +207,7 @@ def status(servers: str, within_s: float, as_json: bool) -> None:
         with Show().step("validate", f"{g.cluster.name} is validated") as say:
             found = look.wait(g, within_s, say)
     else:
-        with look.observer(g) as observer:
+        with working(f"looks at {g.cluster.name}"), look.observer(g) as observer:
             found = look.look(g, observer)
     _show(found, as_json)
     if not found.validated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sys
 import time
@@ -20,6 +21,7 @@ from rehearsal.observer import Observer
 from rehearsal.show import status_table
 from swarmer.cli_common import load_running, servers_option
 from swarmer.cli_progress import working
+from swarmer.core import names
 from swarmer.core.health import Status, judge
 
 PAUSE_S: Final = 1.0
@@ -33,6 +35,18 @@ def console() -> Console:
 
 def show_status(status: Status) -> None:
     console().print(status_table(status))
+
+
+def show_outdated(g: Ground, status: Status) -> None:
+    """What a change of servers.yml did not reach yet: a launch template counts for the next instance."""
+    ids = cloud.outdated(g)
+    older = [node.name for node in status.nodes if names.instance_id(node.name) in ids]
+    if older:
+        click.echo(
+            f"  launched before the last change of servers.yml, and as it was then: {', '.join(older)}; "
+            "`swarmer terminate NODE` has one replaced",
+            err=True,
+        )
 
 
 @click.command()
@@ -57,6 +71,7 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
         show_status(found)
         for problem in found.problems:
             click.echo(f"  {problem}", err=True)
+        show_outdated(g, found)
     if not found.validated:
         sys.exit(1)
 
@@ -78,7 +93,10 @@ def _watch(g: Ground, *, as_json: bool) -> None:
                 time.sleep(PAUSE_S)
         return
     before = None
-    for found in _looks(g):
+    with working(f"looks at {g.cluster.name}"):
+        looks = _looks(g)
+        first = next(looks)
+    for found in itertools.chain([first], looks):
         if found != before:
             if as_json:
                 click.echo(json.dumps(found.to_json()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -89,7 +88,20 @@ def test_a_port_that_nobody_asked_for_gives_way_to_the_next_free_one(small: Path
 
 
 @pytest.mark.parametrize(
-    "verb", ["status", "logs x", "kill x", "exec x -- true", "terminate x", "scale x 1", "events"]
+    "verb",
+    [
+        *(
+            "status",
+            "status --watch",
+            "logs x",
+            "kill x",
+            "exec x -- true",
+            "terminate x",
+            "scale x 1",
+            "events",
+        ),
+        *("reboot x", "reboot --all", "recover", "handover", "bucket"),
+    ],
 )
 def test_without_a_rehearsal_the_next_command_is_named(verb: str, small: Path) -> None:
     word, *rest = verb.split()
@@ -112,4 +124,12 @@ def test_the_command_ignores_where_people_point_docker(small: Path) -> None:
 def test_an_unknown_verb_is_refused() -> None:
     done = swarmer("upp")
     assert done.returncode == 2
-    assert os.linesep not in done.stderr.strip() or "Usage" in done.stderr
+    assert "No such command 'upp'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["x", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_one_line(port: str, small: Path) -> None:
+    done = swarmer("status", "-f", str(small), env={"SWARMER_AWS_PORT": port})
+    assert done.returncode == 2
+    assert lines(done) == [f"swarmer: SWARMER_AWS_PORT: {port!r} is no port; take a number from 1 to 65535"]

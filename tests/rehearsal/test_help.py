@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from rehearsal import ground
 from swarmer.cli import main
+from swarmer.cli_progress import PATIENCE_S
 from tests.rehearsal.conftest import SWARMER, swarmer
 
 
@@ -18,6 +20,7 @@ def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
         assert f"  {name}" in shown
     for heading in ("What is described:", "The rehearsal on this machine:", "The cluster:", "One node:"):
         assert heading in shown
+    assert "Others:" not in shown
     for status in ("0 ", "1 ", "2 ", "130"):
         assert f"\n  {status}" in shown[shown.index("Exit status:") :]
 
@@ -53,6 +56,26 @@ def complete(typed: list[str]) -> list[str]:
 )
 def test_bash_completes_commands_options_and_groups(typed: list[str], offered: list[str]) -> None:
     assert complete(typed) == offered
+
+
+SLOW = "import time; from swarmer.cli_progress import working\nwith working('looks'): time.sleep({})"
+
+
+def test_what_takes_longer_than_a_moment_says_so_and_where_it_is_seen_with_its_seconds() -> None:
+    slow = [str(ground.ROOT / ".venv/bin/python"), "-c", SLOW.format(PATIENCE_S + 1)]
+    piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=ground.ROOT)
+    assert (piped.stdout, piped.stderr) == ("", "looks …\n")
+    command = f"env -u NO_COLOR TERM=xterm {shlex.join(slow)}"
+    seen = subprocess.run(
+        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=True, cwd=ground.ROOT
+    )
+    assert "looks … 2 s" in seen.stdout.decode()
+
+
+def test_what_is_over_in_a_moment_says_nothing() -> None:
+    quick = [str(ground.ROOT / ".venv/bin/python"), "-c", SLOW.format(0)]
+    done = subprocess.run(quick, capture_output=True, text=True, check=True, cwd=ground.ROOT)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_a_shell_that_is_not_known_is_refused() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import docker
 import pytest
 
-from rehearsal import cloud
+from rehearsal import cloud, node_image
 from swarmer.adapters.docker import Engine
 from swarmer.core import names, network_plan
 from tests.rehearsal.conftest import Cluster, swarmer, until
@@ -116,17 +116,31 @@ def test_nodes_rebooted_one_after_the_other_come_back_unaided(cluster: Cluster) 
     assert cloud.identity(cluster.ground) == before
 
 
+def serve_everywhere(cluster: Cluster) -> None:
+    """A service, `kept`, of a task on each node."""
+    cluster.docker(
+        *("service", "create", "-d", "--name", "kept", "--mode", "global", "--endpoint-mode", "dnsrr"),
+        *("--no-resolve-image", "--stop-grace-period", "1s", node_image.PROBE_IMAGE, "sleep", "3600"),
+    )
+    until(
+        lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "the service does not run"
+    )
+
+
+def kept(cluster: Cluster, node: str) -> str:
+    """The container of that service that runs on a node."""
+    return cluster.on(node, "docker", "ps", "-q", "--filter", "label=com.docker.swarm.service.name=kept")
+
+
 def test_all_nodes_rebooted_at_once_are_the_same_cluster_again(cluster: Cluster) -> None:
     before = cloud.identity(cluster.ground)
-    cluster.docker(
-        "service", "create", "-d", "--name", "kept", "--replicas", "0", "--endpoint-mode", "dnsrr", "x"
-    )
+    serve_everywhere(cluster)
     done = swarmer("reboot", "--all")
     assert done.returncode == 0, done.stderr
     until(validated, 120, f"the cluster does not come back: {swarmer('status').stderr}")
     assert cloud.identity(cluster.ground) == before
     assert cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}") == before
-    assert "kept" in cluster.docker("service", "ls", "--format", "{{.Name}}")
+    until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")
     cluster.docker("service", "rm", "kept")
 
 
@@ -140,12 +154,13 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
     before, core = cloud.identity(cluster.ground), cluster.nodes("consul-server")
     survivor, *lost = (node["name"] for node in core)
     cluster.on(survivor, "consul", "kv", "put", "people/key", "value")
-    cluster.docker(
-        "service", "create", "-d", "--name", "kept", "--replicas", "0", "--endpoint-mode", "dnsrr", "x"
-    )
+    serve_everywhere(cluster)
+    alive = [survivor, cluster.nodes()[-1]["name"]]
+    running = [kept(cluster, name) for name in alive]
     for name in lost:
         swarmer("kill", name)
     until(lambda: not cluster.status()["registry"]["holder"], 60, "the registry is still answered for")
+    assert [kept(cluster, name) for name in alive] == running, "what runs goes on without a majority"
 
     refused = swarmer("recover")
     assert refused.returncode == 1
@@ -159,8 +174,8 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
     assert cluster.status()["validated"]
     assert cloud.identity(cluster.ground) == before
     assert cluster.on(survivor, "consul", "kv", "get", "people/key") == "value"
-    assert "kept" in cluster.docker("service", "ls", "--format", "{{.Name}}")
     assert len(cluster.nodes("consul-server")) == 3
+    until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")
     cluster.docker("service", "rm", "kept")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,28 @@ def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
     assert "cannot boot" in done.stderr
     assert "/usr/local/bin/consul" in done.stderr
     assert "Traceback" not in done.stderr
+    assert containers() == before
+    assert not (ground.STATE / "clusters/small").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_up_that_is_interrupted_removes_what_it_made(
+    number: signal.Signals, cluster: Cluster, small: Path
+) -> None:
+    before = containers()
+    # Below nohup Ctrl-C is ignored.
+    argv = ["env", "--default-signal=INT", SWARMER, "up", "-f", str(small), "--aws-port", "4577"]
+    interrupted = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    until(lambda: any("small" in name for name in containers()), 60, "no node was started")
+    interrupted.send_signal(number)
+    try:
+        _, said = interrupted.communicate(timeout=60)
+    finally:
+        interrupted.kill()
+    assert interrupted.returncode == 130
+    assert b"Traceback" not in said
     assert containers() == before
     assert not (ground.STATE / "clusters/small").exists()
 
