@@ -1,74 +1,210 @@
-"""`swarmer recover`: one survivor goes on alone, on the proof that the majority is gone for good."""
+"""`swarmer recover`: survivors go on alone, on the proof that the majority of a quorum is gone for good.
+
+Gather what the nodes that run say → `decide` (pure) → `check_proof` → act. Consul's servers and the Swarm's
+managers are two quorums: each is recovered by a survivor of its own, and only where it is lost.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
 
 from rehearsal import cloud, engine, nodes
 from rehearsal.ground import Ground, Problem
 from rehearsal.nodes import Node
-from swarmer.adapters import process
+from swarmer.adapters import docker, process
 from swarmer.adapters.consul import Consul, Unavailable
+from swarmer.adapters.docker import Engine
 from swarmer.core import names
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
+LEFT: Final = 3
+"""Serf's status of a member that left, or was made to."""
+ANSWER_S: Final = 15.0
+"""Without a leader Consul answers late: it waits for one."""
+ACT_S: Final = 240.0
 
-def recover(g: Ground) -> tuple[str, list[str]]:
-    """The survivor that goes on, and the nodes that were forgotten. Raises Problem without proof."""
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Another node, as a node's Consul remembers it."""
+
+    name: str
+    address: str
+    is_server: bool
+    has_left: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a node that runs says. Who does not answer says nothing: the defaults."""
+
+    name: str
+    address: str
+    members: frozenset[Member] = frozenset()
+    """Of Consul, itself included."""
+    has_leader: bool = False
+    """A Consul server that a leader answers, not only a memory of one."""
+    raft_index: int = 0
+    """Of a Consul server: the last entry that it has. A replacement that never joined raft has nothing: 0."""
+    has_quorum: bool = False
+    """A manager that controls the Swarm."""
+    managers: frozenset[str] | None = None
+    """Of a manager that was in the Swarm before: addresses of all that it remembers; None for all others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One survivor goes on alone."""
+
+    survivor: str
+    options: tuple[str, ...]
+    """Of `node.recover`: which quorum, or both."""
+    lost: tuple[str, ...]
+    """Members of that quorum, which are forgotten; an address where nobody knows the name."""
+
+
+def recover(g: Ground) -> list[Step]:
+    """The steps that were taken. Raises Problem where there is nothing to do, or no proof."""
     up = [node for node in cloud.instances(g, nodes.running(g)) if node.expected.runs]
-    survivor, known = find_survivor(up)
-    lost = sorted(known - {node.name for node in up})
+    with ThreadPoolExecutor(max_workers=max(1, len(up))) as pool:
+        steps = decide(list(pool.map(look, up)))
+    lost = sorted({name for step in steps for name in step.lost})
     check_proof(lost, {node.name for node in cloud.instances(g)}, cloud.terminated(g))
-    container = nodes.container_name(g, survivor.name)
-    try:
-        engine.docker(
-            "exec", container, "/opt/swarmer/bin/python", "-m", "node.recover", *lost, timeout_s=240
-        )
-    except process.Failed as exc:
-        raise Problem(f"{survivor.name}: {exc}", status=1) from exc
-    return survivor.name, lost
+    for step in steps:
+        container = nodes.container_name(g, step.survivor)
+        argv = ("/opt/swarmer/bin/python", "-m", "node.recover", *step.options, *step.lost)
+        try:
+            engine.docker("exec", container, *argv, timeout_s=ACT_S)
+        except process.Failed as exc:
+            raise Problem(f"{step.survivor}: {exc}", status=1) from exc
+    return steps
 
 
-def find_survivor(up: Sequence[Node]) -> tuple[Node, set[str]]:
-    """A node that has raft's and Swarm's data, and the members its Consul remembers. Refuses a quorum."""
-    for node in up:
-        if not {CONSUL_SERVER, SWARM_MANAGER} <= set(node.expected.roles):
-            continue
-        with contextlib.suppress(Unavailable):
-            consul = Consul(node.expected.address, names.CONSUL_HTTP_PORT, timeout_s=15)
-            known = {each["Name"] for each in consul.members() if each["Status"] != LEFT}
-            if has_quorum(consul):
-                raise Problem(
-                    "Consul has a leader: there is nothing to recover; `swarmer status` says more", status=1
-                )
-            if is_founder(consul):
-                return node, known
-    raise Problem(
-        "no node that is both Consul server and Swarm manager survives: nothing to go on with", status=1
+# -- gather -----------------------------------------------------------------------------------
+
+
+def look(node: Node) -> Seen:
+    """Ask its Consul, and its Docker where it is a manager."""
+    found: dict[str, Any] = {}
+    consul = Consul(node.expected.address, names.CONSUL_HTTP_PORT, timeout_s=ANSWER_S)
+    with contextlib.suppress(Unavailable):
+        found["members"] = frozenset(map(_member, consul.members()))
+        if CONSUL_SERVER in node.expected.roles:
+            found["raft_index"] = consul.raft_index()
+            found["has_leader"] = bool(consul.raft_servers())
+    if SWARM_MANAGER in node.expected.roles:
+        with contextlib.suppress(docker.Unavailable):
+            url = f"tcp://{node.expected.address}:{names.DOCKER_PORT}"
+            swarm = Engine(url, timeout_s=ANSWER_S).swarm()
+            found["has_quorum"] = swarm.is_manager
+            # One that never joined has no id there.
+            found["managers"] = frozenset(swarm.managers) if swarm.node else None
+    return Seen(name=node.name, address=node.expected.address, **found)
+
+
+def _member(entry: dict[str, Any]) -> Member:
+    return Member(
+        name=entry["Name"],
+        address=entry["Addr"],
+        is_server=(entry.get("Tags") or {}).get("role") == "consul",
+        has_left=entry["Status"] == LEFT,
     )
 
 
-LEFT = 3
+# -- decide -----------------------------------------------------------------------------------
 
 
-def has_quorum(consul: Consul) -> bool:
-    """A leader answers, not only a memory of one."""
-    try:
-        return bool(consul.raft_servers())
-    except Unavailable:
-        return False
+def decide(seen: Sequence[Seen]) -> list[Step]:
+    """Who goes on alone, for each quorum that is lost: one node for both where it can be. Pure.
+
+    Raises Problem where no quorum is lost, nothing is left of one, or a majority of one is there.
+    """
+    servers = [] if any(node.has_leader for node in seen) else _servers(seen)
+    managers = [] if any(node.has_quorum for node in seen) else _managers(seen)
+    if not servers and not managers:
+        raise Problem(
+            "Consul has a leader and the Swarm a quorum: there is nothing to recover; "
+            "`swarmer status` says more",
+            status=1,
+        )
+    both = [node for node in servers if node in managers]
+    if both:
+        lost = {*_lost_servers(seen, servers), *_lost_managers(seen, managers)}
+        return [_step(both[0], ("--consul", "--swarm"), lost)]
+    # Consul first: the nodes of a Swarm that goes on learn from it how to join.
+    steps = [_step(servers[0], ("--consul",), _lost_servers(seen, servers))] if servers else []
+    return steps + ([_step(managers[0], ("--swarm",), _lost_managers(seen, managers))] if managers else [])
 
 
-def is_founder(consul: Consul) -> bool:
-    """It was part of the cluster before: a replacement that never joined raft has nothing to keep."""
-    return consul.raft_index() > 0
+def _servers(seen: Sequence[Seen]) -> list[Seen]:
+    """Consul servers that have data, who has most first."""
+    found = sorted((node for node in seen if node.raft_index), key=lambda node: -node.raft_index)
+    if not found:
+        raise Problem("no Consul server that has data survives: nothing to go on with", status=1)
+    # One that runs and does not answer may well vote; a replacement that does not answer yet is unknown.
+    silent = _known_servers(found) & {node.name for node in seen if not node.members}
+    _check_majority(len(found) + len(silent), len(_lost_servers(seen, found)), "Consul's servers")
+    return found
+
+
+def _managers(seen: Sequence[Seen]) -> list[Seen]:
+    found = [node for node in seen if node.managers is not None]
+    if not found:
+        raise Problem("no Swarm manager that has data survives: nothing to go on with", status=1)
+    _check_majority(len(found), len(_lost_addresses(found)), "the Swarm's managers")
+    return found
+
+
+def _check_majority(there: int, lost: int, whom: str) -> None:
+    if there > lost > 0:
+        raise Problem(
+            f"most of {whom} are there ({there} of {there + lost}): they decide by themselves within "
+            "seconds; `swarmer status` says more",
+            status=1,
+        )
+
+
+def _lost_servers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
+    return _known_servers(survivors) - {node.name for node in seen}
+
+
+def _known_servers(survivors: Sequence[Seen]) -> set[str]:
+    known = {each for node in survivors for each in node.members}
+    return {each.name for each in known if each.is_server and not each.has_left}
+
+
+def _lost_addresses(survivors: Sequence[Seen]) -> set[str]:
+    """An address of a lost manager may be its replacement's by now, which is no member."""
+    known = {address for node in survivors for address in node.managers or ()}
+    return known - {node.address for node in survivors}
+
+
+def _lost_managers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
+    """By name, which Consul knows: whoever is out of it already had that address, too."""
+    up = {node.name for node in seen}
+    members = {each for node in seen for each in node.members if each.name not in up}
+    return {
+        name
+        for address in _lost_addresses(survivors)
+        for name in ({each.name for each in members if each.address == address} or {address})
+    }
+
+
+def _step(survivor: Seen, options: tuple[str, ...], lost: set[str]) -> Step:
+    if not lost:
+        raise Problem("no member is lost: start what is only switched off, with `swarmer up`", status=1)
+    return Step(survivor=survivor.name, options=options, lost=tuple(sorted(lost)))
 
 
 def check_proof(lost: Sequence[str], living: Collection[str], terminated: Collection[str]) -> None:
-    """Raises Problem for a node that may come back: two clusters would be the end of both."""
-    if not lost:
-        raise Problem("no member is lost: start what is only switched off, with `swarmer up`", status=1)
+    """Raises Problem for a node that may come back: two clusters would be the end of both.
+
+    `living`: names of nodes. `terminated`: ids of instances.
+    """
     for name in lost:
         if name in living or names.instance_id(name) not in terminated:
             raise Problem(

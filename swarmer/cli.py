@@ -192,16 +192,18 @@ def _consul(g: Ground) -> Consul:
 @main.command()
 @servers_option
 def recover(servers: str) -> None:
-    """Go on after most servers are lost for good: data and services are kept.
+    """Go on after most servers or managers are lost for good: data and services are kept.
 
-    Only on the proof that their instances are terminated; refused where Consul still has a leader.
+    Of Consul and Swarm only what has lost its majority is touched, and only on the proof that the
+    instances of the lost members are terminated.
     """
     g = load_running(servers)
     with working("a survivor goes on alone"):
-        survivor, lost = recovery.recover(g)
-    click.echo(
-        f"{survivor} goes on alone; forgotten: {', '.join(lost)}. `swarmer up` waits for what replaces them."
-    )
+        steps = recovery.recover(g)
+    for step in steps:
+        what = " and ".join(option.removeprefix("--").capitalize() for option in step.options)
+        click.echo(f"{step.survivor} goes on alone in {what}; forgotten: {', '.join(step.lost)}")
+    click.echo("`swarmer up` waits for what replaces them.")
 
 
 @main.command()

@@ -33,6 +33,8 @@ class Swarm:
     """The Swarm's own id; only managers know it."""
     node: str
     """This engine's id as one of its nodes; empty outside a Swarm."""
+    managers: tuple[str, ...] = ()
+    """Addresses of all managers that this node remembers, whether they answer or not."""
 
 
 @contextmanager
@@ -64,6 +66,7 @@ class Engine(engine.Engine):
                 error=found.get("Error", ""),
                 id=(found.get("Cluster") or {}).get("ID", ""),
                 node=found.get("NodeID", ""),
+                managers=tuple(each["Addr"].rpartition(":")[0] for each in found.get("RemoteManagers") or ()),
             )
 
     def ensure_gateway_bridge(self) -> bool:

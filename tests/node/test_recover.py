@@ -1,11 +1,14 @@
-"""`swarmer recover` on the survivor: who is forgotten."""
+"""`swarmer recover` on the survivor: what it is told, who is forgotten."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from node.recover import forget
-from swarmer.adapters.consul import Consul
+import pytest
+
+from node.machine import Unusable
+from node.recover import check_roles, forget_in_consul, forget_in_swarm, is_empty, parse
+from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
 
 
@@ -35,6 +38,50 @@ def test_the_lost_are_forgotten_and_a_node_that_joins_and_has_no_name_yet_is_not
             {"ID": "survivor", "Description": {"Hostname": "core-i-2"}},
         ]
     )
-    forget(["core-i-1"], cast(Consul, members), cast(Engine, members))
+    forget_in_consul(["core-i-1"], cast(Consul, members))
+    forget_in_swarm(["core-i-1"], cast(Engine, members))
     assert members.left == ["core-i-1"]
     assert members.removed == ["lost"]
+
+
+@pytest.mark.parametrize("options", [["--consul"], ["--swarm"], ["--consul", "--swarm"]], ids=" ".join)
+def test_it_is_told_which_quorum_is_lost(options: list[str]) -> None:
+    asked = parse([*options, "core-i-1", "core-i-2"])
+    assert [f"--{each}" for each in ("consul", "swarm") if getattr(asked, each)] == options
+    assert asked.lost == ["core-i-1", "core-i-2"]
+
+
+@pytest.mark.parametrize("argv", [[], ["core-i-1"], ["--consul"]], ids=" ".join)
+def test_without_quorum_or_names_nothing_is_done(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(argv)
+    assert ended.value.code == 2
+    assert "usage: python -m node.recover" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "roles"),
+    [("--consul", ("swarm-manager",)), ("--swarm", ("consul-server", "swarm-worker"))],
+    ids=["no server", "no manager"],
+)
+def test_a_node_without_the_role_has_nothing_to_go_on_with(option: str, roles: tuple[str, ...]) -> None:
+    with pytest.raises(Unusable, match=option):
+        check_roles(parse([option, "core-i-1"]), roles)
+    check_roles(parse([option, "core-i-1"]), ("consul-server", "swarm-manager"))
+
+
+class Raft:
+    """A Consul whose log ends there; None: it does not answer."""
+
+    def __init__(self, index: int | None) -> None:
+        self.index = index
+
+    def raft_index(self) -> int:
+        if self.index is None:
+            raise Unavailable("connection refused")
+        return self.index
+
+
+@pytest.mark.parametrize(("index", "empty"), [(0, True), (70, False), (None, False)])
+def test_a_replacement_that_never_joined_is_no_survivor(index: int | None, *, empty: bool) -> None:
+    assert is_empty(cast(Consul, Raft(index))) is empty

@@ -206,8 +206,44 @@ def test_other_shapes_come_up_too(groups: str, options: list[str], tmp_path: Pat
         assert status.returncode == 0, status.stderr
         if "size: 1" in groups:
             an_engine_that_put_the_ingress_elsewhere_is_corrected(json.loads(node_status(path)))
+        else:
+            servers_that_are_nothing_else_are_recovered_and_the_swarm_is_left_alone(path)
     finally:
         swarmer("down", "-f", str(path))
+
+
+def servers_that_are_nothing_else_are_recovered_and_the_swarm_is_left_alone(path: Path) -> None:
+    """Two of three Consul servers are lost for good; the Swarm's managers are other nodes."""
+    servers, nodes = ("-f", str(path)), json.loads(node_status(path))["nodes"]
+    survivor, *lost = (node["name"] for node in nodes if "consul-server" in node["roles"])
+    address = next(node["address"] for node in nodes if "swarm-manager" in node["roles"])
+    manager = Engine(f"tcp://{address}:{names.DOCKER_PORT}")
+    kv = ("exec", *servers, survivor, "--", "consul", "kv")
+    assert swarmer(*kv, "put", "people/key", "value").returncode == 0
+    before = swarm_of(manager)
+    for name in lost:
+        assert swarmer("kill", *servers, name).returncode == 0
+    no_leader = lambda: "Consul has no leader" in swarmer("status", *servers).stderr  # noqa: E731
+    until(no_leader, 60, "Consul has a leader still")
+
+    refused = swarmer("recover", *servers)
+    assert refused.returncode == 1
+    assert "may come back" in refused.stderr
+    for name in lost:
+        assert swarmer("terminate", *servers, name).returncode == 0
+    done = swarmer("recover", *servers, timeout_s=300)
+    assert done.returncode == 0, done.stderr + swarmer("logs", *servers, survivor, "-n", "30").stdout
+    assert f"{survivor} goes on alone in Consul; " in done.stdout
+    assert "Swarm;" not in done.stdout
+    up = swarmer("up", *servers)
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert swarmer(*kv, "get", "people/key").stdout.strip() == "value"
+    assert swarm_of(manager) == before
+
+
+def swarm_of(manager: Engine) -> tuple[str, set[str]]:
+    """The Swarm's id, and its managers': a Swarm that was made to go on alone has lost the others."""
+    return manager.swarm().id, {row["ID"] for row in manager.rows(role="manager")}
 
 
 def node_status(path: Path) -> str:
