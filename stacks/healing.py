@@ -29,6 +29,8 @@ STATES: Final = ["stopping", "stopped", "shutting-down", "terminated"]
 """Of EC2's instances: those in which a node is no node."""
 SPARE_RECEIVES: Final = 20
 """For tries that failed, beside the waiting."""
+MORE: Final = "docs/troubleshooting.md has the steps: Recovery on AWS."
+"""Alarms say what a person types on AWS, in a session on a node: `swarmer` acts on rehearsals alone."""
 OLD_RUNTIME: Final = (
     "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "
     "Python that runs them."
@@ -114,8 +116,10 @@ class HealingStack(cdk.Stack):
         made.alarm(
             "NoRegistry",
             made.measured(Measure.NO_REGISTRY),
-            "no manager serves the registry: pushes and pulls fail. `swarmer status` shows the managers; "
-            "where Consul has no leader see the alarm of the quorum, else `swarmer handover` moves the lock.",
+            "no manager serves the registry: pushes and pulls fail. By Session Manager, on a manager: "
+            "`consul members`. Where Consul has no leader see the alarm of the quorum, else move the lock: "
+            f"`consul kv put {names.KV_REGISTRY_HANDOVER} N`, N being the LockIndex that "
+            f"`consul kv get -detailed {names.KV_REGISTRY_LOCK}` shows. {MORE}",
             minutes=3,
             silence_alarms=True,
         )
@@ -200,8 +204,10 @@ class HealingStack(cdk.Stack):
             worst,
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
             f"of them. `at risk` in the log of {self._cluster.name}-reconcile-cluster says which. While "
-            "there is a majority a replacement mends it unaided; where there is none, and the lost machines "
-            "are terminated, `swarmer recover` goes on with a survivor.",
+            "there is a majority a replacement mends it unaided. Where there is none (by Session Manager: "
+            "`consul operator raft list-peers` on a server, `sudo docker node ls` on a manager), and the "
+            "lost machines are terminated, one survivor goes on alone: `sudo /opt/swarmer/bin/python -m "
+            "node.recover --consul LOST`, or `--swarm LOST`. " + MORE,
             minutes=3,
             silence_alarms=True,
         )

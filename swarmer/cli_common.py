@@ -100,6 +100,11 @@ class Command(click.Group):
         with formatter.section("Exit status"):
             formatter.write_dl(EXIT_STATUSES)
         formatter.write_paragraph()
+        formatter.write_text(
+            "What looks at the cluster or at nodes acts on the rehearsal of this machine only; on AWS it is "
+            "done through Session Manager: docs/troubleshooting.md, Recovery on AWS."
+        )
+        formatter.write_paragraph()
         formatter.write_text("`swarmer COMMAND --help` says more, docs/daily-use.md how a day goes.")
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -18,6 +18,7 @@ from lambdas.reconcile_cluster.environment import Environment as OfReconcile
 from lambdas.register_node.environment import Environment as OfRegister
 from lambdas.shared import environment
 from stacks import function_code
+from swarmer.cli import main
 from swarmer.core import names, software
 from swarmer.core.healing import departure, pacing
 from tests.stacks.assembly import Assembly, Resource, joined, listed
@@ -286,12 +287,29 @@ def test_a_person_is_called_for_everything_that_a_function_cannot_mend(assembly:
 
 
 def test_every_alarm_says_what_to_do(assembly: Assembly) -> None:
-    advice = re.compile(r"Look into|The last|swarmer (status|recover|handover)|resume-processes")
+    advice = re.compile(r"Look into|The last|Session Manager|resume-processes")
     for name, alarm in alarms(assembly).items():
         text = joined(alarm["AlarmDescription"])
         assert text.startswith(f"{assembly.cluster.name}: "), name
         assert advice.search(text), name
         assert len(text) <= 1024, name
+
+
+def test_no_alarm_names_a_command_that_acts_on_rehearsals_alone(assembly: Assembly) -> None:
+    verbs = re.compile(rf"\bswarmer ({'|'.join(main.commands)})\b")
+    assert verbs.search("type `swarmer status`")
+    for name, alarm in alarms(assembly).items():
+        assert not verbs.search(joined(alarm["AlarmDescription"])), name
+
+
+def test_what_alarms_have_people_type_on_a_node_stands_in_the_page_of_troubles(assembly: Assembly) -> None:
+    page = " ".join((software.ROOT / "docs/troubleshooting.md").read_text().split())
+    assert "### Recovery on AWS" in page
+    texts = [joined(alarm["AlarmDescription"]) for alarm in alarms(assembly).values()]
+    typed = {each for text in texts for each in re.findall(r"`((?:consul|sudo) [^`]+)`", text)}
+    assert len(typed) == 6
+    for command in typed:
+        assert re.sub(r" (N|LOST)$", "", command) in page, command
 
 
 def test_a_sweep_that_does_not_come_is_an_alarm_too(assembly: Assembly) -> None:
