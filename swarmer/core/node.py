@@ -77,7 +77,8 @@ class NodeDescription:
 
     def to_json(self) -> str:
         """JSON text of node.json."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+        # The one character that JSON leaves as it is and YAML, in which user-data carries it, refuses.
+        return json.dumps(asdict(self), indent=1, sort_keys=True).replace("\x7f", r"\u007f")
 
     @classmethod
     def from_json(cls, text: str) -> NodeDescription:

@@ -118,7 +118,7 @@ class Registrator(Model):
     first.
 
     Default: `""`: the container's own
-    Rule: Text.
+    Rule: At most 255 characters; as in `tags`.
     """
     explicit: Annotated[bool, _option("explicit")] = Options.explicit
     """Only containers with a `SERVICE_NAME`.
@@ -128,7 +128,8 @@ class Registrator(Model):
     tags: Annotated[str, _option("tags")] = ""
     """Tags of every service, with commas between; a Go template over what `docker inspect` says.
 
-    Rule: At most 1024 characters; see [registrator.md](registrator.md#tags). In quotes, where it has `{{`.
+    Rule: At most 1024 characters, of which `"` and `\\` count 2, those beyond ASCII 6 or 12 (so node.json
+    carries them); see [registrator.md](registrator.md#tags). In quotes, where it has `{{`.
     """
     deregister: Annotated[str, _option("deregister")] = Options.deregister
     """`on-success`: a container that ended by itself with a status of 1 to 127 stays declared until it is
@@ -139,13 +140,13 @@ class Registrator(Model):
     use_ip_from_label: Annotated[str, _option("use_ip_from_label")] = Options.use_ip_from_label
     """The address that this label of a container says.
 
-    Rule: Text.
+    Rule: At most 255 characters; as in `tags`.
     """
     ip: Annotated[str, _option("ip")] = Options.ip
     """One address for every service of every node.
 
     Default: `""`: each node's own
-    Rule: Text.
+    Rule: One IP address, IPv4 or IPv6; not 0.0.0.0 or `::`.
     """
     resync: Annotated[int, _option("resync")] = Options.resync
     """Seconds between two full comparisons.

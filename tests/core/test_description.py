@@ -306,8 +306,10 @@ def test_options_of_the_registrator_are_checked_like_everything_else() -> None:
     with pytest.raises(description.Invalid) as invalid:
         description.parse(
             head + '  internal: yes\n  resync: -1\n  tags: "{{"\n  deregister: no\n  ttl: 3\n  x: 1\n'
+            "  ip: foo\n"
         )
     assert [(each.line, each.key) for each in invalid.value.problems] == [
         *((3, "registrator.internal"), (4, "registrator.resync"), (5, "registrator.tags")),
         *((6, "registrator.deregister"), (7, "registrator.ttl"), (8, "registrator.x")),
+        (9, "registrator.ip"),
     ]

@@ -50,6 +50,8 @@ def test_every_option_of_the_original_is_known() -> None:
         ["-retry-attempts=-2"],
         ["-tags", "{{ .Name"],
         ["-tags", "x" * 1025],
+        ["-network", "x" * 256],
+        ["-useIpFromLabel", "x" * 256],
     ],
     ids=" ".join,
 )
@@ -57,6 +59,17 @@ def test_what_is_wrong_is_said_with_what_would_be_right(words: list[str]) -> Non
     with pytest.raises(Refused) as refused:
         from_arguments([*words])
     assert refused.value.advice
+
+
+@pytest.mark.parametrize("text", ["10.0.0.4", "2001:db8::1", ""])
+def test_an_address_is_forced_as_it_was_written_and_an_empty_one_is_none(text: str) -> None:
+    assert from_arguments(["-ip", text]) == ({"ip": text}, [])
+
+
+@pytest.mark.parametrize("text", ["foo", "10.0.0", "10.0.0.4:80", "0.0.0.0", "::", "fe80::1%eth0", " "])
+def test_what_is_no_address_of_a_host_is_no_address_of_a_service(text: str) -> None:
+    with pytest.raises(Refused, match="is no IP address of a host; write one, like"):
+        from_arguments(["-ip", text])
 
 
 @pytest.mark.parametrize(("ttl", "refresh"), [(30, 0), (0, 10), (10, 10), (5, 10)])

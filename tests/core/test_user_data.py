@@ -3,29 +3,78 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from swarmer.core import names, software, user_data
+from swarmer.core.network_plan import Refused
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
+from swarmer.core.registration.options import LARGEST, LONGEST_TEMPLATE, LONGEST_TEXT, RULES
+from swarmer.core.sections import Registrator
 from swarmer.core.user_data import LIMIT_BYTES, Software
 
+ASTRAL = "\U0001d11e"
+"""Nothing takes more in JSON: 12 characters."""
+LONGEST_REGISTRATOR: dict[str, Any] = {
+    "internal": True,
+    "network": ASTRAL * (LONGEST_TEXT // 12),
+    "explicit": True,
+    "tags": ASTRAL * (LONGEST_TEMPLATE // 12),
+    "deregister": "on-success",
+    "use_ip_from_label": ASTRAL * (LONGEST_TEXT // 12),
+    "ip": "2001:0db8:1111:2222:3333:4444:5555:6666",
+    "resync": LARGEST,
+    "cleanup": True,
+    "ttl": LARGEST,
+    "ttl_refresh": LARGEST - 1,
+    "retry_attempts": LARGEST,
+    "retry_interval": LARGEST,
+}
 LONGEST = NodeDescription(
     cluster="c" * 32,
-    domain="d" * 60 + ".internal",
+    domain=".".join(["d" * 60] * 3)[:181],
     group="g" * 40,
     roles=(CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER),
     consul_servers=7,
     network_cidr="100.100.100.0/24",
     storage=Storage(bucket="b" * 63, region="ap-southeast-99"),
     peers=tuple(f"100.100.100.{number}" for number in range(100, 107)),
+    identity=f"/swarmer/{'c' * 32}/identity",
+    registrator=LONGEST_REGISTRATOR,
 )
 SOFTWARE = Software(bucket="b" * 63, key="k" * 200, region="ap-southeast-99", digest="0" * 64)
 
 
 def test_user_data_of_the_longest_description_fits() -> None:
     assert len(user_data.render(LONGEST, SOFTWARE).encode()) < LIMIT_BYTES
+
+
+def test_the_longest_options_of_the_registrator_are_valid_and_none_is_left_out() -> None:
+    assert Registrator(**LONGEST_REGISTRATOR).model_dump(exclude_defaults=True) == LONGEST_REGISTRATOR
+    assert LONGEST_REGISTRATOR.keys() == Registrator.model_fields.keys()
+
+
+@pytest.mark.parametrize("key", [key for key, each in LONGEST_REGISTRATOR.items() if isinstance(each, str)])
+@pytest.mark.parametrize("unit", ["a", "ä", ASTRAL, '"', "\\", "\n"], ids=repr)
+def test_text_that_would_take_more_room_in_user_data_is_refused(key: str, unit: str) -> None:
+    with pytest.raises(Refused):
+        RULES[key](unit * (LONGEST_TEMPLATE + 1))
+    counted = {"a": 1, "ä": 6, ASTRAL: 12}.get(unit, 2)
+    longest = LONGEST_TEMPLATE if key == "tags" else LONGEST_TEXT
+    if key not in ("ip", "deregister"):
+        RULES[key](unit * (longest // counted))
+        with pytest.raises(Refused):
+            RULES[key](unit * (longest // counted + 1))
+
+
+def test_a_character_that_yaml_refuses_reaches_the_node_all_the_same() -> None:
+    odd = replace(LONGEST, registrator={"tags": "a\x7fb\x85\ufeff\n"})
+    (written,) = yaml.safe_load(user_data.render(odd, SOFTWARE))["write_files"]
+    assert NodeDescription.from_json(written["content"]) == odd
 
 
 def test_a_node_reads_back_what_it_was_told() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import Any, Final
 
 from swarmer.core.network_plan import Refused, listed, shown
@@ -66,10 +68,36 @@ def faults(ttl: int, ttl_refresh: int) -> None:
         )
 
 
+LONGEST_TEXT: Final = 255
+LONGEST_TEMPLATE: Final = 1024
+"""Both as node.json carries them: user-data has room for so much, and no more."""
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text", "write text, in quotes if need be")
     return sound(value)
+
+
+def _bounded(value: object, longest: int = LONGEST_TEXT) -> str:
+    text = _text(value)
+    size = len(json.dumps(text)) - len('""')
+    if size > longest:
+        advice = f"take at most {longest}; a quote counts 2, a character beyond ASCII 6 or 12"
+        raise Refused(f"the text counts {size} characters", advice)
+    return text
+
+
+def _address(value: object) -> str:
+    """An IP address, as it was written; an empty one forces nothing."""
+    try:
+        text = _text(value)
+        # A zone (fe80::1%eth0) means nothing to anybody else; whoever connects to 0.0.0.0 reaches himself.
+        if text and ("%" in text or ip_address(text).is_unspecified):
+            raise ValueError
+    except ValueError:
+        raise Refused(f"{shown(value)} is no IP address of a host", "write one, like 10.42.0.10") from None
+    return text
 
 
 def _truth(value: object) -> bool:
@@ -95,23 +123,18 @@ def _number(low: int) -> Callable[[object], int]:
     return check
 
 
-LONGEST_TEMPLATE: Final = 1024
-
-
 def _template(value: object) -> str:
-    text = _text(value)
-    if len(text) > LONGEST_TEMPLATE:
-        raise Refused(f"the template has {len(text)} characters", f"take at most {LONGEST_TEMPLATE}")
+    text = _bounded(value, LONGEST_TEMPLATE)
     Template(text)
     return text
 
 
 RULES: Final[Mapping[str, Callable[[object], Any]]] = {
-    "ip": _text,
+    "ip": _address,
     "internal": _truth,
     "explicit": _truth,
-    "use_ip_from_label": _text,
-    "network": _text,
+    "use_ip_from_label": _bounded,
+    "network": _bounded,
     "tags": _template,
     "cleanup": _truth,
     "deregister": _mode,
