@@ -12,6 +12,7 @@ import dns.resolver
 import pytest
 
 from rehearsal import cloud, engine, ground, node_image
+from swarmer.adapters.consul import Consul
 from swarmer.core import user_data
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
 
@@ -87,6 +88,13 @@ def test_user_data_passes_cloud_inits_own_schema_check(cluster: Cluster) -> None
 def test_no_unit_of_ours_has_failed_on_any_node(cluster: Cluster) -> None:
     for node in cluster.nodes():
         assert cluster.on(node["name"], "systemctl", "--failed", "--plain", "--no-legend") == ""
+
+
+def test_the_agent_and_the_registrator_run_on_every_node(cluster: Cluster) -> None:
+    # A unit that nobody started has not failed either.
+    for node in cluster.nodes():
+        states = cluster.on(node["name"], "systemctl", "is-active", "swarmer-agent", "swarmer-registrator")
+        assert states.split() == ["active", "active"], node["name"]
 
 
 # -- what people do -----------------------------------------------------------------------------
@@ -199,6 +207,33 @@ def test_a_task_is_found_by_its_service_stack_node_and_slot(cluster: Cluster, im
     assert found(cluster, f"node-{where}.web.service.swarmer") == first
     cluster.docker("service", "rm", "shop_web")
     until(lambda: not found(cluster, "web.service.swarmer"), 20, "the name outlives its tasks")
+
+
+def test_what_the_mesh_publishes_is_declared_once_by_every_ready_node(cluster: Cluster, image: str) -> None:
+    rows = cluster.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}}").splitlines()
+    ready = {row.split()[0] for row in rows if row.endswith(" Ready")}
+    nodes = [node for node in cluster.nodes() if node["name"] in ready]
+    wanted = sorted((node["name"], node["address"], 30080) for node in nodes)
+    assert len(wanted) == len(ready) == 5
+    cluster.docker(
+        *("service", "create", "-d", "--name", "mesh-probe", "-p", "30080:80"),
+        *(image, "httpd", "-f", "-p", "80"),
+    )
+    # Without IPVS nobody answers there: what is declared is what counts here.
+    until(lambda: declared(cluster, "mesh-probe") == wanted, 60, "not every node declares the service once")
+    cluster.docker("service", "rm", "mesh-probe")
+    until(lambda: not declared(cluster, "mesh-probe"), 30, "an entry outlives its service")
+    for node in cluster.nodes():
+        services = Consul(node["address"]).services()
+        assert "mesh-probe" not in {each.name for each in services}, node["name"]
+
+
+def declared(cluster: Cluster, name: str) -> list[tuple[str, str, int]]:
+    """Node, address and port of each passing instance; by DNS a question by UDP is told three of them."""
+    instances = Consul(cluster.nodes()[0]["address"]).healthy(name)
+    return sorted(
+        (each["Node"]["Node"], each["Service"]["Address"], each["Service"]["Port"]) for each in instances
+    )
 
 
 def test_journal_of_a_node_is_shown_by_a_part_of_its_name(cluster: Cluster) -> None:
