@@ -73,6 +73,10 @@ def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> d
         "disable_update_check": True,
         "disable_remote_exec": True,
     }
+    if node.registrator.get("script_checks"):
+        # Whoever reaches the API can then run commands here; `enable_local_script_checks` would take scripts
+        # from files only, and the registrator declares by the API.
+        config["enable_script_checks"] = True
     if CONSUL_SERVER in node.roles:
         config |= {
             "server": True,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from swarmer.core import network_plan
 from swarmer.core.healing.pacing import HOOK_LIMIT_S, LAUNCH_MARGIN_S
 from swarmer.core.network_plan import Refused, shown, whole_number
-from swarmer.core.registration.options import RULES, Options, faults
+from swarmer.core.registration.options import RULES, Options, faults, truth
 
 Key = tuple[str, ...]
 """Where in the description: ("groups", "core", "size")."""
@@ -106,7 +106,8 @@ def _option(key: str) -> BeforeValidator:
 
 
 class Registrator(Model):
-    """How containers are declared in Consul: `registration.Options`, but for who the node is."""
+    """How containers are declared in Consul: `registration.Options`, but for who the node is; and whether the
+    agents run scripts."""
 
     internal: Annotated[bool, _option("internal")] = Options.internal
     """The containers' own addresses and exposed ports instead of the published ones.
@@ -147,6 +148,14 @@ class Registrator(Model):
 
     Default: `""`: each node's own
     Rule: One IP address, IPv4 or IPv6; not 0.0.0.0 or `::`.
+    """
+    script_checks: Annotated[bool, BeforeValidator(truth)] = False
+    """The nodes' Consul agents run what `SERVICE_CHECK_SCRIPT` and `SERVICE_CHECK_CMD` say, as the node's
+    user `consul`. **A risk:** Consul's API has no ACL for now, so whoever reaches port 8500 can run any
+    command on any node. A node takes a change when it is replaced.
+
+    Default: `false`: such a service is declared without its check
+    Rule: `true` or `false`.
     """
     resync: Annotated[int, _option("resync")] = Options.resync
     """Seconds between two full comparisons.

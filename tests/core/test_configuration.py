@@ -78,6 +78,16 @@ def test_a_workers_docker_is_reached_on_the_node_only() -> None:
     assert configuration.dockerd(WORKER)["hosts"] == ["fd://"]
 
 
+def test_an_agent_runs_scripts_only_where_servers_yml_says_so() -> None:
+    def told(value: dict[str, object]) -> object:
+        machine = replace(WORKER, node=replace(WORKER.node, registrator=value))
+        return configuration.consul(machine, (1, 8, 7)).get("enable_script_checks")
+
+    assert told({}) is None
+    assert told({"script_checks": False}) is None
+    assert told({"script_checks": True}) is True
+
+
 def test_dockerd_is_told_that_it_has_no_tls() -> None:
     assert configuration.dockerd(CORE)["tls"] is False
 

@@ -298,18 +298,21 @@ def test_the_documentation_explains_every_key() -> None:
 
 def test_options_of_the_registrator_are_checked_like_everything_else() -> None:
     head = "groups: {a: {roles: [consul-server, swarm-manager, swarm-worker], size: 1}}\nregistrator:\n"
-    good = description.parse(head + '  internal: true\n  tags: "{{ .Name }}"\n  ttl: 30\n  ttl_refresh: 10\n')
+    good = description.parse(
+        head
+        + '  internal: true\n  script_checks: true\n  tags: "{{ .Name }}"\n  ttl: 30\n  ttl_refresh: 10\n'
+    )
     assert good.registrator.model_dump(exclude_defaults=True) == {
-        **{"internal": True, "tags": "{{ .Name }}"},
+        **{"internal": True, "script_checks": True, "tags": "{{ .Name }}"},
         **{"ttl": 30, "ttl_refresh": 10},
     }
     with pytest.raises(description.Invalid) as invalid:
         description.parse(
             head + '  internal: yes\n  resync: -1\n  tags: "{{"\n  deregister: no\n  ttl: 3\n  x: 1\n'
-            "  ip: foo\n"
+            "  ip: foo\n  script_checks: 1\n"
         )
     assert [(each.line, each.key) for each in invalid.value.problems] == [
         *((3, "registrator.internal"), (4, "registrator.resync"), (5, "registrator.tags")),
         *((6, "registrator.deregister"), (7, "registrator.ttl"), (8, "registrator.x")),
-        (9, "registrator.ip"),
+        *((9, "registrator.ip"), (10, "registrator.script_checks")),
     ]

@@ -85,7 +85,8 @@ def test_an_option_given_beats_who_this_host_is() -> None:
 
 
 def test_node_json_may_know_options_that_this_software_does_not() -> None:
-    found = from_description({"internal": True, "tags": "a", "colour": "red"}, hostname="n1", address="a")
+    given = {"internal": True, "tags": "a", "colour": "red", "script_checks": True}
+    found = from_description(given, hostname="n1", address="a")
     assert found == Options(internal=True, tags=Template("a"), hostname="n1", address="a")
     with pytest.raises(Refused):
         from_description({"internal": "yes"})

@@ -26,6 +26,7 @@ LONGEST_REGISTRATOR: dict[str, Any] = {
     "tags": ASTRAL * (LONGEST_TEMPLATE // 12),
     "deregister": "on-success",
     "use_ip_from_label": ASTRAL * (LONGEST_TEXT // 12),
+    "script_checks": True,
     "ip": "2001:0db8:1111:2222:3333:4444:5555:6666",
     "resync": LARGEST,
     "cleanup": True,

@@ -9,8 +9,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,8 @@ class ConsulServer:
 
     folder: Path
     port: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Beside what every test needs."""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -45,6 +48,7 @@ class ConsulServer:
             "ports": ports,
             "performance": {"raft_multiplier": 1},
             "log_level": "ERR",
+            **self.settings,
         }
         (self.folder / "consul.json").write_text(json.dumps(config))
         self.process = subprocess.Popen(

@@ -95,6 +95,27 @@ def test_a_check_that_the_agent_refuses_costs_only_itself(agent: Agent, dockerd:
     assert agent.log.read_text().count("SERVICE_A.B") == 1
 
 
+def test_a_script_that_ends_well_makes_its_service_pass_where_the_agent_allows_scripts(
+    agent: Agent, dockerd: Dockerd, tmp_path: Path
+) -> None:
+    agent.consul.stop()
+    agent.consul.settings["enable_script_checks"] = True
+    agent.consul.start()
+    agent.start()
+    # Two commands, of which a shell alone makes something.
+    script = f"test $SERVICE_IP = {ADDRESS} && test -e {tmp_path}/well-$SERVICE_PORT"
+    keys = ("-e", f"SERVICE_CHECK_SCRIPT={script}", "-e", "SERVICE_CHECK_INTERVAL=1s")
+    port = dockerd.run("web", *keys, "-e", "SERVICE_NAME=web")
+    until(agent.has(web=port))
+    until(lambda: agent.consul.client().ailing("web"))
+    assert not agent.is_passing("web")
+    (tmp_path / f"well-{port}").touch()
+    until(lambda: agent.is_passing("web"))
+    (tmp_path / f"well-{port}").unlink()
+    until(lambda: not agent.is_passing("web"))
+    assert not agent.said("declared without its check")
+
+
 def test_two_containers_with_one_id_are_the_one_that_started_last(agent: Agent, dockerd: Dockerd) -> None:
     agent.start()
     first = dockerd.run("first", "-e", "SERVICE_ID=one")

@@ -100,7 +100,8 @@ def _address(value: object) -> str:
     return text
 
 
-def _truth(value: object) -> bool:
+def truth(value: object) -> bool:
+    """The value, if it is true or false. Raises Refused."""
     if not isinstance(value, bool):
         raise Refused(f"{shown(value)} is neither true nor false", "write true or false, without quotes")
     return value
@@ -131,12 +132,12 @@ def _template(value: object) -> str:
 
 RULES: Final[Mapping[str, Callable[[object], Any]]] = {
     "ip": _address,
-    "internal": _truth,
-    "explicit": _truth,
+    "internal": truth,
+    "explicit": truth,
     "use_ip_from_label": _bounded,
     "network": _bounded,
     "tags": _template,
-    "cleanup": _truth,
+    "cleanup": truth,
     "deregister": _mode,
     "resync": _number(0),
     "ttl": _number(0),
@@ -144,7 +145,8 @@ RULES: Final[Mapping[str, Callable[[object], Any]]] = {
     "retry_attempts": _number(-1),
     "retry_interval": _number(1),
 }
-"""What servers.yml may say under `registrator:`; each rule gives the value or raises Refused."""
+"""What servers.yml may say under `registrator:`, but for `script_checks`, which Consul is told; each rule
+gives the value or raises Refused."""
 
 
 def from_description(values: Mapping[str, object], **who: Any) -> Options:
