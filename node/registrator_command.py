@@ -17,6 +17,7 @@ from swarmer.core.registration import Options, Plan, naming, network_mode, optio
 USAGE: Final = """\
 usage: swarmer registrator run [options] consul://HOST:PORT   declare what runs here, for ever
        swarmer registrator plan [options] < INSPECTED.json    what would be declared, and why not
+       swarmer registrator -version
 
 plan reads what `docker inspect` prints: one container, or a list of them.
 
@@ -33,7 +34,6 @@ options, with one dash or two:
   -retry-attempts N       to reach Consul at the start, -1 for ever [-1]
   -retry-interval MS      between them [2000]
   -cleanup, -ttl S, -ttl-refresh S    accepted, without effect on Consul
-  -version
 
 run: DOCKER_HOST names the engine [unix:///var/run/docker.sock], CONSUL_HTTP_TOKEN is Consul's token;
 consul-unix://PATH and consul-tls://HOST:PORT are understood too. See docs/registrator.md.
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     if command in HELP or (rest and rest[0] in HELP):
         print(USAGE, end="")  # noqa: T201 - what was asked for
         return 0
-    if rest and rest[0] in ("-version", "--version"):
+    if {command, *rest[:1]} & {"-version", "--version"}:
         print(_version())  # noqa: T201
         return 0
     try:

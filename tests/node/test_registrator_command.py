@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.core.inspected import container
-from tests.node.conftest import free_port
-from tests.node.lab import SWARMER
+from tests.node import stand_ins
+from tests.node.conftest import ConsulServer, free_port
+from tests.node.lab import SWARMER, until
 
 
 def registrator(*argv: str, stdin: object = "", **more: Any) -> subprocess.CompletedProcess[bytes]:
@@ -114,7 +119,14 @@ def test_without_a_command_or_an_address_its_use_is_shown() -> None:
         assert done.returncode == 2
         assert b"usage:" in done.stderr
     assert b"usage:" in registrator("-h").stdout
-    assert registrator("run", "-version").stdout.strip().count(b".") == 2
+
+
+@pytest.mark.parametrize("flag", ["-version", "--version"])
+def test_the_version_is_told_alone_and_behind_a_command(flag: str) -> None:
+    for argv in ([flag], ["run", flag]):
+        done = registrator(*argv)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.strip().count(b".") == 2
 
 
 def test_attempts_to_reach_consul_are_counted_where_they_are_asked_for() -> None:
@@ -135,3 +147,52 @@ def test_a_docker_host_that_is_none_is_told() -> None:
 def test_the_whole_command_knows_it_too() -> None:
     done = subprocess.run([str(SWARMER), "--help"], capture_output=True, check=False)
     assert b"registrator" in done.stdout
+
+
+# -- run, with an engine that is a stand-in -------------------------------------------------------
+
+
+@contextmanager
+def running(folder: Path, address: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The registrator of the host n1, on which one container runs."""
+    with stand_ins.engine(folder, container()) as host:
+        process = subprocess.Popen(
+            [str(SWARMER), "registrator", "run", "-hostname", "n1", "-ip", "10.0.0.4", address],
+            env={**os.environ, "DOCKER_HOST": host, **environment},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def declared(consul: ConsulServer) -> list[str]:
+    return [each.id for each in consul.client().services()]
+
+
+def test_at_its_end_what_is_declared_stays(consul: ConsulServer, tmp_path: Path) -> None:
+    with running(tmp_path, f"consul://127.0.0.1:{consul.port}") as process:
+        until(lambda: declared(consul) == ["n1:redis.0:6379"])
+        process.terminate()
+        assert process.wait(10) == 0
+    assert declared(consul) == ["n1:redis.0:6379"]
+
+
+def test_consul_is_spoken_to_through_a_unix_socket(consul: ConsulServer, tmp_path: Path) -> None:
+    path = tmp_path / "consul.sock"
+    consul.stop()
+    consul.settings["addresses"] = {"http": f"127.0.0.1 unix://{path}"}
+    consul.start()
+    with running(tmp_path, f"consul-unix://{path}"):
+        until(lambda: declared(consul) == ["n1:redis.0:6379"])
+
+
+def test_every_question_to_consul_has_the_token(tmp_path: Path) -> None:
+    with (
+        stand_ins.agent() as (address, heard),
+        running(tmp_path, address, CONSUL_HTTP_TOKEN="secret"),
+    ):
+        until(lambda: ("/v1/agent/service/register", "secret") in heard)
+        assert {token for _, token in heard} == {"secret"}
