@@ -15,7 +15,7 @@ import pytest
 
 from swarmer.core.registration import MARKER, Service
 from tests.node.conftest import ConsulServer
-from tests.node.lab import ADDRESS, ENGINE_ADDRESS, IMAGE, SWARMER, Agent, Dockerd, engine, until
+from tests.node.lab import ADDRESS, ENGINE_ADDRESS, IMAGE, Agent, Dockerd, engine, until
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +164,7 @@ def test_what_failed_stays_until_it_is_removed_if_asked_for(agent: Agent, docker
 # -- whatever ends, and comes back ----------------------------------------------------------------
 
 
-def test_after_kill_9_the_catalogue_is_right_half_a_second_after_the_start(
-    agent: Agent, dockerd: Dockerd
-) -> None:
+def test_after_kill_9_the_first_comparison_makes_the_catalogue_right(agent: Agent, dockerd: Dockerd) -> None:
     agent.start()
     for name in ("kept", "gone"):
         dockerd.run(name)
@@ -175,14 +173,9 @@ def test_after_kill_9_the_catalogue_is_right_half_a_second_after_the_start(
     agent.kill()
     dockerd.docker("rm", "-f", "gone")
     fresh = dockerd.run("fresh")
-    began_s = time.monotonic()
-    subprocess.run([str(SWARMER), "registrator", "-h"], stdout=subprocess.DEVNULL, check=True)
-    slowness_s = time.monotonic() - began_s
-    began_s = time.monotonic()
-    agent.start()
+    # No second comparison comes in time to mend it; how long the first takes, `make bench-registrator` says.
+    agent.start("-resync", "3600")
     until(agent.has(kept=kept, fresh=fresh))
-    # A bare start takes 0.07 s where nothing else runs.
-    assert time.monotonic() - began_s < 0.5 + 8 * slowness_s
 
 
 def test_a_stopped_dockerd_takes_its_containers_along_and_brings_some_back(
