@@ -79,7 +79,6 @@ def test_it_is_made_again_by_the_command_that_the_readme_says(again: Described) 
     assert cdk(again, "destroy", "--all", "--force").returncode == 0
     again.more["registry"] = {"bucket": bucket}
     again.write()
-    options = ("--all", "--import-existing-resources", "--require-approval", "never")
-    done = cdk(again, "deploy", *options)
+    done = cdk(again, "deploy", "--all", "--import-existing-resources", "--require-approval", "never")
     assert done.returncode == 0, done.stdout + done.stderr
     assert again.bucket() == (bucket, objects)

@@ -5,7 +5,7 @@ A block is run with a running cluster (`make test-docs`), unless a comment befor
     <!-- fast -->                 needs no cluster: `make test` runs it
     <!-- after ./setup.sh -->     on a person's machine that ./setup.sh has prepared
     <!-- until Ctrl-C -->         ends by Ctrl-C only: it is given some seconds
-    <!-- run by tests/PATH -->    that test does what it says
+    <!-- run by tests/PATH -->    that test does what it says, and has the words of each command
     <!-- needs AWS -->            an account: nobody runs it here
     <!-- shown -->                output, or a file: nothing to run
 """

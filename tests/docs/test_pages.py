@@ -14,7 +14,7 @@ import click
 import pytest
 
 from swarmer.cli import main
-from tests.docs import pages
+from tests.docs import pages, typed
 from tests.docs.pages import ROOT, Block
 
 ALL = [block for page in pages.pages() for block in pages.blocks(page)]
@@ -40,6 +40,11 @@ def test_a_test_that_is_said_to_run_a_block_exists() -> None:
         if block.how.startswith(pages.RUN_BY):
             for name in block.how.removeprefix(pages.RUN_BY).split(", "):
                 assert (ROOT / name).exists(), f"{block.place}: {name}"
+
+
+def test_a_test_that_is_said_to_run_a_block_has_the_words_of_each_command() -> None:
+    run = [block for block in ALL if block.how.startswith(pages.RUN_BY)]
+    assert {block.place: typed.untyped(block) for block in run if typed.untyped(block)} == {}
 
 
 def targets() -> set[str]:

@@ -6,6 +6,7 @@ One that begins a line of a block is typed with the block. In upper case stands 
 from __future__ import annotations
 
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -147,7 +148,12 @@ def lines_of(*, is_shown: bool) -> list[pages.Inline]:
 
 def source(path: str) -> str:
     """Of a test, as words with single blanks between."""
-    return re.sub(r"[\s\"',()\[\]*]+", " ", (ROOT / path).read_text())
+    return blank((ROOT / path).read_text())
+
+
+def blank(text: str) -> str:
+    """With blanks for quotes, commas and brackets."""
+    return re.sub(r"[\s\"',()\[\]*]+", " ", text)
 
 
 def everywhere() -> list[pages.Inline]:
@@ -155,3 +161,53 @@ def everywhere() -> list[pages.Inline]:
     every: list[Path] = [*pages.pages(), *pages.examples()]
     quoted = [each for page in every for each in pages.inline(page)]
     return [each for each in (*quoted, *lines_of(is_shown=True)) if is_command(each.text)]
+
+
+NEAR: Final = 8
+"""So many other words may stand between two words of a command."""
+FREE: Final = re.compile(
+    r"(?:ADDRESS|FILE|GROUP|IMAGE|NODE)$|\$|\d+\.\d+\.\d+\.\d+$|-f$|\w+\.yml$|consul://HOST"
+)
+"""What a reader puts in, addresses, and which file describes the cluster."""
+IN_PARTS: Final = {
+    "docker compose -f dns-proxy-compose.yml up -d": "project up -d",
+    "docker compose -f dns-proxy-compose.yml down": "project down",
+}
+"""Command of a block to the words of its test, where that puts it together."""
+
+
+def untyped(block: pages.Block) -> list[str]:
+    """Commands of a block `run by` tests whose words none of them has, one near the other."""
+    paths = block.how.removeprefix(pages.RUN_BY).split(", ")
+    sources = [source(path) for path in paths]
+    # One that takes the block out of the page types all of it.
+    start = " ".join(block.text.split()[:3])
+    if any("pages.blocks" in each and start in each for each in sources):
+        return []
+    parts = [
+        part
+        for line in block.text.splitlines()
+        for part in re.split(r" \|\|? | && |; ", re.sub(r" +# .*$|\[[^\]]*\]", "", line))
+    ]
+    return [part for part in parts if not any(has(each, part) for each in sources)]
+
+
+def has(text: str, command: str) -> bool:
+    """Whether a source has the command's words; of `make TARGET`, or those of its recipe."""
+    words = shlex.split(command)
+    while re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    if (known := IN_PARTS.get(" ".join(words))) and known in text:
+        return True
+    if words[0] == "make" and (
+        found := re.search(rf"^{words[1]}:.*\n\t@\$\(BIN\)/(\w+ \w+)", makefile(), re.M)
+    ):
+        return f" {' '.join(words)}" in text or f" {found[1]} " in text
+    words[0] = words[0].rpartition("/")[2]
+    wanted = [part for word in words if not FREE.match(word) for part in blank(word).split()]
+    between = rf"(?: \S+){{0,{NEAR}}}? "
+    return re.search(between.join(map(re.escape, wanted)), text, re.IGNORECASE) is not None
+
+
+def makefile() -> str:
+    return (ROOT / "Makefile").read_text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import shutil
 import socket
 import subprocess
@@ -13,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal import machine
 from swarmer.core.registration import MARKER, Service
 from tests.node.conftest import ConsulServer
-from tests.node.lab import ADDRESS, ENGINE_ADDRESS, IMAGE, Agent, Dockerd, engine, until
+from tests.node.lab import ADDRESS, ENGINE_ADDRESS, IMAGE, SWARMER, Agent, Dockerd, engine, until
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,57 @@ def test_an_unhealthy_container_leaves_dns_and_comes_back(agent: Agent, dockerd:
     until(lambda: dockerd.docker("inspect", "-f", "{{.State.Health.Status}}", "web") == "healthy")
     agent.start()
     until(lambda: agent.is_passing("web"))
+
+
+def test_what_the_page_begins_with_is_what_happens(dockerd: Dockerd, tmp_path: Path) -> None:
+    machine.ensure_packages(("dig", "bind9-dnsutils"))
+    dockerd.clear()
+    # Consul's check has to reach the container: all of them are where the engine is.
+    here = ["nsenter", f"--net=/run/netns/{dockerd.network}"]
+    env = {**os.environ, "DOCKER_HOST": dockerd.host, "PATH": f"{SWARMER.parent}:{os.environ['PATH']}"}
+    options = ["-hostname", "n1", "-ip", ENGINE_ADDRESS]
+    image = web_image(dockerd)
+    commands = (
+        [ConsulServer.binary(), "agent", "-dev", "-log-level", "err"],
+        [str(SWARMER), "registrator", "run", *options, "consul://127.0.0.1:8500"],
+    )
+    with contextlib.ExitStack() as stack, (tmp_path / "log").open("wb") as log:
+        for argv in commands:
+            process = subprocess.Popen([*here, *argv], env=env, stdout=log, stderr=log)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+
+        def answer() -> str:
+            argv = ["dig", "@127.0.0.1", "-p", "8600", "blue.web.service.consul", "SRV", "+short"]
+            return subprocess.run([*here, *argv], capture_output=True, text=True, check=False).stdout
+
+        container = dockerd.docker(
+            *("run", "-d", "-p", "80", "-e", "SERVICE_NAME=web", "-e", "SERVICE_TAGS=blue,v2"),
+            *("-l", "SERVICE_CHECK_HTTP=/health", image),
+        )
+        until(lambda: "registrator: web " in (tmp_path / "log").read_text(), 30)
+        port = dockerd.port(container)
+        assert f" {port} " not in answer()
+        dockerd.docker("exec", container, "/bin/touch", "/tmp/health")
+        # The check comes every 10 s, where nobody says otherwise.
+        until(lambda: f" {port} " in answer(), 40)
+        plan = subprocess.run(
+            ["bash", "-c", "docker inspect $(docker ps -q) | swarmer registrator plan"],
+            env=env,
+            capture_output=True,
+            check=True,
+        )
+        ((found,),) = json.loads(plan.stdout)
+        assert (found["name"], found["port"]) == ("web", int(port))
+
+
+def web_image(dockerd: Dockerd) -> str:
+    """It answers what lies in /tmp."""
+    maker = dockerd.docker("run", "-d", IMAGE, "/bin/sleep", "3600")
+    serve = 'CMD ["/bin/busybox", "httpd", "-f", "-h", "/tmp"]'
+    image = dockerd.docker("commit", "-c", serve, maker)
+    dockerd.docker("rm", "-f", maker)
+    return image
 
 
 def test_a_check_that_the_agent_refuses_costs_only_itself(agent: Agent, dockerd: Dockerd) -> None:
