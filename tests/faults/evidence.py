@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,8 @@ SLOW_S: Final = 2.0
 PULL: Final = "pull"
 PUSH: Final = "push"
 DOOR: Final = "door"
+WALL: Final = "wall"
+BY_NAME: Final = (PULL, PUSH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +25,7 @@ class Call:
     """One call of the probe."""
 
     kind: str
-    """PULL and PUSH go by name; DOOR asks one manager's :5000."""
+    """PULL and PUSH go by name; DOOR asks one manager's :5000, WALL that of a node that is none."""
     via: str
     """Address that was asked: for the name, or at the door."""
     began_s: float
@@ -84,9 +87,14 @@ def leases(calls: Iterable[Call]) -> list[int]:
     return list(dict.fromkeys(_lease(call) for call in sorted(answers, key=lambda call: call.ended_s)))
 
 
+def answered_walls(calls: Iterable[Call]) -> dict[str, int]:
+    """Nodes whose :5000 answered though it belongs to nobody there, and how often."""
+    return dict(Counter(call.via for call in calls if call.kind == WALL and not call.error))
+
+
 def by_name(calls: Iterable[Call], *, since_s: float = float("-inf")) -> list[Call]:
     """Pulls and pushes that were not over when the fault began, in the order in which they began."""
-    kept = [call for call in calls if call.kind != DOOR and call.ended_s >= since_s]
+    kept = [call for call in calls if call.kind in BY_NAME and call.ended_s >= since_s]
     return sorted(kept, key=lambda call: call.began_s)
 
 

@@ -272,6 +272,7 @@ class Lab:
             domain=self.described.get("domain", "swarmer"),
             resolvers=survivors(list(dict.fromkeys(node.address for node in order)), gone)[:2],
             doors=tuple(node.address for node in self.managers),
+            walls=tuple(node.address for node in self.nodes if node not in self.managers),
             servers=survivors(servers, gone),
             network=self.described.get("network", {}).get("cidr", DEFAULT_CIDR),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.faults import evidence
 from tests.faults.catalogue import Fault
-from tests.faults.evidence import DOOR, PULL, PUSH
+from tests.faults.evidence import BY_NAME, DOOR, PULL, PUSH, WALL
 from tests.faults.probe import Probe
 
 NO_EVIDENCE = "no evidence"
@@ -76,16 +76,16 @@ def judge(
     return Outcome(
         name=fault.name,
         what=fault.what,
-        troubles=[*troubles, *proofs, *findings, *alarms],
+        troubles=[*troubles, *proofs, *findings, *intruders(calls), *unproven(calls), *alarms],
         detected_s=round(min(moments), 2) if moments else None,
         consul=consul,
         away_s=round(evidence.away_s(calls, fault_s), 2),
         last_failure_s=None if last_s is None else round(last_s - fault_s, 2),
         validated_s=None if validated_s is None else round(validated_s, 1),
-        calls={kind: sum(call.kind == kind for call in after) for kind in (PULL, PUSH, DOOR)},
+        calls={kind: sum(call.kind == kind for call in after) for kind in (PULL, PUSH, DOOR, WALL)},
         failed={kind: evidence.failed(after, kind) for kind in (PULL, PUSH, DOOR)},
         errors=dict(
-            Counter(f"{call.kind}: {call.error}" for call in after if call.error and call.kind != DOOR)
+            Counter(f"{call.kind}: {call.error}" for call in after if call.error and call.kind in BY_NAME)
         ),
         slowest_s=round(evidence.slowest_s(after), 2),
         acknowledged=len(probe.acknowledged),
@@ -109,6 +109,17 @@ def contradictions(calls: Sequence[evidence.Call]) -> list[str]:
         f"lease {lease} was answered under by {', '.join(sorted(nodes))}"
         for lease, nodes in evidence.shared_leases(calls).items()
     ]
+
+
+def intruders(calls: Sequence[evidence.Call]) -> list[str]:
+    """Who served the registry though it is no manager."""
+    found = evidence.answered_walls(calls).items()
+    return [f"{address}, which is no manager, answered {count} times on :5000" for address, count in found]
+
+
+def unproven(calls: Sequence[evidence.Call]) -> list[str]:
+    """Where no answer names its lease nothing is known of who served: that is no survival."""
+    return [] if evidence.leases(calls) else [f"{NO_EVIDENCE}: no answer said under which lease it was given"]
 
 
 def false_alarms(consul: Sequence[tuple[float, str]], failed: int) -> list[str]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final, Self
 
-from tests.faults.evidence import DOOR, PERIOD_S, PULL, PUSH, Call
+from tests.faults.evidence import DOOR, PERIOD_S, PULL, PUSH, WALL, Call
 
 REGISTRY_PORT: Final = 5000
 CONSUL_PORT: Final = 8500
@@ -39,7 +39,8 @@ PUSH_PERIOD_S: Final = 2.0
 stands for S3 is one process: with more of them the probe would be the fault."""
 WATCH_PERIOD_S: Final = 0.2
 WORKERS: Final = 400
-"""More than can wait at once: 2 pulls and 3 doors every PERIOD_S, pushes, each up to CALL_S."""
+"""More than can wait at once: 2 pulls every PERIOD_S and pushes, each up to CALL_S; every node's :5000 up to
+DOOR_S."""
 ALIVE: Final = 1
 """Serf's member status."""
 ERRORS: Final = (OSError, http.client.HTTPException, ValueError, KeyError)
@@ -54,6 +55,8 @@ class Target:
     """Nodes that are asked for names: they outlive the fault."""
     doors: tuple[str, ...]
     """Every manager."""
+    walls: tuple[str, ...]
+    """Every other node: nobody listens on its :5000."""
     servers: tuple[str, ...]
     """Consul servers that outlive the fault: they are asked what Consul noticed."""
     network: str
@@ -208,6 +211,8 @@ class Probe:
             self._every(PUSH_PERIOD_S, self.push, resolver)
         for door in self.target.doors:
             self._every(PERIOD_S, self.knock, door)
+        for wall in self.target.walls:
+            self._every(PERIOD_S, self.knock_at_wall, wall)
         self._tickers.append(threading.Thread(target=self.watch, daemon=True))
         for ticker in self._tickers:
             ticker.start()
@@ -287,6 +292,10 @@ class Probe:
     def knock(self, door: str) -> None:
         """Ask one manager, whoever the name leads to."""
         self._record(DOOR, door, lambda: expect(ask(door, "GET", "/v2/", timeout_s=DOOR_S), 200, "GET"))
+
+    def knock_at_wall(self, wall: str) -> None:
+        """Ask a node that is no manager. To be refused is right, and costs a packet each way."""
+        self._record(WALL, wall, lambda: ask(wall, "GET", "/v2/", timeout_s=DOOR_S))
 
     # -- what Consul says -----------------------------------------------------------------------
 
