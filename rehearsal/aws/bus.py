@@ -44,7 +44,8 @@ def put(event: Event) -> None:
     journal.record_event(event.source, event.detail_type, event.detail)
     delays_s = faults.active.delays_s(event.detail_type)
     if delays_s != (0.0,):
-        detail = {**event.detail, "fault": f"delivered after {delays_s}" if delays_s else "lost"}
+        became = f"delivered after {delays_s}" if delays_s else "lost"
+        detail = {**event.detail, "event": event.detail_type, "fault": became}
         journal.record_call("events", "Fault", detail)
     for delay_s in delays_s:
         if delay_s:

@@ -46,6 +46,19 @@ def test_an_event_is_lost(aws: Aws, runner: Answers) -> None:
     assert announced(aws, runner) == 0
 
 
+def test_the_log_says_which_event_or_call_a_fault_has_hit(aws: Aws, runner: Answers) -> None:
+    ask(aws, event=ACTION, how="repeat", times=1)
+    ask(aws, call="ec2:DescribeVpcs", error="RequestLimitExceeded", times=1)
+    launch(aws)
+    session(aws, allow("ec2:DescribeVpcs"))("ec2").describe_vpcs()
+    with urllib.request.urlopen(f"{aws.server.url}/swarmer/events") as answer:
+        entries = json.load(answer)
+    (event,) = [each["detail"] for each in entries if each["source"] == "events"]
+    assert (event["event"], event["fault"]) == (ACTION, "delivered after (0.0, 0.0)")
+    (call,) = [each for each in entries if each["source"] == "fault"]
+    assert (call["what"], call["detail"]["error"]) == ("RequestLimitExceeded", "ec2:DescribeVpcs")
+
+
 def test_an_event_comes_twice(aws: Aws, runner: Answers) -> None:
     ask(aws, event=ACTION, how="repeat", times=1)
     launch(aws)

@@ -27,6 +27,9 @@ from tests.faults.probe import Probe
 STEADY_S = 2.0
 """So long all goes well before the fault: what is seen then comes from it. And so long after the end."""
 STEADY_WITHIN_S = 60.0
+PROOF_S = 150.0
+"""So long what a fault lacks in the end may take to come: the functions' next sweep is a minute away."""
+PROOF_PAUSE_S = 1.0
 
 
 def endure(lab: Lab, fault: Fault) -> Outcome:
@@ -49,6 +52,7 @@ def endure(lab: Lab, fault: Fault) -> Outcome:
         except Failure as exc:
             trouble.append(str(exc))
         time.sleep(STEADY_S)
+    trouble += lacking(fault, 0 if trouble else PROOF_S)
     try:
         fault.clean_up(lab)
     except Failure as exc:
@@ -78,6 +82,22 @@ def act(fault: Fault, lab: Lab, victims: list[Node], trouble: list[str]) -> None
 
 def is_healed(fault: Fault, victims: list[Node]) -> bool:
     return fault.heals is None or fault.heals(victims)
+
+
+def lacking(fault: Fault, within_s: float) -> list[str]:
+    """What it still lacks once time is up; empty: nothing."""
+    deadline_s = time.monotonic() + within_s
+    while (found := _lacks(fault)) and time.monotonic() < deadline_s:
+        time.sleep(PROOF_PAUSE_S)
+    return found
+
+
+def _lacks(fault: Fault) -> list[str]:
+    """Who cannot be asked has proved nothing."""
+    try:
+        return fault.lacks()
+    except (Failure, OSError) as exc:
+        return [f"nothing is proved: {exc}"]
 
 
 def write(path: Path | None, outcomes: list[Outcome]) -> None:

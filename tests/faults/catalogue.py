@@ -53,6 +53,8 @@ class Fault:
     heals: Callable[[list[Node]], bool] | None = None
     """What the node itself must have put right in the end, where `swarmer status` does not look."""
     heal_s: float = 30.0
+    lacks: Callable[[], list[str]] = list
+    """What is still missing in the end, in words, where neither the probe nor `swarmer status` looks."""
     clean_up: Callable[[Lab], None] = lambda _: None
     """So that the next fault begins with a whole cluster, where this one did not heal."""
 

@@ -7,7 +7,6 @@ import json
 import time
 import urllib.request
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from docker.errors import APIError
 from rehearsal import engine, ground
 from swarmer.core import names
 from tests.faults.catalogue import Fault, drop_packets, heal_network, holder
+from tests.faults.disturbances import did_not_happen
 from tests.faults.lab import AWS_PORT, Failure, Lab, Node, docker, swarmer, until
 
 AWS: Final = f"http://127.0.0.1:{AWS_PORT}"
@@ -56,6 +56,11 @@ def happened(after: int, *, wait_s: float = 0) -> list[dict[str, Any]]:
     return found
 
 
+def last_number() -> int:
+    """Of that log's newest entry."""
+    return max((each["number"] for each in happened(0)), default=0)
+
+
 def said(message: str, about: str = "") -> bool:
     """Whether a function has said this, in a line that holds `about`."""
     lines = [each["what"] for each in happened(0) if each["kind"] == "log"]
@@ -78,10 +83,23 @@ def terminate_one_after_the_other(nodes: list[Node]) -> None:
         until(is_whole, REPLACED_S, "the replacement does not vote", pause_s=1.0)
 
 
-def with_disturbance(nodes: list[Node], *, faults: tuple[dict[str, Any], ...]) -> None:
-    for fault in faults:
-        disturb(**fault)
-    terminate(nodes)
+@dataclass
+class Disturbance:
+    """An instance is terminated while calls and events go wrong; and the proof that they did."""
+
+    faults: tuple[dict[str, Any], ...]
+    last: int | None = None
+    """Number of the last entry of the rehearsal's log before it; None: it never began."""
+
+    def begin(self, nodes: list[Node]) -> None:
+        self.last = last_number()
+        for fault in self.faults:
+            disturb(**fault)
+        terminate(nodes)
+
+    def lacks(self) -> list[str]:
+        """What was to go wrong and did not."""
+        return did_not_happen(self.faults, [] if self.last is None else happened(self.last))
 
 
 def recover(nodes: list[Node]) -> None:
@@ -135,7 +153,7 @@ def kill_function_while_it_drains(nodes: list[Node]) -> None:
     A run takes a fraction of a second: one that was over sooner is followed by others, until the tasks run
     elsewhere.
     """
-    last, deadline_s = max((each["number"] for each in happened(0)), default=0), time.monotonic() + KILL_S
+    last, deadline_s = last_number(), time.monotonic() + KILL_S
     sdk = DockerClient(base_url=engine.environment()["DOCKER_HOST"])
     nodes[-1].scale_group(1)
     hits, signs = 0, ['"told to stay out"']
@@ -234,11 +252,13 @@ BAD_CALLS: Final = (
 
 
 def terminated(name: str, what: str, faults: tuple[dict[str, Any], ...]) -> Fault:
+    disturbance = Disturbance(faults)
     return Fault(
         name=name,
         what=what,
         victims=holder,
-        inflict=partial(with_disturbance, faults=faults),
+        inflict=disturbance.begin,
+        lacks=disturbance.lacks,
         hold_s=5,
         within_s=REPLACED_S,
         clean_up=leave_in_peace,
