@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.faults import small_disk
 from tests.faults.lab import Failure, Lab, Node, docker, say, until
+from tests.faults.newcomer import Newcomer
 
 Action = Callable[[list[Node]], None]
 HOLD_S: Final = 15.0
@@ -22,7 +23,9 @@ PAUSED_S: Final = 30.0
 AWAY_S: Final = 60.0
 BUSY_S: Final = 300.0
 AGENT_WATCHDOG_S: Final = 120.0
-"""systemd ends an agent that has said nothing for so long."""
+"""systemd ends an agent, or a registrator, that has said nothing for so long."""
+NAMED_S: Final = 90.0
+"""A killed registrator runs again at once, but a node that is busy starts containers slowly."""
 LINKS: Final = (("INPUT", "-i"), ("OUTPUT", "-o"), ("FORWARD", "-i"), ("FORWARD", "-o"))
 
 
@@ -218,6 +221,69 @@ def killed_process(name: str, what: str, program: str) -> Fault:
     return Fault(name=name, what=what, victims=holder, inflict=kill(program), hold_s=5)
 
 
+def stopped_containerd(name: str, what: str) -> Fault:
+    """Nobody sees it but who starts a container: one is started as soon as it runs again."""
+    still, newcomer = Standstill("containerd.service"), Newcomer()
+
+    def clean_up(lab: Lab) -> None:
+        still.clean_up(lab)
+        newcomer.clean_up(lab)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=still.begin,
+        hold_s=5,
+        heals=lambda nodes: still.is_over(nodes) and newcomer.came_and_went(nodes),
+        heal_s=120,
+        clean_up=clean_up,
+    )
+
+
+def stopped_registrator(name: str, what: str) -> Fault:
+    """A container that was started while it stood still has its name once it does not."""
+    still, newcomer = Standstill("swarmer-registrator.service"), Newcomer()
+
+    def inflict(nodes: list[Node]) -> None:
+        still.begin(nodes)
+        newcomer.start(nodes)
+
+    def clean_up(lab: Lab) -> None:
+        still.clean_up(lab)
+        newcomer.clean_up(lab)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=inflict,
+        hold_s=5,
+        heals=lambda nodes: still.is_over(nodes) and newcomer.came_and_went(nodes),
+        heal_s=AGENT_WATCHDOG_S + 60,
+        clean_up=clean_up,
+    )
+
+
+def killed_registrator(name: str, what: str) -> Fault:
+    newcomer, end = Newcomer(), kill("swarmer-registrator.service")
+
+    def inflict(nodes: list[Node]) -> None:
+        end(nodes)
+        newcomer.start(nodes)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=inflict,
+        hold_s=5,
+        heals=newcomer.came_and_went,
+        heal_s=NAMED_S,
+        clean_up=newcomer.clean_up,
+    )
+
+
 def stopped_process(name: str, what: str, program: str, heal_s: float) -> Fault:
     still = Standstill(program)
     return Fault(
@@ -262,6 +328,8 @@ FAULTS: Final = (
     stopped_process("registry-stopped", "SIGSTOP of docker-registry", "docker-registry", 30),
     stopped_process("consul-stopped", "SIGSTOP of Consul on the holder", "consul.service", 90),
     stopped_process("dockerd-stopped", "SIGSTOP of dockerd on the holder", "docker.service", 90),
+    stopped_containerd("containerd-stopped", "SIGSTOP of containerd on the holder"),
+    stopped_registrator("registrator-stopped", "SIGSTOP of the holder's registrator"),
     Fault(
         name="disk-full",
         what="what Consul and Swarm write to is full on Consul's leader",
@@ -293,6 +361,7 @@ FAULTS: Final = (
     killed_process("election-killed", "SIGKILL of the holder's election", "swarmer-registry.service"),
     killed_process("consul-killed", "SIGKILL of Consul on the holder", "consul.service"),
     killed_process("dockerd-killed", "SIGKILL of dockerd on the holder", "docker.service"),
+    killed_registrator("registrator-killed", "SIGKILL of the holder's registrator"),
     Fault(
         name="consul-away",
         what="Consul is stopped on the holder for a minute",

@@ -91,6 +91,14 @@ class Node:
         """Run a command on it. Raises Failure."""
         return docker("exec", self.container, *command, timeout_s=timeout_s)
 
+    def consul(self, path: str) -> Any:
+        """What its Consul says to `GET /v1/PATH`. Raises Failure."""
+        try:
+            reply = probe.ask(self.address, "GET", f"/v1/{path}", port=probe.CONSUL_PORT, timeout_s=3)
+            return json.loads(probe.expect(reply, 200, path).body)
+        except probe.ERRORS as exc:
+            raise Failure(f"{self.name}: {path}: {exc}") from exc
+
     def pid(self, program: str) -> int:
         """Of a program by its exact name, or of a unit (`….service`) by its main process. Raises Failure."""
         if program.endswith(".service"):
