@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from tests.faults import small_disk
+from tests.faults.identity import Identity
 from tests.faults.lab import Failure, Lab, Node, docker, say, until
 from tests.faults.newcomer import Newcomer
 
@@ -298,6 +299,37 @@ def stopped_process(name: str, what: str, program: str, heal_s: float) -> Fault:
     )
 
 
+def forgotten_keys(name: str, what: str) -> Fault:
+    identity = Identity()
+    return Fault(
+        name=name,
+        what=what,
+        victims=identity.everyone,
+        inflict=identity.forget,
+        hold_s=5,
+        lacks=identity.lacks,
+    )
+
+
+def wiped_server(name: str, what: str) -> Fault:
+    identity = Identity()
+
+    def inflict(nodes: list[Node]) -> None:
+        identity.wipe(nodes)
+        reboot(nodes)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=identity.one_server,
+        inflict=inflict,
+        hold_s=0,
+        within_s=180,
+        lacks=identity.lacks,
+        clean_up=identity.clean_up,
+    )
+
+
 FAULTS: Final = (
     killed_node("holder-killed", "the registry's holder loses its power", holder),
     killed_node("follower-killed", "a manager that is not the holder loses its power", follower),
@@ -370,4 +402,6 @@ FAULTS: Final = (
         recover=start_unit("consul.service"),
         hold_s=AWAY_S,
     ),
+    forgotten_keys("kv-forgotten", "Consul forgets the Swarm's id and its join tokens"),
+    wiped_server("server-amnesia", "all that a Consul server knows is wiped, and its node reboots"),
 )
