@@ -46,7 +46,7 @@ dns-proxy: $(VENV)/.deploy ## the image of dns-proxy-compose.yml: names of the c
 test-vagrant: $(VENV)/.test ## Vagrant's machines, as containers
 	@$(BIN)/pytest tests/vagrant $(ARGS)
 
-test-changes: $(VENV)/.test ## servers.yml is changed and deployed again, destroyed and made again, beside another
+test-changes: $(VENV)/.test ## servers.yml is changed, deployed again, destroyed and made again, beside another, booted minutes apart
 	@$(BIN)/pytest tests/changes $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter

@@ -1,0 +1,77 @@
+"""Machines of a new cluster come minutes apart: the first waits for the last, nobody founds alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from rehearsal import cloud, nodes
+from swarmer.adapters.consul import Consul
+from swarmer.core import names
+from tests.changes.description import EVERYTHING, Described
+from tests.rehearsal.conftest import until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+APART_S = 90
+SIZE = 3
+DEADLINE_S = 900
+"""The first machine's: it joins nothing before the last has booted, which comes 180 s later."""
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
+    made = Described(
+        tmp_path_factory.mktemp("apart") / "servers.yml",
+        {"core": {"roles": EVERYTHING, "size": SIZE}},
+        name="apart",
+        network={"cidr": "10.54.0.0/16", "vpn_cidr": "10.55.0.0/22"},
+        healing={"boot_deadline": DEADLINE_S},
+    )
+    made.write()
+    try:
+        # Within the time that `Described` gives it: two pauses, then what a boot takes.
+        done = made.swarmer("up", "--apart", str(APART_S), "--timeout", "300")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield made
+    finally:
+        made.swarmer("down")
+
+
+def test_the_machines_came_so_far_apart_and_are_validated(apart: Described) -> None:
+    began = sorted(datetime.fromisoformat(at) for at in nodes.running(apart.ground).values())
+    assert len(began) == SIZE
+    assert all((later - earlier).total_seconds() >= APART_S for earlier, later in pairwise(began))
+    status = apart.status()
+    assert status["validated"], status["problems"]
+
+
+def test_there_is_one_raft_with_every_server(apart: Described) -> None:
+    asked = [Consul(node["address"], names.CONSUL_HTTP_PORT, timeout_s=3) for node in apart.nodes()]
+    told = [{(each["ID"], each["Node"], each["Voter"]) for each in one.raft_servers()} for one in asked]
+    assert len({one.leader() for one in asked}) == 1
+    assert told == [told[0]] * SIZE
+    assert {name for _, name, votes in told[0] if votes} == {node["name"] for node in apart.nodes()}
+
+
+def test_there_is_one_swarm_and_its_id_is_the_clusters(apart: Described) -> None:
+    founded = cloud.identity(apart.ground)
+    for node in apart.nodes():
+        done = apart.swarmer("exec", node["name"], "--", "docker", "info", "--format", "{{json .Swarm}}")
+        swarm = json.loads(done.stdout)
+        assert swarm["Cluster"]["ID"] == founded
+        assert (swarm["LocalNodeState"], swarm["Managers"]) == ("active", SIZE)
+
+
+def test_none_of_them_was_given_up_meanwhile(apart: Described) -> None:
+    wanted = {node["name"] for node in apart.nodes()}
+
+    def let_in() -> set[str]:
+        lines = apart.told("-register-node", "-reconcile-cluster")
+        return {line["node"] for line in lines if line.get("message") == "let in"}
+
+    until(lambda: let_in() == wanted, within_s=120, what="each node is let in, and no other ever was")
