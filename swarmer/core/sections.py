@@ -11,7 +11,6 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from swarmer.core import network_plan
-from swarmer.core.healing.pacing import HOOK_LIMIT_S, LAUNCH_MARGIN_S
 from swarmer.core.network_plan import Refused, shown, whole_number
 from swarmer.core.registration.options import RULES, Options, faults, truth
 
@@ -198,10 +197,12 @@ class Registrator(Model):
             yield Fault(key, refused.message, refused.advice, frozenset(keys))
 
 
+LONGEST_BOOT_S = 7020
+"""The launch hook outlasts the deadline (healing.pacing); Auto Scaling refuses one of more than 7200 s."""
+
+
 class Healing(Model):
-    boot_deadline: Annotated[
-        int, BeforeValidator(partial(whole_number, low=30, high=HOOK_LIMIT_S - LAUNCH_MARGIN_S))
-    ] = 900
+    boot_deadline: Annotated[int, BeforeValidator(partial(whole_number, low=30, high=LONGEST_BOOT_S))] = 900
     """Seconds from an instance's launch until the cluster sees it as a member in its role. Later it is
     given up and another is launched. A stock image installs the node software meanwhile."""
     failed_boots: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=20))] = 3

@@ -11,6 +11,7 @@ from swarmer.core import names, user_data
 from swarmer.core.cluster import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME, Role
 from swarmer.core.healing import pacing
 from swarmer.core.node import NodeDescription, Storage
+from swarmer.core.sections import LONGEST_BOOT_S
 from swarmer.core.user_data import Software
 from tests.stacks.assembly import Assembly, joined
 
@@ -220,3 +221,5 @@ def test_hooks_stand_in_the_group_itself_so_that_the_first_instances_wait_too(as
         assert terminate["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
         assert terminate["DefaultResult"] == "CONTINUE"
         assert terminate["HeartbeatTimeout"] == 300
+    # PutLifecycleHook takes no more.
+    assert LONGEST_BOOT_S + pacing.LAUNCH_MARGIN_S <= 7200

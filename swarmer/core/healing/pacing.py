@@ -18,8 +18,6 @@ SHARE: Final = 0.08
 FAILED_LONGEST_S: Final = 120
 HEARTBEAT_S: Final = 300
 """A termination hook ends so long after its last heartbeat: five pauses and what a function takes."""
-HOOK_LIMIT_S: Final = 7200
-"""Auto Scaling refuses a hook that may take longer (PutLifecycleHook)."""
 LAUNCH_MARGIN_S: Final = 180
 """A launch hook outlasts the deadline by so much: it is the function that says why a node is given up."""
 
