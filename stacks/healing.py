@@ -10,7 +10,12 @@ from typing import Any, Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from stacks import function_code
@@ -58,6 +63,7 @@ class HealingStack(cdk.Stack):
         self.heal_registry = self._heal_registry()
         self.reconcile_cluster = self._reconcile_cluster()
         self._watch_quorum()
+        self._call()
         self._acknowledge()
 
     # -- functions ------------------------------------------------------------------------------
@@ -211,6 +217,57 @@ class HealingStack(cdk.Stack):
             minutes=3,
             silence_alarms=True,
         )
+
+    def _call(self) -> None:
+        """Somebody for every alarm, and again when it is over."""
+        whom = self._cluster.healing.alarms
+        told = f"{whom} is told of every alarm" if whom else "alarms are only shown in CloudWatch"
+        cdk.CfnOutput(
+            self,
+            "Alarms",
+            value=whom or "nobody",
+            description=f"Whom alarms call: {told}. healing.alarms in servers.yml says whom",
+        )
+        if whom is None:
+            return
+        topic = self._mail_topic(whom) if "@" in whom else sns.Topic.from_topic_arn(self, "AlarmTopic", whom)
+        call = actions.SnsAction(topic)
+        for alarm in self.node.find_all():
+            if isinstance(alarm, cloudwatch.Alarm):
+                alarm.add_alarm_action(call)
+                alarm.add_ok_action(call)
+
+    def _mail_topic(self, address: str) -> sns.Topic:
+        """Encrypted with a key of the cluster's own: CloudWatch may not use the one that AWS manages."""
+        cloudwatch_itself = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        key = kms.Key(
+            self,
+            "AlarmKey",
+            description=f"Alarms of Swarmer cluster {self._cluster.name} on their way to people",
+            enable_key_rotation=True,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="CloudWatchTells",
+                principals=[cloudwatch_itself],
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                resources=["*"],
+            )
+        )
+        topic = sns.Topic(self, "AlarmTopic", master_key=key, enforce_ssl=True)
+        # A policy of its own takes the place of the default one, by which alarms of the account may publish.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="CloudWatchTells",
+                principals=[cloudwatch_itself],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        topic.add_subscription(subscriptions.EmailSubscription(address))
+        return topic
 
     def _acknowledge(self) -> None:
         """Reasons for what cdk-nag finds."""

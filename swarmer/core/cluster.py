@@ -165,7 +165,7 @@ class Cluster(Model):
     registrator: Registrator = Registrator()
     """How containers are declared in Consul, see below."""
     healing: Healing = Healing()
-    """When nodes are given up, see below."""
+    """When nodes are given up, and whom alarms call, see below."""
     groups: tuple[Group, ...]
     """The machines: a mapping from a group's name to the group, see below.
 

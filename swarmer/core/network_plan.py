@@ -74,6 +74,9 @@ OUTSIDE_NAMES: Final = (
     "ghcr.io", "ubuntu.com", "hashicorp.com", "github.com",
 )  # fmt: skip
 """Names that nodes look up outside: Consul answers for its whole domain, so that must not contain them."""
+TOPIC: Final = r"arn:aws(-[a-z]+)*:sns:[a-z]{2}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
+EMAIL: Final = r"[A-Za-z0-9._%+-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
+LONGEST_EMAIL: Final = 254
 BUCKET_BEGINNINGS: Final = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_ENDS: Final = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3")
 """Reserved by S3."""
@@ -220,6 +223,20 @@ def domain(value: object) -> str:
         hidden = listed(outside) if outside else "a country's names"
         raise Refused(f"{shown(whole)} would hide {hidden} from the nodes", "take one like swarmer.internal")
     return whole
+
+
+def alarms(value: object) -> str | None:
+    """`value` if it is an e-mail address or the ARN of an SNS topic; None: nobody is called. Raises Refused.
+
+    No FIFO topics: their names end in `.fifo`.
+    """
+    if value is None:
+        return None
+    whom = text(value)
+    if re.fullmatch(TOPIC, whom) or (re.fullmatch(EMAIL, whom) and len(whom) <= LONGEST_EMAIL):
+        return whom
+    advice = "write you@example.com, or arn:aws:sns:REGION:ACCOUNT:NAME of a standard topic"
+    raise Refused(f"{shown(whom)} is neither an e-mail address nor the ARN of an SNS topic", advice)
 
 
 def bucket(value: object) -> str | None:

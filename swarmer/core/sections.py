@@ -210,3 +210,10 @@ class Healing(Model):
     paid."""
     grace: Annotated[int, BeforeValidator(partial(whole_number, low=30, high=86400))] = 300
     """Seconds for which a node that runs may be out of Consul or Swarm before it is replaced."""
+    alarms: Annotated[str | None, BeforeValidator(network_plan.alarms)] = None
+    """Whom alarms call, and tell when they are over: an e-mail address, which AWS asks to confirm, or the
+    ARN of an SNS topic of the same region that CloudWatch may publish to.
+
+    Default: nobody: alarms are only shown in CloudWatch
+    Rule: `you@example.com`, or `arn:aws:sns:REGION:ACCOUNT:NAME` of a standard topic.
+    """

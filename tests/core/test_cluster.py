@@ -212,3 +212,29 @@ def test_every_plain_field_has_its_own_rule(model: type[Model]) -> None:
 def test_a_dumped_cluster_is_the_same_cluster_again() -> None:
     one = cluster(registry={"bucket": "my-bucket"})
     assert Cluster.model_validate(one.model_dump()) == one
+
+
+@pytest.mark.parametrize(
+    "whom",
+    [
+        "people+swarm@mail.example.com",
+        "arn:aws:sns:eu-west-1:123456789012:people",
+        "arn:aws-us-gov:sns:us-gov-west-1:123456789012:people_of-swarm",
+    ],
+)
+def test_alarms_call_an_address_or_a_topic(whom: str) -> None:
+    assert cluster(healing={"alarms": whom}).healing.alarms == whom
+    assert cluster().healing.alarms is None
+
+
+@pytest.mark.parametrize(
+    "whom",
+    [
+        "", "people", "people@example", "a b@example.com", "people@example.com, others@example.com",
+        "arn:aws:sqs:eu-west-1:123456789012:people", "arn:aws:sns:eu-west-1:123:people",
+        "arn:aws:sns:eu-west-1:123456789012:people.fifo", f"{'a' * 250}@example.com",
+    ],
+)  # fmt: skip
+def test_alarms_that_call_nobody_are_refused(whom: str) -> None:
+    with pytest.raises(ValidationError, match=r"e-mail|empty|text"):
+        cluster(healing={"alarms": whom})

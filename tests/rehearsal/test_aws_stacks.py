@@ -209,3 +209,34 @@ def test_security_group_changes_its_rules_and_stays_the_same_group(aws: Aws) -> 
     assert aws.resource("t", "Nodes") == before
     group = aws.client("ec2").describe_security_groups(GroupIds=[before])["SecurityGroups"][0]
     assert [rule["ToPort"] for rule in group["IpPermissions"]] == [90]
+
+
+def test_alarms_that_mail_people_can_be_deployed_changed_and_deleted(aws: Aws) -> None:
+    def calling(address: str) -> dict[str, Any]:
+        policy = {"Version": "2012-10-17", "Statement": []}
+        resources = {
+            "Key": ("AWS::KMS::Key", {"KeyPolicy": policy, "Tags": [{"Key": "a", "Value": "b"}]}),
+            "Topic": (
+                "AWS::SNS::Topic",
+                {"KmsMasterKeyId": att("Key", "Arn"), "Tags": [{"Key": "a", "Value": "b"}]},
+            ),
+            "Policy": ("AWS::SNS::TopicPolicy", {"Topics": [ref("Topic")], "PolicyDocument": policy}),
+            "Mail": (
+                "AWS::SNS::Subscription",
+                {"Protocol": "email", "TopicArn": ref("Topic"), "Endpoint": address},
+            ),
+            "Alarm": (
+                "AWS::CloudWatch::Alarm",
+                {"AlarmActions": [ref("Topic")], "OKActions": [ref("Topic")]},
+            ),
+        }
+        return {"Resources": {key: {"Type": it, "Properties": own} for key, (it, own) in resources.items()}}
+
+    assert aws.create("t", calling("people@example.com"))["StackStatus"] == "CREATE_COMPLETE"
+    stack = aws.client("cloudformation").update_stack(
+        StackName="t", TemplateBody=json.dumps(calling("others@example.com"))
+    )
+    assert aws.stack(stack["StackId"])["StackStatus"] == "UPDATE_COMPLETE"
+    assert len(aws.client("sns").list_topics()["Topics"]) == 1
+    aws.client("cloudformation").delete_stack(StackName="t")
+    assert aws.client("sns").list_topics()["Topics"] == []

@@ -15,6 +15,7 @@ name: variant
 domain: swarm.example
 network: {cidr: 10.50.0.0/20, zones: 1, egress: nat-gateway-per-zone, service_ports: 31000-31999}
 registry: {bucket: images-of-variant}
+healing: {alarms: people@example.com}
 groups:
   consul: {roles: [consul-server], size: 3}
   managers: {roles: [swarm-manager], size: 5, instance_type: m7g.large, disk: 40}

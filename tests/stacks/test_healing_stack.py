@@ -19,9 +19,10 @@ from lambdas.register_node.environment import Environment as OfRegister
 from lambdas.shared import environment
 from stacks import function_code
 from swarmer.cli import main
-from swarmer.core import names, software
+from swarmer.core import description, names, software
+from swarmer.core.cluster import Role
 from swarmer.core.healing import departure, pacing
-from tests.stacks.assembly import Assembly, Resource, joined, listed
+from tests.stacks.assembly import Assembly, Resource, joined, listed, synthesise
 
 ENVIRONMENTS: dict[str, type[environment.Environment]] = {
     "register_node": OfRegister,
@@ -293,6 +294,46 @@ def test_every_alarm_says_what_to_do(assembly: Assembly) -> None:
         assert text.startswith(f"{assembly.cluster.name}: "), name
         assert advice.search(text), name
         assert len(text) <= 1024, name
+
+
+def test_without_the_key_nobody_is_called_and_an_output_says_so(shipped: Assembly) -> None:
+    assert not [it for it in alarms(shipped).values() if it.get("AlarmActions") or it.get("OKActions")]
+    assert not shipped.of_type("AWS::SNS::Topic")
+    output = template(shipped)["Outputs"]["Alarms"]
+    assert output["Value"] == "nobody"
+    assert "only shown in CloudWatch" in output["Description"]
+
+
+def test_every_alarm_mails_when_it_begins_and_when_it_is_over(variant: Assembly) -> None:
+    (topic,) = variant.of_type("AWS::SNS::Topic")
+    for name, alarm in alarms(variant).items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}], name
+    (subscription,) = variant.of_type("AWS::SNS::Subscription").values()
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "people@example.com")
+
+
+def test_cloudwatch_may_use_the_topic_and_its_key(variant: Assembly) -> None:
+    """The key that AWS manages for SNS would not let it: the mail would never come."""
+    (topic,) = variant.of_type("AWS::SNS::Topic").values()
+    ((key_id, key),) = variant.of_type("AWS::KMS::Key").items()
+    assert topic["KmsMasterKeyId"]["Fn::GetAtt"] == [key_id, "Arn"]
+    (policy,) = variant.of_type("AWS::SNS::TopicPolicy").values()
+    for document, actions in (
+        (key["KeyPolicy"], {"kms:Decrypt", "kms:GenerateDataKey*"}),
+        (policy["PolicyDocument"], {"sns:Publish"}),
+    ):
+        (found,) = (it for it in document["Statement"] if it.get("Sid") == "CloudWatchTells")
+        assert found["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert set(listed(found["Action"])) == actions
+
+
+def test_a_topic_that_is_given_is_called_and_none_is_made(tmp_path: Path) -> None:
+    arn = "arn:aws:sns:eu-west-1:123456789012:people"
+    text = f"healing: {{alarms: '{arn}'}}\ngroups:\n  all:\n    roles: [{', '.join(Role)}]\n    size: 1\n"
+    made = synthesise(tmp_path, description.parse(f"name: called\n{text}"))
+    assert not made.of_type("AWS::SNS::Topic")
+    for alarm in alarms(made).values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [arn]
 
 
 def test_no_alarm_names_a_command_that_acts_on_rehearsals_alone(assembly: Assembly) -> None:
