@@ -65,6 +65,9 @@ class Mesh:
         try:
             self._text = self._watch.answer()
             self._watch.ask()
+            if not self._text:
+                # Somebody took it away: who leads writes it again.
+                self.due_s = time.monotonic()
         except (Unavailable, Refused) as exc:
             self._stop()
             self._fail(exc)

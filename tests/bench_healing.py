@@ -98,7 +98,12 @@ IMPORT: Final = """
 import importlib, os, sys, time
 sys.path[:0] = ["/task", "/layer/python", "/runtime"]
 sys.dont_write_bytecode = True
-os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_SERVICE_NAME": "bench"}
+os.environ |= {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    # Lambda sets it; elsewhere the X-Ray SDK makes two clients of its own, at once.
+    "LAMBDA_TASK_ROOT": "/task",
+    "POWERTOOLS_SERVICE_NAME": "bench",
+}
 began_s, cpu_s = time.perf_counter(), time.process_time()
 importlib.import_module(f"lambdas.{sys.argv[1]}.handler")
 print(time.perf_counter() - began_s, time.process_time() - cpu_s)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import machine
+from swarmer.core import names as known
 from swarmer.core.registration import MARKER, Service
 from tests.node.conftest import ConsulServer
 from tests.node.lab import ADDRESS, ENGINE_ADDRESS, IMAGE, SWARMER, Agent, Dockerd, engine, until
@@ -432,6 +433,10 @@ def test_what_swarm_publishes_is_declared_by_who_answers(agent: Agent, dockerd: 
         command = (IMAGE, "/bin/sleep", "3600")
         dockerd.docker("service", "create", "-qd", "--name", "web", "-p", "8080:80", *command)
         until(lambda: agent.ports() == {"n1:mesh.web:80": "8080"}, 30)
+        # What says it is written again, when somebody takes it away.
+        agent.consul.client().delete(known.KV_SWARM_MESH)
+        until(lambda: agent.consul.client().get(known.KV_SWARM_MESH) is not None, 10)
+        until(lambda: agent.ports() == {"n1:mesh.web:80": "8080"}, 10)
         host = ("--publish", "mode=host,target=80", "--replicas", "2")
         dockerd.docker("service", "create", "-qd", "--name", "task", *host, *command)
         until(lambda: len(agent.ports()) == 3, 30)
