@@ -27,6 +27,9 @@ taken twice, and no message is kept waiting for a batch."""
 MEMORY_MB: Final = 256
 BATCH: Final = 10
 DEAD_LETTER_DAYS: Final = 14
+ERRORS: Final = 2
+ERRORS_MINUTES: Final = 5
+"""One passes by itself. What is broken is tried every 70 s or so: it shows within so long."""
 LOG_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
 
 
@@ -82,13 +85,18 @@ class Function(Construct):
             targets=[targets.SqsQueue(self.queue)],
         )
 
-    def measured(self, measure: Measure, *, statistic: str = "Maximum") -> cloudwatch.Metric:
-        """A metric of the function's own, as Powertools writes it, by the minute."""
+    def measured(
+        self, measure: Measure, *, statistic: str = "Maximum", period: cdk.Duration | None = None
+    ) -> cloudwatch.Metric:
+        """A metric of the function's own, as Powertools writes it, by the minute where no period is said.
+
+        Alarms do no arithmetic with it: it is not there before it was written once.
+        """
         return cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name=measure,
             dimensions_map={DIMENSION_CLUSTER: self.cluster, DIMENSION_SERVICE: self.purpose},
-            period=cdk.Duration.minutes(1),
+            period=period or cdk.Duration.minutes(1),
             statistic=statistic,
         )
 
@@ -176,7 +184,7 @@ class Function(Construct):
         return made
 
     def _watch(self, patience_s: int) -> None:
-        minute = cdk.Duration.minutes(1)
+        minute, errors = cdk.Duration.minutes(1), cdk.Duration.minutes(ERRORS_MINUTES)
         log = f"the log of {self.cluster}-{self.purpose}"
         dead, age = (
             self.dead_letters.metric_approximate_number_of_messages_visible,
@@ -190,24 +198,32 @@ class Function(Construct):
             "is left.",
         )
         self.alarm(
+            # Not the queue's own age: SQS leaves messages out of it that were received three times, and those
+            # that wait are.
             "OldMessages",
-            age(period=minute, statistic="Maximum"),
+            self.measured(Measure.WAITED),
             f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "
             "say for what: mostly a node, Consul's leader or Swarm's quorum.",
             threshold=patience_s,
         )
         self.alarm(
+            "Backlog",
+            age(period=minute, statistic="Maximum"),
+            f"nobody takes the messages of {self.purpose}. Look into {log}: the function does not run, is "
+            "throttled, or its event source mapping is switched off.",
+            threshold=patience_s,
+        )
+        self.alarm(
             "Errors",
-            cloudwatch.MathExpression(
-                expression="FILL(crashes, 0) + FILL(failures, 0)",
-                using_metrics={
-                    "crashes": self.function.metric_errors(period=minute, statistic="Sum"),
-                    "failures": self.measured(Measure.FAILURES, statistic="Sum"),
-                },
-                period=minute,
-                label="Errors",
-            ),
+            self.function.metric_errors(period=errors, statistic="Sum"),
             f"{self.purpose} crashes or runs into its time-out. Look into {log} for the last traceback; "
             "until it is mended nobody does its work: hooks end by their default result.",
-            minutes=3,
+            threshold=ERRORS,
+        )
+        self.alarm(
+            "Failures",
+            self.measured(Measure.FAILURES, statistic="Sum", period=errors),
+            f"{self.purpose} fails at what it is to do. Look into {log} for the last `failed`; until it is "
+            "mended hooks end by their default result.",
+            threshold=ERRORS,
         )

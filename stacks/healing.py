@@ -196,24 +196,24 @@ class HealingStack(cdk.Stack):
 
     def _watch_quorum(self) -> None:
         """The sweep sees it every minute; a departure that is held for it sees it, too."""
-        worst = cloudwatch.MathExpression(
-            expression="MAX([sweeps, FILL(departures, 0)])",
-            using_metrics={
-                "sweeps": self.reconcile_cluster.measured(Measure.QUORUM_AT_RISK),
-                "departures": self.deregister_node.measured(Measure.QUORUM_AT_RISK),
-            },
-            period=MINUTE,
-            label="Quorum at risk",
-        )
-        self.reconcile_cluster.alarm(
-            "QuorumAtRisk",
-            worst,
+        told = (
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
-            f"of them. `at risk` in the log of {self._cluster.name}-reconcile-cluster says which. While "
+            "of them. `at risk` in the log of {log} says which. While "
             "there is a majority a replacement mends it unaided. Where there is none (by Session Manager: "
             "`consul operator raft list-peers` on a server, `sudo docker node ls` on a manager), and the "
             "lost machines are terminated, one survivor goes on alone: `sudo /opt/swarmer/bin/python -m "
-            "node.recover --consul LOST`, or `--swarm LOST`. " + MORE,
+            "node.recover --consul LOST`, or `--swarm LOST`. " + MORE
+        )
+        self.deregister_node.alarm(
+            "QuorumAtRisk",
+            self.deregister_node.measured(Measure.QUORUM_AT_RISK),
+            told.format(log=f"{self._cluster.name}-deregister-node"),
+            minutes=3,
+        )
+        self.reconcile_cluster.alarm(
+            "QuorumAtRisk",
+            self.reconcile_cluster.measured(Measure.QUORUM_AT_RISK),
+            told.format(log=f"{self._cluster.name}-reconcile-cluster"),
             minutes=3,
             silence_alarms=True,
         )

@@ -7,6 +7,7 @@ long time; what can never be understood is put there at once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -61,6 +62,7 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
     try:
         handle(record.body)
     except Later as later:
+        _tell_age(record)
         _delay(environment, record, later.seconds)
         raise
     except Malformed as malformed:
@@ -69,6 +71,7 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
         queue.send(environment.dead_letters_url, record.body, reason=str(malformed))
     except UNAVAILABLE as exc:
         logger.warning("will try again", extra={"reason": str(exc), "receives": receives})
+        _tell_age(record)
         _delay(environment, record, pacing.retry_s(receives))
         raise
     except Exception:
@@ -77,6 +80,10 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
         count(Measure.FAILURES)
         _delay(environment, record, pacing.retry_s(receives))
         raise
+
+
+def _tell_age(record: SQSRecord) -> None:
+    count(Measure.WAITED, time.time() - int(record.attributes.sent_timestamp) / 1000)
 
 
 def _delay(environment: Environment, record: SQSRecord, seconds: int) -> None:

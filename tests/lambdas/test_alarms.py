@@ -14,6 +14,7 @@ from lambdas.reconcile_cluster.handler import handler as reconcile
 from lambdas.register_node.handler import handler as register
 from lambdas.shared import telemetry
 from rehearsal.aws.function_logs import metrics
+from swarmer.adapters import consul
 from swarmer.core import description
 from swarmer.core.healing.measures import NAMESPACE
 from tests.lambdas.lab import CLUSTER, Lab, tick
@@ -54,6 +55,10 @@ def series(alarm: dict[str, Any]) -> Iterator[Series]:
             yield metric["Namespace"], metric["MetricName"], sizes
 
 
+def away(_: str) -> None:
+    raise consul.Unavailable("Consul is away")
+
+
 def test_each_metric_that_an_alarm_looks_at_is_written(
     lab: Lab, assembly: Assembly, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,10 +66,13 @@ def test_each_metric_that_an_alarm_looks_at_is_written(
     for service, handler in HANDLERS.items():
         lab.monkeypatch.setattr(telemetry.metrics.provider, "service", service)
         capsys.readouterr()
-        # What it does in a quiet hour, and with a fault of its own.
+        # What it does in a quiet hour, with a fault of its own, and when it has to wait.
         lab.invoke(handler, tick())
         with lab.monkeypatch.context() as patch:
             patch.setattr("swarmer.core.healing.events.parse", lambda _: 1 / 0)
+            lab.invoke(handler, tick())
+        with lab.monkeypatch.context() as patch:
+            patch.setattr("swarmer.core.healing.events.parse", away)
             lab.invoke(handler, tick())
         for namespace, data in metrics(capsys.readouterr().out.splitlines()):
             for each in data:
@@ -73,6 +81,7 @@ def test_each_metric_that_an_alarm_looks_at_is_written(
     assert watched(assembly) <= written
     assert {name for _, name, _ in watched(assembly)} == {
         "Failures",
+        "Waited",
         "QuorumAtRisk",
         "NoRegistry",
         "BreakerOpen",

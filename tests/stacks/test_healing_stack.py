@@ -274,16 +274,19 @@ def alarms(assembly: Assembly) -> dict[str, Resource]:
     }
 
 
+EVERY_FUNCTION = ("DeadLettersWait", "OldMessages", "Backlog", "Errors", "Failures")
+"""Alarms of every function."""
+
+
 def test_a_person_is_called_for_everything_that_a_function_cannot_mend(assembly: Assembly) -> None:
     found = {name[:-8] for name in alarms(assembly)}
     prefixes = ["".join(word.capitalize() for word in each.split("_")) for each in software.FUNCTIONS]
-    common = {
-        f"{prefix}{kind}" for prefix in prefixes for kind in ("DeadLettersWait", "OldMessages", "Errors")
-    }
+    common = {f"{prefix}{kind}" for prefix in prefixes for kind in EVERY_FUNCTION}
     assert found == common | {
         "HealRegistryNoRegistry",
         "ReconcileClusterBreakerOpen",
         "ReconcileClusterQuorumAtRisk",
+        "DeregisterNodeQuorumAtRisk",
     }
 
 
@@ -351,6 +354,10 @@ def test_what_alarms_have_people_type_on_a_node_stands_in_the_page_of_troubles(a
     assert len(typed) == 6
     for command in typed:
         assert re.sub(r" (N|LOST)$", "", command) in page, command
+
+
+def test_alarms_do_no_arithmetic_with_what_may_never_have_been_written(assembly: Assembly) -> None:
+    assert not [name for name, it in alarms(assembly).items() if "Metrics" in it]
 
 
 def test_a_sweep_that_does_not_come_is_an_alarm_too(assembly: Assembly) -> None:

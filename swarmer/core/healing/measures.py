@@ -26,3 +26,5 @@ class Measure(StrEnum):
     REPLACED = "Replaced"
     MALFORMED = "Malformed"
     FAILURES = "Failures"
+    WAITED = "Waited"
+    """Seconds, of a message that has to come again."""
