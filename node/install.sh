@@ -30,7 +30,8 @@ install_packages() {
     # The units of what is installed are started by swarmer.target, not by apt.
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-    apt-get install -qy --no-install-recommends $missing
+    # Somebody else may install something meanwhile: unattended upgrades do, at a first boot.
+    apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends $missing
     # An upgrade that installs itself would restart them under their tasks, on many nodes within one hour.
     apt-mark hold $(dpkg-query -W -f='${Package}\n' docker.io containerd runc docker-registry 2>/dev/null) >/dev/null
 }

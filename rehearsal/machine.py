@@ -21,6 +21,8 @@ from swarmer.adapters import files, process
 DOCKERD_PID: Final = ground.STATE / "dockerd.pid"
 """Of a dockerd that we started by hand, where no systemd does; `down` ends it again."""
 DOCKERD_START_S: Final = 30.0
+APT_WAITS: Final = "DPkg::Lock::Timeout=300"
+"""For a package that somebody else installs meanwhile: a person, unattended upgrades."""
 BIN: Final = ground.ROOT / ".venv/bin"
 CDK: Final = ground.ROOT / "node_modules/.bin/cdk"
 
@@ -50,8 +52,8 @@ def _install(missing: list[str]) -> bool:
             f"on Debian or Ubuntu: sudo apt-get install {packages}"
         )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qy", "--no-install-recommends", *missing]
-    with files.alone(ground.STATE / "apt.lock"):  # apt-get does not wait for another, it fails
+    install = ["apt-get", "-o", APT_WAITS, "install", "-qy", "--no-install-recommends", *missing]
+    with files.alone(ground.STATE / "apt.lock"):  # `apt-get update` does not wait for another, it fails
         try:
             process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
             process.run(install, timeout_s=600, env=quiet)

@@ -71,6 +71,7 @@ def _install_backport(cache: Path) -> None:
             f"Dir::State::Lists={root}/lists",
             f"Dir::Cache={root}",
             "APT::Sandbox::User=root",
+            machine.APT_WAITS,
         )
         apt = ["apt-get", "-qy", *(word for option in options for word in ("-o", option))]
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

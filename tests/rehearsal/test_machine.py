@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from rehearsal import engine, ground, machine, node_image, nodes
 from rehearsal.console import Console
 from rehearsal.ground import Ground, Problem
 from rehearsal.up import Busy, alone
+from swarmer.adapters import process
 from swarmer.core import description
 
 
@@ -39,6 +41,19 @@ def test_what_is_missing_is_named_where_it_cannot_be_installed(
 
 def test_what_is_there_is_not_installed_again() -> None:
     assert machine.ensure_packages(("sh", "dash")) is False
+
+
+def test_who_installs_something_else_meanwhile_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person, or unattended upgrades: apt-get by itself fails at once."""
+    run = process.run
+    monkeypatch.setattr(process, "run", lambda argv, **how: "update" in argv or run(argv, **how))
+    with Path("/var/lib/dpkg/lock-frontend").open("r+") as held, ThreadPoolExecutor() as pool:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        installed = pool.submit(machine.ensure_packages, ("no-such-command", "dash"))
+        time.sleep(1.5)
+        assert not installed.done()
+        fcntl.lockf(held, fcntl.LOCK_UN)
+        assert installed.result(60)
 
 
 def test_of_many_who_need_the_engine_at_once_one_starts_it(

@@ -11,5 +11,7 @@ puts JSON.dump(
   errors: found[:config_errors],
   folders: found[:config].vm.synced_folders.values.reject { |each| each[:disabled] },
   networks: found[:config].vm.networks.map(&:last),
-  customizations: told.customizations.map(&:last),
+  **(provider == "libvirt" ? {
+    memory: told.memory, cpus: told.cpus, cdroms: told.cdroms, memory_backing: told.memory_backing,
+  } : { customizations: told.customizations.map(&:last) }),
 )
