@@ -32,7 +32,8 @@ def sweep(sight: Sight, environment: Environment, told: frozenset[str], left_ms:
     scene = look(sight, environment, told)
     plan = reconciliation.decide(scene)
     raise_alarms(plan)
-    waiting, failed = [], []
+    # The lost one may have led: there is another leader within seconds, and the schedule is a minute away.
+    waiting, failed = [plan.waits_for] if told else [], []
     for step in _steps(sight, environment, scene, plan):
         if left_ms() < RESERVE_MS:
             waiting.append("the function's time is up")

@@ -39,6 +39,18 @@ def test_a_healthy_cluster_is_left_alone(lab: Lab, measures: Any) -> None:
 
 
 @pytest.mark.parametrize("group", ["core", "workers"])
+def test_one_that_led_consul_is_purged_as_soon_as_there_is_another_leader(lab: Lab, group: str) -> None:
+    instance_id, name = lab.die(group), lab.name(group)
+    lab.consul.has_leader = False
+    body = state_change(instance_id)
+    assert lab.invoke(handler, body) == [body]
+    assert lab.delays == [2]
+    lab.consul.has_leader = True
+    assert lab.invoke(handler, body) == []
+    assert remains(lab, name) == []
+
+
+@pytest.mark.parametrize("group", ["core", "workers"])
 def test_a_console_termination_is_purged_with_its_event(lab: Lab, group: str, measures: Any) -> None:
     """Before Auto Scaling has noticed: its instance is still in service there."""
     instance_id, name = lab.die(group), lab.name(group)

@@ -89,6 +89,8 @@ class Plan:
     """Auto Scaling groups that must not launch."""
     at_risk: tuple[str, ...] = ()
     """Sentences for the alarm."""
+    waits_for: str = ""
+    """What has to come before anybody can be purged: who tells of a loss asks again."""
 
 
 def places(groups: tuple[Group, ...]) -> Iterator[Place]:
@@ -140,6 +142,7 @@ def decide(scene: Scene) -> Plan:
         unhealthy=tuple(_unhealthy(scene, missing)),
         open_breakers=tuple(group.asg for group in scene.groups if not group.launches),
         at_risk=tuple(_risks(scene, missing)),
+        waits_for="" if scene.consul.has_leader else "Consul has no leader",
     )
 
 
