@@ -25,6 +25,8 @@ LEFT: Final = 3
 """Serf's status of a member that left, or was made to."""
 ANSWER_S: Final = 15.0
 """Without a leader Consul answers late: it waits for one."""
+SWARM_S: Final = 30.0
+"""A manager that has just lost its quorum takes up to 20 s to say so."""
 ACT_S: Final = 240.0
 
 
@@ -99,7 +101,7 @@ def look(node: Node) -> Seen:
     if SWARM_MANAGER in node.expected.roles:
         with contextlib.suppress(docker.Unavailable):
             url = f"tcp://{node.expected.address}:{names.DOCKER_PORT}"
-            swarm = Engine(url, timeout_s=ANSWER_S).swarm()
+            swarm = Engine(url, timeout_s=SWARM_S).swarm()
             found["has_quorum"] = swarm.is_manager
             # One that never joined has no id there.
             found["managers"] = frozenset(swarm.managers) if swarm.node else None
