@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal import engine, ground
+from tests.bench import goals
 from tests.faults import evidence, probe
 from tests.faults.catalogue import cut_power, give_power, kill
 from tests.faults.evidence import PULL, PUSH, quantile
@@ -251,7 +252,7 @@ def show(results: dict[str, Any], references: dict[str, float | None]) -> None:
         f"{'seconds away':30}{'p50':>7}{'p95':>7}  {'goal':18}{'met':5}{'failed pulls':>13}{'pushes':>8}",
     ]
     for name, found in results.items():
-        met = "yes" if found["is_met"] else "NO"
+        met = goals.said(found["is_met"])
         lines.append(
             f"{name:30}{found['p50']:7.1f}{found['p95']:7.1f}  {found['goal']:18}{met:5}"
             f"{found['failed_pulls']:13}{found['failed_pushes']:8}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal import ground, machine
+from tests.bench import goals
 from tests.bench.measure import Bench, Consul
 from tests.bench.phases import PHASES
 
@@ -66,6 +67,7 @@ def main() -> None:
             ]
             bench = Bench(consul, command, asked.containers, many=asked.many, idle_s=asked.idle)
             found[name] = bench.run({each: PHASES[each] for each in phases})
+    found["is_met"] = judge(found["swarmer"])
     print(table(found))  # noqa: T201
     text = json.dumps(found)
     if asked.json:
@@ -73,15 +75,26 @@ def main() -> None:
     print(text)  # noqa: T201
 
 
+def judge(measured: dict[str, Any]) -> dict[str, bool]:
+    """Of every figure with a goal that was measured, by phase and path."""
+    return {
+        f"{phase}.{path}": value <= goal
+        for phase, path, goal, _ in GOALS
+        if goal is not None and (value := figure(measured, phase, path)) is not None
+    }
+
+
 def table(found: dict[str, Any]) -> str:
     """Goal beside figure."""
     names = [name for name in ("swarmer", "naive") if name in found]
-    lines = [f"{'':52}{'goal':>8}" + "".join(f"{name:>10}" for name in names)]
+    lines = [f"{'':52}{'goal':>8}  {'met':3}" + "".join(f"{name:>10}" for name in names)]
     for phase, path, goal, text in GOALS:
         values = [figure(found[name], phase, path) for name in names]
         shown = "" if goal is None else f"{goal:g}"
+        is_met = found["is_met"].get(f"{phase}.{path}")
+        met = "" if is_met is None else goals.said(is_met)
         lines.append(
-            f"{text:52}{shown:>8}" + "".join(f"{'–' if v is None else f'{v:g}':>10}" for v in values)
+            f"{text:52}{shown:>8}  {met:3}" + "".join(f"{'–' if v is None else f'{v:g}':>10}" for v in values)
         )
     return "\n".join(lines)
 

@@ -1,1 +1,1 @@
-"""What `make bench-registrator` measures with."""
+"""What the benches measure with, and how they say what came of it."""

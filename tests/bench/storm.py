@@ -18,6 +18,7 @@ import boto3
 
 from rehearsal import ground
 from swarmer.core import names
+from tests.bench import goals
 from tests.faults import healing, probe
 from tests.faults.evidence import quantile
 from tests.faults.lab import Failure, Lab, say, until
@@ -210,17 +211,44 @@ def is_over(account: Account, cluster: str) -> bool:
     return not waiting(cluster, lambda url: "Deregister" in url and "DeadLetters" not in url)
 
 
+def goals_of(found: dict[str, Any]) -> dict[str, int]:
+    """Figure to what it has to be."""
+    every = found["hooks"]
+    return {
+        "answered_once": every,
+        "answered_again": 0,
+        "out_of_catalogue": every,
+        "wrongly_out": 0,
+        "dead_letters": 0,
+    }
+
+
+def judge(found: dict[str, Any]) -> dict[str, bool]:
+    return {key: found[key] == goal for key, goal in goals_of(found).items()}
+
+
+TITLES: Final = {
+    "answered_once": "hooks answered once",
+    "answered_again": "answered again",
+    "out_of_catalogue": "out of the catalogue",
+    "wrongly_out": "others out of the catalogue",
+    "dead_letters": "dead letters",
+}
+
+
 def show(found: dict[str, Any]) -> list[str]:
     """Lines for people."""
+    is_met = judge(found)
+    judged = [
+        f"{TITLES[key]:34}{found[key]:8}{goal:8}  {goals.said(is_met[key])}"
+        for key, goal in goals_of(found).items()
+    ]
     return [
         "",
         f"storm: {found['events']} termination events for {found['hooks']} hooks at once, "
         f"{found['catalogued']} nodes in Consul's catalogue",
-        f"{'hooks answered once':34}{found['answered_once']:8}   of {found['hooks']}",
-        f"{'answered again':34}{found['answered_again']:8}   goal 0",
-        f"{'out of the catalogue':34}{found['out_of_catalogue']:8}   of {found['hooks']}",
-        f"{'others out of the catalogue':34}{found['wrongly_out']:8}   goal 0",
-        f"{'dead letters':34}{found['dead_letters']:8}   goal 0",
+        f"{'':42}{'goal':>8}  met",
+        *judged,
         f"{'hook answered after, p50':34}{found['p50_s']:8.1f} s",
         f"{'the last after':34}{found['all_s']:8.1f} s",
         f"{'runs of deregister_node, failed':34}{found['runs']:8}   {found['failed_runs']}",
