@@ -24,7 +24,7 @@ from typing import Any, Final
 from rehearsal import engine, ground
 from tests.bench import goals
 from tests.faults import evidence, probe
-from tests.faults.catalogue import cut_power, give_power, kill
+from tests.faults.actions import cut_power, give_power, kill
 from tests.faults.evidence import PULL, PUSH, quantile
 from tests.faults.lab import Failure, Lab, Node, docker, say, until
 from tests.faults.probe import Probe

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from tests.faults import small_disk
+from tests.faults.actions import (
+    BUSY_S,
+    Action,
+    Standstill,
+    cut_power,
+    drop_packets,
+    freeze,
+    give_power,
+    heal_network,
+    keep_busy,
+    kill,
+    nothing,
+    reboot,
+    start_unit,
+    stop_unit,
+    thaw,
+)
 from tests.faults.identity import Identity
-from tests.faults.lab import Failure, Lab, Node, docker, say, until
+from tests.faults.lab import Lab, Node
 from tests.faults.newcomer import Newcomer
+from tests.faults.victims import (
+    all_in_one,
+    consul_leader,
+    everyone,
+    follower,
+    holder,
+    swarm_leader,
+    worker,
+)
 
-Action = Callable[[list[Node]], None]
 HOLD_S: Final = 15.0
 """Longer than a Consul session lives without a renewal: what should move has moved by then."""
-ALIGN_TRIES: Final = 15
-ALIGN_S: Final = 20.0
-REBOOT_S: Final = 300.0
 PAUSED_S: Final = 30.0
 AWAY_S: Final = 60.0
-BUSY_S: Final = 300.0
 AGENT_WATCHDOG_S: Final = 120.0
 """systemd ends an agent, or a registrator, that has said nothing for so long."""
 NAMED_S: Final = 90.0
 """A killed registrator runs again at once, but a node that is busy starts containers slowly."""
-LINKS: Final = (("INPUT", "-i"), ("OUTPUT", "-o"), ("FORWARD", "-i"), ("FORWARD", "-o"))
-
-
-def nothing(_: list[Node]) -> None:
-    """No recovery step: the cluster is on its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,157 +74,6 @@ class Fault:
     """What is still missing in the end, in words, where neither the probe nor `swarmer status` looks."""
     clean_up: Callable[[Lab], None] = lambda _: None
     """So that the next fault begins with a whole cluster, where this one did not heal."""
-
-
-# -- whom --------------------------------------------------------------------------------------------
-
-
-def holder(lab: Lab) -> list[Node]:
-    return [lab.holder()]
-
-
-def follower(lab: Lab) -> list[Node]:
-    return [lab.follower()]
-
-
-def swarm_leader(lab: Lab) -> list[Node]:
-    return [lab.swarm_leader()]
-
-
-def consul_leader(lab: Lab) -> list[Node]:
-    return [lab.consul_leader()]
-
-
-def worker(lab: Lab) -> list[Node]:
-    return lab.workers[-1:]
-
-
-def everyone(lab: Lab) -> list[Node]:
-    return list(lab.nodes)
-
-
-def leads_now(lab: Lab) -> Node | None:
-    """Consul's leader; None while it has none."""
-    with contextlib.suppress(Failure):
-        return lab.consul_leader()
-    return None
-
-
-def all_in_one(lab: Lab) -> list[Node]:
-    """The Swarm's leader, once it leads Consul and holds the registry too. Raises Failure.
-
-    Neither leader can be appointed, so whoever else leads Consul is restarted until the vote falls right.
-    """
-    for _ in range(ALIGN_TRIES):
-        with contextlib.suppress(Failure):
-            chosen, leads, holds = lab.swarm_leader(), lab.consul_leader(), lab.holder()
-            if chosen == leads == holds:
-                return [chosen]
-            if chosen != leads:
-                leads.on("systemctl", "stop", "consul.service")
-                try:
-                    until(lambda was=leads: leads_now(lab) not in (None, was), ALIGN_S, "no other leader")  # type: ignore[misc]
-                finally:
-                    leads.on("systemctl", "start", "consul.service")
-            else:
-                lab.swarmer("handover")
-        lab.wait_validated(ALIGN_S * 3)
-    raise Failure(f"one node did not become all three within {ALIGN_TRIES} tries")
-
-
-# -- what --------------------------------------------------------------------------------------------
-
-
-def cut_power(nodes: list[Node]) -> None:
-    docker("kill", *(node.container for node in nodes))
-
-
-def give_power(nodes: list[Node]) -> None:
-    docker("start", *(node.container for node in nodes))
-
-
-def reboot(nodes: list[Node]) -> None:
-    """At once: one `docker restart` of many containers takes them one after the other."""
-    with ThreadPoolExecutor(len(nodes)) as pool:
-        restart = partial(docker, "restart", "-t", "30", timeout_s=REBOOT_S)
-        list(pool.map(restart, [node.container for node in nodes]))
-
-
-def drop_packets(nodes: list[Node]) -> None:
-    for node in nodes:
-        node.on("sh", "-c", " && ".join(f"iptables -I {chain} {way} eth0 -j DROP" for chain, way in LINKS))
-
-
-def heal_network(nodes: list[Node]) -> None:
-    for node in nodes:
-        node.on("sh", "-c", "; ".join(f"iptables -D {chain} {way} eth0 -j DROP" for chain, way in LINKS))
-
-
-def freeze(nodes: list[Node]) -> None:
-    docker("pause", *(node.container for node in nodes))
-
-
-def thaw(nodes: list[Node]) -> None:
-    docker("unpause", *(node.container for node in nodes))
-
-
-def kill(program: str) -> Action:
-    """SIGKILL to one process; whoever started it may start it anew."""
-
-    def act(nodes: list[Node]) -> None:
-        for node in nodes:
-            node.signal("KILL", node.pid(program))
-
-    return act
-
-
-@dataclass
-class Standstill:
-    """SIGSTOP to one process: it stays, and does nothing. Nobody outside the node wakes it."""
-
-    program: str
-    pids: Sequence[tuple[Node, int]] = ()
-
-    def begin(self, nodes: list[Node]) -> None:
-        self.pids = [(node, node.pid(self.program)) for node in nodes]
-        for node, pid in self.pids:
-            node.signal("STOP", pid)
-
-    def is_over(self, _: list[Node]) -> bool:
-        """Nothing stands still any more, and the program runs."""
-        with contextlib.suppress(Failure):
-            return all(not node.is_stopped(pid) and node.pid(self.program) > 0 for node, pid in self.pids)
-        return False
-
-    def clean_up(self, _: Lab) -> None:
-        """For a node that did not heal itself: the next fault needs it whole."""
-        for node, pid in self.pids:
-            if node.is_stopped(pid):
-                say(f"  wakes {self.program} on {node.name}, which nobody did")
-                node.signal("CONT", pid)
-
-
-def keep_busy(nodes: list[Node]) -> None:
-    """Two endless loops on each of them for BUSY_S: every core has more to do than it can."""
-    for node in nodes:
-        for _ in range(2):
-            node.on("sh", "-c", f"timeout {BUSY_S:.0f} sh -c 'while :; do :; done' >/dev/null 2>&1 &")
-
-
-def stop_unit(unit: str) -> Action:
-    def act(nodes: list[Node]) -> None:
-        for node in nodes:
-            node.on("systemctl", "stop", unit)
-
-    return act
-
-
-def start_unit(unit: str) -> Action:
-    def act(nodes: list[Node]) -> None:
-        for node in nodes:
-            node.on("systemctl", "start", unit)
-
-    return act
 
 
 def killed_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> Fault:

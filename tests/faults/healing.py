@@ -16,9 +16,11 @@ from docker.errors import APIError
 
 from rehearsal import engine, ground
 from swarmer.core import names
-from tests.faults.catalogue import Fault, drop_packets, heal_network, holder
+from tests.faults.actions import drop_packets, heal_network
+from tests.faults.catalogue import Fault
 from tests.faults.disturbances import did_not_happen
 from tests.faults.lab import AWS_PORT, Failure, Lab, Node, docker, swarmer, until
+from tests.faults.victims import holder
 
 AWS: Final = f"http://127.0.0.1:{AWS_PORT}"
 REPLACED_S: Final = 240.0

@@ -1,0 +1,111 @@
+"""The functions' stack: when a person is called, how, and what the call says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from swarmer.cli import main
+from swarmer.core import description, software
+from swarmer.core.cluster import Role
+from tests.stacks.assembly import Assembly, Resource, joined, listed, synthesise
+from tests.stacks.functions import template
+
+
+def alarms(assembly: Assembly) -> dict[str, Resource]:
+    return {
+        name: resource["Properties"]
+        for name, resource in template(assembly)["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+
+EVERY_FUNCTION = ("DeadLettersWait", "OldMessages", "Backlog", "Errors", "Failures")
+"""Alarms of every function."""
+
+
+def test_a_person_is_called_for_everything_that_a_function_cannot_mend(assembly: Assembly) -> None:
+    found = {name[:-8] for name in alarms(assembly)}
+    prefixes = ["".join(word.capitalize() for word in each.split("_")) for each in software.FUNCTIONS]
+    common = {f"{prefix}{kind}" for prefix in prefixes for kind in EVERY_FUNCTION}
+    assert found == common | {
+        "HealRegistryNoRegistry",
+        "ReconcileClusterBreakerOpen",
+        "ReconcileClusterQuorumAtRisk",
+        "DeregisterNodeQuorumAtRisk",
+    }
+
+
+def test_every_alarm_says_what_to_do(assembly: Assembly) -> None:
+    advice = re.compile(r"Look into|The last|Session Manager|resume-processes")
+    for name, alarm in alarms(assembly).items():
+        text = joined(alarm["AlarmDescription"])
+        assert text.startswith(f"{assembly.cluster.name}: "), name
+        assert advice.search(text), name
+        assert len(text) <= 1024, name
+
+
+def test_without_the_key_nobody_is_called_and_an_output_says_so(shipped: Assembly) -> None:
+    assert not [it for it in alarms(shipped).values() if it.get("AlarmActions") or it.get("OKActions")]
+    assert not shipped.of_type("AWS::SNS::Topic")
+    output = template(shipped)["Outputs"]["Alarms"]
+    assert output["Value"] == "nobody"
+    assert "only shown in CloudWatch" in output["Description"]
+
+
+def test_every_alarm_mails_when_it_begins_and_when_it_is_over(variant: Assembly) -> None:
+    (topic,) = variant.of_type("AWS::SNS::Topic")
+    for name, alarm in alarms(variant).items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}], name
+    (subscription,) = variant.of_type("AWS::SNS::Subscription").values()
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "people@example.com")
+
+
+def test_cloudwatch_may_use_the_topic_and_its_key(variant: Assembly) -> None:
+    """The key that AWS manages for SNS would not let it: the mail would never come."""
+    (topic,) = variant.of_type("AWS::SNS::Topic").values()
+    ((key_id, key),) = variant.of_type("AWS::KMS::Key").items()
+    assert topic["KmsMasterKeyId"]["Fn::GetAtt"] == [key_id, "Arn"]
+    (policy,) = variant.of_type("AWS::SNS::TopicPolicy").values()
+    for document, actions in (
+        (key["KeyPolicy"], {"kms:Decrypt", "kms:GenerateDataKey*"}),
+        (policy["PolicyDocument"], {"sns:Publish"}),
+    ):
+        (found,) = (it for it in document["Statement"] if it.get("Sid") == "CloudWatchTells")
+        assert found["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert set(listed(found["Action"])) == actions
+
+
+def test_a_topic_that_is_given_is_called_and_none_is_made(tmp_path: Path) -> None:
+    arn = "arn:aws:sns:eu-west-1:123456789012:people"
+    text = f"healing: {{alarms: '{arn}'}}\ngroups:\n  all:\n    roles: [{', '.join(Role)}]\n    size: 1\n"
+    made = synthesise(tmp_path, description.parse(f"name: called\n{text}"))
+    assert not made.of_type("AWS::SNS::Topic")
+    for alarm in alarms(made).values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [arn]
+
+
+def test_no_alarm_names_a_command_that_acts_on_rehearsals_alone(assembly: Assembly) -> None:
+    verbs = re.compile(rf"\bswarmer ({'|'.join(main.commands)})\b")
+    assert verbs.search("type `swarmer status`")
+    for name, alarm in alarms(assembly).items():
+        assert not verbs.search(joined(alarm["AlarmDescription"])), name
+
+
+def test_what_alarms_have_people_type_on_a_node_stands_in_the_page_of_troubles(assembly: Assembly) -> None:
+    page = " ".join((software.ROOT / "docs/troubleshooting.md").read_text().split())
+    assert "### Recovery on AWS" in page
+    texts = [joined(alarm["AlarmDescription"]) for alarm in alarms(assembly).values()]
+    typed = {each for text in texts for each in re.findall(r"`((?:consul|sudo) [^`]+)`", text)}
+    assert len(typed) == 6
+    for command in typed:
+        assert re.sub(r" (N|LOST)$", "", command) in page, command
+
+
+def test_alarms_do_no_arithmetic_with_what_may_never_have_been_written(assembly: Assembly) -> None:
+    assert not [name for name, it in alarms(assembly).items() if "Metrics" in it]
+
+
+def test_a_sweep_that_does_not_come_is_an_alarm_too(assembly: Assembly) -> None:
+    silent = {name[:-8] for name, it in alarms(assembly).items() if it["TreatMissingData"] == "breaching"}
+    assert silent == {"HealRegistryNoRegistry", "ReconcileClusterQuorumAtRisk"}
