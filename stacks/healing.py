@@ -150,7 +150,7 @@ class HealingStack(cdk.Stack):
                 "FAILED_BOOTS": str(healing.failed_boots),
                 "GRACE_S": str(healing.grace),
             },
-            receives=2 * SPARE_RECEIVES + 30,
+            receives=2 * SPARE_RECEIVES + pacing.SWEEP_PATIENCE_S // pacing.SWEEP_AGAIN_S,
             patience_s=300,
             concurrency=2,
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -19,12 +19,8 @@ from lambdas.shared.sight import Sight
 from lambdas.shared.telemetry import metrics, tell, tracer
 from swarmer.adapters import instances
 from swarmer.core import names
-from swarmer.core.healing import events
+from swarmer.core.healing import events, pacing
 from swarmer.core.healing.events import Changed, Malformed
-
-AGAIN_S: Final = 2
-PATIENCE_S: Final = 60
-"""After that an event's remains are the next schedule's."""
 
 
 @metrics.log_metrics
@@ -47,8 +43,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
             tell("ignored: not of this cluster", instance=happened.instance_id, what=happened.what)
             return
         waiting = once()
-        if waiting and time.time() - happened.at_s < PATIENCE_S:
-            raise Later(AGAIN_S, waiting)
+        if waiting and time.time() - happened.at_s < pacing.SWEEP_PATIENCE_S:
+            raise Later(pacing.SWEEP_AGAIN_S, waiting)
 
     return messages.process(event, context, environment, reconcile)
 

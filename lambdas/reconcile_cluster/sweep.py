@@ -51,10 +51,12 @@ def sweep(sight: Sight, environment: Environment, told: frozenset[str], left_ms:
 def look(sight: Sight, environment: Environment, told: frozenset[str]) -> Scene:
     """The whole cluster; EC2 is asked only for those that are not simply well, and those `told` of."""
     ends = not sight.groups or world.cluster_ends(sight.groups)
+    # First: where it elects a leader it answers late, and what Consul says would be old by then.
+    swarm = world.Swarm() if ends else sight.look_at_swarm(None)
     scene = Scene(
         groups=sight.groups,
         consul=world.Consul() if ends else sight.look_at_consul(None),
-        swarm=world.Swarm() if ends else sight.look_at_swarm(None),
+        swarm=swarm,
         now_s=time.time(),
         grace_s=environment.grace_s,
     )

@@ -33,6 +33,8 @@ def look(sight: Sight, group: Group, instance_id: str, announced_s: float, limit
     ends = world.cluster_closes(sight.groups)
     is_open = member is not None and member.lifecycle in world.ARRIVING and not ends
     late = instance.is_gone or waited_s >= limits.deadline_s
+    # Swarm first: where it elects a leader it answers late, and what Consul says would be old by then.
+    swarm = sight.look_at_swarm(instance.name) if is_open else world.Swarm()
     consul = sight.look_at_consul(instance.name) if is_open else world.Consul()
     return Arrival(
         instance=instance,
@@ -47,7 +49,7 @@ def look(sight: Sight, group: Group, instance_id: str, announced_s: float, limit
         noted_s_ago=now_s - consul.missing[instance.name] if instance.name in consul.missing else None,
         ends=ends,
         consul=consul,
-        swarm=sight.look_at_swarm(instance.name) if is_open else world.Swarm(),
+        swarm=swarm,
     )
 
 

@@ -55,6 +55,9 @@ def leave(sight: Sight, leaver: Leaver) -> Wait | Finish:
 def look(sight: Sight, leaver: Leaver) -> Departure:
     """The world as it is now, for this node."""
     ends = world.cluster_ends(sight.groups)
+    # Of a cluster that is being deleted nothing is asked: it need not answer any more. Swarm is asked first:
+    # where it elects a leader it answers late, and what Consul says would be old by then.
+    swarm = world.Swarm() if ends else sight.look_at_swarm(leaver.name)
     return Departure(
         name=leaver.name,
         roles=leaver.roles,
@@ -62,9 +65,8 @@ def look(sight: Sight, leaver: Leaver) -> Departure:
         ends=ends,
         announced_s=leaver.announced_s,
         now_s=time.time(),
-        # Of a cluster that is being deleted nothing is asked: it need not answer any more.
         consul=world.Consul() if ends else sight.look_at_consul(leaver.name),
-        swarm=world.Swarm() if ends else sight.look_at_swarm(leaver.name),
+        swarm=swarm,
         wanted_servers=world.wanted(sight.groups, CONSUL_SERVER),
         wanted_managers=world.wanted(sight.groups, SWARM_MANAGER),
     )

@@ -25,8 +25,9 @@ from swarmer.core.healing.measures import Measure
 
 UNAVAILABLE: Final = (aws.Unavailable, consul.Unavailable, docker.Unavailable)
 """What passes: the network, throttling, a leader's election."""
-RESERVE_MS: Final = 15_000
-"""A message is not begun with less time than that: it comes again at once."""
+RESERVE_MS: Final = 20_000
+"""A message is not begun with less time than that: it comes again at once. Who waits for both leaders takes
+most of it."""
 
 
 class Later(Exception):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache, cached_property
@@ -25,8 +25,10 @@ from swarmer.core.healing.world import Group, Instance, Lease, Mark, Peer, Row, 
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, UNFOUNDED
 
 CONSUL_S: Final = 3.0
-DOCKER_S: Final = 5
+DOCKER_S: Final = 5.0
 """A node in the same network answers in milliseconds, or not."""
+LEADER_S: Final = 12.0
+"""A manager whose Swarm lost its leader answers at the moment when there is another: after 10 to 20 s."""
 STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's."""
 LOCK_TTL_S: Final = 30
@@ -42,9 +44,9 @@ def open_consul(address: str) -> Consul:
     return Consul(address, names.CONSUL_HTTP_PORT, timeout_s=CONSUL_S)
 
 
-def open_engine(address: str) -> Engine:
+def open_engine(address: str, timeout_s: float = DOCKER_S) -> Engine:
     """A manager's API. Raises docker.Unavailable."""
-    return Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=DOCKER_S)
+    return Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=timeout_s)
 
 
 class Sight:
@@ -94,9 +96,12 @@ class Sight:
     def consul(self) -> Consul | None:
         """A server that knows a leader, or one that answers at all, or None. Raises aws.Unavailable."""
         servers = [each.address for each in self.voting if CONSUL_SERVER in each.roles and each.address]
-        answers = _ask_all(servers, _leader_of)
-        with_leader = [api for api, leader in answers if leader]
-        return next(iter(with_leader or [api for api, _ in answers]), None)
+        leaderless = []
+        for api, leader in ask_all(servers, _leader_of):
+            if leader:
+                return api
+            leaderless.append(api)
+        return next(iter(leaderless), None)
 
     @property
     def api(self) -> Consul:
@@ -150,10 +155,11 @@ class Sight:
         """A manager that controls this cluster's own Swarm, or None. Raises aws.Unavailable."""
         managers = [each.address for each in self.voting if SWARM_MANAGER in each.roles and each.address]
         identity = self._identity() if managers else UNFOUNDED
-        answers: list[tuple[Engine, docker.Swarm]] = _ask_all(managers, _swarm_of)
+        answers: Iterator[tuple[str, docker.Swarm]] = ask_all(managers, _swarm_of)
         # An address may have been another machine's: only the Swarm that the ground remembers counts.
-        own = (engine for engine, found in answers if found.is_manager and found.id == identity)
-        return next(own, None)
+        own = (address for address, found in answers if found.is_manager and found.id == identity)
+        address = next(own, None)
+        return open_engine(address) if address else None
 
     def look_at_swarm(self, name: str | None) -> Swarm:
         """One node beside the managers, or all. Raises aws.Unavailable, docker.Unavailable."""
@@ -196,19 +202,17 @@ def _ssm() -> parameters.SSMProvider:
 # -- asking ------------------------------------------------------------------------------------
 
 
-def _ask_all(addresses: Sequence[str], ask: Callable[[str], tuple[Any, Found]]) -> list[tuple[Any, Found]]:
-    """Everyone at once: a dead machine's address answers nothing, and takes its time. Those that answered."""
-
-    def answer(address: str) -> tuple[Any, Found] | None:
-        try:
-            return ask(address)
-        except (consul.Unavailable, docker.Unavailable):
-            return None
-
+def ask_all(addresses: Sequence[str], ask: Callable[[str], Found]) -> Iterator[Found]:
+    """Everyone at once; answers as they come. Once the caller has enough, nobody who hangs is waited for."""
     if not addresses:
-        return []
-    with ThreadPoolExecutor(max_workers=len(addresses)) as pool:
-        return [found for found in pool.map(answer, addresses) if found is not None]
+        return
+    pool = ThreadPoolExecutor(max_workers=len(addresses))
+    try:
+        for done in as_completed([pool.submit(ask, address) for address in addresses]):
+            with suppress(consul.Unavailable, docker.Unavailable):
+                yield done.result()
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _leader_of(address: str) -> tuple[Consul, str]:
@@ -216,9 +220,8 @@ def _leader_of(address: str) -> tuple[Consul, str]:
     return api, api.leader()
 
 
-def _swarm_of(address: str) -> tuple[Engine, docker.Swarm]:
-    engine = open_engine(address)
-    return engine, engine.swarm()
+def _swarm_of(address: str) -> tuple[str, docker.Swarm]:
+    return address, open_engine(address, LEADER_S).swarm()
 
 
 def _acquire(api: Consul, session: str) -> bool:

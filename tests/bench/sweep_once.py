@@ -76,7 +76,7 @@ if __name__ == "__main__":
     sight.open_consul = lambda _: Consul(
         "127.0.0.1", int(os.environ["BENCH_CONSUL"]), timeout_s=sight.CONSUL_S
     )
-    sight.open_engine = lambda _: Engine(
-        f"tcp://127.0.0.1:{os.environ['BENCH_SWARM']}", timeout_s=sight.DOCKER_S
+    sight.open_engine = lambda _, timeout_s=sight.DOCKER_S: Engine(
+        f"tcp://127.0.0.1:{os.environ['BENCH_SWARM']}", timeout_s=timeout_s
     )
     sys.exit(main())

@@ -65,8 +65,8 @@ def stand_in(lab: Lab) -> None:
             raise consul.Unavailable("refused")
         return lab.consul
 
-    def open_engine(_: str) -> Engine:
-        return Engine(f"tcp://127.0.0.1:{lab.swarm.port}", timeout_s=2)
+    def open_engine(_: str, timeout_s: float = 2) -> Engine:
+        return Engine(f"tcp://127.0.0.1:{lab.swarm.port}", timeout_s=min(timeout_s, 2))
 
     delay = queue.delay
 

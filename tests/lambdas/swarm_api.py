@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -29,6 +29,8 @@ class SwarmApi:
     """Names of managers that `--force-new-cluster` left a row and nothing else."""
     calls: list[str] = field(default_factory=list)
     """Everything that changed something."""
+    before_info: Callable[[], None] = lambda: None
+    """What happens until a manager has answered."""
     port: int = 0
 
     def add(self, name: str, *, manager: bool) -> str:
@@ -60,6 +62,7 @@ class SwarmApi:
         if path == "/version":
             return 200, {"ApiVersion": API, "MinAPIVersion": "1.24", "Version": "26.1"}
         if path == "/info":
+            self.before_info()
             return 200, {"Swarm": self.info()}
         if not self.has_quorum:
             return 503, {"message": "The swarm does not have a leader."}

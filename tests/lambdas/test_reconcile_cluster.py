@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import pytest
 
 from lambdas.reconcile_cluster.handler import handler
+from lambdas.shared.sight import ask_all
 from swarmer.adapters import auto_scaling, aws
 from swarmer.core import names
+from swarmer.core.healing import pacing
 from swarmer.core.healing.reconciliation import MISSED_S
 from swarmer.core.healing.world import Mark
 from tests.lambdas.lab import Lab, event, state_change, tick
@@ -44,10 +47,49 @@ def test_one_that_led_consul_is_purged_as_soon_as_there_is_another_leader(lab: L
     lab.consul.has_leader = False
     body = state_change(instance_id)
     assert lab.invoke(handler, body) == [body]
-    assert lab.delays == [2]
+    assert lab.delays == [pacing.SWEEP_AGAIN_S]
     lab.consul.has_leader = True
     assert lab.invoke(handler, body) == []
     assert remains(lab, name) == []
+
+
+@pytest.mark.parametrize("group", ["core", "workers"])
+def test_one_that_led_the_swarm_is_purged_as_soon_as_there_is_another_leader(lab: Lab, group: str) -> None:
+    """Consul's part is done meanwhile; Swarm's was left to the next schedule, a minute away."""
+    instance_id, name = lab.die(group), lab.name(group)
+    lab.swarm.has_quorum = False
+    body = state_change(instance_id)
+    assert lab.invoke(handler, body) == [body]
+    assert remains(lab, name) == ["Swarm"]
+    lab.swarm.has_quorum = True
+    assert lab.invoke(handler, body) == []
+    assert remains(lab, name) == []
+
+
+def test_while_a_manager_waits_for_swarms_next_leader_consul_gets_its_own(lab: Lab) -> None:
+    """One look is enough: a manager answers when there is a leader, and only then Consul is asked."""
+    instance_id, name = lab.die("core"), lab.name("core")
+    lab.consul.has_leader = lab.swarm.has_quorum = False
+
+    def elect() -> None:
+        lab.consul.has_leader = lab.swarm.has_quorum = True
+
+    lab.swarm.before_info = elect
+    assert lab.invoke(handler, state_change(instance_id)) == []
+    assert remains(lab, name) == []
+
+
+def test_a_manager_that_hangs_holds_nobody_up_where_another_answers() -> None:
+    ended, in_vain = threading.Event(), []
+
+    def ask(address: str) -> str:
+        if address == "hangs" and not ended.wait(20):
+            in_vain.append(address)
+        return address
+
+    found = next(ask_all(["hangs", "answers"], ask))
+    ended.set()
+    assert (found, in_vain) == ("answers", [])
 
 
 @pytest.mark.parametrize("group", ["core", "workers"])
@@ -67,7 +109,7 @@ def test_a_machine_that_only_shuts_down_yet_is_looked_at_again_until_consul_noti
     lab.swarm.die(name)
     body = state_change(instance_id, "shutting-down")
     assert lab.invoke(handler, body) == [body]
-    assert lab.delays == [2]
+    assert lab.delays == [pacing.SWEEP_AGAIN_S]
     lab.consul.states[name] = "failed"
     assert lab.invoke(handler, body) == []
     assert remains(lab, name) == []
@@ -80,7 +122,7 @@ def test_a_termination_that_only_ec2_knows_of_yet_is_looked_at_again(lab: Lab, g
     lab.terminate(instance_id)
     body = state_change(instance_id)
     assert lab.invoke(handler, body) == [body]
-    assert lab.delays == [2]
+    assert lab.delays == [pacing.SWEEP_AGAIN_S]
     lab.consul.states[name] = "failed"
     assert lab.invoke(handler, body) == []
     assert remains(lab, name) == []

@@ -16,6 +16,9 @@ LONGEST_S: Final = 60
 SHARE: Final = 0.08
 """A tenth later than necessary, at most."""
 FAILED_LONGEST_S: Final = 120
+SWEEP_AGAIN_S: Final = 1
+SWEEP_PATIENCE_S: Final = 60
+"""After that what an event left to wait for is the next schedule's."""
 HEARTBEAT_S: Final = 300
 """A termination hook ends so long after its last heartbeat: five pauses and what a function takes."""
 LAUNCH_MARGIN_S: Final = 180

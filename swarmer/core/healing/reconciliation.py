@@ -142,8 +142,15 @@ def decide(scene: Scene) -> Plan:
         unhealthy=tuple(_unhealthy(scene, missing)),
         open_breakers=tuple(group.asg for group in scene.groups if not group.launches),
         at_risk=tuple(_risks(scene, missing)),
-        waits_for="" if scene.consul.has_leader else "Consul has no leader",
+        waits_for=_waits_for(scene),
     )
+
+
+def _waits_for(scene: Scene) -> str:
+    if not scene.consul.has_leader:
+        return "Consul has no leader"
+    # Its part of whoever is purged meanwhile stays.
+    return "" if scene.swarm.has_quorum else "no Swarm manager with a quorum answers"
 
 
 # -- ghosts -----------------------------------------------------------------------------------
