@@ -201,17 +201,10 @@ def _health_id(service_id: str) -> str:
 
 
 def _entry(key: str, raw: Mapping[str, Any], checks: Mapping[str, Any]) -> Entry:
-    service = Service(
-        id=key,
-        name=raw["Service"],
-        address=raw["Address"],
-        port=raw["Port"],
-        tags=tuple(raw["Tags"] or ()),
-        meta=raw["Meta"] or {},
-    )
     notes = str(checks.get(_check_id(key), {}).get("Notes") or "")
+    definition = notes.removeprefix(NOTES) if notes.startswith(NOTES) else ""
     health = checks.get(_health_id(key), {}).get("Status")
-    return Entry(service, notes.removeprefix(NOTES) if notes.startswith(NOTES) else "", health)
+    return Entry(Service.of_agent(key, raw), definition, health)
 
 
 def _mapping(value: object) -> dict[str, Any]:

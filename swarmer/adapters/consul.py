@@ -101,17 +101,6 @@ class _Api(base.Consul):  # type: ignore[misc]
         return _Transport(host, port, self._timeout_s)
 
 
-def _service(service_id: str, entry: dict[str, Any]) -> Service:
-    return Service(
-        id=service_id,
-        name=entry["Service"],
-        address=entry["Address"],
-        port=entry["Port"],
-        tags=tuple(entry["Tags"] or ()),
-        meta=entry["Meta"] or {},
-    )
-
-
 def _key(entry: dict[str, Any]) -> Key:
     value = entry["Value"] or b""
     return Key(value.decode(errors="replace"), entry.get("Session"), entry["LockIndex"], entry["ModifyIndex"])
@@ -282,7 +271,7 @@ class Consul:
     def services(self) -> list[Service]:
         """The local agent's services."""
         with _translated():
-            return [_service(key, entry) for key, entry in self._api.agent.services().items()]
+            return [Service.of_agent(key, entry) for key, entry in self._api.agent.services().items()]
 
     def confirm(self, service_id: str, *, passing: bool, note: str) -> None:
         """Feed the TTL check of a service."""

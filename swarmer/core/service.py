@@ -36,6 +36,18 @@ class Service:
     health_output: str = field(default="", compare=False)
     """What it printed last."""
 
+    @classmethod
+    def of_agent(cls, key: str, raw: Mapping[str, Any]) -> Service:
+        """What Consul's agent has under this id. Raises LookupError or TypeError where it is none."""
+        return cls(
+            id=key,
+            name=raw["Service"],
+            address=raw["Address"],
+            port=raw["Port"],
+            tags=tuple(raw["Tags"] or ()),
+            meta=raw["Meta"] or {},
+        )
+
     @property
     def health_check(self) -> Mapping[str, Any] | None:
         """The check that carries `health`."""
