@@ -138,7 +138,7 @@ def forget_in_consul(lost: list[str], api: Consul) -> None:
 
 def forget_in_swarm(lost: list[str], engine: Engine) -> None:
     """As in Consul: by the names of its rows, which a node that is still joining has not yet."""
-    for row in engine.rows():
+    for row in engine.nodes():
         if row["Description"].get("Hostname") in lost:
             engine.ensure_no_node(row["ID"])
 

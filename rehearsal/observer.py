@@ -156,7 +156,7 @@ def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
     """Swarm's nodes by host name, as the first manager that answers tells them; empty where none does."""
     for address in addresses:
         with contextlib.suppress(Unavailable):
-            rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).rows()
+            rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes()
             # One that is still joining has no name yet.
             named = [row for row in rows if row["Description"].get("Hostname")]
             return {row["Description"]["Hostname"]: _swarm_node(row) for row in named}

@@ -166,7 +166,7 @@ class Sight:
         engine = self.engine
         if engine is None:
             return Swarm()
-        raw = engine.rows() if name is None else [*engine.rows(role="manager"), *engine.rows(name=name)]
+        raw = engine.nodes() if name is None else [*engine.nodes(role="manager"), *engine.nodes(name=name)]
         rows = {row.id: row for row in map(_row, raw) if name is None or row.is_manager or row.name == name}
         own = [row for row in rows.values() if row.name == name and row.availability == "drain"]
         return Swarm(

@@ -73,7 +73,7 @@ def _out_of_swarm(g: Ground, name: str, left: Iterable[Machine]) -> None:
         swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=5)
         if not swarm.swarm().is_manager:
             continue
-        for row in swarm.rows():
+        for row in swarm.nodes():
             if row["Description"].get("Hostname") == name:
                 swarm.ensure_node(row["ID"], Role="worker")
                 swarm.ensure_no_node(row["ID"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from swarmer.adapters import engine
 from swarmer.adapters.engine import NotFound, Unavailable
@@ -145,19 +144,12 @@ class Engine(engine.Engine):
     def _networks(self, name: str) -> list[dict[str, Any]]:
         # The filter is a pattern for networks that this engine has, a beginning for those only the Swarm has.
         with _docker_shaped():
-            return [each for each in self._listed("/networks", name=[name]) if each["Name"] == name]
+            return [each for each in self.listed("/networks", name=[name]) if each["Name"] == name]
 
     def _create_network(self, **body: object) -> None:
         self.ask_engine("POST", "/networks/create", body)
 
     # -- nodes ----------------------------------------------------------------------------------
-
-    def rows(self, **filters: str) -> list[dict[str, Any]]:
-        """Swarm's nodes as the API gives them, filtered by it: `role`, `name` (which is a prefix) …
-
-        Only managers know them.
-        """
-        return self._listed("/nodes", **{key: [value] for key, value in filters.items()})
 
     def is_leader(self, node_id: str) -> bool:
         """Whether a node leads the Swarm; only managers know it."""
@@ -200,17 +192,10 @@ class Engine(engine.Engine):
     def tasks_to_move(self, node_id: str) -> int:
         """Tasks that have not ended on a node, and those of their services that do not run elsewhere yet."""
         with _docker_shaped():
-            own = self._listed("/tasks", node=[node_id])
+            own = self.listed("/tasks", node=[node_id])
             services = sorted({task["ServiceID"] for task in own if task.get("ServiceID")})
             filters = {"service": services, "desired-state": ["running"]}
-            meant = self._listed("/tasks", **filters) if services else []
+            meant = self.listed("/tasks", **filters) if services else []
             staying = [task for task in own if task["Status"]["State"] not in ENDED]
             moving = [task for task in meant if task.get("NodeID") != node_id]
             return len(staying) + len([task for task in moving if task["Status"]["State"] != "running"])
-
-    def _listed(self, path: str, **filters: list[str]) -> list[dict[str, Any]]:
-        query = urlencode({"filters": json.dumps(filters)}) if filters else ""
-        found = self.ask_engine("GET", f"{path}?{query}".rstrip("?"))
-        if not isinstance(found, list):
-            raise Unavailable("an answer that is not Docker's")
-        return found

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from swarmer.adapters import http
 from swarmer.adapters.http import Address, Connection, Response
@@ -109,14 +109,21 @@ class Engine:
         except NotFound:
             return None
 
+    def listed(self, path: str, **filters: list[str]) -> list[dict[str, Any]]:
+        """Rows of what the API lists there. Raises NotFound, Unavailable."""
+        query = f"?{urlencode({'filters': json.dumps(filters)})}" if filters else ""
+        found = self.ask_engine("GET", f"{path}{query}")
+        if not isinstance(found, list):
+            raise Unavailable("an answer that is not Docker's")
+        return [_mapping(each) for each in found]
+
     def info(self) -> dict[str, Any]:
         """What `docker info` shows: ID, Swarm …"""
         return _mapping(self._get("/info"))
 
     def containers(self, *, everything: bool = False) -> list[dict[str, Any]]:
         """Rows of `docker ps`: those that run, or `everything`."""
-        found = self._get(f"/containers/json{'?all=1' if everything else ''}")
-        return [_mapping(each) for each in _list(found)]
+        return self.listed(f"/containers/json{'?all=1' if everything else ''}")
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         """As `docker inspect` prints it; None where there is none of that id or name."""
@@ -145,11 +152,11 @@ class Engine:
 
     def services(self) -> list[dict[str, Any]]:
         """Swarm's, with how many of their tasks run; only managers know them."""
-        return [_mapping(each) for each in _list(self._get("/services?status=true"))]
+        return self.listed("/services?status=true")
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """Swarm's; only managers know them."""
-        return [_mapping(each) for each in _list(self._get("/nodes"))]
+    def nodes(self, **filters: str) -> list[dict[str, Any]]:
+        """Swarm's, filtered by the API: `role`, `name` (which is a prefix) …; only managers know them."""
+        return self.listed("/nodes", **{key: [value] for key, value in filters.items()})
 
     def events(self, since_ns: int) -> Events:
         """What happens from now on, and before it what happened since `since_ns` (0: nothing)."""
@@ -300,11 +307,5 @@ def _event(line: bytes) -> Event | None:
 
 def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Unavailable("an answer that is not Docker's")
-    return value
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
         raise Unavailable("an answer that is not Docker's")
     return value

@@ -23,7 +23,7 @@ class Members:
     def force_leave(self, name: str) -> None:
         self.left.append(name)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def nodes(self) -> list[dict[str, Any]]:
         return self.of_swarm
 
     def ensure_no_node(self, node_id: str) -> None:

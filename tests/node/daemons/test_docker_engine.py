@@ -19,7 +19,7 @@ def test_this_machines_engine_is_in_no_swarm(engine: Engine) -> None:
 
 
 def test_what_only_managers_know_is_unavailable_elsewhere(engine: Engine) -> None:
-    for call in (engine.tokens, engine.rows, lambda: engine.ensure_node("self", Availability="drain")):
+    for call in (engine.tokens, engine.nodes, lambda: engine.ensure_node("self", Availability="drain")):
         with pytest.raises(Unavailable):
             call()
 
@@ -46,7 +46,7 @@ def test_an_engine_that_answers_rubbish_is_unavailable(answer: bytes) -> None:
     ids=["an error", "no JSON", "JSON of somebody else", "no HTTP"],
 )
 def test_an_engine_that_breaks_later_is_unavailable(answer: bytes) -> None:
-    for call in (Engine.swarm, Engine.rows):
+    for call in (Engine.swarm, Engine.nodes):
         with answering(VERSION, answer) as port, pytest.raises(Unavailable):
             call(Engine(f"tcp://127.0.0.1:{port}", timeout_s=2))
 
@@ -54,7 +54,7 @@ def test_an_engine_that_breaks_later_is_unavailable(answer: bytes) -> None:
 def test_an_engine_that_hangs_is_unavailable_in_time() -> None:
     began_s = time.monotonic()
     with answering(VERSION, b"", hangs=True) as port, pytest.raises(Unavailable, match="timed out"):
-        Engine(f"tcp://127.0.0.1:{port}", timeout_s=1).rows()
+        Engine(f"tcp://127.0.0.1:{port}", timeout_s=1).nodes()
     assert time.monotonic() - began_s < 5
 
 
@@ -79,6 +79,6 @@ def test_an_engine_that_was_upgraded_meanwhile_is_asked_for_its_version_again(an
     with answering(VERSION, answer, later, http(b"[]")) as port:
         engine = Engine(f"tcp://127.0.0.1:{port}")
         with pytest.raises(Unavailable):
-            engine.rows()
-        assert engine.rows() == []
+            engine.nodes()
+        assert engine.nodes() == []
         assert engine.api == "/v1.44"
