@@ -2,9 +2,8 @@
 
     python -m tests.bench_healing [--only PART …] [--runs N] [--json FILE] [--retain]
 
-replaced   on the cluster of tests/faults/healing.yml instances are terminated as AWS's console does it: in
-           turn a worker, the registry's holder, another server. Measured from outside, from the call: until
-           Consul and Swarm list the node no more, and until the cluster is validated with its replacement
+replaced   on the cluster of tests/faults/healing.yml instances are terminated as AWS's console does it: until
+           Consul and Swarm list them no more, and until they are replaced (tests/bench/replaced.py)
 functions  what they weigh, and how long their imports take
 storm      500 termination events at once, a quarter of them duplicates (tests/bench/storm.py)
 sweep      one sweep of 500, 1,000 and 5,000 nodes (tests/bench/sweeps.py)
@@ -15,12 +14,10 @@ Prints a table, and JSON.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import shutil
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,68 +27,14 @@ from rehearsal import engine, ground, node_image
 from rehearsal.runtime import trees
 from stacks import function_code
 from swarmer.core import software
-from tests.bench import goals, storm, sweeps
-from tests.faults import probe
+from tests.bench import goals, replaced, storm, sweeps
 from tests.faults.evidence import quantile
-from tests.faults.lab import DOCKER_PORT, Failure, Lab, Node, say
+from tests.faults.lab import Failure, Lab, say
 
 SERVERS: Final = ground.ROOT / "tests/faults/healing.yml"
-GOALS: Final = {"gone_s": 10.0, "replaced_s": 40.0, "import_s": 0.5, "package_mb": 15.0}
-VALIDATED_S: Final = 240.0
+GOALS: Final = {"import_s": 0.5, "package_mb": 15.0}
 IMPORTS: Final = 5
 FUNCTIONS: Final = ("register_node", "deregister_node", "heal_registry", "reconcile_cluster")
-LEFT: Final = 3
-"""Serf's member status of one that went."""
-
-
-def is_listed(lab: Lab, node: Node) -> bool:
-    """Whether anybody who answers still knows the node: as a member of Consul, or as one of the Swarm's."""
-    for other in (each for each in lab.nodes if each != node):
-        with contextlib.suppress(*probe.ERRORS):
-            rows = ask(other, probe.CONSUL_PORT, "/v1/agent/members")
-            if any(row["Name"] == node.name and row["Status"] != LEFT for row in rows):
-                return True
-            if any(row["Node"] == node.name for row in ask(other, probe.CONSUL_PORT, "/v1/catalog/nodes")):
-                return True
-            break
-    for other in (each for each in lab.managers if each != node):
-        with contextlib.suppress(*probe.ERRORS):
-            rows = ask(other, DOCKER_PORT, "/nodes")
-            return any(row["Description"].get("Hostname") == node.name for row in rows)
-    return True
-
-
-def ask(node: Node, port: int, path: str) -> Any:
-    """Raises one of probe.ERRORS."""
-    reply = probe.ask(node.address, "GET", path, port=port, timeout_s=2)
-    return json.loads(probe.expect(reply, 200, path).body)
-
-
-def terminate(lab: Lab, node: Node) -> dict[str, float]:
-    """Seconds from the call. Raises Failure."""
-    began_s = time.monotonic()
-    node.terminate()
-    while is_listed(lab, node):
-        if time.monotonic() - began_s > VALIDATED_S:
-            raise Failure(f"{node.name} is still listed")
-        time.sleep(0.1)
-    gone_s = time.monotonic() - began_s
-    lab.wait_validated(VALIDATED_S)
-    return {"gone_s": round(gone_s, 1), "replaced_s": round(time.monotonic() - began_s, 1)}
-
-
-def heal(lab: Lab, runs: int) -> list[dict[str, Any]]:
-    """So many of each kind. Raises Failure."""
-    found = []
-    for number in range(1, runs + 1):
-        for kind in ("worker", "holder", "follower"):
-            lab.wait_validated(VALIDATED_S)
-            lab.look()
-            node = {"worker": lambda: lab.workers[-1], "holder": lab.holder, "follower": lab.follower}[kind]()
-            measured = {"kind": kind} | terminate(lab, node)
-            say(f"  {kind} {number}/{runs}: gone {measured['gone_s']} s, replaced {measured['replaced_s']} s")
-            found.append(measured)
-    return found
 
 
 IMPORT: Final = """
@@ -149,22 +92,6 @@ def zipped_mb(paths: Any) -> float:
     return target.stat().st_size / 1e6
 
 
-def judge_replaced(found: list[dict[str, Any]]) -> dict[str, bool]:
-    """The longest counts."""
-    return {key: max(each[key] for each in found) <= GOALS[key] for key in ("gone_s", "replaced_s")}
-
-
-def show_replaced(found: list[dict[str, Any]]) -> list[str]:
-    """Lines for people."""
-    lines = ["", f"{'':26}{'p50':>8}{'longest':>9}{'goal':>8}  met  seconds from the termination"]
-    is_met = judge_replaced(found)
-    for key, title in (("gone_s", "out of Consul and Swarm"), ("replaced_s", "replaced and validated")):
-        values = [each[key] for each in found]
-        figures = f"{quantile(values, 0.5):8.1f}{max(values):9.1f}{GOALS[key]:8.0f}"
-        lines.append(f"{title:26}{figures}  {goals.said(is_met[key])}")
-    return lines
-
-
 def judge_functions(found: dict[str, dict[str, float]]) -> dict[str, bool]:
     """Both goals, by function."""
     return {
@@ -186,7 +113,7 @@ def show_functions(found: dict[str, dict[str, float]]) -> list[str]:
 PARTS: Final[dict[str, tuple[Callable[[Any], dict[str, bool]], Callable[[Any], list[str]]]]] = {
     "functions": (judge_functions, show_functions),
     "sweep": (sweeps.judge, sweeps.show),
-    "replaced": (judge_replaced, show_replaced),
+    "replaced": (replaced.judge, replaced.show),
     "storm": (storm.judge, storm.show),
 }
 """With what judges and what shows its outcome. The storm comes last: its herd stays."""
@@ -201,7 +128,7 @@ def measure(part: str, lab: Lab, runs: int) -> Any:
         case "sweep":
             return sweeps.measure()
         case "replaced":
-            return heal(lab, runs)
+            return replaced.measure(lab, runs)
         case _:
             return storm.endure(lab)
 
@@ -214,7 +141,7 @@ def main() -> int:
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
     parts = [part for part in PARTS if not options.only or part in options.only]
-    lab, whole = Lab(SERVERS), dict[str, Any](goals=GOALS, is_met={})
+    lab, whole = Lab(SERVERS), dict[str, Any](goals=GOALS | replaced.GOALS, is_met={})
     needs_cluster = any(part in ON_A_CLUSTER for part in parts)
     try:
         if needs_cluster:

@@ -97,7 +97,7 @@ def purge(sight: Sight, scene: Scene, name: str) -> str:
     roles = {each.name: each.roles for each in sight.groups}.get(group, frozenset())
     leaver = Leaver(name=name, roles=roles, is_gone=True, announced_s=scene.now_s)
     outcome = departures.leave(sight, leaver)
-    if isinstance(outcome, Wait):
+    if isinstance(outcome, Wait) or outcome.at_risk:
         return f"{name}: {outcome.reason}"
     count(Measure.PURGED)
     state = scene.instances[names.instance_id(name)].state

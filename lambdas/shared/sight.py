@@ -33,6 +33,9 @@ STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's."""
 LOCK_TTL_S: Final = 30
 LOCK_TRIES: Final = 10
+END_S: Final = 8.0
+"""Within that Consul elects a leader."""
+END_PAUSE_S: Final = 0.5
 IDENTITY_S: Final = 60
 """A cluster is founded once; so long a function may not know it yet."""
 
@@ -145,8 +148,21 @@ class Sight:
             if held:
                 api.release(names.KV_HEALING_LOCK, "", session)
         finally:
-            with suppress(consul.Unavailable):
-                api.destroy_session(session)
+            self._end_session(session)
+
+    def _end_session(self, session: str) -> None:
+        """A leader that dies meanwhile takes its answer with it, and the lock may be held all the same: until
+        the session's time is up, a minute at worst, nobody could change who votes.
+        """
+        deadline_s = time.monotonic() + END_S
+        while time.monotonic() < deadline_s:
+            try:
+                self.api.destroy_session(session)
+            except consul.Unavailable:
+                self.__dict__.pop("consul", None)
+                time.sleep(END_PAUSE_S)
+            else:
+                return
 
     # -- Swarm ------------------------------------------------------------------------------
 

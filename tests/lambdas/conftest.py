@@ -77,6 +77,8 @@ def stand_in(lab: Lab) -> None:
     lab.monkeypatch.setattr(sight, "open_consul", open_consul)
     lab.monkeypatch.setattr(sight, "open_engine", open_engine)
     lab.monkeypatch.setattr(sight, "LOCK_TRIES", 1)
+    lab.monkeypatch.setattr(sight, "END_S", 0.2)
+    lab.monkeypatch.setattr(sight, "END_PAUSE_S", 0.0)
     lab.monkeypatch.setattr(queue, "delay", recorded)
     for name, call in (
         ("complete_lifecycle_action", "complete"),

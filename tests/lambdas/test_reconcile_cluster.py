@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.reconcile_cluster.handler import handler
 from lambdas.shared.sight import ask_all
-from swarmer.adapters import auto_scaling, aws
+from swarmer.adapters import auto_scaling, aws, consul
 from swarmer.core import names
 from swarmer.core.healing import pacing
 from swarmer.core.healing.reconciliation import MISSED_S
@@ -62,6 +62,50 @@ def test_one_that_led_the_swarm_is_purged_as_soon_as_there_is_another_leader(lab
     assert lab.invoke(handler, body) == [body]
     assert remains(lab, name) == ["Swarm"]
     lab.swarm.has_quorum = True
+    assert lab.invoke(handler, body) == []
+    assert remains(lab, name) == []
+
+
+def test_a_consul_leader_that_dies_while_the_lock_is_taken_leaves_no_lock_behind(lab: Lab) -> None:
+    """It was held for a minute, by nobody; meanwhile no node could be purged."""
+    instance_id, name = lab.die("core"), lab.name("core")
+    acquire, destroy, refusals = lab.consul.acquire, lab.consul.destroy_session, iter(range(3))
+
+    def acquire_unheard(key: str, value: str, session: str) -> bool:
+        acquire(key, value, session)
+        lab.monkeypatch.setattr(lab.consul, "acquire", acquire)
+        raise consul.Unavailable("500 rpc error making call: EOF")
+
+    def destroy_once_there_is_a_leader(session: str) -> None:
+        if next(refusals, None) is not None:
+            raise consul.Unavailable("No cluster leader")
+        destroy(session)
+
+    lab.monkeypatch.setattr(lab.consul, "acquire", acquire_unheard)
+    lab.monkeypatch.setattr(lab.consul, "destroy_session", destroy_once_there_is_a_leader)
+    body = state_change(instance_id)
+    assert lab.invoke(handler, body) == [body]
+    assert lab.consul.locks[names.KV_HEALING_LOCK][0] == ""
+    assert lab.invoke(handler, body) == []
+    assert remains(lab, name) == []
+
+
+def test_one_whose_purge_ended_with_consuls_leader_is_not_called_purged(lab: Lab, measures: Any) -> None:
+    """It led: between the first look and the next one Consul lost it."""
+    instance_id, name = lab.die("core"), lab.name("core")
+    below = lab.consul.below
+
+    def die_afterwards(prefix: str) -> Any:
+        if prefix == names.KV_MISSING:
+            lab.consul.has_leader = False
+        return below(prefix)
+
+    lab.monkeypatch.setattr(lab.consul, "below", die_afterwards)
+    body = state_change(instance_id)
+    assert lab.invoke(handler, body) == [body]
+    assert "Purged" not in measures()
+    lab.monkeypatch.setattr(lab.consul, "below", below)
+    lab.consul.has_leader = True
     assert lab.invoke(handler, body) == []
     assert remains(lab, name) == []
 
