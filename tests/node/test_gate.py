@@ -207,6 +207,21 @@ def test_draining_is_bounded() -> None:
     run(story)
 
 
+def test_a_registry_that_stands_still_does_not_hold_up_a_hand_over() -> None:
+    async def story() -> None:
+        door = serving()
+        async with registry(delay_s=3600), opened(HERE, door) as one:
+            asked = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.1)
+            door.is_draining = True
+            began_s = time.monotonic()
+            await asyncio.wait_for(one.drain(0.3), 5)
+            assert time.monotonic() - began_s < 1
+            assert await asked == b""
+
+    run(story)
+
+
 def test_a_client_that_says_nothing_is_let_go() -> None:
     async def story() -> None:
         async with opened(HERE, Door()):
