@@ -32,8 +32,8 @@ from swarmer.core.healing.steps import (
     Tell,
     Wait,
 )
-from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Mark, Swarm
-from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.healing.world import QUORUM_ROLES, STAY_OUT, STOP, Consul, Mark, Swarm
+from swarmer.core.node import SWARM_MANAGER
 
 DRAIN_S: Final = 120.0
 """Tasks that do not run elsewhere by then never will: the others have no room for them."""
@@ -82,7 +82,7 @@ def decide(departure: Departure) -> Action:
     if departure.ends:
         return Finish("the cluster is being deleted")
     if not departure.consul.has_leader:
-        return _without_majority(departure, "Consul has no leader", CONSUL_SERVER)
+        return _without_majority(departure, "Consul has no leader")
     if not departure.swarm.has_quorum and (held := _without_swarm(departure)):
         return held
     found = (action for step in _STEPS if (action := step(departure)))
@@ -93,13 +93,14 @@ def decide(departure: Departure) -> Action:
     return action
 
 
-def _without_majority(departure: Departure, reason: str, role: str) -> Action:
-    """Nothing is touched. A machine that works and may be needed for a recovery is held back."""
+def _without_majority(departure: Departure, reason: str) -> Action:
+    """Nothing is touched. A machine that works and votes, in either quorum, is held back: where one is lost
+    its vote in the other can be neither judged nor taken in order, and a recovery may need it."""
     if departure.is_gone:
         return Finish(f"{reason}: what is left of it stays until there is one", at_risk=True)
-    limit_s = QUORUM_S if role in departure.roles else DRAIN_S
-    if departure.waited_s < limit_s:
-        return Wait(reason, at_risk=role in departure.roles)
+    votes = bool(departure.roles & QUORUM_ROLES)
+    if departure.waited_s < (QUORUM_S if votes else DRAIN_S):
+        return Wait(reason, at_risk=votes)
     return Finish(f"{reason}, after {departure.waited_s:.0f} s", at_risk=True)
 
 
@@ -107,8 +108,7 @@ def _without_swarm(departure: Departure) -> Action | None:
     """A manager that works is held back; for all others Consul's part is done alone."""
     if departure.is_gone or SWARM_MANAGER not in departure.roles:
         return None
-    reason = "no Swarm manager with a quorum answers"
-    return _without_majority(departure, reason, SWARM_MANAGER)
+    return _without_majority(departure, "no Swarm manager with a quorum answers")
 
 
 # -- steps ------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from swarmer.core.healing.steps import (
     Wait,
 )
 from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Lease, Mark, Peer, Swarm
+from swarmer.core.node import SWARM_MANAGER
 from tests.core.healing.scenes import CORE, NOW, WORKER, A, B, C, D, W, consul, row, swarm
 
 TOLD = {A: Mark(since_s=NOW), W: Mark(since_s=NOW)}
@@ -279,6 +280,13 @@ def test_without_a_consul_majority_nothing_is_touched(name: str, seen: Consul) -
     assert held == Wait("Consul has no leader", at_risk=name == A)
     late = decide(departure(name, consul=seen, now_s=NOW + (QUORUM_S if name == A else DRAIN_S)))
     assert isinstance(late, Finish)
+
+
+def test_a_manager_that_is_no_server_stays_too_where_consul_has_no_majority() -> None:
+    """Its vote is the Swarm's: let go without a demotion, managers would follow the servers one by one."""
+    leaving = departure(roles=frozenset((SWARM_MANAGER,)), consul=Consul(answers=True))
+    assert decide(replace(leaving, now_s=NOW + DRAIN_S)) == Wait("Consul has no leader", at_risk=True)
+    assert isinstance(decide(replace(leaving, now_s=NOW + QUORUM_S)), Finish)
 
 
 def test_without_a_majority_a_machine_that_is_gone_is_not_waited_for() -> None:
