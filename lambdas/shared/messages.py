@@ -73,18 +73,22 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
     except UNAVAILABLE as exc:
         logger.warning("will try again", extra={"reason": str(exc), "receives": receives})
         _tell_age(record)
-        _delay(environment, record, pacing.retry_s(receives))
+        _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
         raise
     except Exception:
         # The outermost place: a fault of ours must not take the rest of the batch with it.
         logger.exception("failed", extra={"body": record.body[:2000], "receives": receives})
         count(Measure.FAILURES)
-        _delay(environment, record, pacing.retry_s(receives))
+        _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
         raise
 
 
 def _tell_age(record: SQSRecord) -> None:
-    count(Measure.WAITED, time.time() - int(record.attributes.sent_timestamp) / 1000)
+    count(Measure.WAITED, _age_s(record))
+
+
+def _age_s(record: SQSRecord) -> float:
+    return time.time() - int(record.attributes.sent_timestamp) / 1000
 
 
 def _delay(environment: Environment, record: SQSRecord, seconds: int) -> None:

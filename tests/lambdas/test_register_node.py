@@ -316,6 +316,18 @@ def test_consul_that_fails_half_way_is_tried_again(lab: Lab) -> None:
     assert lab.invoke(handler, body) == []
 
 
+def test_consul_that_fails_once_after_a_dozen_looks_is_asked_again_soon(lab: Lab) -> None:
+    """Seen as the message's age: what it was received for were waits."""
+    now_ms = time.time() * 1000
+    body = announced(lab, launched(lab))
+    attributes = {"ApproximateReceiveCount": "12", "SentTimestamp": str(round(now_ms - 30_000))}
+    message = {"messageId": "1", "receiptHandle": "r", "body": body, "attributes": attributes}
+    lab.consul.broken.add("put")
+    handler({"Records": [message]}, lab.context)
+    (delay_s,) = lab.delays
+    assert 15 <= delay_s <= 20
+
+
 def test_a_fault_of_ours_is_told_and_tried_again(lab: Lab, measures: Any) -> None:
     instance_id = launched(lab)
     lab.monkeypatch.setattr("lambdas.shared.arrivals.look", lambda *_: 1 / 0)

@@ -30,9 +30,13 @@ def pause_s(waited_s: float) -> int:
     return round(min(LONGEST_S, max(SHORTEST_S, waited_s * SHARE)))
 
 
-def retry_s(receives: int) -> int:
-    """Until the next try, after what failed at the `receives`-th one (from 1)."""
-    return min(FAILED_LONGEST_S, SHORTEST_S << min(receives - 1, 8))
+def retry_s(receives: int, waited_s: float) -> int:
+    """Until the next try, after what failed at the `receives`-th one (from 1) of a message that is so old.
+
+    Most receives may have been waits, not failures: so never longer than half of what was waited already.
+    """
+    doubled_s = SHORTEST_S << min(receives - 1, 8)
+    return min(FAILED_LONGEST_S, doubled_s, max(SHORTEST_S, round(waited_s / 2)))
 
 
 def receives(waited_s: float) -> int:

@@ -18,5 +18,20 @@ def test_an_hour_takes_few_receives() -> None:
 
 
 def test_what_fails_is_tried_again_less_and_less_often() -> None:
-    assert [pacing.retry_s(at) for at in range(1, 9)] == [2, 4, 8, 16, 32, 64, 120, 120]
-    assert pacing.retry_s(10**9) == 120
+    assert [pacing.retry_s(at, 3600) for at in range(1, 9)] == [2, 4, 8, 16, 32, 64, 120, 120]
+    assert pacing.retry_s(10**9, 3600) == 120
+
+
+def test_what_fails_once_after_many_looks_is_not_left_for_minutes() -> None:
+    """A node that boots is looked at a dozen times in half a minute; then Consul elects a leader."""
+    assert pacing.retry_s(12, 25) == 12
+    assert pacing.retry_s(1, 0) == pacing.retry_s(12, 1) == 2
+
+
+def test_failures_alone_use_no_more_receives_than_waiting_does() -> None:
+    """Else what fails for long would be dead before what waits as long."""
+    at_s, receives = 0.0, 1
+    while at_s < 3600:
+        at_s += pacing.retry_s(receives, at_s)
+        receives += 1
+    assert receives <= pacing.receives(3600)
