@@ -56,6 +56,9 @@ def deregister(sight: Sight, body: str) -> None:
     except messages.UNAVAILABLE:
         sight.forget_connections()
         if time.time() - end.at_s < departure.LIMIT_S:
+            if leaves and not instance.is_gone:
+                # Tries that fail are further apart than pauses: two in a row would end the hook by itself.
+                auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
             raise
         outcome = Finish("nobody could be asked for so long", at_risk=True)
     conclude(group, end, name, outcome)

@@ -322,6 +322,14 @@ def test_a_hook_whose_time_is_up_is_no_error(lab: Lab) -> None:
     assert lab.said("departed")[0]["answered"] is False
 
 
+def test_while_consul_cannot_be_asked_the_hook_of_a_machine_that_works_is_held(lab: Lab) -> None:
+    instance_id = leaving(lab, "core")
+    body = announced(lab, instance_id, "core", seconds_ago=1800)
+    lab.consul.broken.add("put")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.hooks == [("heartbeat", instance_id, "")]
+
+
 def test_swarm_that_fails_half_way_is_tried_again(lab: Lab) -> None:
     instance_id, name = leaving(lab), lab.name("workers")
     body = announced(lab, instance_id)
