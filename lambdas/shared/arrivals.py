@@ -36,14 +36,15 @@ def look(sight: Sight, group: Group, instance_id: str, announced_s: float, limit
     # Swarm first: where it elects a leader it answers late, and what Consul says would be old by then.
     swarm = sight.look_at_swarm(instance.name) if is_open else world.Swarm()
     consul = sight.look_at_consul(instance.name) if is_open else world.Consul()
+    # Asked only where it may matter: every instance that boots well needs no history.
+    activities = auto_scaling.activities(group.asg) if is_open and late else []
     return Arrival(
         instance=instance,
         roles=group.roles,
         lifecycle=member.lifecycle if member else "",
         waited_s=waited_s,
         deadline_s=limits.deadline_s,
-        # Asked only where it may matter: every instance that boots well needs no history.
-        failed_in_a_row=boots.failed_in_a_row(auto_scaling.activities(group.asg)) if is_open and late else 0,
+        failed_in_a_row=boots.failed_in_a_row(activities, but=instance_id),
         failed_boots=limits.failed_boots,
         is_founded=world.is_founded(sight.groups),
         noted_s_ago=now_s - consul.missing[instance.name] if instance.name in consul.missing else None,

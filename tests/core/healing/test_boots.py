@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from swarmer.core.healing.boots import Activity, failed_in_a_row
 
 LAUNCH = "Launching a new EC2 instance: i-0123456789abcdef0"
@@ -27,6 +29,11 @@ def test_a_group_without_a_past_has_failed_never() -> None:
 
 def test_launches_count_back_to_the_last_good_one() -> None:
     assert failed_in_a_row([UNDER_WAY, ABANDONED, END, ABANDONED, GOOD, ABANDONED]) == 2
+
+
+def test_an_instance_that_another_function_has_just_given_up_is_not_counted_twice() -> None:
+    before = replace(ABANDONED, description="Launching a new EC2 instance: i-0fedcba9876543210")
+    assert failed_in_a_row([ABANDONED, before, GOOD], but="i-0123456789abcdef0") == 1
 
 
 def test_what_made_no_instance_cost_nothing() -> None:
