@@ -121,7 +121,7 @@ def _member(entry: dict[str, Any]) -> Member:
 
 
 def decide(seen: Sequence[Seen]) -> list[Step]:
-    """Who goes on alone, for each quorum that is lost: one node for both where it can be. Pure.
+    """Who goes on alone, for each quorum that is lost: one node for both where none is ahead of it. Pure.
 
     Raises Problem where no quorum is lost, nothing is left of one, or a majority of one is there.
     """
@@ -133,7 +133,9 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
             "`swarmer status` says more",
             status=1,
         )
-    both = [node for node in servers if node in managers]
+    # Only where it knows as much as any: what another server has beyond it may have been decided.
+    most = max((node.raft_index for node in servers), default=0)
+    both = [node for node in servers if node in managers and node.raft_index == most]
     if both:
         lost = {*_lost_servers(seen, servers), *_lost_managers(seen, managers)}
         return [_step(both[0], ("--consul", "--swarm"), lost)]

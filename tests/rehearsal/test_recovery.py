@@ -87,6 +87,17 @@ def test_the_server_that_knows_most_goes_on() -> None:
     assert (step.survivor, step.lost) == ("core-i-2", ("core-i-3", "core-i-4", "core-i-5"))
 
 
+def test_a_node_that_has_both_roles_does_not_go_on_for_consul_where_a_mere_server_knows_more() -> None:
+    everyone = members("core-i-1", "core-i-2", *SERVERS)
+    core = replace(BOTH, members=everyone, managers=addresses("core-i-1", "core-i-2"), raft_index=70)
+    server = replace(SERVER, members=everyone, raft_index=71)
+    consul, swarm = decide([core, server])
+    assert (consul.survivor, consul.options) == ("consul-i-1", ("--consul",))
+    assert (swarm.survivor, swarm.options) == ("core-i-1", ("--swarm",))
+    (together,) = decide([core, replace(server, raft_index=70)])
+    assert (together.survivor, together.options) == ("core-i-1", ("--consul", "--swarm"))
+
+
 def test_only_members_of_the_quorum_that_is_lost_are_forgotten() -> None:
     """A worker that is switched off keeps nobody from it: it comes back as what it was."""
     known = members(*SERVERS, clients=(*MANAGERS, "workers-i-7"))
