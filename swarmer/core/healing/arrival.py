@@ -111,8 +111,9 @@ def _held(arrival: Arrival, lacks: str) -> Wait | None:
         return None
     if not (arrival.consul.has_leader and arrival.swarm.has_quorum):
         return Wait(lacks, holds=True) if arrival.is_founded and late_s < QUORUM_S else None
-    if late_s <= pacing.LONGEST_S:
-        return None  # looked at in time: nobody held it
+    if late_s <= pacing.LONGEST_S and not arrival.consul.is_alive(arrival.instance.name):
+        # Looked at in time: nobody held it. One that is alive may have had no majority to join just before.
+        return None
     if arrival.noted_s_ago is None:
         return Wait(lacks, holds=True, notes=True)
     return Wait(lacks, holds=True) if arrival.noted_s_ago < JOIN_S else None

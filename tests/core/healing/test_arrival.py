@@ -109,6 +109,18 @@ def test_one_that_was_held_has_time_to_join_once_there_is_a_majority_again() -> 
     assert isinstance(decide(replace(late, noted_s_ago=60)), Abandon)
 
 
+def test_a_majority_that_comes_back_just_at_the_deadline_leaves_time_to_join_as_well() -> None:
+    """Nobody held it yet. That Consul sees it alive tells it from one that cannot boot."""
+    votes_not = consul(A, B, C, peers={A: Peer(address="10.0.0.0:8300", votes=False)})
+    for late in (arrival(consul=votes_not, waited_s=605), arrival(swarm=swarm(row(B)), waited_s=605)):
+        found = decide(late)
+        assert isinstance(found, Wait)
+        assert (found.holds, found.notes) == (True, True)
+        assert isinstance(decide(replace(late, waited_s=650, noted_s_ago=45)), Wait)
+        assert isinstance(decide(replace(late, waited_s=665, noted_s_ago=60)), Abandon)
+    assert isinstance(decide(arrival(consul=consul(B, C), waited_s=605)), Abandon)
+
+
 def test_an_instance_that_ended_by_itself_is_given_up_at_once() -> None:
     found = decide(arrival(instance=instance(A, "terminated")))
     assert found == Abandon("its instance is terminated")
