@@ -61,6 +61,8 @@ class Candidate:
     _heard_s: float = 0.0
     _asked_s: float = 0.0
     _handover: str = ""
+    _unsure: str | None = None
+    """A session whose release may or may not have been carried out: it is to be ended."""
     _is_named: bool | None = None
     """Whether the name leads here; None: Consul may know it from an earlier life of this node."""
     _since_s: float = 0.0
@@ -150,8 +152,8 @@ class Candidate:
         time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
         with contextlib.suppress(Unavailable):
             self.withdraw()
-            if self.session:
-                self.consul.destroy_session(self.session)
+            for session in filter(None, (self.session, self._unsure)):
+                self.consul.destroy_session(session)
         SESSION_FILE.unlink(missing_ok=True)
 
     # -- gather -----------------------------------------------------------------------------
@@ -172,6 +174,9 @@ class Candidate:
         """Have Consul confirm the session, or make one. The clock is read before the question."""
         asked_s = time.monotonic()
         try:
+            if self._unsure:
+                self.consul.destroy_session(self._unsure)
+                self._unsure = None
             if self.session and not self.consul.renew_session(self.session):
                 self.session = None
             if not self.session and not self.leaves:
@@ -320,8 +325,7 @@ class Candidate:
         """Free the lock for a node that can do better, and stand back for a while."""
         self.end_process(reason)
         self.door.fresh_until_s = 0.0
-        if self.session:
-            self.consul.release(names.KV_REGISTRY_LOCK, self._mark, self.session)
+        self.release()
         deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s and not self.leaves:
             alive()
@@ -340,9 +344,23 @@ class Candidate:
                 time.sleep(0.02)
         self.end_process("handed over")
         self.door.fresh_until_s = 0.0
-        if self.session:
+        try:
+            self.release()
+        finally:
+            self.stand_back()
+
+    def release(self) -> None:
+        """Free the lock. Raises Unavailable: Consul may yet carry it out, without a lock-delay, when it comes
+        to it. So nothing is served under that session any more; its end frees a lock that it still holds.
+        """
+        if self.session is None:
+            return
+        try:
             self.consul.release(names.KV_REGISTRY_LOCK, self._mark, self.session)
-        self.stand_back()
+        except Unavailable:
+            self._unsure, self.session = self.session, None
+            SESSION_FILE.unlink(missing_ok=True)
+            raise
 
     def stand_back(self) -> None:
         """Leave the lock to another, unless nobody wants it."""
