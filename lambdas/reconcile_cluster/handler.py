@@ -44,7 +44,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
             return
         waiting = once()
         if waiting and time.time() - happened.at_s < pacing.SWEEP_PATIENCE_S:
-            raise Later(pacing.SWEEP_AGAIN_S, waiting)
+            # A schedule's turn comes again by itself: only who tells of a loss is in a hurry.
+            is_loss = isinstance(happened, Changed)
+            raise Later(pacing.SWEEP_AGAIN_S if is_loss else pacing.SWEEP_CALM_S, waiting)
 
     return messages.process(event, context, environment, reconcile)
 

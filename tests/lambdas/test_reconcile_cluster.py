@@ -181,6 +181,8 @@ def test_what_does_not_fit_into_the_functions_time_is_the_next_sweeps(lab: Lab) 
     body = tick()
     assert lab.invoke(handler, body) == [body]
     assert len(lab.said("purged")) == 1
+    # A schedule's turn is in no hurry: only who tells of a loss asks again at once.
+    assert lab.delays == [pacing.SWEEP_CALM_S]
 
 
 def test_a_node_that_joined_swarm_a_moment_ago_has_no_name_there_yet(lab: Lab) -> None:

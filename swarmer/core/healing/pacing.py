@@ -17,6 +17,7 @@ SHARE: Final = 0.08
 """A tenth later than necessary, at most."""
 FAILED_LONGEST_S: Final = 120
 SWEEP_AGAIN_S: Final = 1
+SWEEP_CALM_S: Final = 10
 SWEEP_PATIENCE_S: Final = 60
 """After that what an event left to wait for is the next schedule's."""
 HEARTBEAT_S: Final = 300

@@ -223,7 +223,10 @@ def _returned(scene: Scene, absent: set[str]) -> Iterator[str]:
 
 
 def _unhealthy(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[Missing]:
-    """Workers as they are; nodes that vote one at a time, and none while one of their groups is changing."""
+    """Workers as they are; nodes that vote one at a time, and none while one of their groups is changing.
+
+    None whose group must not launch: nobody would come in its place.
+    """
     if _too_many(scene, missing):
         return
     changing = any(
@@ -231,10 +234,11 @@ def _unhealthy(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[Missing]:
     )
     for each in missing:
         overdue = scene.now_s - each.since_s > scene.grace_s
-        if not overdue or each.place.member.health != "Healthy" or (each.place.group.votes and changing):
+        group, is_marked = each.place.group, each.place.member.health != "Healthy"
+        if not overdue or is_marked or not group.launches or (group.votes and changing):
             continue
         yield each
-        changing = changing or each.place.group.votes
+        changing = changing or group.votes
 
 
 def _changes(member: Member) -> bool:

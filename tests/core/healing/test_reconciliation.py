@@ -185,6 +185,13 @@ def test_one_that_auto_scaling_replaces_already_is_not_reported_again() -> None:
     assert decide(scene(instance(W), consul=seen, groups=groups)).unhealthy == ()
 
 
+def test_none_is_replaced_where_nobody_would_come_in_its_place() -> None:
+    """The breaker is open: Auto Scaling would end it, and launch nothing."""
+    seen = replace(without(consul(), W), missing={W: NOW - GRACE_S - 1})
+    groups = tuple(replace(group, launches=False) for group in GROUPS)
+    assert decide(scene(instance(W), consul=seen, groups=groups)).unhealthy == ()
+
+
 @pytest.mark.parametrize("state", ["Standby", "Pending:Wait", "Terminating:Wait", "Detaching"])
 def test_only_nodes_in_service_are_judged(state: str) -> None:
     seen = replace(without(consul(), W), missing={W: NOW - GRACE_S - 1})
