@@ -108,7 +108,7 @@ def has_leader(api: Consul) -> bool:
 def is_empty(api: Consul) -> bool:
     """A replacement that never joined raft. One that does not answer was stopped by an earlier run."""
     try:
-        return not api.raft_index()
+        return api.last_entry() is None
     except consul.Unavailable:
         return False
 

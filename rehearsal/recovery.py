@@ -50,8 +50,8 @@ class Seen:
     """Of Consul, itself included."""
     has_leader: bool = False
     """A Consul server that a leader answers, not only a memory of one."""
-    raft_index: int = 0
-    """Of a Consul server: the last entry that it has. A replacement that never joined raft has nothing: 0."""
+    last_entry: tuple[int, int] | None = None
+    """Of a Consul server: term and index of its last entry. A replacement that never joined raft has none."""
     has_quorum: bool = False
     """A manager that controls the Swarm."""
     managers: frozenset[str] | None = None
@@ -96,7 +96,7 @@ def look(node: Node) -> Seen:
     with contextlib.suppress(Unavailable):
         found["members"] = frozenset(map(_member, consul.members()))
         if CONSUL_SERVER in node.expected.roles:
-            found["raft_index"] = consul.raft_index()
+            found["last_entry"] = consul.last_entry()
             found["has_leader"] = bool(consul.raft_servers())
     if SWARM_MANAGER in node.expected.roles:
         with contextlib.suppress(docker.Unavailable):
@@ -134,8 +134,7 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
             status=1,
         )
     # Only where it knows as much as any: what another server has beyond it may have been decided.
-    most = max((node.raft_index for node in servers), default=0)
-    both = [node for node in servers if node in managers and node.raft_index == most]
+    both = [node for node in servers if node in managers and node.last_entry == servers[0].last_entry]
     if both:
         lost = {*_lost_servers(seen, servers), *_lost_managers(seen, managers)}
         return [_step(both[0], ("--consul", "--swarm"), lost)]
@@ -146,13 +145,17 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
 
 def _servers(seen: Sequence[Seen]) -> list[Seen]:
     """Consul servers that have data, who has most first."""
-    found = sorted((node for node in seen if node.raft_index), key=lambda node: -node.raft_index)
+    found = sorted((node for node in seen if node.last_entry), key=_last_entry, reverse=True)
     if not found:
         raise Problem("no Consul server that has data survives: nothing to go on with", status=1)
     # One that runs and does not answer may well vote; a replacement that does not answer yet is unknown.
     silent = _known_servers(found) & {node.name for node in seen if not node.members}
     _check_majority(len(found) + len(silent), len(_lost_servers(seen, found)), "Consul's servers")
     return found
+
+
+def _last_entry(node: Seen) -> tuple[int, int]:
+    return node.last_entry or (0, 0)
 
 
 def _managers(seen: Sequence[Seen]) -> list[Seen]:

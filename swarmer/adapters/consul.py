@@ -127,11 +127,15 @@ class Consul:
         with _translated():
             self._api.agent.join(address)
 
-    def raft_index(self) -> int:
-        """Last index of the local server's raft log; 0 for one that never took part, or no server."""
+    def last_entry(self) -> tuple[int, int] | None:
+        """Term and index of the local server's last entry of raft; None of one that never took part.
+
+        They compare as raft compares them: what a newer leader decided counts more than an older one's tail.
+        """
         with _translated():
             raft = self._api.agent.self()["Stats"].get("raft", {})
-        return int(raft.get("last_log_index", 0))
+        index = int(raft.get("last_log_index", 0))
+        return (int(raft.get("last_log_term", 0)), index) if index else None
 
     def force_leave(self, name: str) -> None:
         """Take a member that is gone for good out of the cluster, and its vote; one unknown is no error."""

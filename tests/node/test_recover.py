@@ -71,17 +71,19 @@ def test_a_node_without_the_role_has_nothing_to_go_on_with(option: str, roles: t
 
 
 class Raft:
-    """A Consul whose log ends there; None: it does not answer."""
+    """A Consul whose log ends there; "silent": it does not answer."""
 
-    def __init__(self, index: int | None) -> None:
-        self.index = index
+    def __init__(self, entry: tuple[int, int] | str | None) -> None:
+        self.entry = entry
 
-    def raft_index(self) -> int:
-        if self.index is None:
+    def last_entry(self) -> tuple[int, int] | str | None:
+        if self.entry == "silent":
             raise Unavailable("connection refused")
-        return self.index
+        return self.entry
 
 
-@pytest.mark.parametrize(("index", "empty"), [(0, True), (70, False), (None, False)])
-def test_a_replacement_that_never_joined_is_no_survivor(index: int | None, *, empty: bool) -> None:
-    assert is_empty(cast(Consul, Raft(index))) is empty
+@pytest.mark.parametrize(("entry", "empty"), [(None, True), ((2, 70), False), ("silent", False)])
+def test_a_replacement_that_never_joined_is_no_survivor(
+    entry: tuple[int, int] | str | None, *, empty: bool
+) -> None:
+    assert is_empty(cast(Consul, Raft(entry))) is empty

@@ -29,7 +29,7 @@ SERVERS, MANAGERS = (
     ("managers-i-4", "managers-i-5", "managers-i-6"),
 )
 ALL = members(*SERVERS, clients=MANAGERS)
-SERVER = Seen(name="consul-i-1", address=address("consul-i-1"), members=ALL, raft_index=70)
+SERVER = Seen(name="consul-i-1", address=address("consul-i-1"), members=ALL, last_entry=(2, 70))
 MANAGER = Seen(
     name="managers-i-4", address=address("managers-i-4"), members=ALL, managers=addresses(*MANAGERS)
 )
@@ -37,7 +37,7 @@ BOTH = Seen(
     name="core-i-1",
     address=address("core-i-1"),
     members=members(*CORE),
-    raft_index=70,
+    last_entry=(2, 70),
     managers=addresses(*CORE),
 )
 REPLACEMENT = Seen(name="core-i-9", address=address("core-i-9"), members=members("core-i-9", *CORE))
@@ -77,11 +77,15 @@ def test_where_both_are_lost_and_roles_lie_apart_consul_goes_first() -> None:
     ]
 
 
-def test_the_server_that_knows_most_goes_on() -> None:
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((2, 70), (2, 71)), pytest.param((2, 71), (3, 70), id="what a newer leader decided counts more")],
+)
+def test_the_server_that_knows_most_goes_on(first: tuple[int, int], second: tuple[int, int]) -> None:
     five = members(*(f"core-i-{number}" for number in range(1, 6)))
     survivors = [
-        replace(SERVER, members=five, name=f"core-i-{at}", raft_index=index)
-        for at, index in ((1, 70), (2, 71))
+        replace(SERVER, members=five, name=f"core-i-{at}", last_entry=entry)
+        for at, entry in ((1, first), (2, second))
     ]
     (step,) = decide([controls(MANAGER), *survivors])
     assert (step.survivor, step.lost) == ("core-i-2", ("core-i-3", "core-i-4", "core-i-5"))
@@ -89,12 +93,12 @@ def test_the_server_that_knows_most_goes_on() -> None:
 
 def test_a_node_that_has_both_roles_does_not_go_on_for_consul_where_a_mere_server_knows_more() -> None:
     everyone = members("core-i-1", "core-i-2", *SERVERS)
-    core = replace(BOTH, members=everyone, managers=addresses("core-i-1", "core-i-2"), raft_index=70)
-    server = replace(SERVER, members=everyone, raft_index=71)
+    core = replace(BOTH, members=everyone, managers=addresses("core-i-1", "core-i-2"), last_entry=(2, 70))
+    server = replace(SERVER, members=everyone, last_entry=(2, 71))
     consul, swarm = decide([core, server])
     assert (consul.survivor, consul.options) == ("consul-i-1", ("--consul",))
     assert (swarm.survivor, swarm.options) == ("core-i-1", ("--swarm",))
-    (together,) = decide([core, replace(server, raft_index=70)])
+    (together,) = decide([core, replace(server, last_entry=(2, 70))])
     assert (together.survivor, together.options) == ("core-i-1", ("--consul", "--swarm"))
 
 

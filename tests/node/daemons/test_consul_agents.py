@@ -35,8 +35,8 @@ def test_every_agent_knows_the_leader_and_all_members(cluster: list[Daemon]) -> 
 
 
 def test_only_a_server_has_a_raft_log(server: Daemon, left: Daemon) -> None:
-    assert server.api.raft_index() > 0
-    assert left.api.raft_index() == 0
+    assert server.api.last_entry() > (0, 0)
+    assert left.api.last_entry() is None
 
 
 def test_joining_where_nobody_is_is_unavailable(left: Daemon, loopback: Callable[[], str]) -> None:
@@ -99,7 +99,7 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
     "leader": lambda api: api.leader(),
     "members": lambda api: api.members(),
     "join": lambda api: api.join("10.0.0.1"),
-    "raft_index": lambda api: api.raft_index(),
+    "last_entry": lambda api: api.last_entry(),
     "force_leave": lambda api: api.force_leave("core-1"),
     "raft_servers": lambda api: api.raft_servers(),
     "get": lambda api: api.get("a"),
@@ -125,7 +125,7 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
     "delete": lambda api: api.delete("a"),
 }
 READS = (
-    *("leader", "members", "raft_index", "raft_servers", "get", "watch", "services", "ailing", "healthy"),
+    *("leader", "members", "last_entry", "raft_servers", "get", "watch", "services", "ailing", "healthy"),
     *("nodes", "is_catalogued", "below"),
 )
 
@@ -168,14 +168,14 @@ def test_an_answer_that_is_no_json_is_unavailable(call: str) -> None:
         CALLS[call](Consul(port=port))
 
 
-@every("raft_index", "raft_servers", "get", "watch", "services")
+@every("last_entry", "raft_servers", "get", "watch", "services")
 def test_json_that_is_not_consuls_is_unavailable(call: str) -> None:
     body = http(b'["a proxy says hello"]', "200 OK", "X-Consul-Index: 1")
     with answering(body) as port, pytest.raises(Unavailable):
         CALLS[call](Consul(port=port))
 
 
-@every("members", "raft_index", "raft_servers", "services", "ailing", "healthy")
+@every("members", "last_entry", "raft_servers", "services", "ailing", "healthy")
 def test_a_path_that_the_server_does_not_have_is_unavailable(call: str) -> None:
     body = http(b"404 page not found", "404 Not Found", "X-Consul-Index: 1")
     with answering(body) as port, pytest.raises(Unavailable):
