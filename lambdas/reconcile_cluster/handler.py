@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -15,12 +15,16 @@ from lambdas.reconcile_cluster.environment import Environment
 from lambdas.shared import messages
 from lambdas.shared.environment import read
 from lambdas.shared.messages import Later
-from lambdas.shared.sight import Sight
+from lambdas.shared.sight import LEADER_S, Sight
 from lambdas.shared.telemetry import metrics, tell, tracer
 from swarmer.adapters import instances
 from swarmer.core import names
 from swarmer.core.healing import events, pacing
 from swarmer.core.healing.events import Changed, Malformed
+
+LEADERLESS_S: Final = 8.0
+"""A Swarm whose leader died has none for 10 s at least."""
+BRIEF_S: Final = 2.0
 
 
 @metrics.log_metrics
@@ -29,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """A batch of SQS messages, each with one event; names those that stay in the queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
-    sight = Sight(environment.cluster)
+    sight = Sight(environment.cluster, patience_s=patience_s(event["Records"]))
 
     @cache
     def once() -> str:
@@ -49,6 +53,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
             raise Later(pacing.SWEEP_AGAIN_S if is_loss else pacing.SWEEP_CALM_S, waiting)
 
     return messages.process(event, context, environment, reconcile)
+
+
+def patience_s(records: Iterable[dict[str, Any]]) -> float:
+    """How long Swarm may take to answer. Before it can have another leader Consul's part is done alone."""
+    sent_s = min(int(record["attributes"]["SentTimestamp"]) / 1000 for record in records)
+    return LEADER_S if time.time() - sent_s > LEADERLESS_S else BRIEF_S
 
 
 def changed_instances(bodies: Iterable[str]) -> Iterator[str]:

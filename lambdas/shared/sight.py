@@ -55,8 +55,10 @@ def open_engine(address: str, timeout_s: float = DOCKER_S) -> Engine:
 class Sight:
     """Of one cluster, for one invocation: what AWS lists is asked once, Consul and Swarm at every look."""
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, *, patience_s: float = LEADER_S) -> None:
+        """`patience_s`: so long a manager may take to answer."""
         self.cluster = cluster
+        self.patience_s = patience_s
 
     # -- AWS --------------------------------------------------------------------------------
 
@@ -171,11 +173,14 @@ class Sight:
         """A manager that controls this cluster's own Swarm, or None. Raises aws.Unavailable."""
         managers = [each.address for each in self.voting if SWARM_MANAGER in each.roles and each.address]
         identity = self._identity() if managers else UNFOUNDED
-        answers: Iterator[tuple[str, docker.Swarm]] = ask_all(managers, _swarm_of)
+        answers: Iterator[tuple[str, docker.Swarm]] = ask_all(managers, self._swarm_of)
         # An address may have been another machine's: only the Swarm that the ground remembers counts.
         own = (address for address, found in answers if found.is_manager and found.id == identity)
         address = next(own, None)
         return open_engine(address) if address else None
+
+    def _swarm_of(self, address: str) -> tuple[str, docker.Swarm]:
+        return address, open_engine(address, self.patience_s).swarm()
 
     def look_at_swarm(self, name: str | None) -> Swarm:
         """One node beside the managers, or all. Raises aws.Unavailable, docker.Unavailable."""
@@ -234,10 +239,6 @@ def ask_all(addresses: Sequence[str], ask: Callable[[str], Found]) -> Iterator[F
 def _leader_of(address: str) -> tuple[Consul, str]:
     api = open_consul(address)
     return api, api.leader()
-
-
-def _swarm_of(address: str) -> tuple[str, docker.Swarm]:
-    return address, open_engine(address, LEADER_S).swarm()
 
 
 def _acquire(api: Consul, session: str) -> bool:

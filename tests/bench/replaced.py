@@ -149,23 +149,19 @@ def judge(found: list[dict[str, Any]]) -> dict[str, bool]:
 
 def show(found: list[dict[str, Any]]) -> list[str]:
     """Lines for people."""
-    leaderless = [each for each in found if each["election_s"]]
+    elected = [each for each in found if each["election_s"]]
     rows = [
-        ("out of Consul and Swarm", "gone_s", [each["gone_s"] for each in found]),
-        (
-            "  where Swarm had a leader",
-            "gone_s",
-            [each["gone_s"] for each in found if not each["election_s"]],
-        ),
-        ("  after Swarm's election", "gone_s", [each["gone_s"] for each in leaderless]),
-        ("    the election", "", [each["election_s"] for each in leaderless]),
-        ("    then", "", [round(each["gone_s"] - each["election_s"], 1) for each in leaderless]),
+        ("out of Consul", "gone_s", [each["consul_s"] for each in found]),
+        ("out of Swarm, with a leader", "gone_s", [each["swarm_s"] for each in found if each not in elected]),
+        ("out of Swarm, after election", "gone_s", [each["swarm_s"] for each in elected]),
+        ("  Docker's election", "", [each["election_s"] for each in elected]),
+        ("  then", "", [round(each["swarm_s"] - each["election_s"], 1) for each in elected]),
         ("replaced and validated", "replaced_s", [each["replaced_s"] for each in found]),
     ]
-    lines = ["", f"{'':28}{'p50':>8}{'longest':>9}{'goal':>8}  met  seconds from EC2's event"]
+    lines = ["", f"{'':30}{'p50':>8}{'longest':>9}{'goal':>8}  met  seconds from EC2's event"]
     for title, key, values in rows:
         if values:
-            line = f"{title:28}{quantile(values, 0.5):8.1f}{max(values):9.1f}"
+            line = f"{title:30}{quantile(values, 0.5):8.1f}{max(values):9.1f}"
             verdict = f"{GOALS[key]:8.0f}  {goals.said(max(values) <= GOALS[key])}" if key else ""
             lines.append(line + verdict)
     return lines

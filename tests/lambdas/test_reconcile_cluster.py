@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.reconcile_cluster.handler import handler
-from lambdas.shared.sight import ask_all
+from lambdas.reconcile_cluster.handler import BRIEF_S, handler, patience_s
+from lambdas.shared.sight import LEADER_S, ask_all
 from swarmer.adapters import auto_scaling, aws, consul
 from swarmer.core import names
 from swarmer.core.healing import pacing
@@ -121,6 +121,13 @@ def test_while_a_manager_waits_for_swarms_next_leader_consul_gets_its_own(lab: L
     lab.swarm.before_info = elect
     assert lab.invoke(handler, state_change(instance_id)) == []
     assert remains(lab, name) == []
+
+
+@pytest.mark.parametrize(("age_s", "within_s"), [(1, BRIEF_S), (9, LEADER_S)])
+def test_swarm_is_waited_for_once_it_may_have_another_leader(age_s: float, within_s: float) -> None:
+    """Until then it would only hold up what is to be done in Consul."""
+    sent_ms = [time.time() * 1000, (time.time() - age_s) * 1000]
+    assert patience_s([{"attributes": {"SentTimestamp": str(round(each))}} for each in sent_ms]) == within_s
 
 
 def test_a_manager_that_hangs_holds_nobody_up_where_another_answers() -> None:
