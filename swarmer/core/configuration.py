@@ -85,6 +85,10 @@ def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> d
             "performance": {"raft_multiplier": 1},
             "autopilot": _autopilot(node),
         }
+        if version >= (1, 16):
+            # A server that was away for a week, the default, refuses to start: machines that were halted over
+            # the holidays would be no cluster any more. Who is out for good is removed on proof, not by age.
+            config["server_rejoin_age_max"] = "87600h"
     return config | _consul_of(version)
 
 

@@ -56,6 +56,14 @@ def test_a_server_of_a_cluster_that_exists_never_founds_a_second_one() -> None:
     assert "bootstrap_expect" not in configuration.consul(CORE, (1, 8, 7), is_founded=True)
 
 
+def test_a_cluster_that_was_halted_for_weeks_starts_again() -> None:
+    """Newer releases refuse to start a server that was away for a week; older ones do not know the word."""
+    word = "server_rejoin_age_max"
+    assert configuration.consul(CORE, (1, 22, 0))[word] == "87600h"
+    assert word not in configuration.consul(CORE, (1, 15, 2))
+    assert word not in configuration.consul(WORKER, (1, 22, 0))
+
+
 @pytest.mark.parametrize(
     ("version", "has", "has_not"),
     [((1, 8, 7), "ui", "ui_config"), ((1, 12, 0), "ui_config", "ports"), ((1, 22, 0), "ports", "ui")],
