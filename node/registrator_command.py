@@ -200,7 +200,7 @@ def on_node() -> None:
         machine.node.registrator,
         hostname=machine.name,
         address=machine.address,
-        reserved=frozenset((names.SERVICE_DOCKER, names.SERVICE_MANAGER, names.SERVICE_REGISTRY)),
+        reserved=frozenset(names.OWN_SERVICES),
     )
     consul = catalogue.Catalogue(http.Address(host="127.0.0.1", port=names.CONSUL_HTTP_PORT))
     docker = engine.Engine(http.Address(path="/run/docker.sock"))

@@ -42,6 +42,8 @@ SERVICE_MANAGER: Final = "swarm-manager"
 SERVICE_REGISTRY: Final = "registry"
 SERVICE_NODE: Final = "swarmer-node"
 """Of every node: critical while it says itself that something ails it."""
+OWN_SERVICES: Final = (SERVICE_DOCKER, SERVICE_MANAGER, SERVICE_REGISTRY, SERVICE_NODE, "consul")
+"""Names and ids of the cluster's own: no container takes them. Consul's servers declare themselves."""
 
 # -- Consul KV ------------------------------------------------------------------------------
 KV_SWARM_LOCK: Final = "swarmer/swarm/lock"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from swarmer.core.registration import CONTAINER, MARKER, Service
+from swarmer.core import names
+from swarmer.core.registration import CONTAINER, MARKER, Service, mesh
 from tests.core.inspected import container, options, planned, published, service, services
 
 OWN = {MARKER: "n1", CONTAINER: "0123456789ab"}
@@ -179,6 +182,23 @@ def test_an_id_that_another_service_of_the_node_has_is_not_taken() -> None:
     assert found.services[0].id == "n1:redis.0:6379"
     assert len(found.complaints) == 1
     assert service(container(env=["SERVICE_ID=registry"])).id == "registry"
+
+
+@pytest.mark.parametrize("own", names.OWN_SERVICES)
+def test_no_container_is_answered_for_a_service_of_the_cluster(own: str) -> None:
+    """`docker run -p 5001:5000 registry:2`, for example: half of all pulls would go to it."""
+    here = options(reserved=frozenset(names.OWN_SERVICES))
+    found = planned(container(image=f"{own}:2"), here)
+    assert found.services[0].name == f"{own}-6379"
+    assert len(found.complaints) == 1
+    assert service(container(env=[f"SERVICE_NAME={own.upper()}"]), here).name == f"{own.upper()}-6379"
+    assert service(container(image=f"{own}:2")).name == own
+
+
+def test_nor_is_what_swarm_publishes() -> None:
+    value = {"nodes": ["N"], "services": [{"name": "registry", "ports": {"5000/tcp": 5001}}]}
+    (found,) = mesh.services(json.dumps(value), "N", options(reserved=frozenset(names.OWN_SERVICES)))
+    assert found.name == "registry-5000"
 
 
 def test_without_a_host_name_the_id_begins_with_the_ports_address() -> None:

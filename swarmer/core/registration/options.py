@@ -27,7 +27,7 @@ class Options:
     engine: str = ""
     """The Docker engine's own id."""
     reserved: frozenset[str] = frozenset()
-    """Ids of services that others declare with the same agent: no container takes them."""
+    """Names and ids of services that others declare: no container takes them. In small letters."""
     ip: str = ""
     """Force this address."""
     internal: bool = False

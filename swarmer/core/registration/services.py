@@ -92,6 +92,10 @@ class _Container:
 
     def _service(self, port: Port, settings: Settings, *, is_group: bool) -> Service:
         name = naming.service_name(self.default_name, settings, port, is_group=is_group)
+        if name.lower() in self.options.reserved:
+            # An image called registry, for example: its containers would be answered for the registry.
+            self.complain.append(f"the name {name} is the cluster's own: declared as {name}-{port.number}")
+            name = f"{name}-{port.number}"
         if complaint := naming.name_complaint(name):
             self.complain.append(complaint)
         address = ports.address(
