@@ -9,6 +9,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Container
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,8 @@ JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
 REDISCOVERY_S = 5.0
 """So often the AWS API is asked while Consul has no leader."""
+MOST_JOINS = 16
+"""At once."""
 FIRST_BOOT_S = 60.0
 MARK_S = 300.0
 """So often the Swarm's leader sees to the cluster's identity: CloudFormation writes the template's value over
@@ -156,11 +159,23 @@ class Agent:
         return self.engine
 
     def join_consul(self) -> None:
-        """Join every peer that answers; those that do not will join us."""
+        """Join every peer that answers and is no member yet; those that do not answer will join us.
+
+        Side by side: one that drops what it is sent costs a time-out, and a lost zone has many of them. One
+        after the other they outlast the watchdog, and nobody looks after this node meanwhile.
+        """
         self.look_around()
-        for address in self.view.peers:
-            with contextlib.suppress(Unavailable):
-                self.consul.join(address)
+        try:
+            members = {member["Addr"] for member in self.consul.members() if member["Status"] == 1}
+        except Unavailable:
+            return  # our own does not answer: it would join nobody
+        with ThreadPoolExecutor(MOST_JOINS) as side_by_side:
+            for _ in side_by_side.map(self._join, [each for each in self.view.peers if each not in members]):
+                alive()
+
+    def _join(self, address: str) -> None:
+        with contextlib.suppress(Unavailable):
+            self.consul.join(address)
 
     def look_around(self) -> None:
         """Peers and identity, asked of the ground at most every REDISCOVERY_S."""

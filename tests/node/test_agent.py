@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from node import agent
 from node.agent import Agent
 from swarmer.adapters import process
+from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
 from swarmer.core.node import CloudView
 from tests.node.daemons.daemon import machine
@@ -83,3 +85,45 @@ def test_a_ground_that_does_not_answer_keeps_no_manager_from_its_work(
     said = capsys.readouterr()
     assert "AWS is away" in said.out + said.err
     assert "ready" in said.out + said.err
+
+
+class Joining:
+    """Consul's agent on a node whose peers, all but the first, drop whatever they are sent."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.hangs = hangs
+        self.asked: list[str] = []
+
+    def members(self) -> list[dict[str, Any]]:
+        if self.hangs:
+            raise Unavailable("timed out")
+        return [{"Addr": "10.0.1.0", "Status": 1}, {"Addr": "10.0.1.1", "Status": 4}]
+
+    def join(self, address: str) -> None:
+        self.asked.append(address)
+        time.sleep(0.1)
+        raise Unavailable("timed out")
+
+
+PEERS = tuple(f"10.0.1.{number}" for number in range(2 * agent.MOST_JOINS + 1))
+
+
+def lonely(consul: Joining) -> Agent:
+    made = Agent(machine("10.0.0.4", instance="i-one"), consul=cast(Consul, consul))
+    made.view, made._looked_s = CloudView(peers=PEERS), time.monotonic()
+    return made
+
+
+def test_a_zone_full_of_machines_that_do_not_answer_holds_nobody_up() -> None:
+    consul, began_s = Joining(), time.monotonic()
+    lonely(consul).join_consul()
+    assert time.monotonic() - began_s < 0.1 * len(PEERS) / 4
+    # Who is a member is not asked to become one.
+    assert sorted(consul.asked) == sorted(PEERS[1:])
+
+
+def test_a_consul_that_hangs_itself_is_asked_to_join_nobody() -> None:
+    """Each question would cost its time-out, and nobody would see that it hangs meanwhile."""
+    consul = Joining(hangs=True)
+    lonely(consul).join_consul()
+    assert consul.asked == []
