@@ -55,6 +55,8 @@ class Agent:
     """What the ground said last."""
     _looked_s: float = -REDISCOVERY_S
     _marked_s: float = -MARK_S
+    _founding: str = ""
+    """The session that holds the lock while the Swarm that this node founds is not published."""
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.machine.address, self.consul)
@@ -72,6 +74,7 @@ class Agent:
             world = self.gather()
             action = joining.decide(self.machine.node, world)
             try:
+                self.keep_lock(world)
                 self.act(action)
                 if self.is_manager and world.has_leader:
                     self.declare_docker(world)
@@ -204,13 +207,30 @@ class Agent:
                 return
             self.say("founds the Swarm")
             self._engine.ensure_gateway_bridge()
+            # From here on there may be one, whatever fails.
+            self._founding = session
             self._engine.found_swarm(self.machine.address)
             if self._engine.ensure_ingress():
                 self.say("moved the ingress network into its pool")
             self.publish()
+            self._founding = ""
             self.consul.release(names.KV_SWARM_LOCK, self.machine.name, session)
         finally:
+            if not self._founding:
+                self.consul.destroy_session(session)
+
+    def keep_lock(self, world: World) -> None:
+        """Of a founder that could not publish yet: whoever came to the lock would found a second Swarm.
+
+        Freed once it is published, or came to nothing; one whose dockerd is away loses it with its session.
+        """
+        if not self._founding or world.swarm_state is None:
+            return
+        if world.published or world.swarm_state == "inactive":
+            session, self._founding = self._founding, ""
             self.consul.destroy_session(session)
+        elif not self.consul.renew_session(self._founding):
+            self._founding = ""
 
     def is_founded_by_now(self) -> bool:
         """Asked anew where what is known is older than a first boot takes."""

@@ -12,6 +12,8 @@ from node.agent import Agent
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.core.joining import World
 from swarmer.core.node import CloudView
 from tests.node.daemons.daemon import machine
 
@@ -74,13 +76,14 @@ def test_it_is_seen_to_from_time_to_time_only(
     assert ran == [MARK, MARK]
 
 
+def failing(argv: Any, **_: Any) -> str:
+    raise process.Failed("AWS is away")
+
+
 def test_a_ground_that_does_not_answer_keeps_no_manager_from_its_work(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(argv: Any, **_: Any) -> str:
-        raise process.Failed("AWS is away")
-
-    monkeypatch.setattr(process, "run", fail)
+    monkeypatch.setattr(process, "run", failing)
     settled(leads=True).settle()
     said = capsys.readouterr()
     assert "AWS is away" in said.out + said.err
@@ -127,3 +130,115 @@ def test_a_consul_that_hangs_itself_is_asked_to_join_nobody() -> None:
     consul = Joining(hangs=True)
     lonely(consul).join_consul()
     assert consul.asked == []
+
+
+class Locks:
+    """Consul's sessions and the founder's lock, which is free."""
+
+    def __init__(self) -> None:
+        self.sessions: list[str] = []
+        self.keys: dict[str, str] = {}
+
+    def create_session(self, name: str, **_: int) -> str:
+        self.sessions.append(name)
+        return name
+
+    def renew_session(self, session: str) -> bool:
+        return session in self.sessions
+
+    def destroy_session(self, session: str) -> None:
+        self.sessions.remove(session)
+
+    def acquire(self, key: str, value: str, session: str) -> bool:
+        return True
+
+    def release(self, key: str, value: str, session: str) -> None:
+        """With its session."""
+
+    def get(self, key: str) -> str | None:
+        return self.keys.get(key)
+
+    def put(self, key: str, value: str) -> None:
+        self.keys[key] = value
+
+
+class Founding(Leading):
+    """An engine that founds a Swarm, and may be slower than it is waited for."""
+
+    def __init__(self, *, is_slow: bool = False) -> None:
+        super().__init__(leads=True)
+        self.is_slow = is_slow
+
+    def ensure_gateway_bridge(self) -> bool:
+        return False
+
+    def found_swarm(self, address: str) -> None:
+        if self.is_slow:
+            raise DockerUnavailable("timed out")
+
+    def ensure_ingress(self) -> bool:
+        return False
+
+    def tokens(self) -> tuple[str, str]:
+        return "worker", "manager"
+
+
+def founder(engine: Founding) -> tuple[Agent, Locks]:
+    locks = Locks()
+    made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, locks), cast(Engine, engine))
+    made._looked_s = time.monotonic()
+    return made, locks
+
+
+def world(state: str | None, *, published: bool = False) -> World:
+    return World(has_leader=True, members=3, swarm_state=state, published=published)
+
+
+def test_a_founder_frees_its_lock_once_all_is_published(ran: list[tuple[str, ...]]) -> None:
+    made, locks = founder(Founding())
+    made.found_swarm()
+    assert ran == [MARK]
+    assert locks.sessions == []
+    assert len(locks.keys) == 3
+
+
+def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The identity's parameter is throttled at the first boot: the next manager would come to the lock."""
+    made, locks = founder(Founding())
+    with monkeypatch.context() as away:
+        away.setattr(process, "run", failing)
+        with pytest.raises(DockerUnavailable):
+            made.found_swarm()
+        for _ in range(3):
+            made.keep_lock(world("active"))
+            assert locks.sessions == ["swarm"]
+    made.keep_lock(world("active", published=True))
+    assert locks.sessions == []
+
+
+def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_founded_once() -> None:
+    made, locks = founder(Founding(is_slow=True))
+    with pytest.raises(DockerUnavailable):
+        made.found_swarm()
+    made.keep_lock(world("pending"))
+    assert locks.sessions == ["swarm"]
+
+
+def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another() -> None:
+    made, locks = founder(Founding(is_slow=True))
+    with pytest.raises(DockerUnavailable):
+        made.found_swarm()
+    made.keep_lock(world("inactive"))
+    assert locks.sessions == []
+
+
+def test_a_founder_whose_lock_is_gone_goes_on_without() -> None:
+    made, locks = founder(Founding(is_slow=True))
+    with pytest.raises(DockerUnavailable):
+        made.found_swarm()
+    locks.sessions.clear()
+    made.keep_lock(world("active"))
+    made.keep_lock(world("inactive"))
+    assert locks.sessions == []
