@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from swarmer.adapters.engine import Engine, Question
+from swarmer.adapters.engine import Engine, Question, Unavailable
 from swarmer.core import registration
 
 MOST_ASKED: Final = 64
@@ -97,7 +97,12 @@ class Looks:
             if self._asked.get(container) is not question or not question.is_answered():
                 continue
             del self._asked[container]
-            inspected = question.answer()
+            try:
+                inspected = question.answer()
+            except Unavailable:
+                # An error about this one: it is asked for again at the next comparison, the others go on.
+                self._early.pop(container, None)
+                continue
             if container in self._early and not (inspected and registration.is_running(inspected)):
                 if self._early.pop(container):
                     self.ask(container)

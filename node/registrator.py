@@ -200,6 +200,21 @@ class Registrator:
         self.known[container] = Known(plan.services, row)
         return [*before, *(service.id for service in plan.services)]
 
+    def learns(self, container: str, row: str) -> bool:
+        """Whether dockerd tells what it is; where it does not, the others are not to wait for that.
+
+        It lists a container that hangs in its own start or stop, and answers no question about it. Raises
+        EngineUnavailable.
+        """
+        try:
+            inspected = self.engine.inspect(container)
+        except EngineUnavailable as exc:
+            self._news(container, f"{container[: naming.SHORT_ID]}: dockerd does not say what it is: {exc}")
+            self.looks.ask(container, row)
+            return False
+        self.learn(container, inspected, row)
+        return True
+
     def _repo_tags(self, inspected: Mapping[str, Any]) -> tuple[str, ...]:
         if not naming.has_nameless_image(inspected):
             return ()
@@ -227,7 +242,7 @@ class Registrator:
 
     def compare_all(self) -> None:
         """What runs, what is declared, and the difference."""
-        began_s, looked = time.process_time(), 0
+        began_s, looked, is_stuck = time.process_time(), 0, False
         self.looks.give_up(time.monotonic() - PATIENCE_S)
         try:
             rows = self.engine.containers(everything=self.options.deregister == "on-success")
@@ -240,9 +255,9 @@ class Registrator:
                 if known and known.row == row:
                     continue
                 looked += 1
-                if not known and self.ledger.present is None:
+                if not known and self.ledger.present is None and not is_stuck:
                     # Before all is known nobody can say what is stale.
-                    self.learn(container, self.engine.inspect(container), row)
+                    is_stuck = not self.learns(container, row)
                 elif container not in self.looks:
                     # dockerd is slow about containers that come and go: nobody else waits for them.
                     self.looks.ask(container, row)

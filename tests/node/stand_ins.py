@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,8 +17,13 @@ class UnixServer(ThreadingMixIn, UnixStreamServer):
 
 
 @contextmanager
-def engine(folder: Path, *containers: Mapping[str, Any]) -> Iterator[str]:
-    """An engine in which these run, as `docker inspect` prints them, and nothing happens; its DOCKER_HOST."""
+def engine(
+    folder: Path, *containers: Mapping[str, Any], stuck: Collection[str] = (), broken: Collection[str] = ()
+) -> Iterator[str]:
+    """An engine in which these run, as `docker inspect` prints them, and nothing happens; its DOCKER_HOST.
+
+    Of those whose ids are `stuck` it never says anything, of those that are `broken` an error.
+    """
     ended = threading.Event()
     rows = [{"Id": each["Id"], "Names": [each["Name"]], "State": "running"} for each in containers]
     answers: dict[str, object] = {
@@ -35,6 +40,10 @@ def engine(folder: Path, *containers: Mapping[str, Any]) -> Iterator[str]:
                 self.send_response(200)
                 self.end_headers()
                 ended.wait()
+            elif any(f"/{each}/" in path for each in stuck):
+                ended.wait()
+            elif any(f"/{each}/" in path for each in broken):
+                self.answer({"message": "RWLayer is unexpectedly nil"}, 500)
             else:
                 self.answer(answers.get(path), 200 if path in answers else 404)
 
