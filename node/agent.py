@@ -33,8 +33,9 @@ MOST_JOINS = 16
 """At once."""
 FIRST_BOOT_S = 60.0
 MARK_S = 300.0
-"""So often the Swarm's leader sees to the cluster's identity: CloudFormation writes the template's value over
-it when anything about the parameter changes, a tag of the stack too."""
+"""So often the Swarm's leader sees to the cluster's identity and the join tokens: CloudFormation writes the
+template's value over the one when anything about the parameter changes, a tag of the stack too; people rotate
+the others, and nobody could join any more."""
 DOCKER_TTL = "15s"
 """A manager that says nothing for so long leaves DNS."""
 
@@ -240,11 +241,14 @@ class Agent:
 
     def publish(self) -> None:
         """Tell the others how to join. The tokens are secrets: they stand in Consul only."""
-        self.mark(self._engine.swarm().id)
+        swarm_id = self._engine.swarm().id
+        self.mark(swarm_id)
         worker, manager = self._engine.tokens()
-        self.consul.put(names.KV_TOKEN_WORKER, worker)
-        self.consul.put(names.KV_TOKEN_MANAGER, manager)
-        self.consul.put(names.KV_SWARM_ID, self._engine.swarm().id)
+        wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
+        for key, value in wanted.items():
+            known = self.consul.get(key)
+            if known is None or known.value != value:
+                self.consul.put(key, value)
 
     def mark(self, swarm_id: str) -> None:
         """Have the ground remember that this cluster exists; before anybody else can join it.
@@ -267,12 +271,12 @@ class Agent:
         self.say("ready")
 
     def see_to_mark(self) -> None:
-        """What is wrong with it is said; this node does its work all the same."""
+        """And to the tokens. What is wrong is said; this node does its work all the same."""
         if time.monotonic() - self._marked_s < MARK_S or not self._engine.is_leader(self._swarm_node):
             return
         self._marked_s = time.monotonic()
         try:
-            self.mark(self._engine.swarm().id)
+            self.publish()
         except DockerUnavailable as exc:
             self.say(str(exc))
 

@@ -10,9 +10,10 @@ import pytest
 from node import agent
 from node.agent import Agent
 from swarmer.adapters import process
-from swarmer.adapters.consul import Consul, Unavailable
+from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.core import names
 from swarmer.core.joining import World
 from swarmer.core.node import CloudView
 from tests.node.daemons.daemon import machine
@@ -33,6 +34,41 @@ class Leading:
     def swarm(self) -> Any:
         return type("Swarm", (), {"id": "swarm-1"})()
 
+    def tokens(self) -> tuple[str, str]:
+        return "worker", "manager"
+
+
+class Locks:
+    """Consul's sessions and the founder's lock, which is free."""
+
+    def __init__(self) -> None:
+        self.sessions: list[str] = []
+        self.keys: dict[str, str] = {}
+        self.written: list[str] = []
+
+    def create_session(self, name: str, **_: int) -> str:
+        self.sessions.append(name)
+        return name
+
+    def renew_session(self, session: str) -> bool:
+        return session in self.sessions
+
+    def destroy_session(self, session: str) -> None:
+        self.sessions.remove(session)
+
+    def acquire(self, key: str, value: str, session: str) -> bool:
+        return True
+
+    def release(self, key: str, value: str, session: str) -> None:
+        """With its session."""
+
+    def get(self, key: str) -> Key | None:
+        return Key(self.keys[key], None, 0, 0) if key in self.keys else None
+
+    def put(self, key: str, value: str) -> None:
+        self.keys[key] = value
+        self.written.append(key)
+
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
@@ -42,8 +78,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return found
 
 
-def settled(*, leads: bool) -> Agent:
-    made = Agent(machine("10.0.0.4", instance="i-one"), engine=cast(Engine, Leading(leads=leads)))
+def settled(*, leads: bool, consul: Locks | None = None) -> Agent:
+    engine = cast(Engine, Leading(leads=leads))
+    made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, consul or Locks()), engine)
     made.view = CloudView(identity="swarm-1")
     return made
 
@@ -74,6 +111,16 @@ def test_it_is_seen_to_from_time_to_time_only(
     now += agent.MARK_S
     leader.settle()
     assert ran == [MARK, MARK]
+
+
+def test_rotated_tokens_are_published_by_the_swarms_leader(ran: list[tuple[str, ...]]) -> None:
+    """`docker swarm join-token --rotate`, or a KV store that was restored: nobody could join any more."""
+    consul = Locks()
+    consul.keys = {names.KV_TOKEN_WORKER: "old", names.KV_SWARM_ID: "swarm-1"}
+    settled(leads=True, consul=consul).settle()
+    assert consul.keys[names.KV_TOKEN_WORKER] == "worker"
+    assert consul.keys[names.KV_TOKEN_MANAGER] == "manager"
+    assert consul.written == [names.KV_TOKEN_WORKER, names.KV_TOKEN_MANAGER]
 
 
 def failing(argv: Any, **_: Any) -> str:
@@ -132,36 +179,6 @@ def test_a_consul_that_hangs_itself_is_asked_to_join_nobody() -> None:
     assert consul.asked == []
 
 
-class Locks:
-    """Consul's sessions and the founder's lock, which is free."""
-
-    def __init__(self) -> None:
-        self.sessions: list[str] = []
-        self.keys: dict[str, str] = {}
-
-    def create_session(self, name: str, **_: int) -> str:
-        self.sessions.append(name)
-        return name
-
-    def renew_session(self, session: str) -> bool:
-        return session in self.sessions
-
-    def destroy_session(self, session: str) -> None:
-        self.sessions.remove(session)
-
-    def acquire(self, key: str, value: str, session: str) -> bool:
-        return True
-
-    def release(self, key: str, value: str, session: str) -> None:
-        """With its session."""
-
-    def get(self, key: str) -> str | None:
-        return self.keys.get(key)
-
-    def put(self, key: str, value: str) -> None:
-        self.keys[key] = value
-
-
 class Founding(Leading):
     """An engine that founds a Swarm, and may be slower than it is waited for."""
 
@@ -178,9 +195,6 @@ class Founding(Leading):
 
     def ensure_ingress(self) -> bool:
         return False
-
-    def tokens(self) -> tuple[str, str]:
-        return "worker", "manager"
 
 
 def founder(engine: Founding) -> tuple[Agent, Locks]:
