@@ -36,6 +36,8 @@ MARK_S = 300.0
 """So often the Swarm's leader sees to the cluster's identity and the join tokens: CloudFormation writes the
 template's value over the one when anything about the parameter changes, a tag of the stack too; people rotate
 the others, and nobody could join any more."""
+MARKS_WITHIN_S = 8.0
+"""Then it is given up until the next time: no manager leaves DNS because its ground does not answer."""
 DOCKER_TTL = "15s"
 """A manager that says nothing for so long leaves DNS."""
 
@@ -239,10 +241,10 @@ class Agent:
             self.look_around()
         return self.view.is_founded
 
-    def publish(self) -> None:
+    def publish(self, *, within_s: float = 60.0) -> None:
         """Tell the others how to join. The tokens are secrets: they stand in Consul only."""
         swarm_id = self._engine.swarm().id
-        self.mark(swarm_id)
+        self.mark(swarm_id, within_s)
         worker, manager = self._engine.tokens()
         wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
         for key, value in wanted.items():
@@ -250,13 +252,13 @@ class Agent:
             if known is None or known.value != value:
                 self.consul.put(key, value)
 
-    def mark(self, swarm_id: str) -> None:
+    def mark(self, swarm_id: str, within_s: float) -> None:
         """Have the ground remember that this cluster exists; before anybody else can join it.
 
         Raises DockerUnavailable, also where the ground remembers another Swarm.
         """
         try:
-            process.run([sys.executable, "-m", "node.cloud", "mark", swarm_id])
+            process.run([sys.executable, "-m", "node.cloud", "mark", swarm_id], timeout_s=within_s)
         except process.Failed as exc:
             raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
         self._marked_s = time.monotonic()
@@ -276,7 +278,7 @@ class Agent:
             return
         self._marked_s = time.monotonic()
         try:
-            self.publish()
+            self.publish(within_s=MARKS_WITHIN_S)
         except DockerUnavailable as exc:
             self.say(str(exc))
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from node import agent
+from node import agent, vitals
 from node.agent import Agent
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Key, Unavailable
@@ -121,6 +121,18 @@ def test_rotated_tokens_are_published_by_the_swarms_leader(ran: list[tuple[str, 
     assert consul.keys[names.KV_TOKEN_WORKER] == "worker"
     assert consul.keys[names.KV_TOKEN_MANAGER] == "manager"
     assert consul.written == [names.KV_TOKEN_WORKER, names.KV_TOKEN_MANAGER]
+
+
+def test_a_ground_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(process, "run", lambda _, *, timeout_s: waited.append(timeout_s) or "")
+    settled(leads=True).settle()
+    ttl_s = float(agent.DOCKER_TTL.removesuffix("s"))
+    # Beside it: the pause between two passes, and what a pass takes.
+    assert waited
+    assert waited[0] + agent.SETTLED_PAUSE_S + vitals.ANSWER_S < ttl_s
 
 
 def failing(argv: Any, **_: Any) -> str:
