@@ -267,8 +267,9 @@ class Agent:
     def settle(self) -> None:
         """What is left once the node is in."""
         if self.is_manager:
-            runs_tasks = SWARM_WORKER in self.machine.node.roles
-            self._engine.ensure_node(self._swarm_node, Availability="active" if runs_tasks else "drain")
+            if SWARM_WORKER not in self.machine.node.roles:
+                self._engine.ensure_node(self._swarm_node, Availability="drain")
+            # Else it is Swarm's to say: people drain a node that they work on.
             self.see_to_mark()
         self.say("ready")
 

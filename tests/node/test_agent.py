@@ -24,11 +24,13 @@ class Leading:
 
     def __init__(self, *, leads: bool) -> None:
         self.leads = leads
+        self.wanted: list[dict[str, str]] = []
 
     def is_leader(self, node_id: str) -> bool:
         return self.leads
 
     def ensure_node(self, node_id: str, **wanted: str) -> bool:
+        self.wanted.append(wanted)
         return False
 
     def swarm(self) -> Any:
@@ -83,6 +85,20 @@ def settled(*, leads: bool, consul: Locks | None = None) -> Agent:
     made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, consul or Locks()), engine)
     made.view = CloudView(identity="swarm-1")
     return made
+
+
+@pytest.mark.parametrize(
+    ("roles", "wanted"),
+    [(("swarm-manager", "swarm-worker"), []), (("swarm-manager",), [{"Availability": "drain"}])],
+)
+def test_a_manager_that_people_drained_stays_so(
+    ran: list[tuple[str, ...]], roles: tuple[str, ...], wanted: list[dict[str, str]]
+) -> None:
+    """It was put back within 3 s. One that is no worker is drained by its description."""
+    engine = Leading(leads=False)
+    made = Agent(machine("10.0.0.4", roles=roles), cast(Consul, Locks()), cast(Engine, engine))
+    made.settle()
+    assert engine.wanted == wanted
 
 
 MARK = ("-m", "node.cloud", "mark", "swarm-1")
