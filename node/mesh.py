@@ -16,7 +16,8 @@ from swarmer.core.registration import Options, Service, mesh
 
 RETRY_S: Final = 5.0
 WAITING_S: Final = 2.0
-"""So often the leader looks at services whose tasks do not run yet: it hears of no task on another node."""
+"""So often the leader looks at services whose tasks do not run yet: it hears of no task on another node. And
+a node whether it is in the Swarm yet."""
 
 
 @dataclass
@@ -50,6 +51,9 @@ class Mesh:
             self.node_id = str(swarm.get("NodeID") or "") if is_in else ""
             if not is_in:
                 self._stop()
+                if swarm.get("LocalNodeState") == "pending":
+                    # Of a reboot, or of managers that are away: no event tells when it is in again.
+                    self.due_s = time.monotonic() + WAITING_S
             else:
                 self._wait_for_news()
                 if swarm.get("ControlAvailable"):

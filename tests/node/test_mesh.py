@@ -1,0 +1,31 @@
+"""When a node looks again at what Swarm publishes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import pytest
+
+from node.mesh import WAITING_S, Mesh
+from swarmer.adapters.catalogue import Catalogue
+from swarmer.adapters.engine import Engine
+from tests.core.inspected import options
+
+
+class Informing:
+    """An engine that says in which state its part of a Swarm is."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+    def info(self) -> dict[str, Any]:
+        return {"Swarm": {"LocalNodeState": self.state, "NodeID": "N"}}
+
+
+@pytest.mark.parametrize(("state", "is_soon"), [("pending", True), ("inactive", False)])
+def test_a_node_that_is_on_its_way_into_the_swarm_looks_again_soon(state: str, is_soon: bool) -> None:
+    """After a reboot of all: else its addresses come back with the next comparison, up to 2 min later."""
+    mesh = Mesh(cast(Engine, Informing(state)), cast(Catalogue, None), options(), lambda _: None)
+    mesh.look()
+    assert (mesh.due_s <= time.monotonic() + WAITING_S) is is_soon
