@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+NOBODY: Final = "iid-datasource-none"
+"""What cloud-init calls every machine at whose boot it found no source of data: all would have one name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,8 @@ def parse(text: str) -> Identity:
     """
     data: dict[str, Any] = json.loads(text)
     standard, source = data["v1"], data.get("ds", {}).get("meta_data", {})
+    if standard["instance_id"] == NOBODY:
+        raise ValueError("cloud-init found nobody to say who this machine is: its seed is not there")
     return Identity(
         instance_id=standard["instance_id"],
         address=source.get("local-ipv4"),

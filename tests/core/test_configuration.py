@@ -150,3 +150,9 @@ def test_who_a_machine_is_comes_from_cloud_init_on_ec2_and_on_nocloud() -> None:
 def test_on_aws_the_sdks_are_left_to_their_defaults() -> None:
     assert Ground().environment("eu-west-1") == {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
     assert REHEARSED.environment("r")["AWS_ENDPOINT_URL"] == "http://10.42.0.1:4566"
+
+
+def test_a_machine_whose_seed_is_gone_does_not_join_under_the_name_that_all_such_have() -> None:
+    """A volume that was detached after the first boot: cloud-init falls back to its data source None."""
+    with pytest.raises(ValueError, match="seed"):
+        identity.parse(json.dumps({"v1": {"instance_id": "iid-datasource-none"}, "ds": {"meta_data": {}}}))
