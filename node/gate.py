@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ RECALL_S: Final = 0.5
 """A holder that hands over has answered before the lease is another's; one silent for so long has not."""
 QUIET_S: Final = 0.15
 """A connection on which nothing has moved for so long since its last answer is idle."""
+KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+"""Seconds, seconds, times: so a client that has vanished is noticed after a minute."""
 RELAYED: Final = b"SWARMER-RELAYED\n"
 """First bytes from another gate: such a connection is not relayed a second time."""
 
@@ -91,6 +94,7 @@ class Gate:
     async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
             try:
+                _expect_life(writer)
                 await self._route(reader, writer)
             finally:
                 writer.close()
@@ -181,6 +185,14 @@ class Gate:
                 return False
             await asyncio.sleep(LOOK_S)
         return True
+
+
+def _expect_life(writer: asyncio.StreamWriter) -> None:
+    """A node that is cut off says no farewell: its connections would stay, and hand-overs wait for them."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 @dataclass

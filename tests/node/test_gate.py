@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -230,6 +231,23 @@ def test_a_client_that_says_nothing_is_let_go() -> None:
             await writer.wait_closed()
 
     run(story)
+
+
+def test_a_client_that_vanished_without_a_word_is_noticed() -> None:
+    async def run() -> None:
+        door = Door(number=1, fresh_until_s=time.monotonic() + 10)
+        async with registry(delay_s=0.3), opened(HERE, door) as one:
+            asking = asyncio.create_task(ask(HERE))
+            await asyncio.sleep(0.1)
+            (passage,) = one.passages
+            assert passage.writer
+            connection = passage.writer.get_extra_info("socket")
+            assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle_s = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+            assert idle_s == gate.KEEPALIVE[socket.TCP_KEEPIDLE]
+            await asking
+
+    asyncio.run(run())
 
 
 def test_the_gates_unit_lets_it_open_more_than_systemds_1024_files() -> None:
