@@ -28,6 +28,8 @@ from swarmer.core.configuration import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 DATA: Final = Path("/var/lib/consul")
+ELECTION_S: Final = 10.0
+"""Servers that have just lost their leader have another one by then, if they can."""
 LEADER_S: Final = 60.0
 SWARM_S: Final = 60.0
 
@@ -73,7 +75,7 @@ def check_roles(asked: argparse.Namespace, roles: Collection[str]) -> None:
 
 def recover_consul(machine: Machine) -> bool:
     """Where there is no leader: a raft of this server alone, with all that it knows."""
-    if has_leader(Consul()):
+    if finds_leader(Consul(), ELECTION_S):
         return False
     if is_empty(Consul()):
         raise Unusable("this server has nothing of the cluster's: take one that was a member before")
@@ -95,6 +97,14 @@ def peers_json(node_id: str, address: str) -> str:
     """Raft protocol 3's peers.json with one server."""
     server = {"id": node_id, "address": f"{address}:{names.CONSUL_RPC_PORT}", "non_voter": False}
     return json.dumps([server])
+
+
+def finds_leader(api: Consul, within_s: float) -> bool:
+    """Whether others elect one by then: where a majority lives on nobody goes on alone."""
+    deadline_s = time.monotonic() + within_s
+    while not (found := has_leader(api)) and time.monotonic() < deadline_s:
+        time.sleep(0.5)
+    return found
 
 
 def has_leader(api: Consul) -> bool:

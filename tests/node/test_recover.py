@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from node.machine import Unusable
-from node.recover import check_roles, forget_in_consul, forget_in_swarm, is_empty, parse
+from node.recover import check_roles, finds_leader, forget_in_consul, forget_in_swarm, is_empty, parse
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
 
@@ -68,6 +68,25 @@ def test_a_node_without_the_role_has_nothing_to_go_on_with(option: str, roles: t
     with pytest.raises(Unusable, match=option):
         check_roles(parse([option, "core-i-1"]), roles)
     check_roles(parse([option, "core-i-1"]), ("consul-server", "swarm-manager"))
+
+
+class Electing:
+    """A Consul that has a leader at the `after`-th question."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def leader(self) -> str:
+        self.after -= 1
+        return "10.0.0.2:8300" if self.after < 0 else ""
+
+    def raft_servers(self) -> list[dict[str, Any]]:
+        return [{}]
+
+
+@pytest.mark.parametrize(("after", "found"), [(0, True), (1, True), (1000, False)])
+def test_servers_that_only_elect_a_leader_are_not_gone_on_without(after: int, *, found: bool) -> None:
+    assert finds_leader(cast(Consul, Electing(after)), within_s=0.8) is found
 
 
 class Raft:
