@@ -38,34 +38,49 @@ as_root() {
 
 # -- files: what was there before is kept until --undo ---------------------------------------------
 
-# change FILE: puts standard input into FILE. Fails where FILE holds it already.
+# change FILE: puts standard input into FILE; once it is read by whom it is for, `settle FILE`. Fails where FILE holds
+# it already, and was settled. Not behind a pipe, whose end `refuse` would not be this script's.
 change() {
     file=$root$1 kept=$root$state/files$1 new=$scratch/new
     cat > "$new"
-    if cmp -s "$new" "$file"; then return 1; fi
-    as_root mkdir -p "${kept%/*}"
-    if [ ! -e "$kept.after" ]; then
-        if [ -e "$file" ]; then
-            as_root cp -p "$file" "$kept.before"
-        elif [ ! -d "${file%/*}" ]; then
-            as_root touch "$kept.folder"
-            as_root mkdir -p "${file%/*}"
-        fi
-    elif [ -e "$file" ] && ! cmp -s "$file" "$kept.after"; then
+    if cmp -s "$new" "$file" && [ ! -e "$kept.next" ]; then return 1; fi
+    if [ ! -e "$kept.after" ] && [ ! -e "$kept.next" ]; then
+        keep || refuse "$file cannot be kept as it is below $root$state, so it is left as it is"
+    elif [ -e "$file" ] && ! is_ours; then
         refuse "$file was changed since setup.sh wrote it: see what --undo says first"
     fi
-    as_root cp "$new" "$kept.after"
     # Into the file that is there: its owner and mode stay.
     # shellcheck disable=SC2016
-    as_root sh -c 'cat "$1" > "$2"' sh "$new" "$file"
+    { as_root cp "$new" "$kept.next" && as_root sh -c 'cat "$1" > "$2"' sh "$new" "$file"; } ||
+        refuse "$file cannot be written"
+}
+
+settle() { if [ -e "$root$state/files$1.next" ]; then as_root mv "$root$state/files$1.next" "$root$state/files$1.after"; fi; }
+
+# `set -e` does not hold in what is asked whether it succeeded.
+keep() {
+    as_root mkdir -p "${kept%/*}" || return 1
+    if [ -e "$file" ]; then
+        as_root cp -p "$file" "$kept.before"
+    elif [ ! -d "${file%/*}" ]; then
+        as_root touch "$kept.folder" && as_root mkdir -p "${file%/*}"
+    fi
+}
+
+# Whether the file is as it was before, or as setup.sh wrote it: also in part, where it was broken off at that.
+is_ours() {
+    cmp -s "$file" "$kept.after" || cmp -s "$file" "$kept.before" ||
+        { [ -e "$kept.next" ] && head -c $(($(wc -c < "$file"))) "$kept.next" 2>/dev/null | cmp -s - "$file"; }
 }
 
 # restore FILE: the bytes, mode and time of before; a file that was not there goes.
 restore() {
     file=$root$1 kept=$root$state/files$1
-    if [ -e "$kept.before" ] && cmp -s "$file" "$kept.before"; then
+    if [ ! -e "$kept.after" ] && [ ! -e "$kept.next" ]; then
+        : # nothing was written
+    elif [ -e "$kept.before" ] && cmp -s "$file" "$kept.before"; then
         :
-    elif [ -e "$file" ] && ! cmp -s "$file" "$kept.after"; then
+    elif [ -e "$file" ] && ! is_ours; then
         if [ -e "$kept.before" ]; then as_root cp -p "$kept.before" "$file.before-setup"; fi
         left "$file was changed since setup.sh wrote it, and is left as it is: take out what belongs to the cluster" \
             "$([ ! -e "$kept.before" ] || printf '(before, it was as %s.before-setup)' "$file")"
@@ -74,9 +89,9 @@ restore() {
         as_root sh -c 'cat "$1" > "$2" && touch -r "$1" "$2"' sh "$kept.before" "$file"
     else
         as_root rm -f "$file"
-        if [ -e "$kept.folder" ]; then as_root rmdir "${file%/*}" 2>/dev/null || true; fi
     fi
-    as_root rm -f "$kept.before" "$kept.after" "$kept.folder"
+    if [ -e "$kept.folder" ]; then as_root rmdir "${file%/*}" 2>/dev/null || true; fi
+    as_root rm -f "$kept.before" "$kept.after" "$kept.next" "$kept.folder"
 }
 
 remember() { as_root mkdir -p "$root$state" && printf '%s\n' "$2" | as_root tee "$root$state/$1" > /dev/null; }
@@ -152,16 +167,20 @@ forward_by_macos() {
     # The resolver reads three at most.
     # shellcheck disable=SC2086
     set -- $addresses
-    printf 'nameserver %s\n' "$1" ${2:+"$2"} ${3:+"$3"} | change "/etc/resolver/$domain" || true
+    printf 'nameserver %s\n' "$1" ${2:+"$2"} ${3:+"$3"} > "$scratch/wanted"
+    change "/etc/resolver/$domain" < "$scratch/wanted" || true
+    settle "/etc/resolver/$domain"
 }
 
 forward_by_dnsmasq() {
     begin "dnsmasq $domain /etc/dnsmasq.d/swarmer.conf"
-    if {
+    {
         say "# Written by Swarmer's setup.sh; ./setup.sh --undo removes it."
         for address in $addresses; do say "server=/$domain/$address"; done
         say "rebind-domain-ok=/$domain/"
-    } | change /etc/dnsmasq.d/swarmer.conf; then restart_dnsmasq; fi
+    } > "$scratch/wanted"
+    if change /etc/dnsmasq.d/swarmer.conf < "$scratch/wanted"; then restart_dnsmasq; fi
+    settle /etc/dnsmasq.d/swarmer.conf
 }
 
 # It reads its configuration only when it starts.
@@ -189,8 +208,10 @@ forward_by_resolved() {
             as_root resolvectl dnssec "$link" no
             ;;
         "$dropin")
-            if printf "# Written by Swarmer's setup.sh; ./setup.sh --undo removes it.\n[Resolve]\nDNS=%s\nDomains=~%s\n" \
-                "$addresses" "$domain" | change "$dropin"; then as_root systemctl restart systemd-resolved; fi
+            printf "# Written by Swarmer's setup.sh; ./setup.sh --undo removes it.\n[Resolve]\nDNS=%s\nDomains=~%s\n" \
+                "$addresses" "$domain" > "$scratch/wanted"
+            if change "$dropin" < "$scratch/wanted"; then as_root systemctl restart systemd-resolved; fi
+            settle "$dropin"
             ;;
         other) how=other ;;
     esac
@@ -282,6 +303,7 @@ open_registry() {
     remember engine "$registry $config"
     change "$config" < "$scratch/daemon.json" || true
     reload_engine
+    settle "$config"
     if ! within_5_s engine_takes "$registry"; then
         undo_engine
         left "dockerd did not take $config when it was told to read it again (its log says why); write $tell"
@@ -327,8 +349,8 @@ undo_engine() {
     # shellcheck disable=SC2046
     set -- $(remembered engine)
     [ $# = 2 ] || return 0
-    kept=$root$state/files$2
-    if cmp -s "$root$2" "$kept.after" && with '' "$kept.before" > "$scratch/daemon.json"; then
+    file=$root$2 kept=$root$state/files$2
+    if { [ -e "$kept.after" ] || [ -e "$kept.next" ]; } && is_ours && with '' "$kept.before" > "$scratch/daemon.json"; then
         change "$2" < "$scratch/daemon.json" || true
         reload_engine
         within_5_s engine_leaves "$1" || left "the local engine goes on to use $1 until it is restarted"

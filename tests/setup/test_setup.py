@@ -185,3 +185,61 @@ def test_an_engine_that_does_not_take_it_has_its_settings_back_at_once(engine: M
         done = engine.setup(*ADDRESSES)
     assert "dockerd did not take" in done.stderr
     assert engine.bytes() == was
+
+
+# -- broken off, and what cannot be kept -------------------------------------------------------------------
+
+
+def test_a_file_that_cannot_be_kept_is_left_as_it_is(engine: Machine) -> None:
+    engine.write("/etc/docker/daemon.json", '{"debug": true}')
+    engine.write("/var/lib/swarmer-setup/files/etc", "in the way of the folder that keeps it")
+    done = engine.setup(*ADDRESSES)
+    assert done.returncode == 2
+    assert "cannot be kept as it is" in done.stderr
+    assert (engine.root / "etc/docker/daemon.json").read_text() == '{"debug": true}'
+
+
+def test_a_file_that_somebody_changed_since_is_not_written_again(mac: Machine) -> None:
+    mac.setup(*ADDRESSES)
+    written = mac.write("/etc/resolver/swarmer", "nameserver 192.0.2.7\n")
+    done = mac.setup("10.42.9.9")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"setup.sh: {written} was changed since setup.sh wrote it: see what --undo says first\n"
+    )
+    assert written.read_text() == "nameserver 192.0.2.7\n"
+
+
+@pytest.mark.parametrize("is_second", [False, True], ids=["the first time", "with other nodes"])
+@pytest.mark.parametrize("half", ["", "nameserv"], ids=["nothing", "half"])
+@pytest.mark.parametrize("then", ["again", "undo"])
+def test_broken_off_while_it_writes_it_goes_on_or_is_undone(
+    mac: Machine, is_second: bool, half: str, then: str
+) -> None:
+    mac.write("/etc/resolver/swarmer", "nameserver 192.0.2.9\n")
+    before = mac.bytes()
+    if is_second:
+        assert mac.setup(*ADDRESSES).returncode == 0
+    # What writes the file is a shell, which setup.sh waits for: both end here.
+    written = mac.root / "etc/resolver/swarmer"
+    mac.command("sh", f"printf '{half}' > {written}; kill -9 $PPID")
+    assert mac.setup("10.42.9.9").returncode != 0
+    assert written.read_text() == half
+    (mac.root.parent / "bin/sh").unlink()
+    if then == "again":
+        done = mac.setup("10.42.9.9")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert written.read_text() == "nameserver 10.42.9.9\n"
+    done = mac.setup("--undo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert mac.bytes() == before
+
+
+def test_what_was_there_already_is_nothing_to_take_back(mac: Machine) -> None:
+    mac.write("/etc/resolver/swarmer", "nameserver 10.42.9.9\n")
+    before = mac.bytes()
+    assert mac.setup("10.42.9.9").returncode == 0
+    done = mac.setup("--undo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert mac.bytes() == before
