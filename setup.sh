@@ -128,6 +128,12 @@ check_address() {
         *.*.*.*) ;;
         *) refuse "$1 is no IPv4 address: name addresses of nodes, as in $example" ;;
     esac
+    for part in $(printf '%s' "$1" | tr . ' '); do
+        case $part in
+            ????* | 0?*) refuse "$1 is no IPv4 address: name addresses of nodes, as in $example" ;;
+            *) [ "$part" -le 255 ] || refuse "$1 is no IPv4 address: name addresses of nodes, as in $example" ;;
+        esac
+    done
 }
 example='./setup.sh 10.42.1.4 10.42.1.68'
 
@@ -278,6 +284,10 @@ open_registry() {
         say "  Docker Desktop → Settings → Docker Engine: \"insecure-registries\": [\"$registry\"], to push from here"
         return
     fi
+    if command -v docker > /dev/null && local_docker version 2>&1 | grep -q 'permission denied'; then
+        left "the local engine does not answer $(id -un): sudo usermod -aG docker $(id -un), log in anew, then ./setup.sh again"
+        return
+    fi
     if ! command -v docker > /dev/null || ! local_docker version > /dev/null 2>&1; then
         done_ "no Docker Engine answers here: none has to know the registry"
         return
@@ -346,9 +356,9 @@ engine_leaves() { ! engine_takes "$1"; }
 
 # dockerd forgets a registry only when it reads a list without it: not for want of the list, or of the file.
 undo_engine() {
-    # shellcheck disable=SC2046
-    set -- $(remembered engine)
-    [ $# = 2 ] || return 0
+    held=$(remembered engine)
+    [ -n "$held" ] || return 0
+    set -- "${held%% *}" "${held#* }"
     file=$root$2 kept=$root$state/files$2
     if { [ -e "$kept.after" ] || [ -e "$kept.next" ]; } && is_ours && with '' "$kept.before" > "$scratch/daemon.json"; then
         change "$2" < "$scratch/daemon.json" || true

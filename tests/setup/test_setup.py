@@ -61,6 +61,8 @@ def test_the_shell_scripts_pass_shellcheck() -> None:
         (["--nonsense"], "--nonsense is no option"),
         (["10.42.1"], "10.42.1 is no IPv4 address"),
         (["example.org"], "is no IPv4 address"),
+        (["10.42.1.256"], "10.42.1.256 is no IPv4 address"),
+        (["10.42.1.4", "10.42.01.4"], "10.42.01.4 is no IPv4 address"),
         (["-f"], "-f wants a file"),
         (["-f", "/none.yml", "10.42.1.4"], "/none.yml: does not exist"),
     ],
@@ -167,6 +169,14 @@ def test_the_engine_is_told_to_read_its_settings_again_and_has_them_back_later(
     assert engine.setup("--undo").returncode == 0
     assert engine.bytes() == was
     assert REGISTRY not in (engine.root.parent / "taken").read_text(), "the engine forgot it, too"
+
+
+def test_an_engine_that_only_others_may_use_is_left_to_do_and_not_passed_over(machine: Machine) -> None:
+    machine.command("docker", "echo 'permission denied while trying to connect' >&2; exit 1")
+    done = machine.setup(*ADDRESSES)
+    assert done.returncode == 1
+    assert "usermod -aG docker" in done.stderr
+    assert "no Docker Engine answers here" not in done.stdout
 
 
 def test_settings_that_are_no_json_are_left_alone(engine: Machine) -> None:
