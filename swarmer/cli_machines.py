@@ -58,28 +58,31 @@ def cloud_init(
     """Write user-data, meta-data and network-config for node INDEX of GROUP, on any machine."""
     cluster = load(servers).cluster
     one = _found(cluster, group, index, address)
-    for given, option in ((server, "--server"), (nameserver, "--nameserver"), ((gateway,), "--gateway")):
-        for text in filter(None, given):
-            _address(text, option)
+    for text in nameserver:
+        _address(text, "--nameserver")
     for text, option in ((zone, "--zone"), (interface, "--interface")):
         if not re.fullmatch(r"[A-Za-z0-9._-]*", text):
             raise Problem(f"{option}: {text!r} is no name; take letters, digits, '.', '_' and '-'")
-    if (gateway or nameserver) and not interface:
-        raise Problem("--interface is missing: --gateway and --nameserver need its name, for example eno1")
-    if gateway and not _is_in(cluster, gateway):
-        raise Problem(f"--gateway: {gateway} is outside network.cidr, {cluster.network.cidr}; take one in it")
+    for text in server:
+        _host(cluster, text, "--server")
     addressing = Addressing(gateway=gateway or "", nameservers=nameserver, interface=interface)
+    _check(addressing, cluster, one)
     shared, url = _share(cluster, share), _url(software)
     folder = Path(output or one.name)
-    digest = seeds.write_software(folder / SOFTWARE_FILE)
-    source: AnySoftware = seeds.downloaded(url, digest) if url else seeds.carried()
-    told = seed(cluster, one, software=source, share=shared, addressing=addressing, peers=server, zone=zone)
-    seeds.write(folder, told)
+    if as_volume and volume.tool() is None:
+        with working(f"installs {volume.PACKAGE}"):
+            machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
+    try:
+        digest = seeds.write_software(folder / SOFTWARE_FILE)
+        source: AnySoftware = seeds.downloaded(url, digest) if url else seeds.carried()
+        told = seed(
+            cluster, one, software=source, share=shared, addressing=addressing, peers=server, zone=zone
+        )
+        seeds.write(folder, told)
+    except OSError as exc:
+        raise Problem(f"{folder} cannot be written: {exc.strerror or exc}", status=1) from exc
     written = [*told.files, SOFTWARE_FILE]
     if as_volume:
-        if volume.tool() is None:
-            with working(f"installs {volume.PACKAGE}"):
-                machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
         seeds.write_volume(folder, folder / SOFTWARE_FILE)
         written.append(seeds.VOLUME)
     click.echo(f"{folder}: {', '.join(written)} for {one.name}, {one.address}")
@@ -94,10 +97,18 @@ def _found(cluster: Cluster, group: str, index: int, address: str | None) -> Mac
         raise Problem(f"{group} has {len(found)} nodes at most, not {index}: take 1 to {len(found)}")
     if address is None:
         return found[index - 1]
-    _address(address, "--address")
-    if not _is_in(cluster, address):
-        raise Problem(f"--address: {address} is outside network.cidr, {cluster.network.cidr}; take one in it")
+    _host(cluster, address, "--address")
     return Machine(group=known[group], index=index, address=address)
+
+
+def _check(addressing: Addressing, cluster: Cluster, one: Machine) -> None:
+    """Raises Problem."""
+    if (addressing.gateway or addressing.nameservers) and not addressing.interface:
+        raise Problem("--interface is missing: --gateway and --nameserver need its name, for example eno1")
+    if addressing.gateway:
+        _host(cluster, addressing.gateway, "--gateway")
+    if addressing.gateway == one.address:
+        raise Problem(f"--gateway: {one.address} is {one.name} itself; name the router's address")
 
 
 def _address(text: str, option: str) -> None:
@@ -107,8 +118,16 @@ def _address(text: str, option: str) -> None:
         raise Problem(f"{option}: {text!r} is no IPv4 address; write one like 10.42.0.10") from None
 
 
-def _is_in(cluster: Cluster, address: str) -> bool:
-    return IPv4Address(address) in IPv4Network(cluster.network.cidr)
+def _host(cluster: Cluster, address: str, option: str) -> None:
+    """Raises Problem where no machine of the cluster's network can have the address."""
+    _address(address, option)
+    network = IPv4Network(cluster.network.cidr)
+    if IPv4Address(address) not in network:
+        raise Problem(f"{option}: {address} is outside network.cidr, {network}; take one in it")
+    if IPv4Address(address) in (network.network_address, network.broadcast_address):
+        raise Problem(
+            f"{option}: {address} is no host's address in {network}; take {network[1]} to {network[-2]}"
+        )
 
 
 def _share(cluster: Cluster, text: str | None) -> Share:
@@ -134,7 +153,8 @@ def _share(cluster: Cluster, text: str | None) -> Share:
 def _url(text: str | None) -> str | None:
     if text is None:
         return None
-    if not text.startswith(("http://", "https://")) or not text.isprintable() or set(text) & set(" \"'$`\\"):
+    is_one = re.match("https?://[^/?#]", text) and text.isprintable() and text.isascii()
+    if not is_one or set(text) & set(" \"'$`\\"):
         raise Problem(f"--software: {text!r} is no URL; write one like https://example.com/software.zip")
     return text
 

@@ -67,6 +67,11 @@ def test_the_volume_carries_all_of_it_under_the_label_that_cloud_init_looks_for(
         (("core", "1", "--address", "10.9.0.1"), "10.9.0.1 is outside network.cidr, 10.42.0.0/16"),
         (("core", "1", "--gateway", "10.42.0.1"), "--interface is missing"),
         (("core", "1", "--gateway", "10.9.0.1", "--interface", "e0"), "10.9.0.1 is outside network.cidr"),
+        (("core", "1", "--address", "10.42.255.255"), "take 10.42.0.1 to 10.42.255.254"),
+        (("core", "1", "--gateway", "10.42.0.10", "--interface", "e0"), "10.42.0.10 is core-1 itself"),
+        (("core", "1", "--gateway", "10.42.0.0", "--interface", "e0"), "10.42.0.0 is no host's address"),
+        (("core", "1", "--server", "192.0.2.1"), "--server: 192.0.2.1 is outside network.cidr"),
+        (("core", "1", "--share", "mounted", "--software", "https://"), "'https://' is no URL"),
         (("core", "1", "--server", "me"), "--server: 'me' is no IPv4 address"),
         (("core", "1", "--share", "mounted", "--software", "s.zip"), "'s.zip' is no URL"),
         (("core", "1", "--share", "mounted", "--zone", "a\nb"), "--zone: 'a\\nb' is no name"),
@@ -81,3 +86,12 @@ def test_what_cannot_be_is_said_in_one_line_and_nothing_is_written(
     assert done.returncode == 2
     assert said in lines(done)[-1]
     assert not (tmp_path / "seed").exists()
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_is_one_line(place: str, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = swarmer("cloud-init", "all", "1", "-f", str(small), "-o", str(tmp_path / place))
+    assert done.returncode == 1
+    assert len(lines(done)) == 1
+    assert f"{tmp_path / place} cannot be written: " in done.stderr
