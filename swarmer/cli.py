@@ -68,7 +68,7 @@ def validate(servers: str, as_json: bool) -> None:
 @servers_option
 @click.option(
     "--aws-port",
-    type=int,
+    type=click.IntRange(1, 65535),
     help=f"Where AWS on this machine listens [a free port, from $SWARMER_AWS_PORT or {ground.AWS_PORT} on].",
 )
 @click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to look into it.")
@@ -95,7 +95,7 @@ def up(
 @click.option("-f", "--servers", help="Only the rehearsal of this description.")
 def down_(servers: str | None) -> None:
     """Remove every rehearsal of this checkout: containers, networks, processes."""
-    if servers:
+    if servers is not None:
         g = load(servers)
         with working(f"removes {g.cluster.name}"):
             down.remove(g)
@@ -109,7 +109,14 @@ def down_(servers: str | None) -> None:
 @main.command()
 @servers_option
 @click.argument("node", shell_complete=complete_nodes)
-@click.option("-n", "--lines", default=100, show_default=True, help="So many of the last lines.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="So many of the last lines.",
+)
 @click.option("-u", "--unit", help="Of this systemd unit only.")
 @click.option("--follow", is_flag=True, help="Go on with what is written next.")
 def logs(servers: str, node: str, lines: int, unit: str | None, follow: bool) -> None:

@@ -80,14 +80,21 @@ def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> 
 @servers_option
 @click.option("--json", "as_json", is_flag=True, help="For programs: an entry a line.")
 @click.option("-F", "--follow", is_flag=True, help="Go on with what happens next.")
-@click.option("-n", "--lines", default=200, show_default=True, help="At most so many, the last ones.")
+@click.option(
+    *("-n", "--lines"),
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="At most so many, the last ones.",
+)
 @click.option("--all", "everything", is_flag=True, help="Also what the runtime writes about itself.")
 def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bool) -> None:
     """What happened, in order: events, hooks completed, what the functions said."""
     g = load_running(servers)
     entries = history.fetch(g.aws_url, after=0)
     last = entries[-1]["number"] if entries else 0
-    _show([each for each in entries if everything or history.is_telling(each)][-lines:], as_json)
+    told = [each for each in entries if everything or history.is_telling(each)]
+    _show(told[max(0, len(told) - lines) :], as_json)
     for new in _later(g.aws_url, last) if follow else ():
         _show([each for each in new if everything or history.is_telling(each)], as_json)
 

@@ -25,6 +25,8 @@ def reference(page: Path, write: bool) -> None:
             page.write_text(text)
     except OSError as exc:
         raise Problem(f"{page}: {exc.strerror or exc}") from exc
+    except UnicodeDecodeError as exc:
+        raise Problem(f"{page}: not UTF-8; name a page of text, like docs/servers.md") from exc
     except KeyError as exc:
         raise Problem(f"{page}: no table is called {exc.args[0]}; take {', '.join(pages.SECTIONS)}") from exc
     if not write:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from rehearsal import cloud, ground, machine
+from rehearsal import cloud, down, ground, machine
 from rehearsal.ground import Ground
+from swarmer.cli import main
 from swarmer.core import description
 from tests.rehearsal.conftest import swarmer
 
@@ -119,6 +121,42 @@ def test_the_command_ignores_where_people_point_docker(small: Path) -> None:
     machine.ensure_engine()
     done = swarmer("down", "-f", str(small), env={"DOCKER_HOST": "tcp://203.0.113.1:4000"}, timeout_s=20)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_empty_name_of_a_description_does_not_mean_every_rehearsal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`swarmer down -f "$UNSET"`."""
+    removed: list[str] = []
+    monkeypatch.setattr(down, "remove_all", lambda: removed)
+    done = CliRunner().invoke(main, ["down", "-f", ""])
+    assert done.exit_code == 2
+    assert "name a file like servers.yml" in done.output
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("up", "--aws-port", "65536"), "1<=x<=65535"),
+        (("up", "--aws-port", "0"), "1<=x<=65535"),
+        (("logs", "core", "-n", "-1"), "x>=0"),
+        (("events", "-n", "-1"), "x>=0"),
+    ],
+    ids=["up to 65535", "from 1", "lines of a journal", "events"],
+)
+def test_a_number_that_cannot_be_is_refused(argv: tuple[str, ...], said: str, small: Path) -> None:
+    done = swarmer(*argv, "-f", str(small))
+    assert done.returncode == 2
+    assert said in lines(done)[-1]
+
+
+def test_a_page_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_bytes(b"\xff")
+    done = swarmer("reference", str(tmp_path / "page.md"))
+    assert done.returncode == 2
+    assert lines(done) == [
+        f"swarmer: {tmp_path}/page.md: not UTF-8; name a page of text, like docs/servers.md"
+    ]
 
 
 def test_an_unknown_verb_is_refused() -> None:

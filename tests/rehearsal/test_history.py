@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from rehearsal import history
-from rehearsal.ground import Problem
+from rehearsal.ground import Ground, Problem
 from swarmer import cli_groups
 from swarmer.core import description
 from tests.rehearsal.aws_client import Aws
@@ -99,3 +101,15 @@ def test_what_cannot_be_scaled_by_hand_names_the_way_that_works(
         cli_groups.check_scalable(description.load(path), group, number, where="servers.yml")
     assert said in str(refused.value)
     cli_groups.check_scalable(description.load(path), "workers", 3, where="servers.yml")
+
+
+@pytest.mark.parametrize(("lines", "shown"), [("0", []), ("2", [2, 3]), ("9", [1, 2, 3])])
+def test_at_most_so_many_entries_are_shown_the_last_ones(
+    monkeypatch: pytest.MonkeyPatch, lines: str, shown: list[int]
+) -> None:
+    entries = [entry("event", "x") | {"number": number} for number in (1, 2, 3)]
+    ground = Ground(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
+    monkeypatch.setattr(cli_groups, "load_running", lambda _: ground)
+    monkeypatch.setattr(history, "fetch", lambda _, after: entries)
+    done = CliRunner().invoke(cli_groups.events, ["--json", "-n", lines])
+    assert [json.loads(line)["number"] for line in done.output.splitlines()] == shown
