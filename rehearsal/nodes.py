@@ -102,8 +102,14 @@ def ensure_network(g: Ground) -> None:
 
 
 def create_network(g: Ground, name: str, label: str) -> None:
-    """Unless it is there. `label`: whose it is."""
+    """Unless it is there. `label`: whose it is. Raises Problem."""
     if engine.docker("network", "ls", "-q", "--filter", f"name=^{name}$"):
+        subnet = engine.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name)
+        if subnet != g.cluster.network.cidr:
+            raise Problem(
+                f"{g.servers}: network.cidr: {g.cluster.name} is there already, in {subnet}, and cannot "
+                f"move to {g.cluster.network.cidr}: remove it first, or take {subnet} again"
+            )
         return
     try:
         engine.docker(

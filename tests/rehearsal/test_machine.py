@@ -133,3 +133,21 @@ def test_a_node_image_that_another_checkout_has_just_made_is_left_to_it() -> Non
     now = datetime(2026, 11, 24, 19, 0, tzinfo=UTC)
     assert not node_image.is_outdated("2026-11-24T18:56:48.123456789Z", now)
     assert node_image.is_outdated("2026-11-24T17:59:59.123456789Z", now)
+
+
+def test_a_cluster_that_is_there_does_not_move_to_another_network(
+    g: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def docker(*argv: str) -> str:
+        asked.append(argv[1])
+        return {"ls": "0123456789ab", "inspect": "10.9.0.0/16"}[argv[1]]
+
+    monkeypatch.setattr(engine, "docker", docker)
+    with pytest.raises(Problem) as caught:
+        nodes.ensure_network(g)
+    assert "network.cidr: small is there already, in 10.9.0.0/16, and cannot move to 10.44.0.0/16" in str(
+        caught.value
+    )
+    assert asked == ["ls", "inspect"], "nothing is made"
