@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,11 @@ class Command(click.Group):
             lines, status = [f"swarmer: {exc}"], exc.status
         except process.Failed as exc:
             lines, status = [f"swarmer: {exc}"], 1
+        except OSError as exc:
+            # A file that this person may not write, a full disk; all others are faults of this program.
+            if exc.filename is None and exc.errno != errno.ENOSPC:
+                raise
+            lines, status = [f"swarmer: {exc.filename or 'standard output'}: {exc.strerror}"], 1
         except KeyboardInterrupt:
             lines, status = ["swarmer: interrupted; `make down` removes what is left"], 130
         click.echo("\n".join(lines), err=True)

@@ -159,6 +159,26 @@ def test_a_page_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_full_disk_is_one_line(small: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        argv = [str(ground.ROOT / ".venv/bin/swarmer"), "machines", "-f", str(small)]
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert lines(done) == ["swarmer: standard output: No space left on device"]
+
+
+def test_a_file_that_one_may_not_write_is_one_line(monkeypatch: pytest.MonkeyPatch, small: Path) -> None:
+    """The state below .swarmer, in a checkout where somebody else, or root, was at work before."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/x/.swarmer/clusters/small")
+
+    monkeypatch.setattr(down, "remove", refuse)
+    done = CliRunner().invoke(main, ["down", "-f", str(small)])
+    assert done.exit_code == 1
+    assert done.output == "swarmer: /x/.swarmer/clusters/small: Permission denied\n"
+
+
 def test_an_unknown_verb_is_refused() -> None:
     done = swarmer("upp")
     assert done.returncode == 2
