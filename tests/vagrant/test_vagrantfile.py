@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,3 +52,20 @@ def test_what_outlives_virtual_machines_is_exported_and_their_seed_mounts_it(lap
     seed = plan.STATE / f"seeds/{NAME}/virtualbox/core-2"
     assert f"10.46.0.1:{plan.SHARED} /srv/swarmer nfs " in (seed / "user-data").read_text()
     assert (seed / "seed.iso").read_bytes()[32769:32774] == b"CD001"
+
+
+@pytest.mark.parametrize("folder", [ground.ROOT, ground.ROOT / "docs"], ids=["the checkout", "below it"])
+def test_a_description_is_named_from_the_folder_where_one_types(laptop: Laptop, folder: Path) -> None:
+    env = laptop.env | {"SWARMER_SERVERS": os.path.relpath(laptop.servers, folder)}
+    argv = ["vagrant", "status", "--machine-readable"]
+    done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ",core-3,state," in done.stdout
+
+
+def test_an_empty_name_of_a_description_means_the_shipped_one(laptop: Laptop) -> None:
+    env = laptop.env | {"SWARMER_SERVERS": ""}
+    argv = ["vagrant", "status", "--machine-readable"]
+    done = subprocess.run(argv, env=env, cwd=ground.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ",workers-2,state," in done.stdout
