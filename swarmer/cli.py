@@ -92,7 +92,9 @@ def up(
 
 
 @main.command("down")
-@click.option("-f", "--servers", help="Only the rehearsal of this description.")
+@click.option(
+    "-f", "--servers", help="Only the rehearsal of this description; $SWARMER_SERVERS is not heeded."
+)
 def down_(servers: str | None) -> None:
     """Remove every rehearsal of this checkout: containers, networks, processes."""
     if servers is not None:
