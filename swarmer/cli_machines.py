@@ -18,6 +18,7 @@ from rehearsal.vagrant import look, members, plan
 from rehearsal.vagrant import prepare as preparing
 from swarmer.adapters import volume
 from swarmer.cli_common import load, servers_option
+from swarmer.cli_completion import complete_groups
 from swarmer.cli_progress import working
 from swarmer.core import user_data
 from swarmer.core.cluster import Cluster
@@ -28,7 +29,7 @@ from swarmer.core.user_data import AnySoftware, Share
 
 @click.command("cloud-init")
 @servers_option
-@click.argument("group")
+@click.argument("group", shell_complete=complete_groups)
 @click.argument("index", type=click.IntRange(min=1))
 @click.option("-o", "--output", help="Folder to write to [GROUP-INDEX].")
 @click.option("--address", help="The machine's own, in network.cidr [as `swarmer machines` lists it].")

@@ -51,6 +51,7 @@ def complete(typed: list[str]) -> list[str]:
         (["sta"], ["status"]),
         (["status", "--w"], ["--watch"]),
         (["scale", "wor"], ["workers"]),
+        (["cloud-init", "wor"], ["workers"]),
         (["completion", "f"], ["fish"]),
     ],
     ids=lambda words: words[-1],
