@@ -131,14 +131,18 @@ def logs(servers: str, node: str, lines: int, unit: str | None, follow: bool) ->
     _replace(journal if is_running else ["logs", "--tail", str(lines), container])
 
 
-@main.command("exec", context_settings={"ignore_unknown_options": True})
+# What stands behind NODE is the command's, also `-f`.
+@main.command("exec", context_settings={"allow_interspersed_args": False})
 @servers_option
 @click.argument("node", shell_complete=complete_nodes)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def exec_(servers: str, node: str, command: tuple[str, ...]) -> None:
     """Run a command on NODE: swarmer exec core -- docker ps."""
+    words = command[1:] if command[0] == "--" else command
+    if not words or words[0].startswith("-"):
+        raise Problem("no command stands behind NODE: swarmer exec [OPTIONS] core -- docker ps")
     flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
-    _replace(["exec", *flags, find_container(load(servers), node), *command])
+    _replace(["exec", *flags, find_container(load(servers), node), *words])
 
 
 @main.command()

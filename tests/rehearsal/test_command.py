@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from rehearsal import cloud, down, ground, machine
 from rehearsal.ground import Ground
+from swarmer import cli
 from swarmer.cli import main
 from swarmer.core import description
 from tests.rehearsal.conftest import swarmer
@@ -157,6 +158,33 @@ def test_a_page_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     assert lines(done) == [
         f"swarmer: {tmp_path}/page.md: not UTF-8; name a page of text, like docs/servers.md"
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "run"),
+    [
+        ("core -- docker ps", "docker ps"),
+        ("core docker ps", "docker ps"),
+        ("core tail -f /var/log/x", "tail -f /var/log/x"),
+        ("core docker run -h", "docker run -h"),
+        ("core -- sh -c -- true", "sh -c -- true"),
+        ("core", None),
+        ("core --", None),
+        ("core -f second.yml -- true", None),
+    ],
+    ids=lambda words: words,
+)
+def test_what_stands_behind_the_node_is_the_command(
+    typed: str, run: str | None, monkeypatch: pytest.MonkeyPatch, small: Path
+) -> None:
+    began: list[list[str]] = []
+    monkeypatch.setattr(cli, "find_container", lambda g, node: f"{g.cluster.name}.{node}")
+    monkeypatch.setattr(cli, "_replace", began.append)
+    done = CliRunner().invoke(main, ["exec", "-f", str(small), *typed.split()])
+    if run is None:
+        assert (done.exit_code, began) == (2, [])
+    else:
+        assert began == [["exec", "-i", "small.core", *run.split()]]
 
 
 def test_a_full_disk_is_one_line(small: Path) -> None:
