@@ -185,7 +185,7 @@ forward_by_dnsmasq() {
         for address in $addresses; do say "server=/$domain/$address"; done
         say "rebind-domain-ok=/$domain/"
     } > "$scratch/wanted"
-    if change /etc/dnsmasq.d/swarmer.conf < "$scratch/wanted"; then restart_dnsmasq; fi
+    if change /etc/dnsmasq.d/swarmer.conf < "$scratch/wanted"; then restart_dnsmasq || refuse_restart dnsmasq; fi
     settle /etc/dnsmasq.d/swarmer.conf
 }
 
@@ -193,6 +193,9 @@ forward_by_dnsmasq() {
 restart_dnsmasq() {
     if [ -d /run/systemd/system ]; then as_root systemctl restart dnsmasq; else as_root service dnsmasq restart; fi
 }
+
+restart_resolved() { as_root systemctl restart systemd-resolved; }
+refuse_restart() { refuse "$1 could not be started anew (its log says why): ./setup.sh --undo takes out what was written"; }
 
 # On the link that leads to the nodes, where it has no servers of its own: only names of the domain go there.
 # Else for the whole machine, as long as it has no servers that would be asked for the domain too.
@@ -216,7 +219,7 @@ forward_by_resolved() {
         "$dropin")
             printf "# Written by Swarmer's setup.sh; ./setup.sh --undo removes it.\n[Resolve]\nDNS=%s\nDomains=~%s\n" \
                 "$addresses" "$domain" > "$scratch/wanted"
-            if change "$dropin" < "$scratch/wanted"; then as_root systemctl restart systemd-resolved; fi
+            if change "$dropin" < "$scratch/wanted"; then restart_resolved || refuse_restart systemd-resolved; fi
             settle "$dropin"
             ;;
         other) how=other ;;
@@ -260,17 +263,25 @@ END
 undo_names() {
     # shellcheck disable=SC2046
     set -- $(remembered names)
+    deaf=
     case ${1:-}:${3:-} in
         :) return 0 ;;
-        resolved:link) if ip link show "$4" > /dev/null 2>&1; then as_root resolvectl revert "$4"; fi ;;
+        resolved:link)
+            if ip link show "$4" > /dev/null 2>&1 && ! as_root resolvectl revert "$4"; then deaf=systemd-resolved; fi
+            ;;
         *) restore "$3" ;;
     esac
+    # What does not run any more must not keep the rest from being taken back.
     case $1:$3 in
-        resolved:/*) as_root systemctl restart systemd-resolved ;;
-        dnsmasq:*) restart_dnsmasq ;;
+        resolved:/*) restart_resolved || deaf=systemd-resolved ;;
+        dnsmasq:*) restart_dnsmasq || deaf=dnsmasq ;;
     esac
     as_root rm -f "$root$state/names"
-    done_ "names of $2 are no longer forwarded"
+    if [ -n "$deaf" ]; then
+        left "$deaf could not be started anew: if it runs, it forwards names of $2 until it is"
+    else
+        done_ "names of $2 are no longer forwarded"
+    fi
 }
 
 # -- the registry ------------------------------------------------------------------------------------------
@@ -285,7 +296,8 @@ open_registry() {
         return
     fi
     if command -v docker > /dev/null && local_docker version 2>&1 | grep -q 'permission denied'; then
-        left "the local engine does not answer $(id -un): sudo usermod -aG docker $(id -un), log in anew, then ./setup.sh again"
+        left "the local engine does not answer $(id -un): sudo usermod -aG docker $(id -un), log in anew," \
+            "then ./setup.sh again"
         return
     fi
     if ! command -v docker > /dev/null || ! local_docker version > /dev/null 2>&1; then

@@ -253,3 +253,39 @@ def test_what_was_there_already_is_nothing_to_take_back(mac: Machine) -> None:
     done = mac.setup("--undo")
     assert (done.returncode, done.stderr) == (0, "")
     assert mac.bytes() == before
+
+
+@pytest.fixture
+def dnsmasq(machine: Machine) -> Machine:
+    """It answers on this machine, and can be started anew."""
+    machine.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    (machine.root / "etc/dnsmasq.d").mkdir()
+    for name in ("pidof", "systemctl", "service"):
+        machine.command(name)
+    return machine
+
+
+def test_a_daemon_that_does_not_start_anew_is_named(dnsmasq: Machine) -> None:
+    before = dnsmasq.bytes()
+    for name in ("systemctl", "service"):
+        dnsmasq.command(name, "exit 5")
+    done = dnsmasq.setup(*ADDRESSES)
+    assert done.returncode == 2
+    assert "dnsmasq could not be started anew" in done.stderr
+    for name in ("systemctl", "service"):
+        dnsmasq.command(name)
+    assert dnsmasq.setup(*ADDRESSES).returncode == 0, "it is started anew the next time"
+    assert dnsmasq.setup("--undo").returncode == 0
+    assert dnsmasq.bytes() == before
+
+
+def test_a_daemon_that_is_gone_does_not_keep_the_rest_from_being_undone(dnsmasq: Machine) -> None:
+    before = dnsmasq.bytes()
+    assert dnsmasq.setup(*ADDRESSES).returncode == 0
+    for name in ("systemctl", "service"):
+        dnsmasq.command(name, "exit 5")
+    done = dnsmasq.setup("--undo")
+    assert done.returncode == 1
+    assert "dnsmasq could not be started anew" in done.stderr
+    assert dnsmasq.bytes() == before
+    assert "nothing to take back" in dnsmasq.setup("--undo").stdout
