@@ -115,7 +115,7 @@ def _start_engine() -> None:
         return
     ground.STATE.mkdir(exist_ok=True)
     started = process.detach(["dockerd"], _dockerd_log(), cwd=Path("/"))
-    DOCKERD_PID.write_text(f"{started.pid}\n")
+    files.ensure_file(DOCKERD_PID, f"{started.pid}\n")
 
 
 def stop_engine_of_ours() -> bool:
