@@ -106,9 +106,12 @@ find_domain() {
     else
         [ -r "$servers" ] || refuse "$servers cannot be read: name the description with -f"
         domain=$(sed -n "s/^domain: *[\"']\{0,1\}\([a-z0-9.-]*\).*/\1/p" "$servers")
-        domain=${domain:-swarmer}
+        # Where the word stands in another way than on a line of its own, it takes who reads YAML.
+        if [ -z "$domain" ] && ! grep -q domain "$servers"; then domain=swarmer; fi
     fi
-    case $domain in '' | *[!a-z0-9.-]*) refuse "$servers: domain: cannot be read" ;; esac
+    case $domain in
+        '' | *[!a-z0-9.-]*) refuse "$servers: domain: cannot be read without \`swarmer\`: \`make setup\` makes it" ;;
+    esac
 }
 
 find_addresses() {

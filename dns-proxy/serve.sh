@@ -20,6 +20,10 @@ restore() {
     put "$upstream"
 }
 
+if [ -z "$SWARMER_NODES" ]; then
+    echo "dns-proxy: SWARMER_NODES is empty: give it addresses of nodes, with blanks between" >&2
+    exit 2
+fi
 case $(original | sed -n 's/^[[:space:]]*nameserver[[:space:]]*//p' | head -n 1) in
     127.0.0.53 | 127.0.0.54)
         echo "dns-proxy: systemd-resolved answers on this machine: ./setup.sh tells it what to forward" >&2

@@ -45,11 +45,13 @@ class Machine:
             yield process.pid
             process.kill()
 
-    def setup(self, *argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs setup.sh on it."""
+    def setup(
+        self, *argv: str, env: dict[str, str] | None = None, script: Path = SCRIPT
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs setup.sh on it. `script`: a copy, in a checkout where nothing is set up."""
         path = f"{self.root.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
-            [SCRIPT, *argv],
+            [script, *argv],
             capture_output=True,
             text=True,
             timeout=60,

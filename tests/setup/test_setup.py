@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -289,3 +291,39 @@ def test_a_daemon_that_is_gone_does_not_keep_the_rest_from_being_undone(dnsmasq:
     assert "dnsmasq could not be started anew" in done.stderr
     assert dnsmasq.bytes() == before
     assert "nothing to take back" in dnsmasq.setup("--undo").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("groups: {}\n", "swarmer"),
+        ("domain: 'shop.internal'  # ours\n", "shop.internal"),
+        ("domain: SHOP\n", None),
+        ("{name: shop, domain: shop.internal}\n", None),
+        ('"domain": shop.internal\n', None),
+    ],
+)
+def test_where_nothing_is_set_up_the_domain_is_read_or_it_says_that_it_cannot_be(
+    mac: Machine, tmp_path: Path, text: str, domain: str | None
+) -> None:
+    script = Path(shutil.copy(SCRIPT, tmp_path))
+    (tmp_path / "servers.yml").write_text(text)
+    before = mac.bytes()
+    done = mac.setup(*ADDRESSES, script=script)
+    if domain:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (mac.root / "etc/resolver" / domain).exists()
+    else:
+        assert done.returncode == 2
+        assert "domain: cannot be read" in done.stderr
+        assert mac.bytes() == before
+
+
+def test_the_container_that_forwards_names_wants_nodes_before_it_touches_anything() -> None:
+    script = ground.ROOT / "dns-proxy/serve.sh"
+    env = {"PATH": os.environ["PATH"], "SWARMER_DOMAIN": "swarmer", "SWARMER_NODES": ""}
+    done = subprocess.run(["sh", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "dns-proxy: SWARMER_NODES is empty: give it addresses of nodes, with blanks between"
+    ]
