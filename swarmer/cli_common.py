@@ -123,6 +123,8 @@ class Command(click.Group):
                 raise
             lines, status = [f"swarmer: {exc.filename or 'standard output'}: {exc.strerror}"], 1
         except KeyboardInterrupt:
-            lines, status = ["swarmer: interrupted; `make down` removes what is left"], 130
+            # After any other who reads this would remove a cluster that is well.
+            left = "; `make down` removes what is left" if ctx.invoked_subcommand in ("up", "down") else ""
+            lines, status = [f"swarmer: interrupted{left}"], 130
         click.echo("\n".join(lines), err=True)
         ctx.exit(status)

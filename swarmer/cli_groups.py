@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -95,8 +96,9 @@ def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bo
     last = entries[-1]["number"] if entries else 0
     told = [each for each in entries if everything or history.is_telling(each)]
     _show(told[max(0, len(told) - lines) :], as_json)
-    for new in _later(g.aws_url, last) if follow else ():
-        _show([each for each in new if everything or history.is_telling(each)], as_json)
+    with contextlib.suppress(KeyboardInterrupt):
+        for new in _later(g.aws_url, last) if follow else ():
+            _show([each for each in new if everything or history.is_telling(each)], as_json)
 
 
 def _later(url: str, after: int) -> Iterator[list[dict[str, Any]]]:

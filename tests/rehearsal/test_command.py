@@ -207,6 +207,19 @@ def test_a_file_that_one_may_not_write_is_one_line(monkeypatch: pytest.MonkeyPat
     assert done.output == "swarmer: /x/.swarmer/clusters/small: Permission denied\n"
 
 
+@pytest.mark.parametrize(("verb", "left"), [("up", "; `make down` removes what is left"), ("validate", "")])
+def test_ctrl_c_speaks_of_what_is_left_only_where_something_is(
+    verb: str, left: str, monkeypatch: pytest.MonkeyPatch, small: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "load", interrupt)
+    done = CliRunner().invoke(main, [verb, "-f", str(small)])
+    assert done.exit_code == 130
+    assert done.output == f"swarmer: interrupted{left}\n"
+
+
 def test_an_unknown_verb_is_refused() -> None:
     done = swarmer("upp")
     assert done.returncode == 2

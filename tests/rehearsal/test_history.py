@@ -113,3 +113,18 @@ def test_at_most_so_many_entries_are_shown_the_last_ones(
     monkeypatch.setattr(history, "fetch", lambda _, after: entries)
     done = CliRunner().invoke(cli_groups.events, ["--json", "-n", lines])
     assert [json.loads(line)["number"] for line in done.output.splitlines()] == shown
+
+
+def test_ctrl_c_is_how_following_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    ground = Ground(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
+    monkeypatch.setattr(cli_groups, "load_running", lambda _: ground)
+
+    def fetch(_: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
+        if wait_s:
+            raise KeyboardInterrupt
+        return [entry("event", "x")]
+
+    monkeypatch.setattr(history, "fetch", fetch)
+    done = CliRunner().invoke(cli_groups.events, ["--json", "-F"])
+    assert done.exit_code == 0
+    assert len(done.output.splitlines()) == 1
