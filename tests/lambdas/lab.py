@@ -279,6 +279,18 @@ def event(source: str, kind: str, detail: dict[str, Any], *, seconds_ago: float 
     )
 
 
+def remains(lab: Lab, name: str) -> list[str]:
+    """Where something of a node is left."""
+    left = {
+        "Swarm": name in lab.swarm.names(),
+        "raft": name in lab.consul.voters,
+        "members": lab.consul.states.get(name) not in (None, "left"),
+        "catalogue": name in lab.consul.catalogue,
+        "notes": any(key.endswith(name) for key in lab.consul.keys),
+    }
+    return [where for where, is_left in left.items() if is_left]
+
+
 def tick() -> str:
     return event("aws.events", "Scheduled Event", {})
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
 import pytest
 
-from lambdas.reconcile_cluster.handler import BRIEF_S, handler, patience_s
-from lambdas.shared.sight import LEADER_S, ask_all
-from swarmer.adapters import auto_scaling, aws, consul
+from lambdas.reconcile_cluster.handler import handler
+from swarmer.adapters import auto_scaling, aws
 from swarmer.core import names
 from swarmer.core.healing import pacing
 from swarmer.core.healing.reconciliation import MISSED_S
 from swarmer.core.healing.world import Mark
-from tests.lambdas.lab import Lab, event, state_change, tick
+from tests.lambdas.lab import Lab, event, remains, state_change, tick
 
 
 def result(lab: Lab, asg: str = "lab-workers") -> str:
@@ -23,124 +21,10 @@ def result(lab: Lab, asg: str = "lab-workers") -> str:
     return event("aws.autoscaling", "EC2 Instance Terminate Successful", detail)
 
 
-def remains(lab: Lab, name: str) -> list[str]:
-    """Where something of a node is left."""
-    left = {
-        "Swarm": name in lab.swarm.names(),
-        "raft": name in lab.consul.voters,
-        "members": lab.consul.states.get(name) not in (None, "left"),
-        "catalogue": name in lab.consul.catalogue,
-        "notes": any(key.endswith(name) for key in lab.consul.keys),
-    }
-    return [where for where, is_left in left.items() if is_left]
-
-
 def test_a_healthy_cluster_is_left_alone(lab: Lab, measures: Any) -> None:
     assert lab.invoke(handler, tick()) == []
     assert (lab.consul.calls, lab.swarm.calls, lab.hooks) == ([], [], [])
     assert measures() == {"Messages": [1], "QuorumAtRisk": [0], "BreakerOpen": [0]}
-
-
-@pytest.mark.parametrize("group", ["core", "workers"])
-def test_one_that_led_consul_is_purged_as_soon_as_there_is_another_leader(lab: Lab, group: str) -> None:
-    instance_id, name = lab.die(group), lab.name(group)
-    lab.consul.has_leader = False
-    body = state_change(instance_id)
-    assert lab.invoke(handler, body) == [body]
-    assert lab.delays == [pacing.SWEEP_AGAIN_S]
-    lab.consul.has_leader = True
-    assert lab.invoke(handler, body) == []
-    assert remains(lab, name) == []
-
-
-@pytest.mark.parametrize("group", ["core", "workers"])
-def test_one_that_led_the_swarm_is_purged_as_soon_as_there_is_another_leader(lab: Lab, group: str) -> None:
-    """Consul's part is done meanwhile; Swarm's was left to the next schedule, a minute away."""
-    instance_id, name = lab.die(group), lab.name(group)
-    lab.swarm.has_quorum = False
-    body = state_change(instance_id)
-    assert lab.invoke(handler, body) == [body]
-    assert remains(lab, name) == ["Swarm"]
-    lab.swarm.has_quorum = True
-    assert lab.invoke(handler, body) == []
-    assert remains(lab, name) == []
-
-
-def test_a_consul_leader_that_dies_while_the_lock_is_taken_leaves_no_lock_behind(lab: Lab) -> None:
-    """It was held for a minute, by nobody; meanwhile no node could be purged."""
-    instance_id, name = lab.die("core"), lab.name("core")
-    acquire, destroy, refusals = lab.consul.acquire, lab.consul.destroy_session, iter(range(3))
-
-    def acquire_unheard(key: str, value: str, session: str) -> bool:
-        acquire(key, value, session)
-        lab.monkeypatch.setattr(lab.consul, "acquire", acquire)
-        raise consul.Unavailable("500 rpc error making call: EOF")
-
-    def destroy_once_there_is_a_leader(session: str) -> None:
-        if next(refusals, None) is not None:
-            raise consul.Unavailable("No cluster leader")
-        destroy(session)
-
-    lab.monkeypatch.setattr(lab.consul, "acquire", acquire_unheard)
-    lab.monkeypatch.setattr(lab.consul, "destroy_session", destroy_once_there_is_a_leader)
-    body = state_change(instance_id)
-    assert lab.invoke(handler, body) == [body]
-    assert lab.consul.locks[names.KV_HEALING_LOCK][0] == ""
-    assert lab.invoke(handler, body) == []
-    assert remains(lab, name) == []
-
-
-def test_one_whose_purge_ended_with_consuls_leader_is_not_called_purged(lab: Lab, measures: Any) -> None:
-    """It led: between the first look and the next one Consul lost it."""
-    instance_id, name = lab.die("core"), lab.name("core")
-    below = lab.consul.below
-
-    def die_afterwards(prefix: str) -> Any:
-        if prefix == names.KV_MISSING:
-            lab.consul.has_leader = False
-        return below(prefix)
-
-    lab.monkeypatch.setattr(lab.consul, "below", die_afterwards)
-    body = state_change(instance_id)
-    assert lab.invoke(handler, body) == [body]
-    assert "Purged" not in measures()
-    lab.monkeypatch.setattr(lab.consul, "below", below)
-    lab.consul.has_leader = True
-    assert lab.invoke(handler, body) == []
-    assert remains(lab, name) == []
-
-
-def test_while_a_manager_waits_for_swarms_next_leader_consul_gets_its_own(lab: Lab) -> None:
-    """One look is enough: a manager answers when there is a leader, and only then Consul is asked."""
-    instance_id, name = lab.die("core"), lab.name("core")
-    lab.consul.has_leader = lab.swarm.has_quorum = False
-
-    def elect() -> None:
-        lab.consul.has_leader = lab.swarm.has_quorum = True
-
-    lab.swarm.before_info = elect
-    assert lab.invoke(handler, state_change(instance_id)) == []
-    assert remains(lab, name) == []
-
-
-@pytest.mark.parametrize(("age_s", "within_s"), [(1, BRIEF_S), (9, LEADER_S)])
-def test_swarm_is_waited_for_once_it_may_have_another_leader(age_s: float, within_s: float) -> None:
-    """Until then it would only hold up what is to be done in Consul."""
-    sent_ms = [time.time() * 1000, (time.time() - age_s) * 1000]
-    assert patience_s([{"attributes": {"SentTimestamp": str(round(each))}} for each in sent_ms]) == within_s
-
-
-def test_a_manager_that_hangs_holds_nobody_up_where_another_answers() -> None:
-    ended, in_vain = threading.Event(), []
-
-    def ask(address: str) -> str:
-        if address == "hangs" and not ended.wait(20):
-            in_vain.append(address)
-        return address
-
-    found = next(ask_all(["hangs", "answers"], ask))
-    ended.set()
-    assert (found, in_vain) == ("answers", [])
 
 
 @pytest.mark.parametrize("group", ["core", "workers"])
