@@ -38,7 +38,7 @@ class Show:
                 if self.terminal.is_terminal:
                     status.update(f"{text}: {word} …")
                 else:
-                    self.terminal.print(f"  {text}: {word} …")
+                    self.terminal.print(f"  {text}: {word} …", soft_wrap=True)
 
             try:
                 yield lambda word: details.append(word) if word.startswith("=") else detail(word)
@@ -61,13 +61,17 @@ class Show:
             if self.terminal.is_terminal:
                 live.update(_rows(nodes, consoles, began_s, word))
                 return
+            lines = []
             for name, console in consoles.items():
                 if said.get(name) != console.phase:
                     said[name] = console.phase
-                    self.terminal.print(f"  {time.monotonic() - began_s:5.1f} s  {name}: {console.phase}")
+                    lines.append(f"{name}: {console.phase}")
             if word != note:
                 note = word
-                self.terminal.print(f"  {time.monotonic() - began_s:5.1f} s  {word}")
+                lines.append(word)
+            for line in lines:
+                # One line each, however long: what is no terminal has no width to keep to.
+                self.terminal.print(f"  {time.monotonic() - began_s:5.1f} s  {line}", soft_wrap=True)
 
         if not self.terminal.is_terminal:
             yield draw

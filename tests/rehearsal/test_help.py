@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from rehearsal import ground
+from rehearsal.show import Show
 from swarmer.cli import main
 from swarmer.cli_progress import PATIENCE_S
 from tests.rehearsal.conftest import SWARMER, swarmer
@@ -24,6 +29,19 @@ def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
     assert "acts on the rehearsal of this machine only" in " ".join(shown.split())
     for status in ("0 ", "1 ", "2 ", "130"):
         assert f"\n  {status}" in shown[shown.index("Exit status:") :]
+
+
+def test_off_a_terminal_what_a_node_says_while_it_boots_is_one_line() -> None:
+    """In a log, or behind a pipe, it was broken at the eightieth letter."""
+    heard = io.StringIO()
+    phase = "configured as core-i-0123456789abcdef0, 10.42.64.4, consul-server swarm-manager swarm-worker"
+    consoles = {"core-i-0123456789abcdef0": SimpleNamespace(phase=phase, is_ready=False)}
+    show = Show(Console(file=heard, highlight=False, width=80))
+    with show.booting([], cast(Any, consoles)) as draw:
+        draw("0 of 1 nodes ready")
+    first, second = heard.getvalue().splitlines()
+    assert first.endswith(f"core-i-0123456789abcdef0: {phase}")
+    assert second.endswith("0 of 1 nodes ready")
 
 
 def test_every_command_and_every_option_is_explained() -> None:
