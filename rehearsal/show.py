@@ -31,13 +31,15 @@ class Show:
     def step(self, key: str, text: str) -> Iterator[Callable[[str], None]]:
         """One step of a long work; yields what takes a word about its progress."""
         began_s = time.monotonic()
-        details = [text]
+        details, told = [text], ""
         with self.terminal.status(f"{text} …") as status:
 
             def detail(word: str) -> None:
+                nonlocal told
                 if self.terminal.is_terminal:
                     status.update(f"{text}: {word} …")
-                else:
+                elif word != told:
+                    told = word
                     self.terminal.print(f"  {text}: {word} …", soft_wrap=True)
 
             try:

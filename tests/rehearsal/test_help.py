@@ -44,6 +44,17 @@ def test_off_a_terminal_what_a_node_says_while_it_boots_is_one_line() -> None:
     assert second.endswith("0 of 1 nodes ready")
 
 
+def test_off_a_terminal_nothing_is_said_twice_in_a_row() -> None:
+    heard = io.StringIO()
+    with Show(Console(file=heard, highlight=False)).step("wait", "is validated") as detail:
+        for word in ("no leader", "no leader", "check 1"):
+            detail(word)
+    assert [line.strip() for line in heard.getvalue().splitlines()][:2] == [
+        "is validated: no leader …",
+        "is validated: check 1 …",
+    ]
+
+
 def test_every_command_and_every_option_is_explained() -> None:
     for name, command in main.commands.items():
         assert command.help, name
