@@ -20,7 +20,9 @@ from swarmer.core.machines import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 CONNECT_S: Final = 1.0
-WITHIN_S: Final = 15.0
+WITHIN_S: Final = 45.0
+SWARM_S: Final = 30.0
+"""Where the machine led the Swarm the others elect a leader for 10 to 20 s, and answer once they have one."""
 IDENTITY: Final = "identity"
 
 
@@ -70,7 +72,7 @@ def _retry(step: Callable[[], None]) -> None:
 
 def _out_of_swarm(g: Ground, name: str, left: Iterable[Machine]) -> None:
     for address in _answering(left, SWARM_MANAGER, names.DOCKER_PORT):
-        swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=5)
+        swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=SWARM_S)
         if not swarm.swarm().is_manager:
             continue
         for row in swarm.nodes():

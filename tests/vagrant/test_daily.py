@@ -116,6 +116,15 @@ def test_a_machine_destroyed_is_forgotten_and_up_makes_it_anew(laptop: Laptop) -
     assert sorted(left) == [name for name in ALL if name != "core-2"]
     laptop.types("vagrant up core-2")
     assert names(laptop) == ALL
+
+
+def test_the_machine_that_leads_the_swarm_is_forgotten_once_others_have_elected(laptop: Laptop) -> None:
+    """They take ten seconds, up to twenty: it was given up after fifteen."""
+    shown = laptop.on("core-1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}")
+    (leader,) = (line.split()[0] for line in shown.splitlines() if line.endswith("Leader"))
+    assert f"{leader} is out of Swarm and Consul" in laptop.types(f"vagrant destroy -f {leader}")
+    laptop.types(f"vagrant up {leader}")
+    assert names(laptop) == ALL
     assert laptop.pulls("core-2")
 
 
