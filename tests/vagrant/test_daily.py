@@ -116,6 +116,7 @@ def test_a_machine_destroyed_is_forgotten_and_up_makes_it_anew(laptop: Laptop) -
     assert sorted(left) == [name for name in ALL if name != "core-2"]
     laptop.types("vagrant up core-2")
     assert names(laptop) == ALL
+    assert laptop.pulls("core-2")
 
 
 def test_the_machine_that_leads_the_swarm_is_forgotten_once_others_have_elected(laptop: Laptop) -> None:
@@ -125,7 +126,6 @@ def test_the_machine_that_leads_the_swarm_is_forgotten_once_others_have_elected(
     assert f"{leader} is out of Swarm and Consul" in laptop.types(f"vagrant destroy -f {leader}")
     laptop.types(f"vagrant up {leader}")
     assert names(laptop) == ALL
-    assert laptop.pulls("core-2")
 
 
 def test_a_machine_that_is_gone_without_a_word_is_taken_out_by_hand(laptop: Laptop) -> None:
