@@ -85,7 +85,7 @@ $(VENV)/.deploy: $(VENV)/.python requirements.txt constraints.txt pyproject.toml
 	@echo "setting up $(VENV) …"
 	@$(PIP) install -r requirements.txt -c constraints.txt && $(PIP) install --no-deps -e . && touch $@
 
-$(VENV)/.test: $(VENV)/.deploy requirements-dev.txt lambdas/requirements.txt
+$(VENV)/.test: $(VENV)/.deploy requirements-dev.txt lambdas/requirements.txt node/requirements.txt
 	@$(PIP) install -r requirements-dev.txt -c constraints.txt && touch $@
 
 clean: down ## also the virtualenv, caches and the CDK's command line

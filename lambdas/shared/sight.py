@@ -28,7 +28,8 @@ CONSUL_S: Final = 3.0
 DOCKER_S: Final = 5.0
 """A node in the same network answers in milliseconds, or not."""
 LEADER_S: Final = 12.0
-"""A manager whose Swarm lost its leader answers at the moment when there is another: after 10 to 20 s."""
+"""A manager whose Swarm lost its leader answers at the moment when there is another: after some 3 s where the
+nodes see to it, after 10 to 20 s where Docker's managers do."""
 STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's."""
 LOCK_TTL_S: Final = 30

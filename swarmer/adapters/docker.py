@@ -151,11 +151,11 @@ class Engine(engine.Engine):
 
     # -- nodes ----------------------------------------------------------------------------------
 
-    def is_leader(self, node_id: str) -> bool:
-        """Whether a node leads the Swarm; only managers know it."""
+    def managers(self) -> dict[str, bool]:
+        """Address of each manager, and whether it leads the Swarm. The leader answers, whoever is asked."""
         with _docker_shaped():
-            found = self.ask_engine("GET", f"/nodes/{quote(node_id, safe='')}")
-            return bool((found.get("ManagerStatus") or {}).get("Leader"))
+            found = [each.get("ManagerStatus") for each in self.listed("/nodes", role=["manager"])]
+            return {each["Addr"].rpartition(":")[0]: bool(each.get("Leader")) for each in found if each}
 
     def ensure_node(self, node_id: str, **spec: str) -> bool:
         """Set `Role` or `Availability` of a node; False where they are so."""

@@ -1,8 +1,9 @@
 """Instances are terminated as AWS's console does it, each kind in turn: see KINDS.
 
 Measured from outside, from EC2's event: until neither Consul, asked on every node that lives on, nor Swarm
-lists the instance; and until the cluster is validated with its replacement. Docker's own election is the
-baseline of the same run: until it ends nobody can take anything off the Swarm's list, or see it.
+lists the instance; and until the cluster is validated with its replacement. Where it led the Swarm nobody
+can take anything off that list before there is another leader; the baseline of the same run is what Docker's
+managers take to elect one by themselves, while the nodes' agents do not run.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 from swarmer.core import names
 from tests.bench import goals
 from tests.faults import probe
-from tests.faults.actions import cut_power
+from tests.faults.actions import cut_power, start_unit, stop_unit
 from tests.faults.evidence import quantile
 from tests.faults.healing import happened
 from tests.faults.lab import DOCKER_PORT, Failure, Lab, Node, say
@@ -30,6 +31,8 @@ ANSWER_S: Final = 25.0
 LATE_S: Final = 1.0
 """A manager that answers later than that waited for a leader."""
 PAUSE_S: Final = 0.1
+AGENT: Final = "swarmer-agent"
+BASELINES: Final = 2
 LEFT: Final = 3
 """Serf's member status of one that went."""
 
@@ -53,9 +56,9 @@ KINDS: Final = (
 )
 
 
-def measure(lab: Lab, runs: int) -> list[dict[str, Any]]:
-    """So many of each kind. Raises Failure."""
-    found = []
+def measure(lab: Lab, runs: int) -> dict[str, Any]:
+    """So many of each kind, and the baseline. Raises Failure."""
+    found: list[dict[str, Any]] = []
     for number in range(1, runs + 1):
         for kind in KINDS:
             lab.wait_validated(WITHIN_S)
@@ -66,7 +69,8 @@ def measure(lab: Lab, runs: int) -> list[dict[str, Any]]:
             led += f", no Swarm leader for {one['election_s']} s" if one["election_s"] else ""
             say(f"  {kind.name} {number}/{runs}: {gone}, replaced {one['replaced_s']} s; {led}")
             found.append(one)
-    return found
+    alone = [round(elect_without_agents(lab), 1) for _ in range(BASELINES)]
+    return {"terminated": found, "docker_alone_s": alone}
 
 
 def terminate(lab: Lab, node: Node, *, is_dead: bool) -> dict[str, Any]:
@@ -76,6 +80,7 @@ def terminate(lab: Lab, node: Node, *, is_dead: bool) -> dict[str, Any]:
     managers = [each for each in rest if each in lab.managers]
     if is_dead:
         cut_power([node])
+    cut_s = time.time()
     with ThreadPoolExecutor(max_workers=len(rest) + len(managers) + 1) as pool:
         call = pool.submit(node.terminate)
         consul = [pool.submit(wait_off_consul, each, node.name) for each in rest]
@@ -86,6 +91,7 @@ def terminate(lab: Lab, node: Node, *, is_dead: bool) -> dict[str, Any]:
         elected, ends = zip(*(each.result() for each in swarm), strict=True)
     lab.wait_validated(WITHIN_S)
     whom = [name for name, leader in led.items() if leader == node]
+    leader_s = {"leader_s": round(max(elected) - cut_s, 1)} if is_dead and max(elected) else {}
     moments = {
         "gone_s": max(consul_s, *ends),
         "consul_s": consul_s,
@@ -94,7 +100,38 @@ def terminate(lab: Lab, node: Node, *, is_dead: bool) -> dict[str, Any]:
         "election_s": max(*elected, began_s),
         "replaced_s": time.time(),
     }
-    return {"led": whom} | {key: round(value - began_s, 1) for key, value in moments.items()}
+    return {"led": whom, **leader_s} | {key: round(value - began_s, 1) for key, value in moments.items()}
+
+
+def elect_without_agents(lab: Lab) -> float:
+    """Seconds from the death of the Swarm's leader until the others have one. Raises Failure."""
+    lab.wait_validated(WITHIN_S)
+    lab.look()
+    leader = lab.swarm_leader()
+    others = [each for each in lab.managers if each != leader]
+    stop_unit(AGENT)(others)
+    cut_power([leader])
+    began_s = time.time()
+    with ThreadPoolExecutor(max_workers=len(others)) as pool:
+        ends = list(pool.map(lambda each: wait_led(each, leader.name), others))
+    start_unit(AGENT)(others)
+    say(f"  the Swarm's leader dead, Docker's managers alone: a leader after {max(ends) - began_s:.1f} s")
+    leader.terminate()
+    lab.wait_validated(WITHIN_S)
+    return max(ends) - began_s
+
+
+def wait_led(asked: Node, dead: str) -> float:
+    """When it knew another leader, since the epoch. Raises Failure."""
+    began_s = time.time()
+    while time.time() - began_s < WITHIN_S:
+        with contextlib.suppress(*probe.ERRORS):
+            for row in ask(asked, DOCKER_PORT, "/nodes"):
+                leads = (row.get("ManagerStatus") or {}).get("Leader")
+                if leads and row["Description"].get("Hostname") != dead:
+                    return time.time()
+        time.sleep(PAUSE_S)
+    raise Failure(f"the Swarm has no leader for {asked.name}")
 
 
 def event_s(node: Node) -> float:
@@ -142,26 +179,28 @@ def ask(node: Node, port: int, path: str) -> Any:
     return json.loads(probe.expect(reply, 200, path).body)
 
 
-def judge(found: list[dict[str, Any]]) -> dict[str, bool]:
+def judge(whole: dict[str, Any]) -> dict[str, bool]:
     """The longest counts."""
-    return {key: max(each[key] for each in found) <= goal for key, goal in GOALS.items()}
+    return {key: max(each[key] for each in whole["terminated"]) <= goal for key, goal in GOALS.items()}
 
 
-def show(found: list[dict[str, Any]]) -> list[str]:
+def show(whole: dict[str, Any]) -> list[str]:
     """Lines for people."""
+    found = whole["terminated"]
     elected = [each for each in found if each["election_s"]]
     rows = [
         ("out of Consul", "gone_s", [each["consul_s"] for each in found]),
         ("out of Swarm, with a leader", "gone_s", [each["swarm_s"] for each in found if each not in elected]),
         ("out of Swarm, after election", "gone_s", [each["swarm_s"] for each in elected]),
-        ("  Docker's election", "", [each["election_s"] for each in elected]),
-        ("  then", "", [round(each["swarm_s"] - each["election_s"], 1) for each in elected]),
+        ("  of which without a leader", "", [each["election_s"] for each in elected]),
+        ("a leader again, from its death", "", [each["leader_s"] for each in found if "leader_s" in each]),
+        ("  baseline: Docker alone", "", whole["docker_alone_s"]),
         ("replaced and validated", "replaced_s", [each["replaced_s"] for each in found]),
     ]
-    lines = ["", f"{'':30}{'p50':>8}{'longest':>9}{'goal':>8}  met  seconds from EC2's event"]
+    lines = ["", f"{'':32}{'p50':>8}{'longest':>9}{'goal':>8}  met  seconds from EC2's event"]
     for title, key, values in rows:
         if values:
-            line = f"{title:30}{quantile(values, 0.5):8.1f}{max(values):9.1f}"
+            line = f"{title:32}{quantile(values, 0.5):8.1f}{max(values):9.1f}"
             verdict = f"{GOALS[key]:8.0f}  {goals.said(max(values) <= GOALS[key])}" if key else ""
             lines.append(line + verdict)
     return lines

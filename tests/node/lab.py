@@ -40,6 +40,7 @@ class Dockerd:
 
     folder: Path
     network: str = field(default_factory=lambda: f"swarmer-test-{os.getpid()}")
+    log_level: str = "fatal"
     process: subprocess.Popen[bytes] | None = None
     containerd: subprocess.Popen[bytes] | None = None
     """Outlives each dockerd, as on a node."""
@@ -47,6 +48,11 @@ class Dockerd:
     @property
     def host(self) -> str:
         return f"unix://{self.folder}/docker.sock"
+
+    @property
+    def log(self) -> Path:
+        """What it says; it runs below nsenter."""
+        return self.folder / "nsenter.log"
 
     def prepare(self) -> None:
         """The network: it outlives each dockerd."""
@@ -67,7 +73,7 @@ class Dockerd:
             f"--net=/run/netns/{self.network}",
             "dockerd",
             "--log-level",
-            "fatal",
+            self.log_level,
             "-H",
             self.host,
         ]
@@ -154,11 +160,11 @@ def tiny_image() -> bytes:
 
 
 @contextmanager
-def engine() -> Iterator[Dockerd]:
+def engine(log_level: str = "fatal") -> Iterator[Dockerd]:
     """One dockerd with the tiny image."""
     # A unix socket's path is short; pytest's folders are not.
     with tempfile.TemporaryDirectory(prefix="swarmer-", ignore_cleanup_errors=True) as folder:
-        found = Dockerd(Path(folder))
+        found = Dockerd(Path(folder), log_level=log_level)
         found.prepare()
         try:
             found.start()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
+import time
 import urllib.request
 
 import boto3
@@ -272,6 +274,36 @@ def test_a_killed_node_takes_neither_consul_nor_swarm_with_it(cluster: Cluster) 
         assert cluster.on(node["name"], "consul", "kv", "get", "swarmer/swarm/id")
         assert cluster.docker("node", "ls", "-q", address=node["address"])
     assert not cluster.status()["validated"]
+    done = swarmer("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def swarm_leader(cluster: Cluster, address: str) -> str:
+    """Whom the manager there takes for it."""
+    rows = cluster.docker("node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}", address=address)
+    return next(row.split()[0] for row in rows.splitlines() if row.endswith(" Leader"))
+
+
+def test_when_the_swarms_leader_dies_another_is_elected_at_once(cluster: Cluster) -> None:
+    """Docker's own election begins after 10 s at the soonest: whose request it was stands in the journals."""
+    managers = {node["name"]: node["address"] for node in cluster.nodes("swarm-manager")}
+    leader = swarm_leader(cluster, next(iter(managers.values())))
+    survivors = {name: address for name, address in managers.items() if name != leader}
+    since = ("journalctl", "-o", "cat", "--since", f"@{time.time():.0f}")
+    assert swarmer("kill", leader).returncode == 0
+
+    def is_elected() -> bool:
+        with contextlib.suppress(AssertionError):
+            return all(swarm_leader(cluster, each) != leader for each in survivors.values())
+        return False
+
+    until(is_elected, 60, "the Swarm has no leader")
+    (elected,) = {swarm_leader(cluster, each) for each in survivors.values()}
+    said = {name: cluster.on(name, *since, "-u", "swarmer-agent") for name in survivors}
+    assert [name for name in survivors if "stands for election" in said[name]] == [elected], said
+    raft = cluster.on(elected, *since, "-u", "docker")
+    assert "received MsgTimeoutNow" in raft, raft
+    assert raft.count("became candidate") == 1, "it began one election, and won it"
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,0 +1,191 @@
+"""What Swarm's managers say to each other: gRPC at a port of their own, with their certificates.
+
+For the two questions that Docker's API does not have. Shapes: SwarmKit's api/control.proto, objects.proto and
+raft.proto, etcd's raft.proto; the same in every engine with a Swarm. Every failure is one `Unavailable`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.exceptions
+
+from swarmer.core import names
+
+CERTIFICATES: Final = Path("/var/lib/docker/swarm/certificates")
+MANAGER: Final = "swarm-manager"
+"""The name that every manager's certificate has."""
+TIMEOUT_NOW: Final = 14
+"""raftpb.MessageType: what a leader that hands over tells the one that shall stand for election at once."""
+MOST_BYTES: Final = 1 << 20
+_PEM_HEADER: Final = re.compile(rb"(?m)^[\w-]+: .*\n")
+
+
+class Unavailable(Exception):
+    """That manager did not answer, or refused."""
+
+
+def raft_id(address: str, node: str, *, timeout_s: float = 3.0, certificates: Path = CERTIFICATES) -> int:
+    """Raft's number of the manager `node` (its id in Swarm); the one at `address` asks the leader."""
+    answer = _call(
+        address, "docker.swarmkit.v1.Control/GetNode", _bytes(1, node.encode()), timeout_s, certificates
+    )
+    try:
+        status = _within(_within(answer, 1), 6)  # node, manager_status
+        number = dict(_fields(status)).get(1)  # raft_id
+    except ValueError as exc:
+        raise Unavailable(str(exc)) from exc
+    if not isinstance(number, int) or not number:
+        raise Unavailable(f"{node} is no member of raft")
+    return number
+
+
+def stand(address: str, member: int, *, timeout_s: float = 3.0, certificates: Path = CERTIFICATES) -> None:
+    """Have the manager at `address`, raft's `member`, stand for election at once; the votes decide.
+
+    Term 0: as if it came from within, so nobody has to know which term it is.
+    """
+    message = _number(1, TIMEOUT_NOW) + _number(2, member) + _number(3, member)  # type, to, from
+    _call(address, "docker.swarmkit.v1.Raft/ProcessRaftMessage", _bytes(1, message), timeout_s, certificates)
+
+
+# -- gRPC: one call on a connection of its own ---------------------------------------------------
+
+
+def _call(address: str, method: str, message: bytes, timeout_s: float, certificates: Path) -> bytes:
+    """The answer's message. Raises Unavailable."""
+    deadline_s = time.monotonic() + timeout_s
+    try:
+        context = _context(certificates)
+        with (
+            socket.create_connection((address, names.SWARM_CLUSTER_PORT), timeout_s) as plain,
+            context.wrap_socket(plain, server_hostname=MANAGER) as connection,
+        ):
+            headers, body = _exchange(connection, method, message, deadline_s)
+    except (OSError, ValueError, h2.exceptions.H2Error) as exc:
+        raise Unavailable(f"{address}:{names.SWARM_CLUSTER_PORT}: {exc}") from exc
+    if headers.get("grpc-status") != "0":
+        said = headers.get("grpc-message") or f"HTTP {headers.get(':status')}"
+        raise Unavailable(f"{address}:{names.SWARM_CLUSTER_PORT}: {said}")
+    # Before the message: whether it is compressed, and its length.
+    if len(body) < 5 or body[0] or int.from_bytes(body[1:5], "big") != len(body) - 5:
+        raise Unavailable(f"{address}:{names.SWARM_CLUSTER_PORT}: an answer that is not gRPC's")
+    return body[5:]
+
+
+def _context(certificates: Path) -> ssl.SSLContext:
+    """This manager's own certificate; raises OSError, also where people locked the Swarm (`--autolock`)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certificates / "swarm-root-ca.crt")
+    context.set_alpn_protocols(["h2"])
+    # SwarmKit notes things within the key's PEM that OpenSSL does not take. No copy of it reaches a disk.
+    key = _PEM_HEADER.sub(b"", (certificates / "swarm-node.key").read_bytes()).replace(b"\n\n", b"\n")
+    memory = os.memfd_create("swarm-node.key")
+    try:
+        os.write(memory, key)
+        context.load_cert_chain(certificates / "swarm-node.crt", f"/proc/self/fd/{memory}", password="")
+    finally:
+        os.close(memory)
+    return context
+
+
+def _exchange(
+    connection: ssl.SSLSocket, method: str, message: bytes, deadline_s: float
+) -> tuple[dict[str, str], bytes]:
+    """Headers and trailers, and the body."""
+    session = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+    session.initiate_connection()
+    asked = {":method": "POST", ":scheme": "https", ":path": f"/{method}", ":authority": MANAGER}
+    asked |= {"content-type": "application/grpc", "te": "trailers"}
+    session.send_headers(1, list(asked.items()))
+    session.send_data(1, b"\0" + len(message).to_bytes(4, "big") + message, end_stream=True)
+    headers: dict[str, str] = {}
+    body = bytearray()
+    while True:
+        connection.sendall(session.data_to_send())
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        connection.settimeout(left_s)
+        if not (data := connection.recv(65536)):
+            raise ConnectionError("closed the connection")
+        for event in session.receive_data(data):
+            match event:
+                case h2.events.ResponseReceived() | h2.events.TrailersReceived():
+                    headers.update((str(name), str(value)) for name, value in event.headers or ())
+                case h2.events.DataReceived():
+                    body += event.data
+                    if len(body) > MOST_BYTES:
+                        raise ValueError("an answer without end")
+                    session.acknowledge_received_data(event.flow_controlled_length, 1)
+                case h2.events.StreamEnded():
+                    return headers, bytes(body)
+                case h2.events.StreamReset() | h2.events.ConnectionTerminated():
+                    raise ConnectionError(f"ended the call: error {event.error_code}")
+
+
+# -- protobuf: as much as those messages need ----------------------------------------------------
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _number(number: int, value: int) -> bytes:
+    return _varint(number << 3) + _varint(value)
+
+
+def _bytes(number: int, value: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and value of each field. Raises ValueError."""
+    rest = io.BytesIO(message)
+    while rest.tell() < len(message):
+        number, kind = divmod(_read_varint(rest), 8)
+        if kind == 0:
+            yield number, _read_varint(rest)
+            continue
+        length = {1: 8, 2: 0, 5: 4}.get(kind)
+        if length is None:
+            raise ValueError("an answer that is not protobuf's")
+        yield number, _read(rest, length or _read_varint(rest))
+
+
+def _read_varint(rest: io.BytesIO) -> int:
+    found = shift = 0
+    while True:
+        (byte,) = _read(rest, 1)
+        found |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return found
+        shift += 7
+
+
+def _read(rest: io.BytesIO, length: int) -> bytes:
+    found = rest.read(length)
+    if len(found) < length:
+        raise ValueError("an answer that is cut off")
+    return found
+
+
+def _within(message: bytes, number: int) -> bytes:
+    """The message that is the field of that number; empty where there is none."""
+    found = dict(_fields(message)).get(number)
+    return found if isinstance(found, bytes) else b""
