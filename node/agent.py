@@ -51,7 +51,6 @@ class Agent:
     consul: Consul = field(default_factory=Consul)
     engine: Engine | None = None
     vitals: Vitals = field(init=False)
-    succession: Succession = field(init=False)
     _said: str = ""
     _swarm_node: str = ""
     leaves: str = ""
@@ -65,7 +64,6 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.machine.address, self.consul)
-        self.succession = Succession(self.machine.address)
 
     @property
     def is_manager(self) -> bool:
@@ -74,13 +72,11 @@ class Agent:
 
     def run(self) -> None:
         """For ever."""
-        thread = self.succession.start() if self.is_manager else None
+        thread = Succession(self.machine.address).start() if self.is_manager else None
         while thread is None or thread.is_alive():
             alive()
             self.vitals.check()
             world = self.gather()
-            if world.leaves or world.swarm_state == "inactive":
-                self.succession.forget()
             action = joining.decide(self.machine.node, world)
             try:
                 self.keep_lock(world)
@@ -281,7 +277,7 @@ class Agent:
 
     def see_to_mark(self) -> None:
         """And to the tokens. What is wrong is said; this node does its work all the same."""
-        if time.monotonic() - self._marked_s < MARK_S or not self._leads():
+        if time.monotonic() - self._marked_s < MARK_S or not self._engine.is_leader(self._swarm_node):
             return
         self._marked_s = time.monotonic()
         try:
@@ -294,16 +290,10 @@ class Agent:
         declared = {service.id for service in self.consul.services()}
         note = "controls its Swarm" if world.is_manager else (world.swarm_error or "no manager now")
         self._declare(names.SERVICE_MANAGER, declared, passing=world.is_manager, note=note)
-        if world.is_manager and self._leads():
+        if world.is_manager and self._engine.is_leader(self._swarm_node):
             self._declare(names.SERVICE_DOCKER, declared, passing=True, note="leads its Swarm")
         elif names.SERVICE_DOCKER in declared:
             self.consul.deregister(names.SERVICE_DOCKER)
-
-    def _leads(self) -> bool:
-        asked_s = time.monotonic()
-        managers = self._engine.managers()
-        self.succession.learn(self._swarm_node, managers, asked_s)
-        return managers.get(self.machine.address, False)
 
     def _declare(self, name: str, declared: Container[str], *, passing: bool, note: str) -> None:
         if name not in declared:

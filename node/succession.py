@@ -5,10 +5,9 @@ Beside the agent's passes, in a thread: those wait for dockerd, which waits for 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,24 +19,29 @@ from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import succession
+from swarmer.core.node import Manager
+from swarmer.core.succession import LIMIT_S, Sight
 
 LOOK_S: Final = 1.0
-ANSWER_S: Final = 2.0
-CHECK_S: Final = 1.0
+AGAIN_S: Final = 0.2
+"""While the Swarm does not answer: that took ANSWER_S already."""
+ANSWER_S: Final = 0.7
+"""Of a leader that lives: milliseconds. Without one dockerd holds the question."""
+NUMBER_S: Final = 60.0
+"""So often this manager asks for its number: promoted again it has another one."""
 ENGINE: Final = Path("/run/docker.pid")
 """Another file with each start of dockerd."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What this manager saw last, while the Swarm had a leader."""
+class Seen:
+    """What the Swarm's leader answered last."""
 
-    node: str = ""
-    """This engine's id in the Swarm."""
-    managers: Mapping[str, bool] = field(default_factory=dict)
-    """Address → whether it leads."""
-    engine_ns: int = 0
-    """When this engine started."""
+    managers: tuple[Manager, ...]
+    asked_s: float
+    """By the monotonic clock."""
+    engine_ns: int
+    """When this engine had started."""
 
 
 @dataclass
@@ -46,24 +50,16 @@ class Succession:
 
     address: str
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=ANSWER_S))
-    _known: Known = field(default_factory=Known)
-    _seen_s: float = 0.0
-    """When that was asked for."""
-    _numbered: Known = field(default_factory=Known)
-    """When `_member` was asked for."""
-    _member: int | None = None
-    """This manager's number in raft: only a leader tells it, so it is asked while there is one."""
+    engine: Callable[[], Engine] = lambda: Engine(timeout_s=ANSWER_S)
+    _engine: Engine | None = None
+    _seen: Seen | None = None
+    _member: tuple[str, int] | None = None
+    """This manager's id and its number in raft: asked for while there is a leader, who alone tells it."""
+    _numbered_s: float = -NUMBER_S
     _lost_s: float | None = None
     _stood: bool = False
+    """Since the leader answered last."""
     _said: str = ""
-
-    def learn(self, node: str, managers: Mapping[str, bool], seen_s: float) -> None:
-        """Who leads, as asked for at `seen_s` of the monotonic clock."""
-        self._seen_s, self._known = seen_s, Known(node, managers, started_ns())
-
-    def forget(self) -> None:
-        """This node has no part in it any more."""
-        self._known = Known()
 
     def start(self) -> threading.Thread:
         """Look for ever."""
@@ -73,58 +69,61 @@ class Succession:
 
     def _run(self) -> None:
         while True:
-            time.sleep(LOOK_S)
-            self.look()
+            time.sleep(LOOK_S if self.look() else AGAIN_S)
 
-    def look(self) -> None:
-        """Once: see whether the leader is there, and do what its loss asks for."""
-        known, engine_ns = self._known, started_ns()
-        if not known.managers or not engine_ns:
-            return
-        try:
-            alive = {member["Addr"] for member in self.consul.members() if member["Status"] == 1}
-        except ConsulUnavailable:
-            return  # nobody proves anything
-        restarted = known.engine_ns != engine_ns
-        place = succession.turn(known.managers, alive, self.address, restarted=restarted)
-        if place is None:
-            self._lost_s, self._stood = None, False
-            self._number(known)
-            return
-        self._lost_s = self._lost_s or time.monotonic()
-        if not self._stood and succession.is_due(place, lost_for_s=time.monotonic() - self._lost_s):
-            self._stood = self._stand(place)
-
-    def _number(self, known: Known) -> None:
-        """Again after each change: who was demoted and promoted again has another one."""
-        if known == self._numbered:
-            return
-        try:
-            self._member = swarmkit.raft_id(self.address, known.node, timeout_s=ANSWER_S)
-            self._numbered = known
-        except swarmkit.Unavailable as exc:
-            self._news(f"does not know its number among Swarm's managers: {exc}")
-
-    def _stand(self, place: int) -> bool:
-        """Whether that is done with: it stood, or need not."""
-        if self._member is None or (place and self._has_leader()):
-            return True
-        if succession.is_late(seen_ago_s=time.monotonic() - self._seen_s):
-            say("the Swarm has no leader; Docker's managers elect one")
-            return True
-        try:
-            swarmkit.stand(self.address, self._member, timeout_s=ANSWER_S)
-        except swarmkit.Unavailable as exc:
-            self._news(f"cannot stand for election as the Swarm's leader: {exc}")
+    def look(self) -> bool:
+        """Once: whether the Swarm's leader answers; where it is lost, do what that asks for."""
+        asked_s, engine_ns = time.monotonic(), started_ns()
+        if not engine_ns:
             return False
-        say("stands for election: the Swarm has no leader")
+        try:
+            engine = self._engine = self._engine or self.engine()
+            self._seen = Seen(engine.managers(), asked_s, engine_ns)
+        except DockerUnavailable:
+            self._stand_for(self._seen, engine_ns)
+            return False
+        self._lost_s, self._stood, self._said = None, False, ""
+        self._number(engine, self._seen)
         return True
 
-    def _has_leader(self) -> bool:
-        """Whether one that stood before was elected: only a leader lists them."""
-        with contextlib.suppress(DockerUnavailable):
-            return bool(Engine(timeout_s=CHECK_S).managers())
-        return False
+    def _number(self, engine: Engine, seen: Seen) -> None:
+        is_known = self._member and self._member[0] in {each.node for each in seen.managers}
+        if is_known and seen.asked_s - self._numbered_s < NUMBER_S:
+            return
+        try:
+            me = engine.swarm().node
+            self._member = me, swarmkit.raft_id(self.address, me, timeout_s=ANSWER_S)
+            self._numbered_s = seen.asked_s
+        except (DockerUnavailable, swarmkit.Unavailable) as exc:
+            self._news(f"does not know its number among Swarm's managers: {exc}")
+
+    def _stand_for(self, seen: Seen | None, engine_ns: int) -> None:
+        """Where Consul and this engine prove that the leader is lost; in turn, and not too late."""
+        if seen is None or self._member is None:
+            return
+        try:
+            alive = {str(member.get("Addr")) for member in self.consul.members() if member.get("Status") == 1}
+        except ConsulUnavailable:
+            return
+        me, number = self._member
+        sight = Sight(me, seen.managers, alive, restarted=engine_ns != seen.engine_ns)
+        place, now_s = succession.place(sight), time.monotonic()
+        left_s = LIMIT_S - (now_s - seen.asked_s)
+        if place is None or left_s <= 0:
+            self._lost_s = None
+            return
+        self._lost_s = self._lost_s or now_s
+        # An engine that has just begun takes the message before it can heed it; nobody stands beside it.
+        is_done = self._stood and not sight.led
+        if is_done or not succession.is_due(place, lost_for_s=now_s - self._lost_s):
+            return
+        try:
+            swarmkit.stand(self.address, number, timeout_s=min(ANSWER_S, left_s))
+        except swarmkit.Unavailable as exc:
+            self._news(f"cannot stand for election as the Swarm's leader: {exc}")
+            return
+        self._stood = True
+        self._news("stands for election: the Swarm has no leader")
 
     def _news(self, text: str) -> None:
         if text != self._said:

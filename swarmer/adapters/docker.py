@@ -13,6 +13,7 @@ from urllib.parse import quote
 from swarmer.adapters import engine
 from swarmer.adapters.engine import NotFound, Unavailable
 from swarmer.core import names, network_plan
+from swarmer.core.node import Manager
 
 __all__ = ["Engine", "NotFound", "Swarm", "Unavailable"]
 
@@ -151,11 +152,23 @@ class Engine(engine.Engine):
 
     # -- nodes ----------------------------------------------------------------------------------
 
-    def managers(self) -> dict[str, bool]:
-        """Address of each manager, and whether it leads the Swarm. The leader answers, whoever is asked."""
+    def is_leader(self, node_id: str) -> bool:
+        """Whether a node leads the Swarm; only managers know it."""
         with _docker_shaped():
-            found = [each.get("ManagerStatus") for each in self.listed("/nodes", role=["manager"])]
-            return {each["Addr"].rpartition(":")[0]: bool(each.get("Leader")) for each in found if each}
+            found = self.ask_engine("GET", f"/nodes/{quote(node_id, safe='')}")
+            return bool((found.get("ManagerStatus") or {}).get("Leader"))
+
+    def managers(self) -> tuple[Manager, ...]:
+        """All of the Swarm's. Its leader answers, whichever manager is asked; without one nobody does."""
+        with _docker_shaped():
+            rows = [
+                (each["ID"], each.get("ManagerStatus")) for each in self.listed("/nodes", role=["manager"])
+            ]
+            return tuple(
+                Manager(node, found.get("Addr", "").rpartition(":")[0], bool(found.get("Leader")))
+                for node, found in rows
+                if found
+            )
 
     def ensure_node(self, node_id: str, **spec: str) -> bool:
         """Set `Role` or `Availability` of a node; False where they are so."""

@@ -72,6 +72,7 @@ def _call(address: str, method: str, message: bytes, timeout_s: float, certifica
             socket.create_connection((address, names.SWARM_CLUSTER_PORT), timeout_s) as plain,
             context.wrap_socket(plain, server_hostname=MANAGER) as connection,
         ):
+            _in_time(connection, deadline_s)
             headers, body = _exchange(connection, method, message, deadline_s)
     except (OSError, ValueError, h2.exceptions.H2Error) as exc:
         raise Unavailable(f"{address}:{names.SWARM_CLUSTER_PORT}: {exc}") from exc
@@ -82,6 +83,15 @@ def _call(address: str, method: str, message: bytes, timeout_s: float, certifica
     if len(body) < 5 or body[0] or int.from_bytes(body[1:5], "big") != len(body) - 5:
         raise Unavailable(f"{address}:{names.SWARM_CLUSTER_PORT}: an answer that is not gRPC's")
     return body[5:]
+
+
+def _in_time(connection: ssl.SSLSocket, deadline_s: float) -> ssl.SSLSocket:
+    """With what is left of its time. Raises TimeoutError."""
+    left_s = deadline_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError("timed out")
+    connection.settimeout(left_s)
+    return connection
 
 
 def _context(certificates: Path) -> ssl.SSLContext:
@@ -114,11 +124,7 @@ def _exchange(
     body = bytearray()
     while True:
         connection.sendall(session.data_to_send())
-        left_s = deadline_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("timed out")
-        connection.settimeout(left_s)
-        if not (data := connection.recv(65536)):
+        if not (data := _in_time(connection, deadline_s).recv(65536)):
             raise ConnectionError("closed the connection")
         for event in session.receive_data(data):
             match event:

@@ -29,6 +29,16 @@ UNFOUNDED = "unfounded"
 """The identity of a cluster that nobody has founded yet."""
 
 
+@dataclass(frozen=True)
+class Manager:
+    """One of the Swarm's managers, as its leader lists them."""
+
+    node: str
+    """Its id in the Swarm."""
+    address: str
+    leads: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class CloudView:
     """What the ground says about the cluster."""

@@ -2,46 +2,58 @@
 
 Gather (node/succession.py) → decide (here) → act. Pure. Whoever stands, raft elects only whom a majority
 votes for. What could do harm is one that stands without need and does not get the votes: the Swarm would have
-no leader at all until Docker's managers elect one by themselves. Hence the turns and the limit.
+no leader at all until Docker's managers elect one by themselves. Hence two proofs, the turns and the limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
+
+from swarmer.core.node import Manager
 
 TURN_S: Final = 1.5
 """After it the next one stands: the first cannot, or its log is too short for the others' votes."""
-DOCKER_ELECTS_S: Final = 10.0
-"""SwarmKit's ElectionTick: nobody begins an election sooner after a leader's last heartbeat. Who stands
-within that time of having seen it lead comes into nobody's way."""
-HEARTBEAT_S: Final = 1.0
-"""Between two of them: the last may have come so long before it was seen."""
+LIMIT_S: Final = 8.0
+"""Nobody stands later than that after the lost leader was asked and answered: no other leads before, but one
+that stood. SwarmKit's managers begin no election within 10 ticks of 1 s (ElectionTick) of a heartbeat; the
+first of them may be cut short, and the heartbeat be 1 s older than the answer."""
 
 
-def turn(
-    managers: Mapping[str, bool], alive: Collection[str], me: str, *, restarted: bool = False
-) -> int | None:
-    """How many stand before the manager at `me`; None where there is no need, or no majority to win.
+@dataclass(frozen=True)
+class Sight:
+    """What one manager sees while its Swarm answers nothing."""
 
-    `managers`: address → whether it leads, as last seen. `alive`: addresses of Consul's living members. One
-    that sees no majority of the managers alive may be cut off itself. `restarted`: this manager's engine,
-    since then: it leads nobody any more, and the others take it for their leader still.
+    me: str
+    """This engine's id in the Swarm."""
+    managers: Collection[Manager]
+    """As the leader listed them last."""
+    alive: Collection[str]
+    """Addresses of Consul's living members."""
+    restarted: bool = False
+    """This manager's engine, since then: if it led, it does no more, and the others do not know."""
+
+    @property
+    def led(self) -> bool:
+        """This manager, as the leader that was seen last."""
+        return any(each.leads and each.node == self.me for each in self.managers)
+
+
+def place(sight: Sight) -> int | None:
+    """How many stand before this manager; None where there is no proof of a loss, or no majority to win.
+
+    One that sees no majority of the managers alive may be cut off itself.
     """
-    leader = next((each for each, leads in managers.items() if leads), "")
-    living = sorted(each for each in managers if each in alive)
-    if not leader or me not in living or 2 * len(living) <= len(managers):
+    leader = next((each for each in sight.managers if each.leads), None)
+    living = sorted(each.node for each in sight.managers if each.address in sight.alive)
+    if leader is None or sight.me not in living or 2 * len(living) <= len(sight.managers):
         return None
-    if leader == me:
-        return 0 if restarted else None
-    return None if leader in alive else living.index(me)
+    if sight.led:
+        return 0 if sight.restarted else None
+    return None if leader.node in living else living.index(sight.me)
 
 
 def is_due(place: int, *, lost_for_s: float) -> bool:
     """Whether the manager at that place stands by now."""
     return lost_for_s >= place * TURN_S
-
-
-def is_late(*, seen_ago_s: float) -> bool:
-    """Whether the leader was seen so long ago that another one may lead."""
-    return seen_ago_s >= DOCKER_ELECTS_S - HEARTBEAT_S

@@ -1,54 +1,65 @@
-"""Who has Swarm's managers elect a leader when theirs is dead, and when."""
+"""Who of Swarm's managers stands for election when their leader is lost, and when."""
 
 from __future__ import annotations
 
 import pytest
 
-from node.agent import SETTLED_PAUSE_S
-from node.succession import LOOK_S
 from swarmer.core import succession
-from swarmer.core.succession import TURN_S
+from swarmer.core.node import Manager
+from swarmer.core.succession import LIMIT_S, TURN_S, Sight
 
-A, B, C, D, E = (f"10.0.0.{number}" for number in range(4, 9))
-THREE = {A: False, B: False, C: True}
+ADDRESS = {node: f"10.0.0.{number}" for number, node in enumerate("abcde", 4)}
 
 
-@pytest.mark.parametrize(("me", "place"), [(A, 0), (B, 1)])
-def test_the_living_take_turns_in_the_order_of_their_addresses(me: str, place: int) -> None:
-    assert succession.turn(THREE, {A, B}, me) == place
+def managers(nodes: str, leader: str) -> list[Manager]:
+    return [Manager(node, ADDRESS[node], leads=node == leader) for node in nodes]
+
+
+def place(me: str, *, alive: str, of: str = "abc", leader: str = "c", restarted: bool = False) -> int | None:
+    addresses = {ADDRESS[node] for node in alive}
+    return succession.place(Sight(me, managers(of, leader), addresses, restarted=restarted))
+
+
+@pytest.mark.parametrize(("me", "number"), [("a", 0), ("b", 1)])
+def test_the_living_stand_one_after_the_other(me: str, number: int) -> None:
+    assert place(me, alive="ab") == number
 
 
 def test_the_dead_have_no_turn() -> None:
-    five = {A: True, B: False, C: False, D: False, E: False}
-    assert succession.turn(five, {C, D, E}, C) == 0
+    assert place("c", of="abcde", leader="a", alive="cde") == 0
 
 
-def test_while_the_leader_lives_nobody_stands() -> None:
-    assert succession.turn(THREE, {A, B, C}, A) is None
+@pytest.mark.parametrize("me", ["a", "b", "c"])
+def test_while_the_leader_lives_nobody_stands(me: str) -> None:
+    assert place(me, alive="abc") is None
 
 
-def test_a_leader_does_not_stand_against_itself() -> None:
-    assert succession.turn(THREE, {A, B}, C) is None
+def test_a_leader_that_consul_misses_does_not_stand_against_itself() -> None:
+    assert place("c", alive="ab") is None
 
 
-def test_a_leader_whose_engine_began_anew_stands_again() -> None:
+def test_a_leader_whose_engine_began_anew_stands_again_and_nobody_beside_it() -> None:
     """The others would wait for its heartbeats for 10 s and more."""
-    assert succession.turn(THREE, {A, B, C}, C, restarted=True) == 0
-    assert succession.turn(THREE, {A, B, C}, A, restarted=True) is None
+    assert place("c", alive="abc", restarted=True) == 0
+    assert place("a", alive="abc", restarted=True) is None
 
 
-@pytest.mark.parametrize("managers", [{}, {A: False, B: False}])
-def test_where_nobody_is_known_to_lead_docker_elects(managers: dict[str, bool]) -> None:
-    assert succession.turn(managers, {A, B}, A) is None
+def test_where_nobody_is_known_to_lead_docker_elects() -> None:
+    assert place("a", alive="ab", leader="") is None
+    assert place("a", alive="ab", of="") is None
 
 
-@pytest.mark.parametrize("alive", [{A}, set()])
-def test_one_that_sees_no_majority_may_be_cut_off_itself(alive: set[str]) -> None:
-    assert succession.turn(THREE, alive, A) is None
+@pytest.mark.parametrize("alive", ["a", ""])
+def test_one_that_sees_no_majority_may_be_cut_off_itself(alive: str) -> None:
+    assert place("a", alive=alive) is None
 
 
 def test_of_two_managers_one_is_no_majority() -> None:
-    assert succession.turn({A: False, B: True}, {A}, A) is None
+    assert place("a", of="ab", leader="b", alive="a") is None
+
+
+def test_a_manager_that_is_none_any_more_has_no_turn() -> None:
+    assert place("d", alive="abd") is None
 
 
 def test_the_first_stands_at_once_the_others_when_it_had_its_time() -> None:
@@ -57,14 +68,7 @@ def test_the_first_stands_at_once_the_others_when_it_had_its_time() -> None:
     assert succession.is_due(1, lost_for_s=TURN_S)
 
 
-def test_nobody_stands_once_docker_may_have_elected_another_leader() -> None:
+def test_nobody_stands_when_docker_may_have_elected_another_leader() -> None:
     """One whose log is short would depose it and win nothing: no leader for 10 to 20 s."""
-    assert not succession.is_late(seen_ago_s=8.9)
-    assert succession.is_late(seen_ago_s=9)
-
-
-def test_two_have_their_turn_before_that() -> None:
-    """What passes before: the agent's pause between two passes, Consul's 3 s to see a death, two looks."""
-    before_s = SETTLED_PAUSE_S + 3 + 2 * LOOK_S
-    assert not succession.is_late(seen_ago_s=before_s)
-    assert not succession.is_late(seen_ago_s=before_s - LOOK_S + TURN_S)
+    ticks, tick_s, heartbeat_s = 10, 1.0, 1.0
+    assert (ticks - 1) * tick_s - heartbeat_s >= LIMIT_S

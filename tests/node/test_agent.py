@@ -28,8 +28,8 @@ class Leading:
         self.leads = leads
         self.wanted: list[dict[str, str]] = []
 
-    def managers(self) -> dict[str, bool]:
-        return {"10.0.0.4": self.leads, "10.0.0.5": not self.leads}
+    def is_leader(self, node_id: str) -> bool:
+        return self.leads
 
     def ensure_node(self, node_id: str, **wanted: str) -> bool:
         self.wanted.append(wanted)

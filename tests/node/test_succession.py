@@ -1,4 +1,4 @@
-"""A manager whose Swarm's leader is dead: what it sees, and what it does about it."""
+"""A manager whose Swarm lost its leader: what it sees, and what it does about it."""
 
 from __future__ import annotations
 
@@ -9,76 +9,86 @@ from typing import Any, cast
 import pytest
 
 from node import succession
-from node.succession import Succession
-from swarmer.adapters import swarmkit
-from swarmer.adapters.consul import Consul, Unavailable
+from node.succession import NUMBER_S, Succession
+from swarmer.adapters import docker, swarmkit
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
-from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.core.node import Manager
+from swarmer.core.succession import LIMIT_S, TURN_S
 
-ME, OTHER, LEADER = "10.0.0.4", "10.0.0.5", "10.0.0.6"
-LED = {ME: False, OTHER: False, LEADER: True}
-MEMBER = 7
-
-
-class Members:
-    """Consul's, of whom some live."""
-
-    def __init__(self) -> None:
-        self.alive = {ME, OTHER, LEADER}
-        self.answers = True
-
-    def members(self) -> list[dict[str, Any]]:
-        if not self.answers:
-            raise Unavailable("timed out")
-        return [{"Addr": each, "Status": 1 if each in self.alive else 4} for each in LED]
+ADDRESS = {"me": "10.0.0.4", "other": "10.0.0.5", "leader": "10.0.0.6"}
+ORDER = {"me": "a", "other": "b", "leader": "c"}
+"""Their ids in the Swarm: turns go by them."""
+NUMBER = 7
 
 
 class World:
-    """Consul, the clock and the managers, as one of them has them."""
+    """Consul, Docker, the clock and the other managers, as one of them has them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        self.consul, self.now_s = Members(), 1000.0
+        self.now_s = 1000.0
+        self.alive = set(ADDRESS)
+        self.consul_answers = self.has_leader = True
+        self.leader = "leader"
         self.stood: list[int] = []
-        self.numbers = 0
-        self.refuses = self.has_leader = False
+        self.numbers = self.starts = 0
+        self.refuses = False
+        self.pid = folder / "docker.pid"
+        self.start_engine()
+        monkeypatch.setattr(succession, "ENGINE", self.pid)
         monkeypatch.setattr(succession.time, "monotonic", lambda: self.now_s)
         monkeypatch.setattr(swarmkit, "raft_id", self.raft_id)
         monkeypatch.setattr(swarmkit, "stand", self.stand)
-        monkeypatch.setattr(Engine, "managers", self.managers)
-        self.engine = folder / "docker.pid"
-        self.starts = 0
-        self.start_engine()
-        monkeypatch.setattr(succession, "ENGINE", self.engine)
+
+    # -- this machine's engine
 
     def start_engine(self) -> None:
         self.starts += 1
-        self.engine.write_text("1")
-        os.utime(self.engine, ns=(self.starts, self.starts))
+        self.pid.write_text("1")
+        os.utime(self.pid, ns=(self.starts, self.starts))
+
+    def managers(self) -> tuple[Manager, ...]:
+        if not self.has_leader:
+            raise docker.Unavailable("timed out")
+        return tuple(Manager(ORDER[each], ADDRESS[each], each == self.leader) for each in ADDRESS)
+
+    def swarm(self) -> docker.Swarm:
+        return docker.Swarm("active", is_manager=True, error="", id="swarm-1", node=ORDER[self.me])
+
+    # -- Consul
+
+    def members(self) -> list[dict[str, Any]]:
+        if not self.consul_answers:
+            raise ConsulUnavailable("timed out")
+        return [{"Addr": ADDRESS[each], "Status": 1 if each in self.alive else 4} for each in ADDRESS]
+
+    # -- the managers' own port
 
     def raft_id(self, address: str, node: str, **_: float) -> int:
+        assert (address, node) == (ADDRESS[self.me], ORDER[self.me])
         self.numbers += 1
-        if self.refuses:
-            raise swarmkit.Unavailable("no leader")
-        return MEMBER
+        return NUMBER
 
-    def stand(self, address: str, member: int, **_: float) -> None:
+    def stand(self, address: str, member: int, *, timeout_s: float) -> None:
         if self.refuses:
             raise swarmkit.Unavailable("connection refused")
-        assert address == self.me
+        assert address == ADDRESS[self.me]
+        assert timeout_s > 0
         self.stood.append(member)
 
-    def managers(self, *_: object) -> dict[str, bool]:
-        if not self.has_leader:
-            raise DockerUnavailable("the swarm does not have a leader")
-        return LED
+    # -- what happens
 
-    def manager(self, address: str) -> Succession:
-        """That saw who leads."""
-        self.me = address
-        made = Succession(address, cast(Consul, self.consul))
-        made.learn("node-1", LED, self.now_s)
-        made.look()
+    def manager(self, me: str) -> Succession:
+        """That has seen who leads."""
+        self.me = me
+        made = Succession(ADDRESS[me], cast(Consul, self), lambda: cast(Engine, self))
+        assert made.look()
         return made
+
+    def lose(self, who: str) -> None:
+        self.alive.discard(who)
+        self.has_leader = False
 
 
 @pytest.fixture
@@ -86,98 +96,144 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     return World(monkeypatch, tmp_path)
 
 
-def test_the_first_of_the_living_stands_the_moment_consul_sees_the_leader_dead(world: World) -> None:
-    manager = world.manager(ME)
-    world.consul.alive.discard(LEADER)
+def test_the_first_of_the_living_stands_at_once_and_once(world: World) -> None:
+    manager = world.manager("me")
+    world.lose("leader")
     for _ in range(3):
-        manager.look()
-    assert world.stood == [MEMBER]
+        assert not manager.look()
+    assert world.stood == [NUMBER]
 
 
 def test_the_next_one_stands_where_the_first_did_not_get_it(world: World) -> None:
-    manager = world.manager(OTHER)
-    world.consul.alive.discard(LEADER)
+    manager = world.manager("other")
+    world.lose("leader")
     manager.look()
     assert world.stood == []
-    world.now_s += 3
+    world.now_s += TURN_S
     manager.look()
-    assert world.stood == [MEMBER]
+    assert world.stood == [NUMBER]
 
 
-def test_the_next_one_leaves_a_new_leader_alone(world: World) -> None:
-    manager = world.manager(OTHER)
-    world.consul.alive.discard(LEADER)
-    manager.look()
-    world.now_s, world.has_leader = world.now_s + 3, True
-    manager.look()
+def test_a_leader_that_answers_is_left_alone_though_its_consul_is_dead(world: World) -> None:
+    manager = world.manager("me")
+    world.alive.discard("leader")
+    for _ in range(3):
+        assert manager.look()
+        world.now_s += 1
+    assert world.stood == []
+
+
+def test_a_leader_that_lives_and_does_not_answer_is_left_to_docker(world: World) -> None:
+    """It has more to do than it can, or this manager has."""
+    manager = world.manager("me")
+    world.has_leader = False
+    for _ in range(10):
+        manager.look()
+        world.now_s += 1
     assert world.stood == []
 
 
 def test_a_consul_that_does_not_answer_proves_nothing(world: World) -> None:
-    manager = world.manager(ME)
-    world.consul.alive.discard(LEADER)
-    world.consul.answers = False
+    manager = world.manager("me")
+    world.lose("leader")
+    world.consul_answers = False
     manager.look()
     assert world.stood == []
 
 
-def test_a_manager_that_is_taken_out_has_no_part_in_it(world: World) -> None:
-    manager = world.manager(ME)
-    manager.forget()
-    world.consul.alive.discard(LEADER)
+def test_nobody_stands_on_what_was_seen_long_ago(world: World) -> None:
+    """Docker's managers may have elected one that this one has not heard of yet."""
+    manager = world.manager("me")
+    world.lose("leader")
+    world.now_s += LIMIT_S
     manager.look()
     assert world.stood == []
 
 
-def test_its_number_is_asked_for_once_for_each_change_among_the_managers(world: World) -> None:
+def test_a_consul_that_flaps_makes_nobody_stand_twice(world: World) -> None:
+    manager = world.manager("me")
+    world.has_leader = False
+    for _ in range(2):
+        world.alive.discard("leader")
+        manager.look()
+        world.alive.add("leader")
+        manager.look()
+    assert world.stood == [NUMBER]
+
+
+def test_the_next_death_counts_anew(world: World) -> None:
+    manager = world.manager("me")
+    world.lose("leader")
+    manager.look()
+    world.leader, world.has_leader = "other", True
+    world.alive.add("leader")
+    manager.look()
+    world.lose("other")
+    manager.look()
+    assert world.stood == [NUMBER, NUMBER]
+
+
+def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
     """One that was demoted and promoted again has another."""
-    manager = world.manager(ME)
+    manager = world.manager("me")
     manager.look()
     assert world.numbers == 1
-    manager.learn("node-1", {ME: False, OTHER: True, LEADER: False}, world.now_s)
+    world.now_s += NUMBER_S
     manager.look()
     assert world.numbers == 2
 
 
 def test_a_refusal_is_said_once_and_tried_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    manager = world.manager(ME)
+    manager = world.manager("me")
     world.refuses = True
-    world.consul.alive.discard(LEADER)
+    world.lose("leader")
     for _ in range(3):
         manager.look()
     assert capsys.readouterr().out.count("cannot stand for election") == 1
     world.refuses = False
     manager.look()
-    assert world.stood == [MEMBER]
+    assert world.stood == [NUMBER]
 
 
-def test_a_leader_whose_engine_was_killed_stands_again_once_that_is_back(world: World) -> None:
-    """It is a follower like the others, who wait for its heartbeats."""
-    manager = world.manager(LEADER)
-    world.engine.unlink()
+def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(world: World) -> None:
+    """It is a follower like the others, who wait for its heartbeats; the first message may come too early."""
+    manager = world.manager("leader")
+    world.pid.unlink()
+    world.has_leader = False
     manager.look()
     assert world.stood == []
     world.start_engine()
-    manager.look()
-    assert world.stood == [MEMBER]
-
-
-def test_a_leader_whose_engine_was_away_for_long_leaves_the_next_one_alone(world: World) -> None:
-    """It stood against whom they had elected meanwhile: its log was too short, and nobody led any more."""
-    manager = world.manager(LEADER)
-    world.engine.unlink()
-    manager.look()
-    world.now_s += 10
-    world.start_engine()
-    manager.look()
-    assert world.stood == []
-
-
-def test_after_its_return_the_next_death_counts_anew(world: World) -> None:
-    manager = world.manager(ME)
     for _ in range(2):
-        world.consul.alive.discard(LEADER)
         manager.look()
-        world.consul.alive.add(LEADER)
-        manager.look()
-    assert world.stood == [MEMBER, MEMBER]
+    assert world.stood == [NUMBER, NUMBER]
+    world.has_leader = True
+    manager.look()
+    assert world.stood == [NUMBER, NUMBER]
+
+
+def test_a_leader_whose_engine_was_away_for_long_stands_no_more(world: World) -> None:
+    """It stood against whom they had elected meanwhile: its log was too short, and nobody led any more."""
+    manager = world.manager("leader")
+    world.pid.unlink()
+    world.has_leader = False
+    manager.look()
+    world.now_s += LIMIT_S
+    world.start_engine()
+    manager.look()
+    assert world.stood == []
+
+
+def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(world: World) -> None:
+    manager = world.manager("me")
+    world.start_engine()
+    world.has_leader = False
+    manager.look()
+    assert world.stood == []
+
+
+def test_a_manager_that_has_just_booted_knows_nothing_and_does_nothing(world: World) -> None:
+    world.me, world.has_leader = "me", False
+    world.alive.discard("leader")
+    manager = Succession(ADDRESS["me"], cast(Consul, world), lambda: cast(Engine, world))
+    manager.look()
+    assert world.stood == []
