@@ -69,22 +69,28 @@ class Succession:
 
     def _run(self) -> None:
         while True:
-            time.sleep(LOOK_S if self.look() else AGAIN_S)
+            self.look()
+            time.sleep(AGAIN_S if self.is_urgent() else LOOK_S)
 
-    def look(self) -> bool:
-        """Once: whether the Swarm's leader answers; where it is lost, do what that asks for."""
+    def is_urgent(self) -> bool:
+        """The Swarm has answered a moment ago, and does not any more."""
+        return bool(self._seen and LOOK_S + ANSWER_S < time.monotonic() - self._seen.asked_s < LIMIT_S)
+
+    def look(self) -> None:
+        """Once: ask the Swarm who leads it; where its leader is lost, do what that asks for."""
         asked_s, engine_ns = time.monotonic(), started_ns()
         if not engine_ns:
-            return False
+            return
         try:
             engine = self._engine = self._engine or self.engine()
             self._seen = Seen(engine.managers(), asked_s, engine_ns)
         except DockerUnavailable:
             self._stand_for(self._seen, engine_ns)
-            return False
-        self._lost_s, self._stood, self._said = None, False, ""
+            return
+        if self._stood:
+            self._stood, self._said = False, ""
+        self._lost_s = None
         self._number(engine, self._seen)
-        return True
 
     def _number(self, engine: Engine, seen: Seen) -> None:
         is_known = self._member and self._member[0] in {each.node for each in seen.managers}

@@ -33,7 +33,7 @@ class World:
         self.leader = "leader"
         self.stood: list[int] = []
         self.numbers = self.starts = 0
-        self.refuses = False
+        self.refuses = self.refuses_number = False
         self.pid = folder / "docker.pid"
         self.start_engine()
         monkeypatch.setattr(succession, "ENGINE", self.pid)
@@ -67,6 +67,8 @@ class World:
 
     def raft_id(self, address: str, node: str, **_: float) -> int:
         assert (address, node) == (ADDRESS[self.me], ORDER[self.me])
+        if self.refuses_number:
+            raise swarmkit.Unavailable("no leader")
         self.numbers += 1
         return NUMBER
 
@@ -83,7 +85,7 @@ class World:
         """That has seen who leads."""
         self.me = me
         made = Succession(ADDRESS[me], cast(Consul, self), lambda: cast(Engine, self))
-        assert made.look()
+        made.look()
         return made
 
     def lose(self, who: str) -> None:
@@ -100,7 +102,7 @@ def test_the_first_of_the_living_stands_at_once_and_once(world: World) -> None:
     manager = world.manager("me")
     world.lose("leader")
     for _ in range(3):
-        assert not manager.look()
+        manager.look()
     assert world.stood == [NUMBER]
 
 
@@ -118,8 +120,9 @@ def test_a_leader_that_answers_is_left_alone_though_its_consul_is_dead(world: Wo
     manager = world.manager("me")
     world.alive.discard("leader")
     for _ in range(3):
-        assert manager.look()
         world.now_s += 1
+        manager.look()
+        assert not manager.is_urgent()
     assert world.stood == []
 
 
@@ -173,6 +176,17 @@ def test_the_next_death_counts_anew(world: World) -> None:
     assert world.stood == [NUMBER, NUMBER]
 
 
+def test_it_asks_again_soon_only_while_that_can_help(world: World) -> None:
+    manager = world.manager("me")
+    assert not manager.is_urgent()
+    world.lose("leader")
+    world.now_s += succession.LOOK_S + succession.ANSWER_S + 0.1
+    manager.look()
+    assert manager.is_urgent()
+    world.now_s += LIMIT_S
+    assert not manager.is_urgent()
+
+
 def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
     """One that was demoted and promoted again has another."""
     manager = world.manager("me")
@@ -181,6 +195,16 @@ def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
     world.now_s += NUMBER_S
     manager.look()
     assert world.numbers == 2
+
+
+def test_what_it_cannot_learn_is_said_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.refuses_number = True
+    manager = world.manager("me")
+    manager.look()
+    assert capsys.readouterr().out.count("does not know its number") == 1
+    world.lose("leader")
+    manager.look()
+    assert world.stood == []
 
 
 def test_a_refusal_is_said_once_and_tried_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
