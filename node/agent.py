@@ -72,7 +72,8 @@ class Agent:
 
     def run(self) -> None:
         """For ever."""
-        thread = Succession(self.machine.address).start() if self.is_manager else None
+        succession = Succession(self.machine.address)
+        thread = succession.start() if self.is_manager else None
         while thread is None or thread.is_alive():
             alive()
             self.vitals.check()
@@ -85,7 +86,11 @@ class Agent:
                     self.declare_docker(world)
             except (Unavailable, DockerUnavailable, process.Failed) as exc:
                 self.say(f"will try again: {exc}")
-            time.sleep(SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S)
+            # Who has just become the Swarm's leader declares it at once.
+            succession.changed.wait(
+                SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S
+            )
+            succession.changed.clear()
 
     def say(self, text: str) -> None:
         """Only what is news."""

@@ -43,6 +43,11 @@ class Seen:
     engine_ns: int
     """When this engine had started."""
 
+    @property
+    def leader(self) -> str:
+        """Its id; empty where none is listed."""
+        return next((each.node for each in self.managers if each.leads), "")
+
 
 @dataclass
 class Succession:
@@ -51,6 +56,8 @@ class Succession:
     address: str
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=ANSWER_S))
     engine: Callable[[], Engine] = lambda: Engine(timeout_s=ANSWER_S)
+    changed: threading.Event = field(default_factory=threading.Event)
+    """Set where another one leads than before."""
     _engine: Engine | None = None
     _seen: Seen | None = None
     _member: tuple[str, int] | None = None
@@ -81,12 +88,15 @@ class Succession:
         asked_s, engine_ns = time.monotonic(), started_ns()
         if not engine_ns:
             return
+        before = self._seen
         try:
             engine = self._engine = self._engine or self.engine()
             self._seen = Seen(engine.managers(), asked_s, engine_ns)
         except DockerUnavailable:
-            self._stand_for(self._seen, engine_ns)
+            self._stand_for(before, engine_ns)
             return
+        if before is None or before.leader != self._seen.leader:
+            self.changed.set()
         if self._stood:
             self._stood, self._said = False, ""
         self._lost_s = None

@@ -187,6 +187,17 @@ def test_it_asks_again_soon_only_while_that_can_help(world: World) -> None:
     assert not manager.is_urgent()
 
 
+def test_it_tells_when_another_one_leads(world: World) -> None:
+    """The agent declares the leader's Docker in Consul: the name that people use follows."""
+    manager = world.manager("me")
+    manager.changed.clear()
+    manager.look()
+    assert not manager.changed.is_set()
+    world.leader = "me"
+    manager.look()
+    assert manager.changed.is_set()
+
+
 def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
     """One that was demoted and promoted again has another."""
     manager = world.manager("me")
