@@ -18,7 +18,7 @@ from node.succession import Succession
 from node.vitals import Vitals
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
-from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Engine, NotFound, Swarm, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import joining, names
 from swarmer.core.configuration import Machine
@@ -39,6 +39,8 @@ template's value over the one when anything about the parameter changes, a tag o
 the others, and nobody could join any more."""
 MARKS_WITHIN_S = 8.0
 """Then it is given up until the next time: no manager leaves DNS because its ground does not answer."""
+SWARM_S = 3.0
+"""Longer no answer of a Swarm that has a leader takes."""
 DOCKER_TTL = "15s"
 """A manager that says nothing for so long leaves DNS."""
 
@@ -50,6 +52,8 @@ class Agent:
     machine: Machine
     consul: Consul = field(default_factory=Consul)
     engine: Engine | None = None
+    impatient: Engine | None = None
+    """The same engine, asked for SWARM_S."""
     vitals: Vitals = field(init=False)
     _said: str = ""
     _swarm_node: str = ""
@@ -86,6 +90,8 @@ class Agent:
                     self.declare_docker(world)
             except (Unavailable, DockerUnavailable, process.Failed) as exc:
                 self.say(f"will try again: {exc}")
+                if isinstance(exc, NotFound):
+                    self._swarm_node = ""  # another one by now
             # Who has just become the Swarm's leader declares it at once.
             succession.changed.wait(
                 SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S
@@ -118,8 +124,7 @@ class Agent:
         except Unavailable:
             return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
         try:
-            self.engine = self.engine or Engine()
-            swarm = self.engine.swarm()
+            swarm = self.look_at_swarm()
             self._swarm_node = swarm.node
         except DockerUnavailable:
             return World(has_leader=has_leader, members=members, swarm_state=None, leaves=self.leaves)
@@ -135,6 +140,23 @@ class Agent:
             managers=managers,
             leaves=self.leaves,
         )
+
+    def look_at_swarm(self) -> Swarm:
+        """As this engine sees it. Raises DockerUnavailable, also where nobody answers for the leader.
+
+        A manager that was in asks the leader first: what `docker info` says may come 20 s late.
+        """
+        self.engine = self.engine or Engine()
+        self.impatient = self.impatient or Engine(timeout_s=SWARM_S)
+        if self._swarm_node and self.is_manager:
+            try:
+                found = self.impatient.swarm_id()
+                return Swarm("active", is_manager=True, error="", id=found, node=self._swarm_node)
+            except TimedOut:
+                raise
+            except DockerUnavailable:
+                self._swarm_node = ""
+        return self.engine.swarm()
 
     def listen(self) -> None:
         """Whether a function sees this node out."""

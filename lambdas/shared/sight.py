@@ -30,6 +30,7 @@ DOCKER_S: Final = 5.0
 LEADER_S: Final = 12.0
 """A manager whose Swarm lost its leader answers at the moment when there is another: after some 3 s where the
 nodes see to it, after 10 to 20 s where Docker's managers do."""
+ASKED_ANEW_S: Final = 2.0
 STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's."""
 LOCK_TTL_S: Final = 30
@@ -174,14 +175,21 @@ class Sight:
         """A manager that controls this cluster's own Swarm, or None. Raises aws.Unavailable."""
         managers = [each.address for each in self.voting if SWARM_MANAGER in each.roles and each.address]
         identity = self._identity() if managers else UNFOUNDED
-        answers: Iterator[tuple[str, docker.Swarm]] = ask_all(managers, self._swarm_of)
+        answers: Iterator[tuple[str, str]] = ask_all(managers, self._swarm_of)
         # An address may have been another machine's: only the Swarm that the ground remembers counts.
-        own = (address for address, found in answers if found.is_manager and found.id == identity)
+        own = (address for address, found in answers if found == identity)
         address = next(own, None)
         return open_engine(address) if address else None
 
-    def _swarm_of(self, address: str) -> tuple[str, docker.Swarm]:
-        return address, open_engine(address, self.patience_s).swarm()
+    def _swarm_of(self, address: str) -> tuple[str, str]:
+        """Asked anew and anew: what went to a leader that died is never answered, whoever leads by now."""
+        deadline_s = time.monotonic() + self.patience_s
+        while True:
+            try:
+                return address, open_engine(address, min(ASKED_ANEW_S, self.patience_s)).swarm_id()
+            except docker.TimedOut:
+                if time.monotonic() >= deadline_s:
+                    raise
 
     def look_at_swarm(self, name: str | None) -> Swarm:
         """One node beside the managers, or all. Raises aws.Unavailable, docker.Unavailable."""

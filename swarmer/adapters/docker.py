@@ -11,11 +11,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from swarmer.adapters import engine
-from swarmer.adapters.engine import NotFound, Unavailable
+from swarmer.adapters.engine import NotFound, TimedOut, Unavailable
 from swarmer.core import names, network_plan
 from swarmer.core.node import Manager
 
-__all__ = ["Engine", "NotFound", "Swarm", "Unavailable"]
+__all__ = ["Engine", "NotFound", "Swarm", "TimedOut", "Unavailable"]
 
 ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
 """States from which a task does not come back (Docker, "Swarm task states")."""
@@ -68,6 +68,15 @@ class Engine(engine.Engine):
                 node=found.get("NodeID", ""),
                 managers=tuple(each["Addr"].rpartition(":")[0] for each in found.get("RemoteManagers") or ()),
             )
+
+    def swarm_id(self) -> str:
+        """The Swarm's own id, from its leader; Unavailable where there is none, or this engine is no manager.
+
+        Not from `docker info`, as `swarm` has it: engines ask for that once for all who want it at the same
+        time, and one question that went to a leader that dies holds them all for 20 s.
+        """
+        with _docker_shaped():
+            return str(self.ask_engine("GET", "/swarm")["ID"])
 
     def ensure_gateway_bridge(self) -> bool:
         """Make docker_gwbridge in its own range before Swarm makes it anywhere."""

@@ -31,6 +31,10 @@ class Unavailable(Exception):
     """The engine did not answer, or refused."""
 
 
+class TimedOut(Unavailable):
+    """It did not answer in time."""
+
+
 class NotFound(Unavailable):
     """It knows nothing of that name."""
 
@@ -97,7 +101,8 @@ class Engine:
             response = self._connection.request(method, target, body)
         except http.Unavailable as exc:
             self._api = ""  # who answers next may be of another version
-            raise Unavailable(f"docker: {exc}") from exc
+            is_late = isinstance(exc.__cause__, TimeoutError)
+            raise (TimedOut if is_late else Unavailable)(f"docker: {exc}") from exc
         if response.status == 400:
             self._api = ""  # so it says of a version that it does not take
         return _value(response, target.partition("?")[0])

@@ -26,10 +26,8 @@ from tests.faults.lab import DOCKER_PORT, Failure, Lab, Node, say
 
 GOALS: Final = {"gone_s": 10.0, "replaced_s": 40.0}
 WITHIN_S: Final = 240.0
-ANSWER_S: Final = 25.0
-"""A manager answers at the moment when the Swarm has a leader again, or after 20 s that it has none."""
-LATE_S: Final = 1.0
-"""A manager that answers later than that waited for a leader."""
+ANSWER_S: Final = 1.0
+"""With a leader it takes milliseconds. What went to one that died is never answered, whoever leads by now."""
 PAUSE_S: Final = 0.1
 AGENT: Final = "swarmer-agent"
 BASELINES: Final = 2
@@ -158,14 +156,13 @@ def wait_off_swarm(asked: Node, name: str) -> tuple[float, float]:
     """When it had a leader again (0: it always had one), and when it did not list `name`. Raises Failure."""
     began_s, elected_s, had_leader = time.time(), 0.0, True
     while time.time() - began_s < WITHIN_S:
-        asked_s = time.time()
         try:
             rows = ask(asked, DOCKER_PORT, "/nodes")
         except probe.ERRORS:
             had_leader = False
             time.sleep(PAUSE_S)
             continue
-        if not had_leader or time.time() - asked_s > LATE_S:
+        if not had_leader:
             elected_s, had_leader = time.time(), True
         if not any(row["Description"].get("Hostname") == name for row in rows):
             return elected_s, time.time()

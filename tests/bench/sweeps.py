@@ -218,9 +218,8 @@ class Answers:
     def swarm(self, method: str, path: str, body: bytes) -> tuple[int, bytes, str]:
         if path.endswith("/version"):
             return 200, json.dumps({"ApiVersion": "1.45", "MinAPIVersion": "1.24"}).encode(), ""
-        if path.endswith("/info"):
-            control = {"ControlAvailable": True, "Error": "", "Cluster": {"ID": SWARM_ID}}
-            return 200, json.dumps({"Swarm": {"LocalNodeState": "active", **control}}).encode(), ""
+        if path.endswith("/swarm"):
+            return 200, json.dumps({"ID": SWARM_ID}).encode(), ""
         return 200, self._rows["manager" if "manager" in path else ""], ""
 
 

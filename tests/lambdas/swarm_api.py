@@ -29,7 +29,7 @@ class SwarmApi:
     """Names of managers that `--force-new-cluster` left a row and nothing else."""
     calls: list[str] = field(default_factory=list)
     """Everything that changed something."""
-    before_info: Callable[[], None] = lambda: None
+    before_answer: Callable[[], None] = lambda: None
     """What happens until a manager has answered."""
     port: int = 0
 
@@ -61,12 +61,13 @@ class SwarmApi:
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         if path == "/version":
             return 200, {"ApiVersion": API, "MinAPIVersion": "1.24", "Version": "26.1"}
-        if path == "/info":
-            self.before_info()
-            return 200, {"Swarm": self.info()}
+        if path == "/swarm":
+            self.before_answer()
         if not self.has_quorum:
             return 503, {"message": "The swarm does not have a leader."}
         filters = json.loads(query.get("filters", ["{}"])[0])
+        if path == "/swarm":
+            return 200, {"ID": self.id}
         if path == "/nodes":
             return 200, [node for node in self.nodes.values() if self.matches(node, filters)]
         if path == "/tasks":
@@ -74,17 +75,6 @@ class SwarmApi:
         if found := re.fullmatch(r"/nodes/([^/]+)(/update)?", path):
             return self.of_node(method, found[1], query, body)
         return 404, {"message": f"page not found: {path}"}
-
-    def info(self) -> dict[str, Any]:
-        error = "" if self.has_quorum else "rpc error: The swarm does not have a leader"
-        cluster = {"ID": self.id} if self.has_quorum else None
-        return {
-            "LocalNodeState": "active",
-            "ControlAvailable": True,
-            "Error": error,
-            "Cluster": cluster,
-            "NodeID": "x",
-        }
 
     def of_node(self, method: str, node_id: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         node = self.nodes.get(node_id)
@@ -148,6 +138,7 @@ def serving(api: SwarmApi) -> Iterator[SwarmApi]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who asked went away
     api.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

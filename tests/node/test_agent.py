@@ -13,7 +13,7 @@ from node import agent, vitals
 from node.agent import Agent
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Key, Unavailable
-from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Engine, Swarm, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
 from swarmer.core.joining import World
@@ -289,3 +289,53 @@ def test_a_founder_whose_lock_is_gone_goes_on_without() -> None:
     made.keep_lock(world("active"))
     made.keep_lock(world("inactive"))
     assert locks.sessions == []
+
+
+class Asked:
+    """A manager's engine, and what it is asked."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.asked: list[str] = []
+
+    def swarm_id(self) -> str:
+        self.asked.append("swarm")
+        if self.failure:
+            raise self.failure
+        return "swarm-1"
+
+    def swarm(self) -> Swarm:
+        self.asked.append("info")
+        return Swarm("active", is_manager=False, error="no leader", id="", node="node-2")
+
+
+def looking(failure: Exception | None = None, *, node: str = "node-1") -> tuple[Agent, Asked]:
+    engine = Asked(failure)
+    found = Agent(machine("10.0.0.4"), cast(Consul, Locks()), cast(Engine, engine), cast(Engine, engine))
+    found._swarm_node = node
+    return found, engine
+
+
+def test_a_manager_asks_its_swarms_leader_and_not_what_may_come_20_s_late() -> None:
+    made, engine = looking()
+    assert made.look_at_swarm() == Swarm("active", is_manager=True, error="", id="swarm-1", node="node-1")
+    assert engine.asked == ["swarm"]
+
+
+def test_where_nobody_answers_for_the_leader_it_asks_again_at_its_next_pass() -> None:
+    made, engine = looking(TimedOut("timed out"))
+    with pytest.raises(DockerUnavailable):
+        made.look_at_swarm()
+    assert engine.asked == ["swarm"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "node", "asked"),
+    [(DockerUnavailable("not a swarm manager"), "node-1", ["swarm", "info"]), (None, "", ["info"])],
+)
+def test_one_that_is_no_manager_or_does_not_know_learns_what_it_is(
+    failure: Exception | None, node: str, asked: list[str]
+) -> None:
+    made, engine = looking(failure, node=node)
+    assert made.look_at_swarm().node == "node-2"
+    assert engine.asked == asked

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from swarmer.adapters.docker import Engine, Unavailable
+from swarmer.adapters.docker import Engine, TimedOut, Unavailable
 from tests.node.daemons.bad_server import answering, http, nobody
 
 VERSION = http(b'{"ApiVersion": "1.41"}')
@@ -19,7 +20,13 @@ def test_this_machines_engine_is_in_no_swarm(engine: Engine) -> None:
 
 
 def test_what_only_managers_know_is_unavailable_elsewhere(engine: Engine) -> None:
-    for call in (engine.tokens, engine.nodes, lambda: engine.ensure_node("self", Availability="drain")):
+    for call in (
+        engine.tokens,
+        engine.nodes,
+        engine.managers,
+        engine.swarm_id,
+        lambda: engine.ensure_node("self", Availability="drain"),
+    ):
         with pytest.raises(Unavailable):
             call()
 
@@ -28,6 +35,11 @@ def test_nobody_listening_is_unavailable(tmp_path: Path) -> None:
     for url in (f"unix://{tmp_path}/docker.sock", f"tcp://127.0.0.1:{nobody()}"):
         with pytest.raises(Unavailable):
             Engine(url, timeout_s=2).ping()
+
+
+def test_one_that_does_not_answer_in_time_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(TimedOut):
+        Engine(f"tcp://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.2).ping()
 
 
 @pytest.mark.parametrize(
