@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from node.machine import alive, read, say
-from node.succession import Succession
 from node.vitals import Vitals
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
@@ -76,8 +76,11 @@ class Agent:
 
     def run(self) -> None:
         """For ever."""
-        succession = Succession(self.machine.address)
-        thread = succession.start() if self.is_manager else None
+        changed, thread = threading.Event(), None
+        if self.is_manager:
+            from node.succession import Succession  # HTTP/2, which only managers pay for
+
+            thread = Succession(self.machine.address, changed=changed).start()
         while thread is None or thread.is_alive():
             alive()
             self.vitals.check()
@@ -93,10 +96,8 @@ class Agent:
                 if isinstance(exc, NotFound):
                     self._swarm_node = ""  # another one by now
             # Who has just become the Swarm's leader declares it at once.
-            succession.changed.wait(
-                SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S
-            )
-            succession.changed.clear()
+            changed.wait(SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S)
+            changed.clear()
 
     def say(self, text: str) -> None:
         """Only what is news."""
@@ -142,7 +143,7 @@ class Agent:
         )
 
     def look_at_swarm(self) -> Swarm:
-        """As this engine sees it. Raises DockerUnavailable, also where nobody answers for the leader.
+        """As this engine sees it. Raises DockerUnavailable.
 
         A manager that was in asks the leader first: what `docker info` says may come 20 s late.
         """
@@ -153,7 +154,8 @@ class Agent:
                 found = self.impatient.swarm_id()
                 return Swarm("active", is_manager=True, error="", id=found, node=self._swarm_node)
             except TimedOut:
-                raise
+                note = "their leader does not answer"
+                return Swarm("active", is_manager=False, error=note, id="", node=self._swarm_node)
             except DockerUnavailable:
                 self._swarm_node = ""
         return self.engine.swarm()
@@ -272,7 +274,7 @@ class Agent:
 
     def publish(self, *, within_s: float = 60.0) -> None:
         """Tell the others how to join. The tokens are secrets: they stand in Consul only."""
-        swarm_id = self._engine.swarm().id
+        swarm_id = self._engine.swarm_id()
         self.mark(swarm_id, within_s)
         worker, manager = self._engine.tokens()
         wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
@@ -304,7 +306,7 @@ class Agent:
 
     def see_to_mark(self) -> None:
         """And to the tokens. What is wrong is said; this node does its work all the same."""
-        if time.monotonic() - self._marked_s < MARK_S or not self._engine.is_leader(self._swarm_node):
+        if time.monotonic() - self._marked_s < MARK_S or not self._leads():
             return
         self._marked_s = time.monotonic()
         try:
@@ -317,10 +319,13 @@ class Agent:
         declared = {service.id for service in self.consul.services()}
         note = "controls its Swarm" if world.is_manager else (world.swarm_error or "no manager now")
         self._declare(names.SERVICE_MANAGER, declared, passing=world.is_manager, note=note)
-        if world.is_manager and self._engine.is_leader(self._swarm_node):
+        if world.is_manager and self._leads():
             self._declare(names.SERVICE_DOCKER, declared, passing=True, note="leads its Swarm")
         elif names.SERVICE_DOCKER in declared:
             self.consul.deregister(names.SERVICE_DOCKER)
+
+    def _leads(self) -> bool:
+        return (self.impatient or self._engine).is_leader(self._swarm_node)
 
     def _declare(self, name: str, declared: Container[str], *, passing: bool, note: str) -> None:
         if name not in declared:

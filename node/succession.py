@@ -16,8 +16,9 @@ from node.machine import say
 from swarmer.adapters import swarmkit
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
-from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Engine, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.adapters.raft_log import RaftLog
 from swarmer.core import succession
 from swarmer.core.node import Manager
 from swarmer.core.succession import LIMIT_S, Sight
@@ -42,6 +43,8 @@ class Seen:
     """By the monotonic clock."""
     engine_ns: int
     """When this engine had started."""
+    term: int
+    """In which that leader leads; 0: unknown."""
 
     @property
     def leader(self) -> str:
@@ -56,6 +59,7 @@ class Succession:
     address: str
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=ANSWER_S))
     engine: Callable[[], Engine] = lambda: Engine(timeout_s=ANSWER_S)
+    log: RaftLog = field(default_factory=RaftLog)
     changed: threading.Event = field(default_factory=threading.Event)
     """Set where another one leads than before."""
     _engine: Engine | None = None
@@ -85,15 +89,19 @@ class Succession:
 
     def look(self) -> None:
         """Once: ask the Swarm who leads it; where its leader is lost, do what that asks for."""
-        asked_s, engine_ns = time.monotonic(), started_ns()
+        asked_s, engine_ns, term = time.monotonic(), started_ns(), self.log.term()
         if not engine_ns:
             return
         before = self._seen
         try:
             engine = self._engine = self._engine or self.engine()
-            self._seen = Seen(engine.managers(), asked_s, engine_ns)
-        except DockerUnavailable:
-            self._stand_for(before, engine_ns)
+            managers = engine.managers()
+            # Whoever was elected meanwhile is not who answered, perhaps.
+            self._seen = Seen(managers, asked_s, engine_ns, term if self.log.term() == term else 0)
+        except DockerUnavailable as exc:
+            if not isinstance(exc, TimedOut):
+                self._numbered_s = -NUMBER_S  # no manager, for a while at least
+            self._stand_for(before, engine_ns, asked_s)
             return
         if before is None or before.leader != self._seen.leader:
             self.changed.set()
@@ -113,9 +121,9 @@ class Succession:
         except (DockerUnavailable, swarmkit.Unavailable) as exc:
             self._news(f"does not know its number among Swarm's managers: {exc}")
 
-    def _stand_for(self, seen: Seen | None, engine_ns: int) -> None:
+    def _stand_for(self, seen: Seen | None, engine_ns: int, asked_s: float) -> None:
         """Where Consul and this engine prove that the leader is lost; in turn, and not too late."""
-        if seen is None or self._member is None:
+        if seen is None or not seen.term or self._member is None:
             return
         try:
             alive = {str(member.get("Addr")) for member in self.consul.members() if member.get("Status") == 1}
@@ -124,17 +132,17 @@ class Succession:
         me, number = self._member
         sight = Sight(me, seen.managers, alive, restarted=engine_ns != seen.engine_ns)
         place, now_s = succession.place(sight), time.monotonic()
-        left_s = LIMIT_S - (now_s - seen.asked_s)
-        if place is None or left_s <= 0:
+        if place is None:
             self._lost_s = None
             return
-        self._lost_s = self._lost_s or now_s
+        lost_s = self._lost_s = self._lost_s or now_s
+        lost_for_s, silent_s = max(0.0, asked_s - lost_s), now_s - seen.asked_s
         # An engine that has just begun takes the message before it can heed it; nobody stands beside it.
         is_done = self._stood and not sight.led
-        if is_done or not succession.is_due(place, lost_for_s=now_s - self._lost_s):
+        if is_done or not succession.is_due(place, lost_for_s=lost_for_s, silent_s=silent_s):
             return
         try:
-            swarmkit.stand(self.address, number, timeout_s=min(ANSWER_S, left_s))
+            swarmkit.stand(self.address, number, seen.term, timeout_s=min(ANSWER_S, LIMIT_S - silent_s))
         except swarmkit.Unavailable as exc:
             self._news(f"cannot stand for election as the Swarm's leader: {exc}")
             return

@@ -23,7 +23,7 @@ from swarmer.core.healing import events, pacing
 from swarmer.core.healing.events import Changed, Malformed
 
 LEADERLESS_S: Final = 8.0
-"""A Swarm whose leader died has none for 10 s at least."""
+"""A Swarm whose leader died has another by then, or none for some 10 s more: nobody waits for it before."""
 BRIEF_S: Final = 2.0
 
 

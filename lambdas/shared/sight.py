@@ -31,6 +31,7 @@ LEADER_S: Final = 12.0
 """A manager whose Swarm lost its leader answers at the moment when there is another: after some 3 s where the
 nodes see to it, after 10 to 20 s where Docker's managers do."""
 ASKED_ANEW_S: Final = 2.0
+LEAST_S: Final = 0.2
 STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's."""
 LOCK_TTL_S: Final = 30
@@ -185,10 +186,11 @@ class Sight:
         """Asked anew and anew: what went to a leader that died is never answered, whoever leads by now."""
         deadline_s = time.monotonic() + self.patience_s
         while True:
+            left_s = deadline_s - time.monotonic()
             try:
-                return address, open_engine(address, min(ASKED_ANEW_S, self.patience_s)).swarm_id()
+                return address, open_engine(address, min(ASKED_ANEW_S, left_s)).swarm_id()
             except docker.TimedOut:
-                if time.monotonic() >= deadline_s:
+                if time.monotonic() + LEAST_S > deadline_s:
                     raise
 
     def look_at_swarm(self, name: str | None) -> Swarm:

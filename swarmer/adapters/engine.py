@@ -100,8 +100,9 @@ class Engine:
         try:
             response = self._connection.request(method, target, body)
         except http.Unavailable as exc:
-            self._api = ""  # who answers next may be of another version
             is_late = isinstance(exc.__cause__, TimeoutError)
+            if not is_late:
+                self._api = ""  # who answers next may be of another version
             raise (TimedOut if is_late else Unavailable)(f"docker: {exc}") from exc
         if response.status == 400:
             self._api = ""  # so it says of a version that it does not take

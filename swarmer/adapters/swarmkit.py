@@ -6,13 +6,11 @@ raft.proto, etcd's raft.proto; the same in every engine with a Swarm. Every fail
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +19,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from swarmer.adapters import protobuf
 from swarmer.core import names
 
 CERTIFICATES: Final = Path("/var/lib/docker/swarm/certificates")
@@ -38,26 +37,31 @@ class Unavailable(Exception):
 
 def raft_id(address: str, node: str, *, timeout_s: float = 3.0, certificates: Path = CERTIFICATES) -> int:
     """Raft's number of the manager `node` (its id in Swarm); the one at `address` asks the leader."""
-    answer = _call(
-        address, "docker.swarmkit.v1.Control/GetNode", _bytes(1, node.encode()), timeout_s, certificates
-    )
+    method = "docker.swarmkit.v1.Control/GetNode"
+    answer = _call(address, method, protobuf.text(1, node.encode()), timeout_s, certificates)
     try:
-        status = _within(_within(answer, 1), 6)  # node, manager_status
-        number = dict(_fields(status)).get(1)  # raft_id
+        status = protobuf.within(protobuf.within(answer, 1), 6)  # node, manager_status
+        found = protobuf.integer(status, 1)  # raft_id
     except ValueError as exc:
         raise Unavailable(str(exc)) from exc
-    if not isinstance(number, int) or not number:
+    if not found:
         raise Unavailable(f"{node} is no member of raft")
-    return number
+    return found
 
 
-def stand(address: str, member: int, *, timeout_s: float = 3.0, certificates: Path = CERTIFICATES) -> None:
+def stand(
+    address: str, member: int, term: int, *, timeout_s: float = 3.0, certificates: Path = CERTIFICATES
+) -> None:
     """Have the manager at `address`, raft's `member`, stand for election at once; the votes decide.
 
-    Term 0: as if it came from within, so nobody has to know which term it is.
+    Against the leader of `term`: who has heard of a later one lets it be, and so do its voters. So nobody is
+    deposed but that leader.
     """
-    message = _number(1, TIMEOUT_NOW) + _number(2, member) + _number(3, member)  # type, to, from
-    _call(address, "docker.swarmkit.v1.Raft/ProcessRaftMessage", _bytes(1, message), timeout_s, certificates)
+    message = b"".join(
+        protobuf.number(*each) for each in ((1, TIMEOUT_NOW), (2, member), (3, member), (4, term))
+    )
+    method = "docker.swarmkit.v1.Raft/ProcessRaftMessage"
+    _call(address, method, protobuf.text(1, message), timeout_s, certificates)
 
 
 # -- gRPC: one call on a connection of its own ---------------------------------------------------
@@ -139,59 +143,3 @@ def _exchange(
                     return headers, bytes(body)
                 case h2.events.StreamReset() | h2.events.ConnectionTerminated():
                     raise ConnectionError(f"ended the call: error {event.error_code}")
-
-
-# -- protobuf: as much as those messages need ----------------------------------------------------
-
-
-def _varint(value: int) -> bytes:
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])
-
-
-def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _bytes(number: int, value: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field. Raises ValueError."""
-    rest = io.BytesIO(message)
-    while rest.tell() < len(message):
-        number, kind = divmod(_read_varint(rest), 8)
-        if kind == 0:
-            yield number, _read_varint(rest)
-            continue
-        length = {1: 8, 2: 0, 5: 4}.get(kind)
-        if length is None:
-            raise ValueError("an answer that is not protobuf's")
-        yield number, _read(rest, length or _read_varint(rest))
-
-
-def _read_varint(rest: io.BytesIO) -> int:
-    found = shift = 0
-    while True:
-        (byte,) = _read(rest, 1)
-        found |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return found
-        shift += 7
-
-
-def _read(rest: io.BytesIO, length: int) -> bytes:
-    found = rest.read(length)
-    if len(found) < length:
-        raise ValueError("an answer that is cut off")
-    return found
-
-
-def _within(message: bytes, number: int) -> bytes:
-    """The message that is the field of that number; empty where there is none."""
-    found = dict(_fields(message)).get(number)
-    return found if isinstance(found, bytes) else b""

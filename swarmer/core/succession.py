@@ -1,8 +1,9 @@
 """Who stands for election when Swarm's leader is lost. By themselves its managers wait for 10 to 20 s.
 
 Gather (node/succession.py) → decide (here) → act. Pure. Whoever stands, raft elects only whom a majority
-votes for. What could do harm is one that stands without need and does not get the votes: the Swarm would have
-no leader at all until Docker's managers elect one by themselves. Hence two proofs, the turns and the limit.
+votes for, and nobody is deposed but the leader of the term that is stood against. What could do harm is to
+stand against one that lives, or two at once: the Swarm would have no leader at all until Docker's managers
+elect one. Hence two proofs of the loss, and the turns.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from swarmer.core.node import Manager
 
 TURN_S: Final = 1.5
 """After it the next one stands: the first cannot, or its log is too short for the others' votes."""
-LIMIT_S: Final = 8.0
-"""Nobody stands later than that after the lost leader was asked and answered: no other leads before, but one
-that stood. SwarmKit's managers begin no election within 10 ticks of 1 s (ElectionTick) of a heartbeat; the
-first of them may be cut short, and the heartbeat be 1 s older than the answer."""
+SILENT_S: Final = 2.0
+"""So long the Swarm must not have answered: one answer that is late proves nothing."""
+LIMIT_S: Final = 9.0
+"""Later nobody stands: Docker's managers do, from 10 ticks of 1 s (SwarmKit's ElectionTick) on."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ def place(sight: Sight) -> int | None:
     return None if leader.node in living else living.index(sight.me)
 
 
-def is_due(place: int, *, lost_for_s: float) -> bool:
-    """Whether the manager at that place stands by now."""
-    return lost_for_s >= place * TURN_S
+def is_due(place: int, *, lost_for_s: float, silent_s: float) -> bool:
+    """Whether the manager at that place stands now.
+
+    `lost_for_s`: from the first proof until the Swarm was asked once more, in vain: what was asked before may
+    hang though the one that stood first leads by now. `silent_s`: since the Swarm was asked and answered.
+    """
+    return lost_for_s >= place * TURN_S and SILENT_S <= silent_s < LIMIT_S

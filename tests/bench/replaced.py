@@ -108,11 +108,13 @@ def elect_without_agents(lab: Lab) -> float:
     leader = lab.swarm_leader()
     others = [each for each in lab.managers if each != leader]
     stop_unit(AGENT)(others)
-    cut_power([leader])
-    began_s = time.time()
-    with ThreadPoolExecutor(max_workers=len(others)) as pool:
-        ends = list(pool.map(lambda each: wait_led(each, leader.name), others))
-    start_unit(AGENT)(others)
+    try:
+        cut_power([leader])
+        began_s = time.time()
+        with ThreadPoolExecutor(max_workers=len(others)) as pool:
+            ends = list(pool.map(lambda each: wait_led(each, leader.name), others))
+    finally:
+        start_unit(AGENT)(others)
     say(f"  the Swarm's leader dead, Docker's managers alone: a leader after {max(ends) - began_s:.1f} s")
     leader.terminate()
     lab.wait_validated(WITHIN_S)

@@ -14,8 +14,9 @@ from swarmer.adapters import docker, swarmkit
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
+from swarmer.adapters.raft_log import RaftLog
 from swarmer.core.node import Manager
-from swarmer.core.succession import LIMIT_S, TURN_S
+from swarmer.core.succession import LIMIT_S, SILENT_S, TURN_S
 
 ADDRESS = {"me": "10.0.0.4", "other": "10.0.0.5", "leader": "10.0.0.6"}
 ORDER = {"me": "a", "other": "b", "leader": "c"}
@@ -30,7 +31,7 @@ class World:
         self.now_s = 1000.0
         self.alive = set(ADDRESS)
         self.consul_answers = self.has_leader = True
-        self.leader = "leader"
+        self.leader, self.terms = "leader", [2]
         self.stood: list[int] = []
         self.numbers = self.starts = 0
         self.refuses = self.refuses_number = False
@@ -56,6 +57,10 @@ class World:
     def swarm(self) -> docker.Swarm:
         return docker.Swarm("active", is_manager=True, error="", id="swarm-1", node=ORDER[self.me])
 
+    def term(self) -> int:
+        """What its raft wrote last, before the question and after it."""
+        return self.terms.pop() if len(self.terms) > 1 else self.terms[0]
+
     # -- Consul
 
     def members(self) -> list[dict[str, Any]]:
@@ -72,11 +77,12 @@ class World:
         self.numbers += 1
         return NUMBER
 
-    def stand(self, address: str, member: int, *, timeout_s: float) -> None:
+    def stand(self, address: str, member: int, term: int, *, timeout_s: float) -> None:
         if self.refuses:
             raise swarmkit.Unavailable("connection refused")
         assert address == ADDRESS[self.me]
         assert timeout_s > 0
+        assert term == self.terms[0]
         self.stood.append(member)
 
     # -- what happens
@@ -84,13 +90,15 @@ class World:
     def manager(self, me: str) -> Succession:
         """That has seen who leads."""
         self.me = me
-        made = Succession(ADDRESS[me], cast(Consul, self), lambda: cast(Engine, self))
+        made = Succession(ADDRESS[me], cast(Consul, self), lambda: cast(Engine, self), cast(RaftLog, self))
         made.look()
         return made
 
     def lose(self, who: str) -> None:
+        """And Consul notices."""
         self.alive.discard(who)
         self.has_leader = False
+        self.now_s += SILENT_S
 
 
 @pytest.fixture
@@ -126,6 +134,34 @@ def test_a_leader_that_answers_is_left_alone_though_its_consul_is_dead(world: Wo
     assert world.stood == []
 
 
+def test_one_late_answer_of_a_leader_whose_consul_is_dead_costs_it_nothing(world: World) -> None:
+    manager = world.manager("me")
+    world.alive.discard("leader")
+    world.now_s, world.has_leader = world.now_s + 1, False
+    manager.look()
+    world.has_leader = True
+    manager.look()
+    assert world.stood == []
+
+
+def test_the_next_one_asks_once_more_when_its_turn_comes(world: World) -> None:
+    """What it asked before may hang, though the first one leads by now."""
+    manager = world.manager("other")
+    world.lose("leader")
+    manager.look()
+    asked_s = world.now_s
+
+    def hang() -> tuple[Manager, ...]:
+        world.now_s = asked_s + TURN_S + 0.1
+        raise docker.TimedOut("timed out")
+
+    world.managers = hang  # type: ignore[method-assign]
+    manager.look()
+    assert world.stood == []
+    manager.look()
+    assert world.stood == [NUMBER]
+
+
 def test_a_leader_that_lives_and_does_not_answer_is_left_to_docker(world: World) -> None:
     """It has more to do than it can, or this manager has."""
     manager = world.manager("me")
@@ -144,6 +180,15 @@ def test_a_consul_that_does_not_answer_proves_nothing(world: World) -> None:
     assert world.stood == []
 
 
+@pytest.mark.parametrize("terms", [[0], [3, 2]], ids=["cannot be read", "changed while it was asked"])
+def test_nobody_stands_against_a_leader_whose_term_is_not_known(world: World, terms: list[int]) -> None:
+    world.terms = terms
+    manager = world.manager("me")
+    world.lose("leader")
+    manager.look()
+    assert world.stood == []
+
+
 def test_nobody_stands_on_what_was_seen_long_ago(world: World) -> None:
     """Docker's managers may have elected one that this one has not heard of yet."""
     manager = world.manager("me")
@@ -155,9 +200,8 @@ def test_nobody_stands_on_what_was_seen_long_ago(world: World) -> None:
 
 def test_a_consul_that_flaps_makes_nobody_stand_twice(world: World) -> None:
     manager = world.manager("me")
-    world.has_leader = False
     for _ in range(2):
-        world.alive.discard("leader")
+        world.lose("leader")
         manager.look()
         world.alive.add("leader")
         manager.look()
@@ -237,6 +281,7 @@ def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(world: 
     world.has_leader = False
     manager.look()
     assert world.stood == []
+    world.now_s += SILENT_S
     world.start_engine()
     for _ in range(2):
         manager.look()
@@ -262,6 +307,7 @@ def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(worl
     manager = world.manager("me")
     world.start_engine()
     world.has_leader = False
+    world.now_s += SILENT_S
     manager.look()
     assert world.stood == []
 
@@ -269,6 +315,8 @@ def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(worl
 def test_a_manager_that_has_just_booted_knows_nothing_and_does_nothing(world: World) -> None:
     world.me, world.has_leader = "me", False
     world.alive.discard("leader")
-    manager = Succession(ADDRESS["me"], cast(Consul, world), lambda: cast(Engine, world))
+    manager = Succession(
+        ADDRESS["me"], cast(Consul, world), lambda: cast(Engine, world), cast(RaftLog, world)
+    )
     manager.look()
     assert world.stood == []

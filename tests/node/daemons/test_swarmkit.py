@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import socket
 import ssl
 import subprocess
@@ -32,11 +33,15 @@ ASK = """
 import sys
 from pathlib import Path
 from swarmer.adapters import swarmkit
-address, node, certificates = *sys.argv[1:3], Path(sys.argv[3])
-member = swarmkit.raft_id(address, node, certificates=certificates)
-swarmkit.stand(address, member, certificates=certificates)
-swarmkit.stand(address, member + 1, certificates=certificates)
+from swarmer.adapters.raft_log import RaftLog
+address, node, folder = *sys.argv[1:3], Path(sys.argv[3])
+certificates, log = folder / "certificates", RaftLog(folder / "raft/wal-v3-encrypted")
+member, term = swarmkit.raft_id(address, node, certificates=certificates), log.term()
+swarmkit.stand(address, member, term, certificates=certificates)
+swarmkit.stand(address, member + 1, term, certificates=certificates)
+swarmkit.stand(address, member, term - 1, certificates=certificates)
 print(f"{member:x}")
+print(term, log.term())
 try:
     swarmkit.raft_id(address, "nobody", certificates=certificates)
 except swarmkit.Unavailable as exc:
@@ -50,20 +55,23 @@ def test_an_engine_tells_a_managers_number_and_takes_what_is_for_that() -> None:
         node = dockerd.docker("info", "-f", "{{.Swarm.NodeID}}")
         inside = ("nsenter", f"--net=/run/netns/{dockerd.network}", sys.executable, "-c", ASK)
         done = subprocess.run(
-            [*inside, lab.ENGINE_ADDRESS, node, str(dockerd.folder / "data/swarm/certificates")],
+            [*inside, lab.ENGINE_ADDRESS, node, str(dockerd.folder / "data/swarm")],
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
-        member, refusal = done.stdout.splitlines()
+        member, terms, refusal = done.stdout.splitlines()
         log = dockerd.log.read_text()
     assert f"newRaft {member} " in log
     others = [line for line in log.splitlines() if "received message intended for" in line]
     assert len(others) == 1, "it takes the one that is for it"
     assert f"raft_id {int(member, 16) + 1:x}" in others[0]
     assert "node nobody not found" in refusal
+    (led,) = re.findall(rf"{member} became leader at term (\d+)", log)
+    assert terms == f"{led} {led}"
+    assert f"{member} [term: {led}] ignored a MsgTimeoutNow message with lower term" in log
 
 
 # -- servers that are none -----------------------------------------------------------------------
@@ -194,16 +202,16 @@ def test_nobody_at_the_port_is_one_error(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(names, "SWARM_CLUSTER_PORT", free_port())
     certificate(tmp_path)
     with pytest.raises(Unavailable, match="refused"):
-        swarmkit.stand("127.0.0.1", 1, certificates=tmp_path)
+        swarmkit.stand("127.0.0.1", 1, 2, certificates=tmp_path)
 
 
 def test_a_node_that_is_no_manager_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No such file"):
-        swarmkit.stand("127.0.0.1", 1, certificates=tmp_path)
+        swarmkit.stand("127.0.0.1", 1, 2, certificates=tmp_path)
 
 
 def test_a_swarm_that_people_locked_is_one_error_and_asks_nobody_for_a_password(tmp_path: Path) -> None:
     """`docker swarm update --autolock`: its managers' keys are encrypted."""
     certificate(tmp_path, password=b"unlock-key")
     with pytest.raises(Unavailable):
-        swarmkit.stand("127.0.0.1", 1, certificates=tmp_path)
+        swarmkit.stand("127.0.0.1", 1, 2, certificates=tmp_path)

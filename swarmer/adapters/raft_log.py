@@ -1,0 +1,77 @@
+"""The term in which a manager of Swarm is, from what its raft writes to disk: no API tells it.
+
+SwarmKit encrypts entries and snapshots only. Shape: etcd's wal/encoder.go (frames) and walpb.Record, raftpb's
+HardState; the folder's name is SwarmKit's for this format.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from swarmer.adapters import protobuf
+
+FOLDER: Final = Path("/var/lib/docker/swarm/raft/wal-v3-encrypted")
+HARD_STATE: Final = 3
+"""walpb.Record.type."""
+AT_ONCE: Final = 1 << 20
+LARGEST: Final = 1 << 26
+"""Of one record: the size of a whole file."""
+
+
+@dataclass
+class RaftLog:
+    """Read on from where it was read to: files only grow, and a new one begins with the state."""
+
+    folder: Path = FOLDER
+    _file: tuple[str, int] = ("", 0)
+    """Name and inode: after leaving and joining again the name is the same."""
+    _offset: int = 0
+    _term: int = 0
+
+    def term(self) -> int:
+        """As last written; 0 where that cannot be read. Raises nothing."""
+        try:
+            last = max(path for path in self.folder.iterdir() if path.suffix == ".wal")
+            file = last.name, last.stat().st_ino
+            if self._file != file:
+                self._file, self._offset, self._term = file, 0, 0
+            self._read_on(last)
+        except (OSError, ValueError):
+            self._file, self._offset, self._term = ("", 0), 0, 0
+        return self._term
+
+    def _read_on(self, path: Path) -> None:
+        with path.open("rb") as file:
+            while True:
+                file.seek(self._offset)
+                head = file.read(8)
+                size = _length(head)[0] if len(head) == 8 else 0
+                if not 0 < size <= LARGEST:
+                    return
+                taken = self._take(head + file.read(max(size + 8, AT_ONCE)))
+                self._offset += taken
+                if not taken:
+                    return
+
+    def _take(self, chunk: bytes) -> int:
+        """Bytes of whole records at its beginning; their terms count."""
+        at = 0
+        while at + 8 <= len(chunk):
+            size, padding = _length(chunk[at:])
+            end = at + 8 + size + padding
+            if not size or end > len(chunk):
+                break
+            record = chunk[at + 8 : at + 8 + size]
+            if protobuf.integer(record, 1) == HARD_STATE:
+                self._term = protobuf.integer(protobuf.within(record, 3), 1) or self._term
+            at = end
+        return at
+
+
+def _length(frame: bytes) -> tuple[int, int]:
+    """Of the record and of what pads it to eight bytes; 0: nothing is written there yet."""
+    (field,) = struct.unpack_from("<Q", frame)
+    return field & ((1 << 56) - 1), (field >> 56) & 7 if field >> 63 else 0
