@@ -115,32 +115,40 @@ class Agent:
             self.listen()
             has_leader = bool(self.consul.leader())
             members = sum(member["Status"] == 1 for member in self.consul.members())
-            token = self.consul.get(names.KV_TOKEN_MANAGER if self.is_manager else names.KV_TOKEN_WORKER)
-            published = bool(token and self.consul.get(names.KV_SWARM_ID))
-            managers = tuple(
-                entry["Service"]["Address"]
-                for entry in self.consul.healthy(names.SERVICE_MANAGER)
-                if entry["Service"]["Address"] != self.machine.address
-            )
         except Unavailable:
             return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
+        world = World(has_leader=has_leader, members=members, swarm_state=None, leaves=self.leaves)
         try:
             swarm = self.look_at_swarm()
             self._swarm_node = swarm.node
+            return self.look_at_keys(
+                replace(
+                    world,
+                    swarm_state=swarm.state,
+                    is_manager=swarm.is_manager,
+                    swarm_error=swarm.error,
+                    is_founded=self.view.is_founded,
+                )
+            )
         except DockerUnavailable:
-            return World(has_leader=has_leader, members=members, swarm_state=None, leaves=self.leaves)
-        return World(
-            has_leader=has_leader,
-            members=members,
-            swarm_state=swarm.state,
-            is_manager=swarm.is_manager,
-            swarm_error=swarm.error,
-            is_founded=self.view.is_founded,
-            published=published,
-            token=token.value if token else None,
-            managers=managers,
-            leaves=self.leaves,
+            return world
+        except Unavailable:
+            return replace(world, has_leader=False, members=0)
+
+    def look_at_keys(self, world: World) -> World:
+        """What Consul knows of the Swarm, as far as it matters to this node now. Raises Unavailable."""
+        if world.swarm_state == "active" and not self.is_manager:
+            return world
+        token = self.consul.get(names.KV_TOKEN_MANAGER if self.is_manager else names.KV_TOKEN_WORKER)
+        published = bool(token and self.consul.get(names.KV_SWARM_ID))
+        if world.swarm_state == "active":
+            return replace(world, published=published)
+        managers = tuple(
+            entry["Service"]["Address"]
+            for entry in self.consul.healthy(names.SERVICE_MANAGER)
+            if entry["Service"]["Address"] != self.machine.address
         )
+        return replace(world, published=published, token=token.value if token else None, managers=managers)
 
     def look_at_swarm(self) -> Swarm:
         """As this engine sees it. Raises DockerUnavailable.

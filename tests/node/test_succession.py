@@ -255,8 +255,13 @@ def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
 def test_what_it_cannot_learn_is_said_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.refuses_number = True
     manager = world.manager("me")
-    manager.look()
+    for _ in range(3):
+        assert "does not know its number" not in capsys.readouterr().out
+        world.now_s += succession.PATIENCE_S / 2
+        manager.look()
     assert capsys.readouterr().out.count("does not know its number") == 1
+    manager.look()
+    assert capsys.readouterr().out == ""
     world.lose("leader")
     manager.look()
     assert world.stood == []
