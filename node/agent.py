@@ -33,10 +33,11 @@ REDISCOVERY_S = 5.0
 MOST_JOINS = 16
 """At once."""
 FIRST_BOOT_S = 60.0
-MARK_S = 300.0
-"""So often the Swarm's leader sees to the cluster's identity and the join tokens: CloudFormation writes the
-template's value over the one when anything about the parameter changes, a tag of the stack too; people rotate
-the others, and nobody could join any more."""
+TOKENS_S = 300.0
+"""So often the Swarm's leader sees to the join tokens: people rotate them, and nobody could join any more."""
+MARK_S = 900.0
+"""And to the cluster's identity: CloudFormation writes the template's value over it when anything about the
+parameter changes, a tag of the stack too. To ask AWS costs half a second of a core."""
 MARKS_WITHIN_S = 8.0
 """Then it is given up until the next time: no manager leaves DNS because its ground does not answer."""
 SWARM_S = 3.0
@@ -63,6 +64,7 @@ class Agent:
     """What the ground said last."""
     _looked_s: float = -REDISCOVERY_S
     _marked_s: float = -MARK_S
+    _saw_to_s: float = -TOKENS_S
     _founding: str = ""
     """The session that holds the lock while the Swarm that this node founds is not published."""
 
@@ -283,7 +285,8 @@ class Agent:
     def publish(self, *, within_s: float = 60.0) -> None:
         """Tell the others how to join. The tokens are secrets: they stand in Consul only."""
         swarm_id = self._engine.swarm_id()
-        self.mark(swarm_id, within_s)
+        if time.monotonic() - self._marked_s >= MARK_S or self.view.identity != swarm_id:
+            self.mark(swarm_id, within_s)
         worker, manager = self._engine.tokens()
         wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
         for key, value in wanted.items():
@@ -314,9 +317,9 @@ class Agent:
 
     def see_to_mark(self) -> None:
         """And to the tokens. What is wrong is said; this node does its work all the same."""
-        if time.monotonic() - self._marked_s < MARK_S or not self._leads():
+        if time.monotonic() - self._saw_to_s < TOKENS_S or not self._leads():
             return
-        self._marked_s = time.monotonic()
+        self._saw_to_s = time.monotonic()
         try:
             self.publish(within_s=MARKS_WITHIN_S)
         except DockerUnavailable as exc:

@@ -31,7 +31,7 @@ SESSION_FILE: Final = Path("/run/swarmer-registry.session")
 WATCH_S: Final = 10
 START_S: Final = 10.0
 """A registry that does not answer by then gives up its lease: another node may do better."""
-HEARTBEAT_S: Final = 1.0
+HEARTBEAT_S: Final = 2.0
 ANSWER_S: Final = 1.0
 DEAF_S: Final = 5.0
 """A registry that has not answered for so long is killed; a busy machine takes its time (seen: 3 s)."""
@@ -303,7 +303,7 @@ class Candidate:
         now_s = time.monotonic()
         if not self.registry.runs:
             self.end_process("it died")
-        elif now_s - self._asked_s > HEARTBEAT_S:
+        elif now_s - self._asked_s > (HEARTBEAT_S if self._heard_s > self._asked_s else ANSWER_S):
             self._asked_s = now_s
             if self.registry.answers(timeout_s=ANSWER_S):
                 self._heard_s = time.monotonic()

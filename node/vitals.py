@@ -63,6 +63,9 @@ class Vitals:
         }
     )
     """Unit to the question that it answers while it is well."""
+    seldom: dict[str, float] = field(default_factory=lambda: {names.UNIT_CONTAINERD: 30.0})
+    """So long an answer counts: the question costs a process."""
+    _answered_s: dict[str, float] = field(default_factory=dict)
     _looked_s: float = field(default_factory=lambda: time.monotonic())
     """A node that boots has other things to do first."""
     _silent_since_s: dict[str, float] = field(default_factory=dict)
@@ -85,8 +88,11 @@ class Vitals:
 
     def _daemon(self, unit: str) -> Daemon:
         began_s = time.monotonic()
+        if began_s - self._answered_s.get(unit, float("-inf")) < self.seldom.get(unit, 0.0):
+            return Daemon(unit=unit, runs_s=None, silent_s=0.0)
         try:
             self.ask[unit]()
+            self._answered_s[unit] = began_s
             self._silent_since_s.pop(unit, None)
             return Daemon(unit=unit, runs_s=None, silent_s=0.0)
         except (ConsulUnavailable, DockerUnavailable, process.Failed):

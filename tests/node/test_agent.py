@@ -126,6 +126,9 @@ def test_it_is_seen_to_from_time_to_time_only(
     for _ in range(3):
         leader.settle()
     assert ran == [MARK]
+    now += agent.TOKENS_S
+    leader.settle()
+    assert ran == [MARK], "the tokens were seen to, which costs nothing"
     now += agent.MARK_S
     leader.settle()
     assert ran == [MARK, MARK]

@@ -65,6 +65,24 @@ def test_a_daemon_that_hangs_is_killed_once_and_given_time(
     assert killed == ["docker.service"]
 
 
+def test_a_question_that_costs_a_process_is_asked_seldom_until_it_is_not_answered(
+    left: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, asked_s = 1000.0, []
+    monkeypatch.setattr(vitals.time, "monotonic", lambda: now_s)
+
+    def ask() -> None:
+        asked_s.append(now_s - 1000)
+        if now_s >= 1060:
+            raise Unavailable("timed out")
+
+    node = vitals.Vitals(left.address, left.api, ask={names.UNIT_CONTAINERD: ask})
+    for _ in range(9):
+        now_s += 10
+        node.check()
+    assert asked_s == [10, 40, 70, 80, 90]
+
+
 def test_every_file_system_is_looked_at_once() -> None:
     found = vitals.file_systems()
     assert "/" in {each.path for each in found}
