@@ -89,7 +89,9 @@ class _Transport(base.HTTPClient):  # type: ignore[misc]
         return self._ask("POST", callback, path, rest)
 
     def close(self) -> None:
-        """Connections close with the threads that opened them."""
+        """Those of this thread; the others close with the threads that opened them."""
+        for connection in self._kept.__dict__.values():
+            connection.close()
 
 
 class _Api(base.Consul):  # type: ignore[misc]
@@ -111,6 +113,10 @@ class Consul:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 8500, *, timeout_s: float = 5) -> None:
         self._api: Any = _Api(host, port, timeout_s)
+
+    def close(self) -> None:
+        """The connections of this thread; the next question opens another one."""
+        self._api.http.close()
 
     def leader(self) -> str:
         """`address:port` of the leader, empty where there is none."""

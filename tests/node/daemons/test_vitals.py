@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from node import vitals
-from swarmer.adapters.consul import Unavailable
+from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
 from swarmer.core.vitals import HANGS_S, FileSystem
+from tests.node.conftest import free_port
 from tests.node.daemons.daemon import Daemon, eventually
 
 FULL = FileSystem(path="/var/lib/docker", free_bytes=1 << 20, size_bytes=20 << 30, free_inodes=9, inodes=9)
@@ -66,7 +67,7 @@ def test_a_daemon_that_hangs_is_killed_once_and_given_time(
 
 
 def test_a_question_that_costs_a_process_is_asked_seldom_until_it_is_not_answered(
-    left: Daemon, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s, asked_s = 1000.0, []
     monkeypatch.setattr(vitals.time, "monotonic", lambda: now_s)
@@ -76,7 +77,8 @@ def test_a_question_that_costs_a_process_is_asked_seldom_until_it_is_not_answere
         if now_s >= 1060:
             raise Unavailable("timed out")
 
-    node = vitals.Vitals(left.address, left.api, ask={names.UNIT_CONTAINERD: ask})
+    nobody = Consul("127.0.0.1", free_port())
+    node = vitals.Vitals("127.0.0.1", nobody, ask={names.UNIT_CONTAINERD: ask})
     for _ in range(9):
         now_s += 10
         node.check()
