@@ -114,10 +114,6 @@ class Consul:
     def __init__(self, host: str = "127.0.0.1", port: int = 8500, *, timeout_s: float = 5) -> None:
         self._api: Any = _Api(host, port, timeout_s)
 
-    def close(self) -> None:
-        """The connections of this thread; the next question opens another one."""
-        self._api.http.close()
-
     def leader(self) -> str:
         """`address:port` of the leader, empty where there is none."""
         with _translated():

@@ -97,7 +97,7 @@ class Daemon:
 
     def stop(self) -> None:
         """At once, as a power cut does."""
-        self.api.close()
+        self.api._api.http.close()
         if self.process:
             self.process.kill()
             self.process.wait()
