@@ -38,6 +38,9 @@ DEAF_S: Final = 5.0
 NAME_S: Final = 5.0
 """So often the holder looks whether its name still leads to it."""
 DRAIN_S: Final = 3.0
+BEAT_S: Final = 0.5
+LOOP_S: Final = 2.0
+"""A gate that has done nothing for so long hangs: this program stops telling systemd that it works."""
 LEAVE_S: Final = 3.0
 """A candidate that ends waits so long for the next holder, to relay to it what still comes."""
 CHECK: Final = {"interval": "2s", "timeout": "5s", "FailuresBeforeCritical": 3, "status": "passing"}
@@ -58,6 +61,8 @@ class Candidate:
     changed: threading.Event = field(default_factory=threading.Event)
     _learning: threading.Lock = field(default_factory=threading.Lock)
     _confirmed_s: float = -election.GIVE_UP_S
+    _renewed_s: float = -election.SESSION_S
+    _free_since_s: float | None = None
     _heard_s: float = 0.0
     _asked_s: float = 0.0
     _handover: str = ""
@@ -70,6 +75,9 @@ class Candidate:
     _verified_s: float = 0.0
     _left_s: float = 0.0
     """It served last then."""
+    _beat_s: float = 0.0
+    """The gate's loop worked then."""
+    _watcher: threading.Thread | None = None
     _gate: Gate | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -80,13 +88,27 @@ class Candidate:
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(self.machine.address, self.door)
         self._loop.add_signal_handler(signal.SIGTERM, self.leave)
-        threading.Thread(target=self.watch, daemon=True).start()
+        self._beat_s = time.monotonic()
+        self._watcher = threading.Thread(target=self.watch, daemon=True)
+        self._watcher.start()
         elected = asyncio.create_task(asyncio.to_thread(self.elect))
-        gate = asyncio.create_task(self._gate.serve())
-        await asyncio.wait((elected, gate), return_when=asyncio.FIRST_COMPLETED)
-        for task in (elected, gate):
+        tasks = (elected, asyncio.create_task(self._gate.serve()), asyncio.create_task(self.beat()))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
             if task.done():
                 task.result()
+
+    async def beat(self) -> None:
+        """For as long as the gate's loop does its work."""
+        while True:
+            self._beat_s = time.monotonic()
+            await asyncio.sleep(BEAT_S)
+
+    def alive(self) -> None:
+        """Tell systemd so, while the other threads work too: a lease without a gate serves nobody."""
+        hangs = self._gate is not None and time.monotonic() - self._beat_s > LOOP_S
+        if not hangs and (self._watcher is None or self._watcher.is_alive()):
+            alive()
 
     def leave(self) -> None:
         """Hand over, then end."""
@@ -111,24 +133,26 @@ class Candidate:
         self.learn(found.get(names.KV_REGISTRY_LOCK))
         self.changed.set()
 
-    def learn(self, key: Key | None) -> None:
-        """The lock's state, unless a newer one is known: two threads read it."""
+    def learn(self, key: Key | None, *, is_truth: bool = False) -> None:
+        """The lock's state, unless a newer one is known: two threads read it. A server may be behind, and not
+        know the lock yet; where a majority does not (`is_truth`), somebody deleted it.
+        """
         address = election.holder_address(key.value) if key and key.session else ""
         with self._learning:
             if key is None:
-                # A server that is behind does not know the lock yet; nobody ever deletes it.
-                self.lock = self.lock or Lock(session=None, number=0)
-                return
-            if self.lock is None or key.index >= self.lock.index:
+                self.lock = Lock(session=None, number=0) if is_truth or self.lock is None else self.lock
+            elif self.lock is None or key.index >= self.lock.index:
                 self.lock = Lock(session=key.session, number=key.lock_index, holder=address, index=key.index)
                 self.door.holder = address if address != self.machine.address else ""
+            is_free = self.lock.session is None
+            self._free_since_s = (self._free_since_s or time.monotonic()) if is_free else None
 
     def elect(self) -> None:
         """Confirm, decide, act; sooner where the lock changed."""
         with contextlib.suppress(OSError):
             self.session = SESSION_FILE.read_text() or None
         while not (self.leaves and self.door.number is None):
-            alive()
+            self.alive()
             self.confirm()
             try:
                 self.act(election.decide(self.tenure()))
@@ -146,7 +170,7 @@ class Candidate:
         """Relay until another serves, for a bounded time."""
         deadline_s = time.monotonic() + LEAVE_S
         while time.monotonic() < deadline_s and not (self.door.holder and self.is_named_elsewhere()):
-            alive()
+            self.alive()
             time.sleep(election.RENEW_S)
         # Who has just learnt this address is still let in.
         time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
@@ -160,36 +184,53 @@ class Candidate:
 
     def tenure(self) -> Tenure:
         """What is known now."""
-        number = self.door.number
+        number, lock, free_since_s = self.door.number, self.lock, self._free_since_s
+        # Asked for only where it matters. One that nobody ever held is nobody's to leave.
+        is_free = number is None and free_since_s is not None and lock is not None and lock.number > 0
         return Tenure(
             session=self.session,
-            lock=self.lock,
+            lock=lock,
             confirmed_s=time.monotonic() - self._confirmed_s,
             serves=number,
             unnamed_s=0.0 if number is None or self._is_named else time.monotonic() - self._since_s,
             leaves=self.leaves or (number is not None and self._handover == str(number)),
+            beside_leader=is_free and self.consul.leader().rpartition(":")[0] == self.machine.address,
+            free_s=time.monotonic() - free_since_s if free_since_s is not None else 0.0,
         )
 
     def confirm(self) -> None:
-        """Have Consul confirm the session, or make one. The clock is read before the question."""
-        asked_s = time.monotonic()
+        """Have Consul confirm the session, and the lock where this node seems to hold it; or make a session.
+
+        The clock is read before the question. Only what a majority of the servers confirms opens the gate:
+        the watcher's server may be behind, and a leader that stood still renews sessions that are over.
+        """
+        asked_s, lock, key = time.monotonic(), self.lock, None
+        holds = bool(self.session and lock and lock.session == self.session)
         try:
             if self._unsure:
                 self.consul.destroy_session(self._unsure)
                 self._unsure = None
-            if self.session and not self.consul.renew_session(self.session):
-                self.session = None
-            if not self.session and not self.leaves:
-                self.session = self.consul.create_session(
-                    names.SERVICE_REGISTRY, ttl_s=election.TTL_S, lock_delay_s=election.LOCK_DELAY_S
-                )
-                SESSION_FILE.write_text(self.session)
+            if holds:
+                key = self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent")
+                self.learn(key, is_truth=True)
+            if not holds or asked_s - self._renewed_s >= election.SESSION_S:
+                self.renew(asked_s)
         except Unavailable:
             return
         self._confirmed_s = asked_s
-        lock = self.lock
-        if self.session and lock and lock.session == self.session:
+        if key and key.session == self.session and key.lock_index == self.door.number:
             self.door.fresh_until_s = asked_s + election.FENCE_S
+
+    def renew(self, asked_s: float) -> None:
+        """The session, or make one. Raises Unavailable."""
+        if self.session and not self.consul.renew_session(self.session):
+            self.session = None
+        if not self.session and not self.leaves:
+            self.session = self.consul.create_session(
+                names.SERVICE_REGISTRY, ttl_s=election.TTL_S, lock_delay_s=election.LOCK_DELAY_S
+            )
+            SESSION_FILE.write_text(self.session)
+        self._renewed_s = asked_s
 
     # -- act --------------------------------------------------------------------------------
 
@@ -254,7 +295,7 @@ class Candidate:
             if self.registry.answers(timeout_s=ANSWER_S):
                 self._heard_s = time.monotonic()
                 return True
-            alive()
+            self.alive()
             self.confirm()
             time.sleep(0.03)
         return False
@@ -328,7 +369,7 @@ class Candidate:
         self.release()
         deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s and not self.leaves:
-            alive()
+            self.alive()
             self.confirm()
             time.sleep(election.RENEW_S)
 
@@ -339,7 +380,7 @@ class Candidate:
         if self._gate and self._loop:
             drained = asyncio.run_coroutine_threadsafe(self._gate.drain(DRAIN_S), self._loop)
             while not drained.done():
-                alive()
+                self.alive()
                 self.confirm()
                 time.sleep(0.02)
         self.end_process("handed over")
@@ -366,7 +407,7 @@ class Candidate:
         """Leave the lock to another, unless nobody wants it."""
         deadline_s = time.monotonic() + LEAVE_S
         while not self.door.holder and time.monotonic() < deadline_s:
-            alive()
+            self.alive()
             self.confirm()
             time.sleep(0.05)
         self.door.is_draining = False

@@ -179,10 +179,14 @@ class Consul:
 
     # -- keys, locks ----------------------------------------------------------------------
 
-    def get(self, key: str) -> Key | None:
-        """One key, None where it does not exist."""
+    def get(self, key: str, *, consistency: str | None = None) -> Key | None:
+        """One key, None where it does not exist.
+
+        "consistent": the leader asks a majority of the servers first whether it still leads. By default it
+        does not, and one that stood still for a while may not know yet that it was replaced.
+        """
         with _translated():
-            _, found = self._api.kv.get(key)
+            _, found = self._api.kv.get(key, consistency=consistency)
         return _key(found) if found else None
 
     def watch(self, prefix: str, index: str | None, *, wait_s: int) -> tuple[str, dict[str, Key]]:
@@ -228,7 +232,7 @@ class Consul:
             return str(self._api.session.create(name, ttl=ttl_s, lock_delay=lock_delay_s))
 
     def renew_session(self, session: str) -> bool:
-        """False where Consul has ended the session."""
+        """False where Consul has ended the session. Its leader asks nobody whether it still leads."""
         with _translated():
             try:
                 return self._api.session.renew(session) is not None

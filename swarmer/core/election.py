@@ -1,7 +1,8 @@
 """Who serves the registry: the holder of a Consul lock, for as long as Consul has confirmed it lately. Pure.
 
-The holder has its session confirmed every RENEW_S. Its gate (node/gate.py) lets an answer out only within
-FENCE_S of the moment at which the last confirmed question was asked, by the monotonic clock. Consul gives the
+The holder has its lock confirmed every RENEW_S, by Consul's leader and a majority of the servers. Its gate
+(node/gate.py) lets an answer out only within FENCE_S of the moment at which the last confirmed question was
+asked, by the monotonic clock. Consul gives the
 lock of a session that ended to nobody for LOCK_DELAY_S. So FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders
 from ever answering at once, whatever stands still in between: agent, registry, node or network.
 """
@@ -17,10 +18,15 @@ TTL_S: Final = 10
 LOCK_DELAY_S: Final = 1
 """The shortest that Consul's API takes in whole seconds."""
 RENEW_S: Final = 0.25
+SESSION_S: Final = 2.0
+"""So often the holder renews its session, which its reading of the lock does not."""
 FENCE_S: Final = 0.75
 """Without a confirmation for so long the gate keeps answers back; they go out once it is confirmed again."""
 STOP_S: Final = 0.05
 """From the deadline to the last byte: one write of the gate."""
+YIELD_S: Final = 0.3
+"""So much longer than its delay a candidate beside Consul's leader leaves a free lock to others. A holder there
+is lost together with that leader, and missed until Consul has elected another one: some 2 s more."""
 UNNAMED_S: Final = 3.0
 """A holder whose name Consul does not take for so long (a full disk) leaves the lease to another node."""
 GIVE_UP_S: Final = 5.0
@@ -57,6 +63,10 @@ class Tenure:
     """For so long it has served while Consul does not know its name; 0: it does."""
     leaves: bool = False
     """It was asked to hand over."""
+    beside_leader: bool = False
+    """Its machine's Consul leads the others."""
+    free_s: float = 0.0
+    """For so long it has seen that nobody holds the lock."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +131,10 @@ def decide(tenure: Tenure) -> Action:
         return Stay()
     if holds and lock is not None:
         return HandOver() if tenure.leaves else Serve(lock.number)
-    if tenure.leaves:
+    if tenure.leaves or (lock is not None and lock.session is not None):
         return Stay()
-    return Acquire() if lock is None or lock.session is None else Stay()
+    yields = tenure.beside_leader and tenure.free_s < LOCK_DELAY_S + YIELD_S
+    return Stay() if yields else Acquire()
 
 
 def holder_value(name: str, address: str) -> str:

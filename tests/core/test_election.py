@@ -38,6 +38,13 @@ def test_a_free_lock_is_tried_for() -> None:
     assert election.decide(replace(IDLE, lock=None)) == Acquire()
 
 
+def test_a_candidate_beside_consuls_leader_leaves_a_free_lock_to_others_for_a_moment() -> None:
+    beside = replace(IDLE, beside_leader=True, free_s=1.0)
+    assert election.decide(beside) == Stay()
+    assert election.decide(replace(beside, free_s=election.LOCK_DELAY_S + election.YIELD_S)) == Acquire()
+    assert election.decide(replace(beside, lock=MINE)) == Serve(7)
+
+
 def test_a_lock_of_another_is_left_alone() -> None:
     assert election.decide(replace(IDLE, lock=THEIRS)) == Stay()
 

@@ -1,0 +1,191 @@
+"""A candidate whose Consul is slow, behind, or led by a server that was replaced and does not know it yet."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node import registry
+from node.gate import Gate
+from node.registry import Candidate
+from swarmer.adapters.consul import Key, Unavailable
+from swarmer.core import election
+from swarmer.core.election import Acquire, Lock, Stay, Stop
+from tests.node.daemons.daemon import machine
+
+MINE = Key("", session="old", lock_index=1, index=5)
+THEIRS = Key("", session="theirs", lock_index=2, index=9)
+
+
+@dataclass
+class SlowConsul:
+    """It carries out what it is asked for, and the answer is lost."""
+
+    destroyed: list[str] = field(default_factory=list)
+    is_slow: bool = True
+    lock: Key | None = None
+    """As a majority of the servers has it; None: it was deleted."""
+    has_majority: bool = True
+    leads: str = ""
+    renewed: list[str] = field(default_factory=list)
+
+    def release(self, *_: Any) -> None:
+        if self.is_slow:
+            raise Unavailable("timed out")
+
+    def renew_session(self, session: str) -> bool:
+        self.renewed.append(session)
+        return True
+
+    def get(self, _: str, *, consistency: str) -> Key | None:
+        assert consistency == "consistent"
+        if not self.has_majority:
+            raise Unavailable("no cluster leader")
+        return self.lock
+
+    def leader(self) -> str:
+        return f"{self.leads}:8300"
+
+    def create_session(self, *_: Any, **__: Any) -> str:
+        return "new"
+
+    def destroy_session(self, session: str) -> None:
+        self.destroyed.append(session)
+
+
+@pytest.fixture
+def candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Candidate:
+    """It serves under lease 1; another manager is ready."""
+    monkeypatch.setattr(registry, "SESSION_FILE", tmp_path / "session")
+    registry.SESSION_FILE.write_text("old")
+    found = Candidate(machine("10.0.0.1"), consul=SlowConsul(lock=MINE), session="old")  # type: ignore[arg-type]
+    found.lock = Lock(session="old", number=1)
+    found.door.number, found.door.holder = 1, "10.0.0.2"
+    return found
+
+
+def test_nothing_is_served_any_more_under_a_lease_whose_release_was_not_answered(
+    candidate: Candidate,
+) -> None:
+    """Consul may yet carry it out, and then another serves at once: a release knows no lock-delay."""
+    with pytest.raises(Unavailable):
+        candidate.hand_over()
+    candidate.confirm()
+    assert candidate.door.fresh_until_s == 0.0
+    assert election.decide(candidate.tenure()) == Stay()
+    assert not candidate.door.is_draining
+
+
+def test_the_lock_that_it_may_still_hold_is_freed_with_its_session(candidate: Candidate) -> None:
+    with pytest.raises(Unavailable):
+        candidate.hand_over()
+    candidate.confirm()
+    assert candidate.consul.destroyed == ["old"]  # type: ignore[attr-defined]
+    assert (candidate.session, registry.SESSION_FILE.read_text()) == ("new", "new")
+
+
+def test_one_that_is_answered_keeps_its_session(candidate: Candidate) -> None:
+    candidate.consul.is_slow = False  # type: ignore[attr-defined]
+    candidate.hand_over()
+    candidate.confirm()
+    assert candidate.consul.destroyed == []  # type: ignore[attr-defined]
+    assert candidate.session == "old"
+
+
+def consul_of(candidate: Candidate) -> SlowConsul:
+    found: object = candidate.consul
+    assert isinstance(found, SlowConsul)
+    return found
+
+
+def is_open(candidate: Candidate) -> bool:
+    return candidate.door.is_open()
+
+
+def test_the_gate_opens_for_the_lock_that_a_majority_of_the_servers_confirms(candidate: Candidate) -> None:
+    candidate.confirm()
+    assert is_open(candidate)
+
+
+def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_gate(candidate: Candidate) -> None:
+    """It stood still, and answers from memory: the session is over, another serves."""
+    consul_of(candidate).has_majority = False
+    candidate.confirm()
+    assert not is_open(candidate)
+
+
+def test_a_server_that_is_behind_makes_nobody_serve_under_a_lease_that_was_given_up(
+    candidate: Candidate,
+) -> None:
+    """With a full disk it learns nothing new, and passes questions on: the session lives, another serves."""
+    consul_of(candidate).is_slow = False
+    candidate.release()
+    candidate.door.number = None
+    consul_of(candidate).lock = THEIRS
+    candidate.learn(MINE)
+    candidate.confirm()
+    assert election.decide(candidate.tenure()) == Stay()
+    assert not is_open(candidate)
+
+
+def test_a_lock_that_somebody_deleted_is_won_anew(candidate: Candidate) -> None:
+    consul_of(candidate).lock = None
+    candidate.confirm()
+    assert not is_open(candidate)
+    assert isinstance(election.decide(candidate.tenure()), Stop)
+    candidate.door.number = None
+    assert election.decide(candidate.tenure()) == Acquire()
+
+
+def test_the_holders_session_is_renewed_long_before_it_ends(candidate: Candidate) -> None:
+    for _ in range(3):
+        candidate.confirm()
+    assert consul_of(candidate).renewed == ["old"]
+    assert election.SESSION_S * 3 < election.TTL_S
+
+
+def test_who_has_no_lock_asks_for_none(candidate: Candidate) -> None:
+    candidate.learn(THEIRS)
+    consul_of(candidate).has_majority = False
+    for _ in range(2):
+        candidate.confirm()
+    assert consul_of(candidate).renewed == ["old", "old"]
+
+
+def test_a_free_lock_is_left_to_others_where_consuls_leader_is_on_the_same_machine(
+    candidate: Candidate,
+) -> None:
+    candidate.door.number = None
+    candidate.learn(Key("", session=None, lock_index=1, index=6))
+    candidate.confirm()
+    assert election.decide(candidate.tenure()) == Acquire()
+    consul_of(candidate).leads = "10.0.0.1"
+    assert election.decide(candidate.tenure()) == Stay()
+
+
+def test_a_program_whose_gate_hangs_does_not_say_that_it_works(
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd ends it then: a lease that is confirmed, and answers nobody, would stay for ever."""
+    said: list[bool] = []
+    monkeypatch.setattr(registry, "alive", lambda: said.append(True))
+    monkeypatch.setattr(registry, "LOOP_S", 0.3)
+    monkeypatch.setattr(registry, "BEAT_S", 0.05)
+
+    async def hang() -> None:
+        candidate._gate = Gate("10.0.0.1", candidate.door)
+        beat = asyncio.create_task(candidate.beat())
+        await asyncio.sleep(0.1)
+        candidate.alive()
+        assert said == [True]
+        time.sleep(0.4)  # the fault
+        candidate.alive()
+        assert said == [True]
+        beat.cancel()
+
+    asyncio.run(hang())
