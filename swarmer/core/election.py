@@ -25,8 +25,8 @@ FENCE_S: Final = 0.75
 STOP_S: Final = 0.05
 """From the deadline to the last byte: one write of the gate."""
 YIELD_S: Final = 0.3
-"""So much longer than its delay a candidate beside Consul's leader leaves a free lock to others. A holder there
-is lost together with that leader, and missed until Consul has elected another one: some 2 s more."""
+"""So much longer than its delay a candidate beside Consul's leader leaves a free lock to others. A holder
+there is lost together with that leader, and missed until Consul has elected another one: some 2 s more."""
 UNNAMED_S: Final = 3.0
 """A holder whose name Consul does not take for so long (a full disk) leaves the lease to another node."""
 GIVE_UP_S: Final = 5.0
