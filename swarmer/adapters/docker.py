@@ -131,20 +131,28 @@ class Engine(engine.Engine):
     def ensure_ingress(self, *, within_s: float = 10) -> bool:
         """Put the routing mesh's network where all others are; a manager of a Swarm without services.
 
+        For a network that comes, and for one that goes, it waits `within_s` at most.
+
         Engines before 20.10 take 10.255.0.0/16 for it whatever the pool (moby/moby#39228), a VPC may too.
         """
         deadline_s = time.monotonic() + within_s
-        while not (subnets := self._ingress_subnets()):
-            if time.monotonic() > deadline_s:
-                raise Unavailable("the Swarm has no ingress network")
+        while not (subnets := self._ingress_subnets()) and time.monotonic() < deadline_s:
             time.sleep(0.05)
-        if all(IPv4Network(each).subnet_of(network_plan.SWARM_POOL) for each in subnets):
+        if subnets and all(IPv4Network(each).subnet_of(network_plan.SWARM_POOL) for each in subnets):
             return False
-        self.ask_engine("DELETE", "/networks/ingress")
-        while self._networks("ingress"):
-            time.sleep(0.05)
+        if subnets:
+            self.ask_engine("DELETE", "/networks/ingress")
+            self._wait_for_no_ingress(within_s)
+        # Also where there is none: whoever moved it may have been killed half-way.
         self._create_network(Name="ingress", Driver="overlay", Ingress=True)
         return True
+
+    def _wait_for_no_ingress(self, within_s: float) -> None:
+        deadline_s = time.monotonic() + within_s
+        while self._networks("ingress"):
+            if time.monotonic() > deadline_s:
+                raise Unavailable(f"the old ingress network is there still after {within_s:g} s")
+            time.sleep(0.05)
 
     def _ingress_subnets(self) -> list[str]:
         with _docker_shaped():
