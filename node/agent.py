@@ -32,7 +32,10 @@ REDISCOVERY_S = 5.0
 """So often the AWS API is asked while Consul has no leader."""
 MOST_JOINS = 16
 """At once."""
-FIRST_BOOT_S = 60.0
+GROUND_S = 20.0
+"""Longer no founder waits for its ground."""
+LOCK_S = 30
+"""The founder's session, renewed between what takes long: GROUND_S at most, or dockerd."""
 TOKENS_S = 300.0
 """So often the Swarm's leader sees to the join tokens: people rotate them, and nobody could join any more."""
 MARK_S = 900.0
@@ -44,6 +47,11 @@ SWARM_S = 3.0
 """Longer no answer of a Swarm that has a leader takes."""
 DOCKER_TTL = "15s"
 """A manager that says nothing for so long leaves DNS."""
+UNANSWERED = (process.Failed, ValueError, KeyError, TypeError)
+"""Of the ground: it did not answer, or not in the shape of a view."""
+TOKEN_OF_WORKERS = names.KV_TOKEN_WORKER.removeprefix(names.KV_TOKENS)
+TOKEN_OF_MANAGERS = names.KV_TOKEN_MANAGER.removeprefix(names.KV_TOKENS)
+TOKENS = {TOKEN_OF_WORKERS, TOKEN_OF_MANAGERS}
 
 
 @dataclass
@@ -63,6 +71,8 @@ class Agent:
     view: CloudView = field(default_factory=CloudView)
     """What the ground said last."""
     _looked_s: float = -REDISCOVERY_S
+    _unanswered_s: float = -REDISCOVERY_S
+    """When the ground did not say whether the cluster was founded."""
     _marked_s: float = -MARK_S
     _saw_to_s: float = -TOKENS_S
     _founding: str = ""
@@ -129,7 +139,9 @@ class Agent:
                     swarm_state=swarm.state,
                     is_manager=swarm.is_manager,
                     swarm_error=swarm.error,
+                    swarm_id=swarm.id,
                     is_founded=self.view.is_founded,
+                    known=(self.view.identity,) if self.view.is_founded else (),
                 )
             )
         except DockerUnavailable:
@@ -141,16 +153,18 @@ class Agent:
         """What Consul knows of the Swarm, as far as it matters to this node now. Raises Unavailable."""
         if world.swarm_state == "active" and not self.is_manager:
             return world
-        token = self.consul.get(names.KV_TOKEN_MANAGER if self.is_manager else names.KV_TOKEN_WORKER)
-        published = bool(token and self.consul.get(names.KV_SWARM_ID))
+        tokens = self.consul.below(names.KV_TOKENS)
         if world.swarm_state == "active":
-            return replace(world, published=published)
+            swarm = self.consul.get(names.KV_SWARM_ID)
+            known = (*world.known, *([swarm.value] if swarm else []))
+            return replace(world, known=known, published=bool(swarm) and tokens.keys() >= TOKENS)
         managers = tuple(
             entry["Service"]["Address"]
             for entry in self.consul.healthy(names.SERVICE_MANAGER)
             if entry["Service"]["Address"] != self.machine.address
         )
-        return replace(world, published=published, token=token.value if token else None, managers=managers)
+        token = tokens.get(TOKEN_OF_MANAGERS if self.is_manager else TOKEN_OF_WORKERS)
+        return replace(world, token=token.value if token else None, managers=managers)
 
     def look_at_swarm(self) -> Swarm:
         """As this engine sees it. Raises DockerUnavailable.
@@ -230,9 +244,14 @@ class Agent:
             return
         self._looked_s = time.monotonic()
         try:
-            self.view = CloudView.from_json(process.run([sys.executable, "-m", "node.cloud", "look"]))
-        except (process.Failed, ValueError, KeyError, TypeError) as exc:
+            self.view = self.ask_ground()
+        except UNANSWERED as exc:
             self.say(f"cannot find its peers: {exc}")
+
+    def ask_ground(self, *, within_s: float = 60.0) -> CloudView:
+        """Peers and identity as they are now. Raises what UNANSWERED lists."""
+        asked = [sys.executable, "-m", "node.cloud", "look"]
+        return CloudView.from_json(process.run(asked, timeout_s=within_s))
 
     def recall(self) -> None:
         """Begin with what swarmer-configure was told at this boot."""
@@ -242,20 +261,22 @@ class Agent:
 
     def found_swarm(self) -> None:
         """Found the Swarm under the lock, once: whoever comes second finds it published."""
-        session = self.consul.create_session("swarm", ttl_s=30, lock_delay_s=1)
+        if time.monotonic() - self._unanswered_s < REDISCOVERY_S:
+            return
+        session = self.consul.create_session("swarm", ttl_s=LOCK_S, lock_delay_s=1)
         try:
             if not self.consul.acquire(names.KV_SWARM_LOCK, self.machine.name, session):
                 self.say("waits for the Swarm to be founded")
                 return
-            if self.consul.get(names.KV_SWARM_ID) or self.is_founded_by_now():
+            if self.consul.get(names.KV_SWARM_ID) or not self.is_unfounded():
+                return
+            if not self.consul.renew_session(session):
                 return
             self.say("founds the Swarm")
             self._engine.ensure_gateway_bridge()
             # From here on there may be one, whatever fails.
             self._founding = session
             self._engine.found_swarm(self.machine.address)
-            if self._engine.ensure_ingress():
-                self.say("moved the ingress network into its pool")
             self.publish()
             self._founding = ""
             self.consul.release(names.KV_SWARM_LOCK, self.machine.name, session)
@@ -276,32 +297,61 @@ class Agent:
         elif not self.consul.renew_session(self._founding):
             self._founding = ""
 
-    def is_founded_by_now(self) -> bool:
-        """Asked anew where what is known is older than a first boot takes."""
-        if time.monotonic() - self._looked_s > FIRST_BOOT_S:
-            self.look_around()
-        return self.view.is_founded
+    def is_unfounded(self) -> bool:
+        """Whether the ground says so, asked anew under the lock; no answer is no.
 
-    def publish(self, *, within_s: float = 60.0) -> None:
-        """Tell the others how to join. The tokens are secrets: they stand in Consul only."""
+        Who held the lock before may have marked a Swarm and died before Consul knew of it.
+        """
+        try:
+            self.view = self.ask_ground(within_s=GROUND_S)
+        except UNANSWERED as exc:
+            self._unanswered_s = time.monotonic()
+            self.say(f"waits for its ground to say whether the cluster was founded: {exc}")
+            return False
+        return not self.view.is_founded
+
+    def publish(self, *, within_s: float = GROUND_S) -> None:
+        """Tell the others how to join. The tokens are secrets: they stand in Consul only.
+
+        Raises Unavailable, DockerUnavailable; the latter also where Consul or the ground knows another Swarm.
+        """
+        self._takes_long()
         swarm_id = self._engine.swarm_id()
+        known = {key: self.consul.get(key) for key in names.KV_SWARM}
+        published = known[names.KV_SWARM_ID]
+        if published and published.value != swarm_id:
+            raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
+        # Of a Swarm that nobody else is in yet: later it may have services, under which no network moves.
+        if not published and not self.view.is_founded and self._engine.ensure_ingress():
+            self.say("moved the ingress network into its pool")
         if time.monotonic() - self._marked_s >= MARK_S or self.view.identity != swarm_id:
+            self._takes_long()
             self.mark(swarm_id, within_s)
         worker, manager = self._engine.tokens()
         wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
         for key, value in wanted.items():
-            known = self.consul.get(key)
-            if known is None or known.value != value:
+            entry = known[key]
+            if entry is None or entry.value != value:
                 self.consul.put(key, value)
+
+    def _takes_long(self) -> None:
+        """Neither systemd's patience nor the founder's lock ends meanwhile; where it has the mark decides."""
+        alive()
+        if self._founding:
+            self.consul.renew_session(self._founding)
 
     def mark(self, swarm_id: str, within_s: float) -> None:
         """Have the ground remember that this cluster exists; before anybody else can join it.
 
         Raises DockerUnavailable, also where the ground remembers another Swarm.
         """
+        ends_s = time.monotonic() + within_s
         try:
             process.run([sys.executable, "-m", "node.cloud", "mark", swarm_id], timeout_s=within_s)
         except process.Failed as exc:
+            # Which one it remembers is for the next decision.
+            with contextlib.suppress(*UNANSWERED):
+                self.view = self.ask_ground(within_s=max(0.0, ends_s - time.monotonic()))
             raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
         self._marked_s = time.monotonic()
         self.view = replace(self.view, identity=swarm_id)
@@ -328,9 +378,10 @@ class Agent:
     def declare_docker(self, world: World) -> None:
         """The Docker API of this manager in Consul: one of all that control their Swarm, and its leader's."""
         declared = {service.id for service in self.consul.services()}
-        note = "controls its Swarm" if world.is_manager else (world.swarm_error or "no manager now")
-        self._declare(names.SERVICE_MANAGER, declared, passing=world.is_manager, note=note)
-        if world.is_manager and self._leads():
+        controls = world.is_manager and not world.other_swarm
+        note = "controls its Swarm" if controls else (world.swarm_error or "no manager of this cluster now")
+        self._declare(names.SERVICE_MANAGER, declared, passing=controls, note=note)
+        if controls and self._leads():
             self._declare(names.SERVICE_DOCKER, declared, passing=True, note="leads its Swarm")
         elif names.SERVICE_DOCKER in declared:
             self.consul.deregister(names.SERVICE_DOCKER)

@@ -25,6 +25,10 @@ class World:
     is_manager: bool = False
     """This node controls its Swarm: a manager, and the managers have quorum."""
     swarm_error: str = ""
+    swarm_id: str = ""
+    """Of the Swarm that this node manages; empty where it manages none."""
+    known: tuple[str, ...] = ()
+    """Ids under which the ground and Consul know the cluster's Swarm."""
     is_founded: bool = False
     """The ground says that this cluster has had a Swarm."""
     published: bool = False
@@ -35,6 +39,11 @@ class World:
     """Addresses of healthy managers, this one left out."""
     leaves: str = ""
     """What a function that sees this node out told it: `names.LEAVING_…`; empty: it stays."""
+
+    @property
+    def other_swarm(self) -> str:
+        """The cluster's Swarm as it is known, where this node manages another one; else empty."""
+        return next((each for each in self.known if self.swarm_id and each != self.swarm_id), "")
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,9 @@ def _active(node: NodeDescription, world: World) -> Action:
         return Settled()
     if not world.is_manager:
         return Wait(f"the Swarm's managers: {world.swarm_error or 'no quorum'}")
+    if world.other_swarm:
+        # People know which one they want to keep; whoever published would take the other's nodes.
+        return Wait(f"people: it manages Swarm {world.swarm_id}, but the cluster's is {world.other_swarm}")
     return Settled() if world.published else Publish()
 
 

@@ -48,8 +48,11 @@ OWN_SERVICES: Final = (SERVICE_DOCKER, SERVICE_MANAGER, SERVICE_REGISTRY, SERVIC
 # -- Consul KV ------------------------------------------------------------------------------
 KV_SWARM_LOCK: Final = "swarmer/swarm/lock"
 KV_SWARM_ID: Final = "swarmer/swarm/id"
+KV_TOKENS: Final = "swarmer/swarm/token/"
 KV_TOKEN_WORKER: Final = "swarmer/swarm/token/worker"  # noqa: S105 - the key, not the token
 KV_TOKEN_MANAGER: Final = "swarmer/swarm/token/manager"  # noqa: S105
+KV_SWARM: Final = (KV_TOKEN_WORKER, KV_TOKEN_MANAGER, KV_SWARM_ID)
+"""What is published of a Swarm."""
 KV_REGISTRY: Final = "swarmer/registry/"
 KV_REGISTRY_LOCK: Final = "swarmer/registry/lock"
 KV_REGISTRY_HANDOVER: Final = "swarmer/registry/handover"

@@ -82,6 +82,23 @@ def test_a_manager_publishes_what_consul_does_not_know() -> None:
     assert joining.decide(CORE, replace(READY, swarm_state="active", is_manager=True)) == Publish()
 
 
+@pytest.mark.parametrize("known", [("second",), ("first", "second"), ("second", "first")])
+@pytest.mark.parametrize("published", [True, False])
+def test_a_manager_of_another_swarm_than_the_clusters_waits_and_publishes_nothing(
+    known: tuple[str, ...], published: bool
+) -> None:
+    world = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", known=known)
+    action = joining.decide(CORE, replace(world, published=published))
+    assert action == Wait("people: it manages Swarm first, but the cluster's is second")
+
+
+def test_a_manager_of_the_clusters_swarm_is_of_no_other() -> None:
+    world = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", published=True)
+    assert joining.decide(CORE, replace(world, known=("first", "first"))) == Settled()
+    # Nobody but a manager knows the id of its Swarm.
+    assert not replace(world, swarm_id="", known=("first",)).other_swarm
+
+
 def test_a_manager_without_quorum_says_so_and_touches_nothing() -> None:
     world = replace(READY, swarm_state="active", swarm_error="the swarm does not have a leader")
     assert joining.decide(CORE, world) == Wait("the Swarm's managers: the swarm does not have a leader")

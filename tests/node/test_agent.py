@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -49,6 +50,7 @@ class Locks:
         self.sessions: list[str] = []
         self.keys: dict[str, str] = {}
         self.written: list[str] = []
+        self.asked: list[str] = []
 
     def create_session(self, name: str, **_: int) -> str:
         self.sessions.append(name)
@@ -67,7 +69,13 @@ class Locks:
         """With its session."""
 
     def get(self, key: str) -> Key | None:
+        self.asked.append(key)
         return Key(self.keys[key], None, 0, 0) if key in self.keys else None
+
+    def below(self, prefix: str) -> dict[str, Key]:
+        self.asked.append(prefix)
+        found = [key for key in self.keys if key.startswith(prefix)]
+        return {key.removeprefix(prefix): Key(self.keys[key], None, 0, 0) for key in found}
 
     def put(self, key: str, value: str) -> None:
         self.keys[key] = value
@@ -78,7 +86,12 @@ class Locks:
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """What was run, without the interpreter."""
     found: list[tuple[str, ...]] = []
-    monkeypatch.setattr(process, "run", lambda argv, **_: found.append(tuple(argv[1:])) or "")
+
+    def run(argv: list[str], **_: object) -> str:
+        found.append(tuple(argv[1:]))
+        return CloudView().to_json() if argv[-1] == "look" else ""
+
+    monkeypatch.setattr(process, "run", run)
     return found
 
 
@@ -103,6 +116,7 @@ def test_a_manager_that_people_drained_stays_so(
     assert engine.wanted == wanted
 
 
+LOOK = ("-m", "node.cloud", "look")
 MARK = ("-m", "node.cloud", "mark", "swarm-1")
 
 
@@ -218,9 +232,12 @@ def test_a_consul_that_hangs_itself_is_asked_to_join_nobody() -> None:
 class Founding(Leading):
     """An engine that founds a Swarm, and may be slower than it is waited for."""
 
-    def __init__(self, *, is_slow: bool = False) -> None:
+    def __init__(self, *, is_slow: bool = False, ingress_fails: bool = False) -> None:
         super().__init__(leads=True)
         self.is_slow = is_slow
+        self.ingress_fails = ingress_fails
+        self.has_founded = False
+        self.ingresses = 0
 
     def ensure_gateway_bridge(self) -> bool:
         return False
@@ -229,7 +246,12 @@ class Founding(Leading):
         if self.is_slow:
             raise DockerUnavailable("timed out")
 
+        self.has_founded = True
+
     def ensure_ingress(self) -> bool:
+        self.ingresses += 1
+        if self.ingress_fails:
+            raise DockerUnavailable("the old ingress network is there still")
         return False
 
 
@@ -240,6 +262,45 @@ def founder(engine: Founding) -> tuple[Agent, Locks]:
     return made, locks
 
 
+PUBLISHED = {names.KV_TOKEN_WORKER: "worker", names.KV_TOKEN_MANAGER: "manager", names.KV_SWARM_ID: "swarm-1"}
+
+
+@pytest.mark.parametrize("lost", [None, *PUBLISHED])
+def test_a_manager_sees_at_its_next_pass_which_key_is_lost(lost: str | None) -> None:
+    """A lost token of workers was noticed after 5 minutes; no worker could join meanwhile."""
+    consul = Locks()
+    consul.keys = {key: value for key, value in PUBLISHED.items() if key != lost}
+    seen = settled(leads=False, consul=consul).look_at_keys(world("active"))
+    assert seen.published is (lost is None)
+    assert len(consul.asked) == 2
+
+
+def test_what_consul_and_the_ground_call_the_swarm_is_compared_with_its_own() -> None:
+    consul = Locks()
+    consul.keys = {**PUBLISHED, names.KV_SWARM_ID: "swarm-2"}
+    seen = settled(leads=False, consul=consul).look_at_keys(replace(world("active"), swarm_id="swarm-1"))
+    assert (seen.known, seen.other_swarm) == (("swarm-2",), "swarm-2")
+
+
+def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:
+    """Else nodes would try to join through it, and people's commands would reach it."""
+    declared: list[tuple[str, bool, str]] = []
+
+    class Declaring(Locks):
+        def services(self) -> list[Any]:
+            return []
+
+        def register(self, *_: object) -> None:
+            """As critical."""
+
+        def confirm(self, name: str, *, passing: bool, note: str) -> None:
+            declared.append((name, passing, note))
+
+    seen = replace(world("active"), is_manager=True, swarm_id="swarm-1", known=("swarm-2",))
+    settled(leads=True, consul=Declaring()).declare_docker(seen)
+    assert declared == [(names.SERVICE_MANAGER, False, "no manager of this cluster now")]
+
+
 def world(state: str | None, *, published: bool = False) -> World:
     return World(has_leader=True, members=3, swarm_state=state, published=published)
 
@@ -247,9 +308,109 @@ def world(state: str | None, *, published: bool = False) -> World:
 def test_a_founder_frees_its_lock_once_all_is_published(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(Founding())
     made.found_swarm()
-    assert ran == [MARK]
+    assert ran == [LOOK, MARK]
     assert locks.sessions == []
     assert len(locks.keys) == 3
+
+
+def test_who_comes_to_the_lock_after_a_founder_that_died_asks_the_ground_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It had marked its Swarm and published nothing; what this node was told at its boot is seconds old."""
+    engine = Founding()
+    made, locks = founder(engine)
+    monkeypatch.setattr(process, "run", lambda *_, **__: CloudView(identity="swarm-0").to_json())
+    made.found_swarm()
+    assert not engine.has_founded
+    assert locks.sessions == []
+    assert made.view.is_founded, "so its next decision is to wait"
+
+
+@pytest.mark.parametrize("view", [CloudView(), CloudView(identity="swarm-1")])
+def test_where_the_ground_does_not_answer_no_swarm_is_founded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], view: CloudView
+) -> None:
+    now, asked = 1000.0, []
+    monkeypatch.setattr(agent.time, "monotonic", lambda: now)
+    monkeypatch.setattr(process, "run", lambda *_, **__: asked.append(now) or failing(()))
+    engine = Founding()
+    made, locks = founder(engine)
+    made.view = view
+    for _ in range(3):
+        made.found_swarm()
+    said = capsys.readouterr()
+    assert "waits for its ground to say whether the cluster was founded: AWS is away" in said.out + said.err
+    assert asked == [1000.0], "a question costs half a second of a core"
+    now += agent.REDISCOVERY_S
+    made.found_swarm()
+    assert asked == [1000.0, now]
+    assert not engine.has_founded
+    assert locks.sessions == []
+
+
+def test_a_founder_whose_lock_went_while_the_ground_was_asked_founds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Founding()
+    made, locks = founder(engine)
+    monkeypatch.setattr(locks, "renew_session", lambda _: False)
+    monkeypatch.setattr(process, "run", lambda *_, **__: CloudView().to_json())
+    made.found_swarm()
+    assert not engine.has_founded
+
+
+def test_an_ingress_network_that_could_not_be_moved_is_moved_before_anybody_joins(
+    ran: list[tuple[str, ...]],
+) -> None:
+    engine = Founding(ingress_fails=True)
+    made, locks = founder(engine)
+    with pytest.raises(DockerUnavailable):
+        made.found_swarm()
+    assert ran == [LOOK], "neither marked nor published"
+    assert locks.keys == {}
+    engine.ingress_fails = False
+    made.publish()
+    assert engine.ingresses == 2
+    assert len(locks.keys) == 3
+
+
+def test_the_ingress_network_of_a_swarm_that_has_been_published_is_left_alone(
+    ran: list[tuple[str, ...]],
+) -> None:
+    engine = Founding()
+    made, locks = founder(engine)
+    locks.keys = {names.KV_SWARM_ID: "swarm-1"}
+    made.publish()
+    locks.keys = {}
+    made.publish()  # the keys are lost; the ground knows the Swarm by now
+    assert engine.ingresses == 0
+    assert len(locks.keys) == 3
+
+
+def test_nobody_publishes_beside_another_swarm(ran: list[tuple[str, ...]]) -> None:
+    made, locks = founder(Founding())
+    locks.keys = {names.KV_SWARM_ID: "swarm-0"}
+    with pytest.raises(DockerUnavailable, match="another Swarm, swarm-0"):
+        made.publish()
+    assert (ran, locks.written) == ([], [])
+
+
+def test_a_manager_whose_mark_is_refused_knows_which_swarm_the_cluster_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(argv: list[str], **_: object) -> str:
+        return CloudView(identity="swarm-0").to_json() if argv[-1] == "look" else failing(argv)
+
+    monkeypatch.setattr(process, "run", run)
+    made, _ = founder(Founding())
+    with pytest.raises(DockerUnavailable):
+        made.publish()
+    assert made.view.identity == "swarm-0"
+
+
+def throttled(argv: list[str], **_: object) -> str:
+    """The ground answers questions, and takes no mark."""
+    return CloudView().to_json() if argv[-1] == "look" else failing(argv)
 
 
 def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
@@ -258,7 +419,7 @@ def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
     """The identity's parameter is throttled at the first boot: the next manager would come to the lock."""
     made, locks = founder(Founding())
     with monkeypatch.context() as away:
-        away.setattr(process, "run", failing)
+        away.setattr(process, "run", throttled)
         with pytest.raises(DockerUnavailable):
             made.found_swarm()
         for _ in range(3):
@@ -268,7 +429,7 @@ def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
     assert locks.sessions == []
 
 
-def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_founded_once() -> None:
+def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_founded_once(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(Founding(is_slow=True))
     with pytest.raises(DockerUnavailable):
         made.found_swarm()
@@ -276,7 +437,7 @@ def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_founded_once() -> No
     assert locks.sessions == ["swarm"]
 
 
-def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another() -> None:
+def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(Founding(is_slow=True))
     with pytest.raises(DockerUnavailable):
         made.found_swarm()
@@ -284,7 +445,7 @@ def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another() -> None:
     assert locks.sessions == []
 
 
-def test_a_founder_whose_lock_is_gone_goes_on_without() -> None:
+def test_a_founder_whose_lock_is_gone_goes_on_without(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(Founding(is_slow=True))
     with pytest.raises(DockerUnavailable):
         made.found_swarm()
