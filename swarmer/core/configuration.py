@@ -64,6 +64,8 @@ def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> d
             "probe_interval": "300ms",
             "probe_timeout": "200ms",
             "suspicion_mult": 3,
+            # What was noticed, and what a suspect objects, travel by gossip: the default, 200 ms a hop, would
+            # take much of the 0.9 s that there are to object. More often costs bandwidth, Consul says.
             "gossip_interval": "100ms",
         },
         # A reboot is no farewell.
@@ -99,12 +101,16 @@ def _autopilot(node: NodeDescription) -> dict[str, Any]:
         # 10 s, and a second loss meanwhile is the end of the quorum (seen: one paused, then one killed).
         # A server that is gone for good is removed on proof that its instance is.
         "cleanup_dead_servers": False,
+        # Inert while clean-up is off: with so many servers left autopilot removes no dead one. It stands here
+        # for whoever turns clean-up on (`consul operator autopilot`): Consul has no default for it.
         "min_quorum": node.consul_servers,
         # A new server votes once it has been healthy for so long: the default, so that one that crashes at
         # each start never counts.
         "server_stabilization_time": "10s",
         # 200 ms, the default, calls a server unhealthy whose two cores are busy.
         "last_contact_threshold": "1s",
+        # Entries of raft's log that a healthy server may lag behind the leader. The default, said beside the
+        # others: this object is written into raft once, at the founding, and releases may change theirs.
         "max_trailing_logs": 250,
     }
 
