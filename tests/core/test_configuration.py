@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from itertools import combinations
 
 import pytest
 
-from swarmer.core import configuration, identity
+from swarmer.core import configuration, identity, network_plan
 from swarmer.core.configuration import Machine
 from swarmer.core.identity import Ground, Identity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
@@ -98,6 +100,18 @@ def test_an_agent_runs_scripts_only_where_servers_yml_says_so() -> None:
 
 def test_dockerd_is_told_that_it_has_no_tls() -> None:
     assert configuration.dockerd(CORE)["tls"] is False
+
+
+def test_dockers_networks_lie_where_the_description_keeps_vpc_and_vpn_out_of() -> None:
+    for machine in (CORE, WORKER):
+        told = configuration.dockerd(machine)
+        assert IPv4Interface(told["bip"]).network == network_plan.DOCKER_BRIDGE
+        assert IPv4Interface(told["bip"]).ip == IPv4Address(configuration.BRIDGE_ADDRESS)
+        (pool,) = told["default-address-pools"]
+        assert IPv4Network(pool["base"]) == network_plan.DOCKER_LOCAL_POOL
+        assert IPv4Network(pool["base"]).prefixlen < pool["size"] == network_plan.POOL_NETWORK_PREFIX
+    pools = list(network_plan.DOCKER_POOLS.values())
+    assert not any(one.overlaps(other) for one, other in combinations(pools, 2))
 
 
 def test_the_registry_keeps_its_blobs_in_s3_with_the_credentials_of_the_instance() -> None:
