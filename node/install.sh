@@ -81,6 +81,10 @@ install_units() {
     for unit in "$source"/node/systemd/*.service "$source"/node/systemd/*.target; do
         install -m 644 "$unit" /etc/systemd/system/
     done
+    for drop_in in "$source"/node/systemd/*.conf; do
+        unit=$(basename "$drop_in" .conf).service
+        install -D -m 644 "$drop_in" "/etc/systemd/system/$unit.d/swarmer.conf"
+    done
     mkdir -p /etc/systemd/system/docker.service.d
     sed "s|@DOCKERD@|$(command -v dockerd)|" "$source/node/systemd/docker.conf.in" \
         > /etc/systemd/system/docker.service.d/swarmer.conf
