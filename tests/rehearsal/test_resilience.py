@@ -16,7 +16,7 @@ import docker
 import pytest
 
 from rehearsal import cloud, node_image
-from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names, network_plan
 from tests.rehearsal.conftest import Cluster, swarmer, until
 
@@ -105,6 +105,31 @@ def test_the_clusters_identity_is_known_outside_it(cluster: Cluster) -> None:
     assert cloud.identity(cluster.ground) == cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}")
 
 
+def test_dockers_own_networks_lie_where_servers_yml_keeps_vpc_and_vpn_out_of(cluster: Cluster) -> None:
+    wanted = {
+        "bridge": network_plan.DOCKER_BRIDGE,
+        "docker_gwbridge": network_plan.DOCKER_GWBRIDGE,
+        "ingress": network_plan.SWARM_POOL,
+    }
+    for node in cluster.nodes():
+        seen = json.loads(cluster.on(node["name"], "docker", "network", "inspect", *wanted))
+        subnets = {each["Name"]: [row["Subnet"] for row in each["IPAM"]["Config"] or ()] for each in seen}
+        assert subnets.keys() == wanted.keys()
+        for name, found in subnets.items():
+            assert found, f"{node['name']}: {name} has no subnet"
+            assert all(IPv4Network(each).subnet_of(wanted[name]) for each in found), f"{name}: {found}"
+
+
+@pytest.mark.parametrize("unit", ["systemd-resolved", "containerd", "docker", "consul"])
+def test_what_a_node_hangs_on_is_started_anew_without_end(cluster: Cluster, unit: str) -> None:
+    node = cluster.nodes("swarm-manager")[0]["name"]
+    asked = ("systemctl", "show", unit, "-p", "Restart", "-p", "StartLimitIntervalUSec", "-p", "WatchdogUSec")
+    shown = dict(line.split("=", 1) for line in cluster.on(node, *asked).splitlines())
+    assert (shown["Restart"], shown["StartLimitIntervalUSec"]) == ("always", "0")
+    if unit == "systemd-resolved":
+        assert shown["WatchdogUSec"] == "30s"
+
+
 def test_nodes_rebooted_one_after_the_other_come_back_unaided(cluster: Cluster) -> None:
     before, seen = cloud.identity(cluster.ground), cluster.status()["nodes"]
     voters = [[node["name"]] for node in seen if "consul-server" in node["roles"]]
@@ -161,6 +186,14 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
         swarmer("kill", name)
     until(lambda: not cluster.status()["registry"]["holder"], 60, "the registry is still answered for")
     assert [kept(cluster, name) for name in alive] == running, "what runs goes on without a majority"
+
+    def says_both() -> bool:
+        said = swarmer("status").stderr
+        return "Consul has no leader" in said and "Swarm answers on no manager" in said
+
+    until(says_both, 60, "the status does not say what is lost")
+    with pytest.raises(Unavailable):
+        Engine(f"tcp://{core[0]['address']}:{names.DOCKER_PORT}").nodes()
 
     refused = swarmer("recover")
     assert refused.returncode == 1
