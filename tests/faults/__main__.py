@@ -30,6 +30,8 @@ STEADY_WITHIN_S = 60.0
 PROOF_S = 150.0
 """So long what a fault lacks in the end may take to come: the functions' next sweep is a minute away."""
 PROOF_PAUSE_S = 1.0
+REPORT: Final = ground.STATE / "faults.json"
+"""Everything that was seen; `--json` names another file."""
 
 
 def endure(lab: Lab, fault: Fault) -> Outcome:
@@ -100,13 +102,13 @@ def _lacks(fault: Fault) -> list[str]:
         return [f"nothing is proved: {exc}"]
 
 
-def write(path: Path | None, outcomes: list[Outcome]) -> None:
+def write(path: Path, outcomes: list[Outcome]) -> None:
     """After each fault: who ends the run early keeps what there is."""
-    if path:
-        path.write_text(json.dumps([outcome.to_json() for outcome in outcomes], indent=1) + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([outcome.to_json() for outcome in outcomes], indent=1) + "\n")
 
 
-def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Path | None) -> None:
+def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Path) -> None:
     """One after the other; a cluster that one of them broke is replaced: the next begins whole."""
     for number, fault in enumerate(faults, 1):
         try:
@@ -133,7 +135,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", action="append", metavar="NAME", choices=known)
     parser.add_argument("--list", action="store_true", help="what there is")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=REPORT, help="everything, as JSON")
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     return parser.parse_args()
 
@@ -160,7 +162,7 @@ def main() -> int:
         finally:
             if not (was_up or wanted.retain):
                 lab.down()
-    print(table(outcomes))  # noqa: T201
+    print(f"{table(outcomes)}\neverything: {wanted.json}")  # noqa: T201
     return 0 if all(outcome.survived for outcome in outcomes) else 1
 
 
