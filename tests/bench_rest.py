@@ -2,8 +2,8 @@
 
     python -m tests.bench_rest [-f servers.yml] [--containers N] [--seconds S] [--json FILE] [--retain]
 
-On the registry's holder and on a worker, beside Consul and dockerd as the baseline. Prints a table, and JSON
-as the last line.
+On the registry's holder, the Swarm's leader, Consul's leader and a worker (once on a node that is several of
+them), beside Consul and dockerd as the baseline. Prints a table, and JSON as the last line.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ START: Final = """for i in $(seq {count}); do
     docker run -d --label swarmer.bench -p 8080 -e SERVICE_NAME=bench-$i swarmer/probe sleep 3600
 done"""
 END: Final = "docker ps -aq --filter label=swarmer.bench | xargs -r docker rm -f"
+
+
+def who_works(lab: Lab) -> list[Node]:
+    """Each role that costs something of its own, whoever has it now; no node twice. Raises Failure."""
+    nodes = (lab.holder(), lab.swarm_leader(), lab.consul_leader(), *lab.workers[:1])
+    return list({node.name: node for node in nodes}.values())
 
 
 def measure(nodes: list[Node], containers: int, seconds: float) -> dict[str, Any]:
@@ -100,7 +106,7 @@ def main() -> int:
     try:
         lab.up()
         lab.status()  # every node has the image by then
-        results = measure([lab.holder(), *lab.workers[:1]], options.containers, options.seconds)
+        results = measure(who_works(lab), options.containers, options.seconds)
     except (Failure, process.Failed) as exc:
         say(f"bench-rest: {exc}")
         return 2
