@@ -27,6 +27,8 @@ from rehearsal.aws.lifecycle import (
 from rehearsal.aws.members import life
 
 TIMEOUTS_S: Final = range(30, 7201)
+REFUSED: Final = "CompleteLifecycleActionRefused"
+"""In the journal: nobody waited for the answer, or its time was up."""
 
 
 def extend() -> None:
@@ -110,7 +112,19 @@ def _complete_request(self: Any) -> Any:
     if result not in (CONTINUE, ABANDON):
         raise ValidationError(f"Lifecycle action result {result} is not valid")
     with scaling.lock:
-        group, state, hook = _waiting(self)
+        try:
+            group, state, hook = _waiting(self)
+        except ValidationError as exc:
+            asked = {
+                "AutoScalingGroupName": self._get_param("AutoScalingGroupName"),
+                "LifecycleHookName": self._get_param("LifecycleHookName"),
+                "EC2InstanceId": self._get_param("InstanceId"),
+                "LifecycleActionResult": result,
+                "error": exc.message,
+            }
+            said = {key: value for key, value in asked.items() if value}
+            journal.record_call("autoscaling", REFUSED, said)
+            raise
         detail = {
             "AutoScalingGroupName": group.name,
             "LifecycleHookName": hook,

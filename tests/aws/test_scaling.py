@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.aws import instances
+from rehearsal.aws import hooks, instances, journal
 from tests.aws.scaling_client import (
     GROUP,
     LAUNCH,
@@ -56,6 +56,7 @@ def test_a_completed_launch_is_in_service_and_announced(aws: Aws) -> None:
 def test_an_action_is_known_by_its_token_too_and_ends_once(aws: Aws) -> None:
     aws.create("t", template(LAUNCH))
     announced = events("launch Lifecycle Action")[0]
+    before = journal.entries()[-1]["number"]
     call = {
         "AutoScalingGroupName": GROUP,
         "LifecycleHookName": "register",
@@ -65,6 +66,9 @@ def test_an_action_is_known_by_its_token_too_and_ends_once(aws: Aws) -> None:
     aws.client("autoscaling").complete_lifecycle_action(**call)
     with pytest.raises(ClientError, match="No active Lifecycle Action found with token"):
         aws.client("autoscaling").complete_lifecycle_action(**call)
+    said = [each for each in journal.entries(before) if each["what"].startswith("CompleteLifecycleAction")]
+    assert [each["what"] for each in said] == ["CompleteLifecycleAction", hooks.REFUSED]
+    assert said[1]["detail"]["AutoScalingGroupName"] == GROUP
 
 
 def test_an_abandoned_launch_is_terminated_and_launched_anew(aws: Aws) -> None:
