@@ -1,16 +1,19 @@
 """IAM is enforced for functions and nodes: their roles' sessions may do what their policies allow.
 
 Bare moto, where it enforces, knows the resource of four services and no condition; it would refuse the CDK's
-own sessions, too. Everyone else, the CDK among them, may do everything here.
+own sessions, too. Everyone else, the CDK among them, may do everything here; not with a session that has
+expired, that nobody began, or whose role is gone.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
+from datetime import UTC
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from moto.core import errors
 from moto.core.authorization import ActionAuthenticatorMixin
@@ -31,6 +34,9 @@ ENFORCED_FOR: Final = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
 """Who may assume a role tells whose it is."""
 FREE: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """Nobody needs a permission for them."""
+UNKNOWN: Final = "InvalidClientTokenId"
+EXPIRED: Final = "ExpiredToken"
+"""In the words of STS and of the query services; others have codes of their own for the two."""
 CODES: Final = {"ec2": "UnauthorizedOperation", "autoscaling": "AccessDenied", "cloudwatch": "AccessDenied"}
 DENIED: Final = "AccessDeniedException"
 
@@ -39,7 +45,7 @@ check: Final = ActionAuthenticatorMixin._authenticate_and_authorize_normal_actio
 
 def extend() -> None:
     errors.COMMON_ERROR_CODES = frozenset(
-        {*errors.COMMON_ERROR_CODES, DENIED, *CODES.values(), *faults.STATUS}
+        {*errors.COMMON_ERROR_CODES, DENIED, UNKNOWN, EXPIRED, *CODES.values(), *faults.STATUS}
     )
     ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _check
 
@@ -55,12 +61,17 @@ class Denied(HTTPException):
 
 
 def _check(self: Any, resource: str = "*") -> None:
-    session = caller(self.headers.get("Authorization", ""))
-    if session is None:
+    key = temporary_key(self.headers.get("Authorization", ""))
+    if key is None:
         check(self, resource)
         return
-    role = _role(session)
-    if role is None or not ENFORCED_FOR & trusted_services(role):
+    session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
+    role = None if session is None else _role(session)
+    if role is None:
+        _turn_away(self, key, session, UNKNOWN, "The security token included in the request is invalid.")
+    if session.expiration.replace(tzinfo=UTC).timestamp() <= time.time():
+        _turn_away(self, key, session, EXPIRED, "The security token included in the request is expired")
+    if not ENFORCED_FOR & trusted_services(role):
         return
     service, action = _signing_name(self.boto3_service_name), self._get_action()
     name = f"{service}:{action}"
@@ -92,7 +103,15 @@ def _refuse(self: Any, session: Any, request: Request, refused: policies.Refusal
     _fail(self, code, words, Denied.code)
 
 
-def _fail(self: Any, code: str, words: str, status: int) -> None:
+def _turn_away(self: Any, key: str, session: Any, code: str, words: str) -> NoReturn:
+    """The credentials themselves are good for nothing: any more, or never."""
+    who = key if session is None else session.session_name
+    journal.record_call("iam", code, {"function": who, "error": f"{self._get_action()}: {words}"})
+    log.warning("%s: %s: %s", who, self._get_action(), words)
+    _fail(self, code, words, Denied.code)
+
+
+def _fail(self: Any, code: str, words: str, status: int) -> NoReturn:
     _, headers, body = self.serialized(ActionResult(AccessDenied(code, words)))
     self.response_headers.update(headers)
     failure = Denied(description=body)
@@ -112,13 +131,11 @@ def may(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | None:
     return None
 
 
-def caller(authorization: str) -> Any:
-    """The session of an assumed role that signed the request; None for anybody else."""
+def temporary_key(authorization: str) -> str | None:
+    """Id of the session's key that signed the request; None for whoever has a key of their own, or none."""
     _, mark, rest = authorization.partition("Credential=")
     key = rest.partition("/")[0]
-    if not mark or not key.startswith("ASIA"):
-        return None
-    return sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
+    return key if mark and key.startswith("ASIA") else None
 
 
 def _role(session: Any) -> Any:

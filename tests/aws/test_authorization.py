@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.sts import sts_backends
 
 from rehearsal.aws import journal
+from rehearsal.aws.preload import ACCOUNT
 from tests.aws.events_client import TRUST, template
 from tests.aws.scaling_client import GROUP, states
 from tests.aws.scaling_client import template as group_template
@@ -173,6 +176,38 @@ def test_nodes_are_held_to_their_roles_too(aws: Aws) -> None:
 def test_other_roles_and_plain_keys_may_do_everything(aws: Aws) -> None:
     assert not is_refused(session(aws, service="cloudformation")("ec2").describe_vpcs)
     assert not is_refused(aws.client("ec2").describe_vpcs)
+
+
+@pytest.mark.parametrize("service", ["lambda", "cloudformation"])
+def test_a_session_whose_role_is_gone_is_refused(aws: Aws, service: str) -> None:
+    client = session(aws, service=service)
+    aws.client("iam").delete_role(RoleName="function")
+    for act in (client("ec2").describe_vpcs, client("sts").get_caller_identity, client("ssm").get_parameters):
+        with pytest.raises(ClientError, match="InvalidClientTokenId"):
+            act(**({"Names": ["x"]} if act.__name__ == "get_parameters" else {}))
+    assert journal.entries()[-1]["what"] == "InvalidClientTokenId"
+
+
+def test_a_session_that_nobody_began_is_refused(aws: Aws) -> None:
+    client = boto3.client(
+        "autoscaling",
+        endpoint_url=aws.server.url,
+        region_name=aws.region,
+        aws_access_key_id="ASIAUNKNOWN",
+        aws_secret_access_key="x",
+        aws_session_token="x",
+    )
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        client.describe_auto_scaling_groups()
+
+
+def test_an_expired_session_is_refused(aws: Aws) -> None:
+    client = session(aws, allow("ec2:DescribeVpcs"))
+    assert not is_refused(client("ec2").describe_vpcs)
+    held = sts_backends[ACCOUNT]["aws"].assumed_roles[-1]
+    held.expiration -= timedelta(hours=2)
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        client("ec2").describe_vpcs()
 
 
 def test_an_event_needs_the_queue_s_permission(aws: Aws) -> None:
