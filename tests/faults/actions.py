@@ -64,6 +64,17 @@ def kill(program: str) -> Action:
     return act
 
 
+def runs(program: str) -> Callable[[list[Node]], bool]:
+    """Whether it runs on all of them: a unit whose process was killed has none until it is started anew."""
+
+    def look(nodes: list[Node]) -> bool:
+        with contextlib.suppress(Failure):
+            return all(node.pid(program) > 0 for node in nodes)
+        return False
+
+    return look
+
+
 @dataclass
 class Standstill:
     """SIGSTOP to one process: it stays, and does nothing. Nobody outside the node wakes it."""

@@ -20,6 +20,7 @@ from tests.faults.actions import (
     kill,
     nothing,
     reboot,
+    runs,
     start_unit,
     stop_unit,
     thaw,
@@ -33,6 +34,7 @@ from tests.faults.victims import (
     everyone,
     follower,
     holder,
+    holder_that_leads,
     swarm_leader,
     worker,
 )
@@ -43,6 +45,8 @@ PAUSED_S: Final = 30.0
 AWAY_S: Final = 60.0
 AGENT_WATCHDOG_S: Final = 120.0
 """systemd ends an agent, or a registrator, that has said nothing for so long."""
+RESOLVED_WATCHDOG_S: Final = 30.0
+"""The same of the node's resolver."""
 NAMED_S: Final = 90.0
 """A killed registrator runs again at once, but a node that is busy starts containers slowly."""
 
@@ -80,8 +84,10 @@ def killed_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> F
     return Fault(name=name, what=what, victims=victims, inflict=cut_power, recover=give_power)
 
 
-def killed_process(name: str, what: str, program: str) -> Fault:
-    return Fault(name=name, what=what, victims=holder, inflict=kill(program), hold_s=5)
+def killed_process(
+    name: str, what: str, program: str, *, heals: Callable[[list[Node]], bool] | None = None
+) -> Fault:
+    return Fault(name=name, what=what, victims=holder, inflict=kill(program), hold_s=5, heals=heals)
 
 
 def stopped_containerd(name: str, what: str) -> Fault:
@@ -224,6 +230,12 @@ FAULTS: Final = (
     stopped_process("dockerd-stopped", "SIGSTOP of dockerd on the holder", "docker.service", 90),
     stopped_containerd("containerd-stopped", "SIGSTOP of containerd on the holder"),
     stopped_registrator("registrator-stopped", "SIGSTOP of the holder's registrator"),
+    stopped_process(
+        "resolved-stopped",
+        "SIGSTOP of systemd-resolved on the holder",
+        "systemd-resolved.service",
+        RESOLVED_WATCHDOG_S + 60,
+    ),
     Fault(
         name="disk-full",
         what="what Consul and Swarm write to is full on Consul's leader",
@@ -251,10 +263,24 @@ FAULTS: Final = (
         recover=thaw,
         hold_s=PAUSED_S,
     ),
+    Fault(
+        name="leader-paused",
+        what="the whole holder stands still for 30 s, and leads Consul too",
+        victims=holder_that_leads,
+        inflict=freeze,
+        recover=thaw,
+        hold_s=PAUSED_S,
+    ),
     killed_process("registry-killed", "SIGKILL of docker-registry", "docker-registry"),
     killed_process("election-killed", "SIGKILL of the holder's election", "swarmer-registry.service"),
     killed_process("consul-killed", "SIGKILL of Consul on the holder", "consul.service"),
     killed_process("dockerd-killed", "SIGKILL of dockerd on the holder", "docker.service"),
+    killed_process(
+        "agent-killed",
+        "SIGKILL of the holder's agent",
+        "swarmer-agent.service",
+        heals=runs("swarmer-agent.service"),
+    ),
     killed_registrator("registrator-killed", "SIGKILL of the holder's registrator"),
     Fault(
         name="consul-away",

@@ -42,6 +42,30 @@ def leads_now(lab: Lab) -> Node | None:
     return None
 
 
+def vote_anew(lab: Lab, leads: Node) -> None:
+    """Have Consul elect another leader: its Consul is away until there is one. Raises Failure."""
+    leads.on("systemctl", "stop", "consul.service")
+    try:
+        until(lambda: leads_now(lab) not in (None, leads), ALIGN_S, "no other leader")
+    finally:
+        leads.on("systemctl", "start", "consul.service")
+
+
+def holder_that_leads(lab: Lab) -> list[Node]:
+    """The registry's holder, once it leads Consul too. Raises Failure.
+
+    A leader cannot be appointed: who else leads is restarted until the vote falls right.
+    """
+    for _ in range(ALIGN_TRIES):
+        with contextlib.suppress(Failure):
+            leads, holds = lab.consul_leader(), lab.holder()
+            if leads == holds:
+                return [holds]
+            vote_anew(lab, leads)
+        lab.wait_validated(ALIGN_S * 3)
+    raise Failure(f"the holder did not lead Consul within {ALIGN_TRIES} tries")
+
+
 def all_in_one(lab: Lab) -> list[Node]:
     """The Swarm's leader, once it leads Consul and holds the registry too. Raises Failure.
 
@@ -53,11 +77,7 @@ def all_in_one(lab: Lab) -> list[Node]:
             if chosen == leads == holds:
                 return [chosen]
             if chosen != leads:
-                leads.on("systemctl", "stop", "consul.service")
-                try:
-                    until(lambda was=leads: leads_now(lab) not in (None, was), ALIGN_S, "no other leader")  # type: ignore[misc]
-                finally:
-                    leads.on("systemctl", "start", "consul.service")
+                vote_anew(lab, leads)
             else:
                 lab.swarmer("handover")
         lab.wait_validated(ALIGN_S * 3)
