@@ -19,12 +19,15 @@ from swarmer.core import names
 from tests.faults.actions import drop_packets, heal_network
 from tests.faults.catalogue import Fault
 from tests.faults.disturbances import did_not_happen
+from tests.faults.journal import lacks_alarm, lacks_breaker
 from tests.faults.lab import AWS_PORT, Failure, Lab, Node, docker, swarmer, until
 from tests.faults.victims import holder
 
 AWS: Final = f"http://127.0.0.1:{AWS_PORT}"
 REPLACED_S: Final = 240.0
 BREAKER_S: Final = 300.0
+SUSPENDED_S: Final = 60.0
+"""So long it is watched that a breaker which is open ends the launches."""
 KILL_S: Final = 200.0
 """A killed function's message comes again after 70 s."""
 KILLS: Final = 2
@@ -63,9 +66,12 @@ def last_number() -> int:
     return max((each["number"] for each in happened(0)), default=0)
 
 
-def said(message: str, about: str = "") -> bool:
-    """Whether a function has said this, in a line that holds `about`."""
-    lines = [each["what"] for each in happened(0) if each["kind"] == "log"]
+def said(message: str, about: str = "", *, after: int = 0) -> bool:
+    """Whether a function has said this, in a line that holds `about`.
+
+    Without `after`, the number of an entry, only what is about one instance: earlier faults left their lines.
+    """
+    lines = [each["what"] for each in happened(after) if each["kind"] == "log"]
     return any(f'"{message}"' in line and about in line for line in lines)
 
 
@@ -102,6 +108,21 @@ class Disturbance:
     def lacks(self) -> list[str]:
         """What was to go wrong and did not."""
         return did_not_happen(self.faults, [] if self.last is None else happened(self.last))
+
+
+@dataclass
+class LostMajority:
+    """Instances are terminated at once; and the proof that the functions saw that nobody decides any more."""
+
+    last: int | None = None
+    """As above."""
+
+    def begin(self, nodes: list[Node]) -> None:
+        self.last = last_number()
+        terminate(nodes)
+
+    def lacks(self) -> list[str]:
+        return lacks_alarm([] if self.last is None else happened(self.last))
 
 
 def recover(nodes: list[Node]) -> None:
@@ -187,9 +208,16 @@ class BrokenImage:
 
     path: Path | None = None
     was: str = ""
+    asg: str = ""
+    last: int | None = None
+    """Number of the last entry of the rehearsal's log before it; None: it never began."""
+    mended: int = 0
+    """The same before the group launches again."""
 
     def terminate(self, nodes: list[Node]) -> None:
+        self.last = last_number()
         cluster = json.loads(swarmer(nodes[0].servers, "status", "--json").stdout)["cluster"]
+        self.asg = names.group_asg_name(cluster, nodes[-1].group)
         self.path = ground.STATE / "clusters" / cluster / "ground.json"
         told = json.loads(self.path.read_text())
         self.was = told["image"]
@@ -199,9 +227,14 @@ class BrokenImage:
         docker("rm", container)
         self.path.write_text(json.dumps(told | {"image": BROKEN}))
         nodes[-1].terminate()
-        until(lambda: said("breaker open"), BREAKER_S, "the breaker did not open", pause_s=2.0)
+        is_open = lambda: said("breaker open", self.asg, after=self.last or 0)  # noqa: E731
+        until(is_open, BREAKER_S, "the breaker did not open", pause_s=2.0)
+
+    def lacks(self) -> list[str]:
+        return lacks_breaker([] if self.last is None else happened(self.last), self.asg, self.mended)
 
     def mend(self, nodes: list[Node]) -> None:
+        self.mended = last_number()
         if self.path:
             self.path.write_text(json.dumps(json.loads(self.path.read_text()) | {"image": self.was}))
             # By force: the last machine made of it may be on its way out.
@@ -213,9 +246,8 @@ class BrokenImage:
             aws_access_key_id="person",
             aws_secret_access_key="person",
         )
-        client.resume_processes(
-            AutoScalingGroupName=names.group_asg_name(cluster, nodes[-1].group), ScalingProcesses=["Launch"]
-        )
+        asg = names.group_asg_name(cluster, nodes[-1].group)
+        client.resume_processes(AutoScalingGroupName=asg, ScalingProcesses=["Launch"])
 
 
 def two_servers(lab: Lab) -> list[Node]:
@@ -236,6 +268,7 @@ def one_zone(lab: Lab) -> list[Node]:
 
 
 BROKEN_IMAGE: Final = BrokenImage()
+LOST_MAJORITY: Final = LostMajority()
 LOST_EVENTS: Final = (
     {"times": 50, "event": "EC2 Instance-terminate Lifecycle Action", "how": "lose"},
     {"times": 50, "event": "EC2 Instance State-change Notification", "how": "lose"},
@@ -319,18 +352,19 @@ HEALING: Final = (
         victims=workers,
         inflict=BROKEN_IMAGE.terminate,
         recover=BROKEN_IMAGE.mend,
-        hold_s=0,
+        hold_s=SUSPENDED_S,
+        lacks=BROKEN_IMAGE.lacks,
         within_s=REPLACED_S,
     ),
     Fault(
         name="two-core-lost-at-once",
         what="two core nodes are terminated at once: safe, and recovered by `swarmer recover`",
         victims=two_servers,
-        inflict=terminate,
+        inflict=LOST_MAJORITY.begin,
         recover=recover,
         hold_s=75,
         says="Consul has no leader",
         within_s=300,
-        heals=lambda nodes: said("at risk"),
+        lacks=LOST_MAJORITY.lacks,
     ),
 )

@@ -1,0 +1,94 @@
+"""What the rehearsal's own log tells of a fault. Pure: entries of `/swarmer/events` in, findings out.
+
+Entries are those since the fault began: a rehearsal's log holds what earlier faults left, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+Entries = Sequence[Mapping[str, Any]]
+
+LAUNCH: Final = "EC2 Instance-launch Lifecycle Action"
+NO_MAJORITY: Final = ("Consul has no leader", "no Consul server answers")
+"""`at risk`, in the words of swarmer/core/healing/reconciliation.py."""
+UNREAD: Final = "cannot be read"
+"""What stands in place of a console, as lambdas/shared/arrivals.py says it."""
+REFUSALS: Final = ("AccessDenied", "UnauthorizedOperation", "not authorized")
+
+
+def said(entries: Entries, message: str) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    """Entry and line of each time that a function said this."""
+    return ((entry, line) for entry, line in _lines(entries) if line.get("message") == message)
+
+
+def most(entries: Entries, metric: str) -> float:
+    """The highest value that any function counted in one run; 0 where none did."""
+    values = [line.get(metric, 0) for _, line in _lines(entries) if "_aws" in line]
+    return max((float(each) for held in values for each in _all(held)), default=0.0)
+
+
+def _all(held: Any) -> Iterable[float]:
+    return held if isinstance(held, list) else [held]
+
+
+def _lines(entries: Entries) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    for entry in entries:
+        if entry["kind"] == "log" and entry["what"].startswith("{"):
+            try:
+                line = json.loads(entry["what"])
+            except ValueError:
+                continue
+            yield entry, line
+
+
+def lacks_alarm(entries: Entries) -> list[str]:
+    """What the functions have not said of a majority that is lost, in words."""
+    reasons = [str(line.get("reason", "")) for _, line in said(entries, "at risk")]
+    lacking = []
+    if not any(reason.startswith(NO_MAJORITY) for reason in reasons):
+        lacking.append(f"no function said 'at risk' because {' or '.join(map(repr, NO_MAJORITY))}")
+    if most(entries, "QuorumAtRisk") < 1:
+        lacking.append("QuorumAtRisk was never 1")
+    return lacking
+
+
+def lacks_breaker(entries: Entries, asg: str, mended: int) -> list[str]:
+    """What is missing of a breaker that ends the launches of `asg`, in words.
+
+    `mended`: number of the last entry before a person had it launch again.
+    """
+    opened = [entry["number"] for entry, line in said(entries, "breaker open") if line.get("asg") == asg]
+    consoles = [str(line.get("console", "")).strip() for _, line in said(entries, "given up")]
+    lacking = []
+    if not opened:
+        lacking.append(f"the breaker of {asg} did not open")
+    elif launched := sum(_launches(entry, asg) for entry in entries if opened[0] < entry["number"] <= mended):
+        lacking.append(f"{launched} launches of {asg} behind its open breaker")
+    if not any(console and not console.startswith(UNREAD) for console in consoles):
+        lacking.append("the console of none that was given up was kept")
+    return lacking
+
+
+def _launches(entry: Mapping[str, Any], asg: str) -> bool:
+    return bool(entry["what"] == LAUNCH and entry["detail"].get("AutoScalingGroupName") == asg)
+
+
+def refusals(entries: Entries) -> list[str]:
+    """What IAM refused, and functions that said so; none is meant, for no fault makes calls fail with these.
+
+    A machine's console, which `given up` quotes, is nobody's refusal.
+    """
+    found = [f"refused: {entry['detail'].get('error', entry['what'])}" for entry in entries if _is_iam(entry)]
+    for entry in entries:
+        is_quoted = '"given up"' in entry["what"]
+        if entry["kind"] == "log" and not is_quoted and any(word in entry["what"] for word in REFUSALS):
+            found.append(f"{entry['source']} was refused: {entry['what'][:300]}")
+    return list(dict.fromkeys(found))
+
+
+def _is_iam(entry: Mapping[str, Any]) -> bool:
+    """rehearsal/aws/authorization.py writes of them."""
+    return bool(entry["kind"] == "call" and entry["source"] == "iam")
