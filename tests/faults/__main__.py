@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from rehearsal import engine, ground
+from tests.faults import healing
 from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.evidence import is_steady
 from tests.faults.healing import HEALING
+from tests.faults.journal import refusals
 from tests.faults.lab import Failure, Lab, Node, say, until
 from tests.faults.outcome import Outcome, judge, table
 from tests.faults.probe import Probe
@@ -42,6 +44,7 @@ def endure(lab: Lab, fault: Fault) -> Outcome:
     victims = fault.victims(lab)
     say(f"{fault.name}: {fault.what}: {', '.join(node.name for node in victims)}")
     trouble: list[str] = []
+    last = healing.last_number()
     validated_s: float | None = None
     with Probe(lab.target(victims)) as probe:
         wait_steady(probe)
@@ -59,7 +62,16 @@ def endure(lab: Lab, fault: Fault) -> Outcome:
         fault.clean_up(lab)
     except Failure as exc:
         trouble.append(f"was not cleaned up: {exc}")
+    trouble += refused(last)
     return judge(fault, probe, fault_s, validated_s, trouble)
+
+
+def refused(last: int) -> list[str]:
+    """What IAM refused since that entry of the rehearsal's log: a right that is missing is not survived."""
+    try:
+        return refusals(healing.happened(last))
+    except OSError as exc:
+        return [f"nothing is known of IAM: {exc}"]
 
 
 def wait_steady(probe: Probe) -> None:
