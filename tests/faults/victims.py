@@ -70,13 +70,14 @@ def all_in_one(lab: Lab) -> list[Node]:
     """The Swarm's leader, once it leads Consul and holds the registry too. Raises Failure.
 
     Neither leader can be appointed, so whoever else leads Consul is restarted until the vote falls right.
+    Before, it has the registry, which nobody takes who is beside Consul's leader.
     """
     for _ in range(ALIGN_TRIES):
         with contextlib.suppress(Failure):
             chosen, leads, holds = lab.swarm_leader(), lab.consul_leader(), lab.holder()
             if chosen == leads == holds:
                 return [chosen]
-            if chosen != leads:
+            if chosen in (leads, holds):
                 vote_anew(lab, leads)
             else:
                 lab.swarmer("handover")
