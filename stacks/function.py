@@ -25,6 +25,7 @@ VISIBILITY_S: Final = TIMEOUT_S + 10
 """Not six times the time-out: a function that was killed half-way goes on after a minute. Every step may be
 taken twice, and no message is kept waiting for a batch."""
 MEMORY_MB: Final = 256
+"""Enough for every function; with it comes a seventh of a processor, of which Lambda gives one for 1,769 MB."""
 BATCH: Final = 10
 DEAD_LETTER_DAYS: Final = 14
 ERRORS: Final = 2
@@ -51,9 +52,11 @@ class Function(Construct):
         patience_s: int,
         concurrency: int,
         delay_s: int = 0,
+        memory_mb: int = MEMORY_MB,
     ) -> None:
         """`folder`: below lambdas/. `receives`: after so many a message is dead. `patience_s`: so old may a
-        message get. `concurrency`: so many run at once. `delay_s`: so long a message rests at first."""
+        message get. `concurrency`: so many run at once. `delay_s`: so long a message rests at first.
+        `memory_mb`: processor time comes in proportion."""
         super().__init__(scope, construct_id)
         self.cluster, self.purpose = cluster, folder.replace("_", "-")
         self.dead_letters = self._queue("DeadLetters", retention_period=cdk.Duration.days(DEAD_LETTER_DAYS))
@@ -63,7 +66,7 @@ class Function(Construct):
             delivery_delay=cdk.Duration.seconds(delay_s),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=receives),
         )
-        self.function = self._function(folder, network, layer, statements, environment)
+        self.function = self._function(folder, network, layer, statements, environment, memory_mb)
         self.function.add_event_source_mapping(
             "Messages",
             event_source_arn=self.queue.queue_arn,
@@ -137,6 +140,7 @@ class Function(Construct):
         layer: lambda_.LayerVersion,
         statements: Iterable[iam.PolicyStatement],
         environment: Mapping[str, str],
+        memory_mb: int,
     ) -> lambda_.Function:
         name = f"{self.cluster}-{self.purpose}"
         log_group = logs.LogGroup(
@@ -163,7 +167,7 @@ class Function(Construct):
                 layers=[layer],
                 role=role,
                 log_group=log_group,
-                memory_size=MEMORY_MB,
+                memory_size=memory_mb,
                 timeout=cdk.Duration.seconds(TIMEOUT_S),
                 vpc=network.vpc,
                 vpc_subnets={"subnets": network.node_subnets.subnets},

@@ -80,7 +80,7 @@ def test_a_function_runs_as_it_was_meant_to(assembly: Assembly, function: str) -
     assert len(found["FunctionName"]) <= 64
     assert (found["Runtime"], found["Architectures"]) == ("python3.13", ["arm64"])
     assert found["Handler"] == f"lambdas.{function}.handler.handler"
-    assert found["MemorySize"] == 256
+    assert found["MemorySize"] == (1024 if function == "reconcile_cluster" else 256)
     assert found["TracingConfig"] == {"Mode": "Active"}
 
 
