@@ -174,7 +174,8 @@ class HealingStack(cdk.Stack):
             f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
             f"`given up` in the log of {self._cluster.name}-register-node holds the reason and the machine's "
             "console. Mend it, deploy, then: aws autoscaling resume-processes --scaling-processes Launch "
-            "--auto-scaling-group-name GROUP",
+            "--auto-scaling-group-name GROUP. The boots that failed still count until one is let in: the next "
+            "that fails stops the launching again.",
         )
         return made
 

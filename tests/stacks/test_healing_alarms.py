@@ -45,6 +45,12 @@ def test_every_alarm_says_what_to_do(assembly: Assembly) -> None:
         assert len(text) <= 1024, name
 
 
+def test_who_resumes_launching_reads_that_the_failed_boots_still_count(assembly: Assembly) -> None:
+    (alarm,) = (it for name, it in alarms(assembly).items() if name.startswith("ReconcileClusterBreakerOpen"))
+    text = joined(alarm["AlarmDescription"])
+    assert "still count" in text.partition("resume-processes")[2]
+
+
 def test_without_the_key_nobody_is_called_and_an_output_says_so(shipped: Assembly) -> None:
     assert not [it for it in alarms(shipped).values() if it.get("AlarmActions") or it.get("OKActions")]
     assert not shipped.of_type("AWS::SNS::Topic")

@@ -36,5 +36,12 @@ def test_an_instance_that_another_function_has_just_given_up_is_not_counted_twic
     assert failed_in_a_row([ABANDONED, before, GOOD], but="i-0123456789abcdef0") == 1
 
 
+def test_what_failed_before_a_person_resumed_launching_still_counts() -> None:
+    """Nothing but a launch that succeeds begins the count anew: the alarm says so."""
+    resumed = (UNDER_WAY, END)
+    assert failed_in_a_row([*resumed, ABANDONED, ABANDONED, ABANDONED]) == 3
+    assert failed_in_a_row([*resumed, GOOD, ABANDONED, ABANDONED, ABANDONED]) == 0
+
+
 def test_what_made_no_instance_cost_nothing() -> None:
     assert failed_in_a_row([NO_CAPACITY, ABANDONED, NO_CAPACITY]) == 1
