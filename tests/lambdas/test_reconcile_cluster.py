@@ -10,7 +10,7 @@ import pytest
 from lambdas.reconcile_cluster.handler import handler
 from swarmer.adapters import auto_scaling, aws
 from swarmer.core import names
-from swarmer.core.healing import pacing
+from swarmer.core.healing import pacing, reconciliation
 from swarmer.core.healing.reconciliation import MISSED_S
 from swarmer.core.healing.world import Mark
 from tests.lambdas.lab import Lab, event, remains, state_change, tick
@@ -74,6 +74,22 @@ def test_what_does_not_fit_into_the_functions_time_is_the_next_sweeps(lab: Lab) 
     assert len(lab.said("purged")) == 1
     # A schedule's turn is in no hurry: only who tells of a loss asks again at once.
     assert lab.delays == [pacing.SWEEP_CALM_S]
+
+
+def test_launches_that_take_all_the_time_keep_nobody_from_being_replaced(lab: Lab) -> None:
+    missed(lab, 301)
+    for at in range(3):
+        lab.launched(lab.set_lifecycle("core", at, "Pending:Wait"), 200)
+    gone = lab.name("workers", 1)
+    lab.consul.states[gone] = "failed"
+    left = iter([60_000, 60_000, 60_000, 14_000])  # before the message, `note` and `replace`
+    lab.monkeypatch.setattr(lab.context, "get_remaining_time_in_millis", lambda: next(left))
+    lab.monkeypatch.setattr(reconciliation, "_too_many", lambda *_: False)
+    body = tick()
+    assert lab.invoke(handler, body) == [body]
+    assert lab.states("workers")[0].health_status == "Unhealthy"
+    assert gone in lab.consul.notes(names.KV_MISSING)
+    assert lab.hooks == []
 
 
 def test_a_node_that_joined_swarm_a_moment_ago_has_no_name_there_yet(lab: Lab) -> None:
