@@ -58,14 +58,17 @@ def look(sight: Sight, leaver: Leaver) -> Departure:
     # Of a cluster that is being deleted nothing is asked: it need not answer any more. Swarm is asked first:
     # where it elects a leader it answers late, and what Consul says would be old by then.
     swarm = world.Swarm() if ends else sight.look_at_swarm(leaver.name)
+    consul = world.Consul() if ends else sight.look_at_consul(leaver.name)
     return Departure(
         name=leaver.name,
         roles=leaver.roles,
         is_gone=leaver.is_gone,
         ends=ends,
+        # Asked only where it matters.
+        is_founded=ends or (consul.has_leader and swarm.has_quorum) or sight.was_founded(),
         announced_s=leaver.announced_s,
         now_s=time.time(),
-        consul=world.Consul() if ends else sight.look_at_consul(leaver.name),
+        consul=consul,
         swarm=swarm,
         wanted_servers=world.wanted(sight.groups, CONSUL_SERVER),
         wanted_managers=world.wanted(sight.groups, SWARM_MANAGER),

@@ -86,8 +86,17 @@ class Sight:
         found = instances.by_id([instance_id])[instance_id]
         return replace(found, group=group.name, roles=group.roles)
 
-    def _identity(self) -> str:
-        """The Swarm's id as the ground remembers it; `UNFOUNDED` also where nobody remembers anything."""
+    def was_founded(self) -> bool:
+        """Whether the cluster ever had a Swarm. Also true where the ground cannot be asked, or has forgotten:
+        nobody may take it for a cluster that has nothing to lose.
+        """
+        try:
+            return self._identity() != UNFOUNDED
+        except aws.Unavailable:
+            return True
+
+    def _identity(self) -> str | None:
+        """The Swarm's id as the ground remembers it, `UNFOUNDED`, or None: nobody remembers anything."""
         name = names.identity_parameter(self.cluster)
         try:
             known = str(_ssm().get(name, max_age=IDENTITY_S))
@@ -95,7 +104,7 @@ class Sight:
             return known if known != UNFOUNDED else str(_ssm().get(name, force_fetch=True))
         except GetParameterError as exc:
             if "ParameterNotFound" in str(exc):
-                return UNFOUNDED
+                return None
             raise aws.Unavailable(str(exc)) from exc
 
     # -- Consul -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lambdas.deregister_node.handler import handler
+from swarmer.adapters import aws
 from swarmer.core import names
 from swarmer.core.healing import departure
 from swarmer.core.healing.world import Mark
@@ -220,6 +221,44 @@ def test_where_the_majority_is_lost_a_dead_machines_hook_ends(lab: Lab) -> None:
     assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
     assert answers(lab) == [("complete", instance_id, "CONTINUE")]
     assert (lab.swarm.calls, lab.consul.calls) == ([], [])
+
+
+def broken_first_deploy(lab: Lab) -> str:
+    """No server ever led, nobody founded a Swarm, and every instance that votes is given up."""
+    for at in range(3):
+        lab.set_lifecycle("core", at, "Terminating:Wait")
+    lab.consul.has_leader = lab.swarm.has_quorum = False
+    return lab.ids("core")[0]
+
+
+@pytest.mark.parametrize("answers_at_all", [True, False])
+def test_what_a_broken_first_deploy_leaves_is_let_go_at_once_and_calls_nobody(
+    lab: Lab, answers_at_all: bool, measures: Any
+) -> None:
+    instance_id = broken_first_deploy(lab)
+    lab.consul.answers = answers_at_all
+    aws.client("ssm").put_parameter(Name=names.identity_parameter("lab"), Value="unfounded", Overwrite=True)
+    assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
+    assert lab.hooks == [("complete", instance_id, "CONTINUE")]
+    assert measures()["QuorumAtRisk"] == [0]
+    assert "never founded" in lab.said("departed")[0]["reason"]
+
+
+def test_a_cluster_whose_whole_quorum_is_leaving_was_founded_all_the_same(lab: Lab, measures: Any) -> None:
+    instance_id = broken_first_deploy(lab)
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.hooks == [("heartbeat", instance_id, "")]
+    assert measures()["QuorumAtRisk"] == [0, 1]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ParameterNotFound"])
+def test_where_nobody_can_say_whether_it_was_founded_the_hook_is_held(lab: Lab, code: str) -> None:
+    instance_id = broken_first_deploy(lab)
+    body = announced(lab, instance_id, "core")
+    with lab.failing("GetParameter", code):
+        assert lab.invoke(handler, body) == [body]
+    assert lab.hooks == [("heartbeat", instance_id, "")]
 
 
 def test_without_swarms_majority_a_manager_stays(lab: Lab) -> None:

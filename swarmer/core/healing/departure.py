@@ -58,6 +58,8 @@ class Departure:
     """Its machine is proved to be gone."""
     ends: bool
     """The cluster is being deleted."""
+    is_founded: bool
+    """It has, or had, a Swarm; also where nobody can say: then there may be a majority to lose."""
     announced_s: float
     """Seconds since the epoch; now, where no event told."""
     now_s: float
@@ -95,7 +97,12 @@ def decide(departure: Departure) -> Action:
 
 def _without_majority(departure: Departure, reason: str) -> Action:
     """Nothing is touched. A machine that works and votes, in either quorum, is held back: where one is lost
-    its vote in the other can be neither judged nor taken in order, and a recovery may need it."""
+    its vote in the other can be neither judged nor taken in order, and a recovery may need it.
+
+    Of a cluster that was never founded there is nothing to recover, so nobody is held and nobody called.
+    """
+    if not departure.is_founded:
+        return Finish(f"{reason}: the cluster was never founded, so it never had a majority")
     if departure.is_gone:
         return Finish(f"{reason}: what is left of it stays until there is one", at_risk=True)
     votes = bool(departure.roles & QUORUM_ROLES)

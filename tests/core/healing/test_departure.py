@@ -38,6 +38,7 @@ def departure(name: str = A, **changes: Any) -> Departure:
         roles=CORE if name.startswith("core") else WORKER,
         is_gone=False,
         ends=False,
+        is_founded=True,
         announced_s=NOW,
         now_s=NOW,
         consul=consul(A, B, C, D, workers=(W,), marks=TOLD),
@@ -293,6 +294,22 @@ def test_without_a_majority_a_machine_that_is_gone_is_not_waited_for() -> None:
     found = decide(departure(is_gone=True, consul=Consul(answers=True)))
     assert isinstance(found, Finish)
     assert found.at_risk
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["it works", "it is gone"])
+@pytest.mark.parametrize(
+    "seen", [{"consul": Consul()}, {"consul": Consul(answers=True)}, {"swarm": Swarm()}], ids=str
+)
+def test_a_cluster_that_was_never_founded_has_no_majority_to_lose(
+    is_gone: bool, seen: dict[str, Any]
+) -> None:
+    found = decide(departure(is_founded=False, is_gone=is_gone, **seen))
+    if is_gone and "swarm" in seen:
+        assert found == RemovePeer("10.0.0.0:8300")  # Consul has a leader: its part is done
+        return
+    assert isinstance(found, Finish)
+    assert "never had a majority" in found.reason
+    assert not found.at_risk
 
 
 def test_without_a_swarm_majority_a_manager_stays_and_a_worker_leaves_consul() -> None:
