@@ -41,12 +41,15 @@ def leave(sight: Sight, leaver: Leaver) -> Wait | Finish:
         if not steps.changes_votes(action):
             act(sight, seen, action)
             continue
-        with sight.lock() as held:
-            if not held:
+        with sight.lock() as lock:
+            if lock is None:
                 return Wait("another function that changes who votes")
             # What was seen before the lock was held may be another function's doing by now.
             seen = look(sight, leaver)
             again = departure.decide(seen)
+            # A slow Consul may take longer for that look than the lock lasts: then what was seen is old, too.
+            if again == action and not lock.renew():
+                return Wait("the lock of the votes, which it lost while it looked")
             if again == action:
                 act(sight, seen, again)
     return Wait("its steps to take effect")

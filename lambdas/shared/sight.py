@@ -55,6 +55,20 @@ def open_engine(address: str, timeout_s: float = DOCKER_S) -> Engine:
     return Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=timeout_s)
 
 
+class Lock:
+    """The votes' lock, while it is held: its session lapses `LOCK_TTL_S` after its last renewal."""
+
+    def __init__(self, api: Consul, session: str) -> None:
+        self._api, self._session = api, session
+        self.is_lost = False
+
+    def renew(self) -> bool:
+        """Begin its time anew. False: it lapsed, so another function may have acted since. Raises
+        consul.Unavailable."""
+        self.is_lost = self.is_lost or not self._api.renew_session(self._session)
+        return not self.is_lost
+
+
 class Sight:
     """Of one cluster, for one invocation: what AWS lists is asked once, Consul and Swarm at every look."""
 
@@ -152,14 +166,14 @@ class Sight:
         )
 
     @contextmanager
-    def lock(self) -> Iterator[bool]:
-        """Whether this function alone may change who votes, for as long as the block lasts."""
+    def lock(self) -> Iterator[Lock | None]:
+        """This function alone may change who votes, for as long as the block lasts; None: another one may."""
         api = self.api
         session = api.create_session("healing", ttl_s=LOCK_TTL_S, lock_delay_s=1)
         try:
-            held = _acquire(api, session)
-            yield held
-            if held:
+            lock = Lock(api, session) if _acquire(api, session) else None
+            yield lock
+            if lock and not lock.is_lost:
                 api.release(names.KV_HEALING_LOCK, "", session)
         finally:
             self._end_session(session)

@@ -31,6 +31,8 @@ class FakeConsul:
     """Names of calls that fail."""
     deaf_to_stop: bool = False
     """Nodes do not stop when they are told to."""
+    lapsed: set[str] = field(default_factory=set)
+    """Sessions whose time was up."""
     _sessions: int = 0
 
     def add(self, name: str, *, server: bool) -> None:
@@ -131,6 +133,21 @@ class FakeConsul:
         self._sessions += 1
         return f"session-{self._sessions}"
 
+    def lapse(self) -> None:
+        """The time of every session is up: nobody renewed it."""
+        for holder, _ in list(self.locks.values()):
+            self._end(holder)
+
+    def _end(self, session: str) -> None:
+        self.lapsed.add(session)
+        for key, (holder, number) in list(self.locks.items()):
+            if holder == session:
+                self.locks[key] = ("", number)
+
+    def renew_session(self, session: str) -> bool:
+        self._ask("renew_session")
+        return session not in self.lapsed
+
     def acquire(self, key: str, value: str, session: str) -> bool:
         self._ask("acquire")
         holder, number = self.locks.get(key, ("", 0))
@@ -142,13 +159,13 @@ class FakeConsul:
 
     def release(self, key: str, value: str, session: str) -> None:
         self._ask("release")
+        if session in self.lapsed:
+            raise Unavailable(f"500 invalid session {session!r}")
         self.locks[key] = ("", self.locks[key][1])
 
     def destroy_session(self, session: str) -> None:
         self._ask("destroy_session", change=f"destroy {session}")
-        for key, (holder, number) in list(self.locks.items()):
-            if holder == session:
-                self.locks[key] = ("", number)
+        self._end(session)
 
     def healthy(self, service: str) -> list[dict[str, Any]]:
         self._ask("healthy")

@@ -303,6 +303,35 @@ def test_what_was_decided_before_the_lock_is_decided_anew_under_it(lab: Lab) -> 
     assert lab.swarm.row(lab.name("core"))["Spec"]["Role"] == "manager"
 
 
+@pytest.mark.parametrize("step", ["Demote", "RemovePeer"])
+def test_a_lock_that_lapsed_during_the_look_changes_no_votes(lab: Lab, step: str) -> None:
+    """A second function held it meanwhile, and saw as much."""
+    replaced(lab)
+    instance_id, name = leaving(lab, "core"), lab.name("core")
+    if step == "RemovePeer":
+        del lab.swarm.nodes[f"node-{name}"]
+        told = Mark(since_s=time.time(), stop_s=time.time())
+        lab.consul.keys[f"{names.KV_LEAVING}{name}"] = told.to_json()
+        lab.consul.states[name] = "failed"
+    members = lab.consul.members
+
+    def slow_under_the_lock() -> list[dict[str, Any]]:
+        lab.consul.lapse()
+        return members()
+
+    lab.monkeypatch.setattr(lab.consul, "members", slow_under_the_lock)
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.said("waits")[0]["reason"] == "the lock of the votes, which it lost while it looked"
+    assert lab.hooks == [("heartbeat", instance_id, "")]
+    assert name in lab.consul.voters
+    if step == "Demote":
+        assert lab.swarm.row(name)["Spec"]["Role"] == "manager"
+    lab.monkeypatch.setattr(lab.consul, "members", members)
+    assert lab.invoke(handler, body) == []
+    assert name not in lab.swarm.names() | set(lab.consul.voters)
+
+
 # -- what is not ours --------------------------------------------------------------------------------
 
 

@@ -78,6 +78,23 @@ def test_the_lock_of_the_votes_is_held_by_one(lab: Lab, consul: ConsulServer) ->
         assert held_now
 
 
+def test_a_lock_whose_session_ended_is_seen_to_be_lost_and_ends_quietly(
+    lab: Lab, consul: ConsulServer
+) -> None:
+    client, one, other = consul.client(), Sight(CLUSTER), Sight(CLUSTER)
+    with one.lock() as lock:
+        assert lock
+        assert lock.renew()
+        held = client.get(names.KV_HEALING_LOCK)
+        assert held
+        assert held.session
+        client.destroy_session(held.session)
+        assert not lock.renew()
+    lab.monkeypatch.setattr(sight, "LOCK_TRIES", 20)  # longer than the lock-delay
+    with other.lock() as held_now:
+        assert held_now
+
+
 def test_one_server_is_a_leader_a_voter_and_a_member(lab: Lab, consul: ConsulServer) -> None:
     seen = Sight(CLUSTER).look_at_consul(None)
     assert seen.has_leader
