@@ -25,7 +25,7 @@ VISIBILITY_S: Final = TIMEOUT_S + 10
 """Not six times the time-out: a function that was killed half-way goes on after a minute. Every step may be
 taken twice, and no message is kept waiting for a batch."""
 MEMORY_MB: Final = 256
-"""Enough for every function; with it comes a seventh of a processor, of which Lambda gives one for 1,769 MB."""
+"""Enough for each. A seventh of a processor comes with it: Lambda gives a whole one for 1,769 MB."""
 BATCH: Final = 10
 DEAD_LETTER_DAYS: Final = 14
 ERRORS: Final = 2

@@ -35,8 +35,8 @@ STATES: Final = ["stopping", "stopped", "shutting-down", "terminated"]
 SPARE_RECEIVES: Final = 20
 """For tries that failed, beside the waiting."""
 SWEEP_MEMORY_MB: Final = 1024
-"""For the processor that comes with it: the sweep of 5,000 nodes takes 0.9 s of a whole one, so 6 s of what 256 MB
-bring and 1.6 s of this. The memory itself is not needed."""
+"""For the processor that comes with it: the sweep of 5,000 nodes takes 0.9 s of a whole one, so 6 s of what
+256 MB bring and 1.6 s of this. The memory itself is not needed."""
 MORE: Final = "docs/troubleshooting.md has the steps: Recovery on AWS."
 """Alarms say what a person types on AWS, in a session on a node: `swarmer` acts on rehearsals alone."""
 OLD_RUNTIME: Final = (
@@ -174,8 +174,8 @@ class HealingStack(cdk.Stack):
             f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
             f"`given up` in the log of {self._cluster.name}-register-node holds the reason and the machine's "
             "console. Mend it, deploy, then: aws autoscaling resume-processes --scaling-processes Launch "
-            "--auto-scaling-group-name GROUP. The boots that failed still count until one is let in: the next "
-            "that fails stops the launching again.",
+            "--auto-scaling-group-name GROUP. The boots that failed still count until one is let in: the "
+            "next that fails stops the launching again.",
         )
         return made
 

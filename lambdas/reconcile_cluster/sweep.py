@@ -85,7 +85,7 @@ def _steps(sight: Sight, environment: Environment, scene: Scene, plan: Plan) -> 
     return [
         *(partial(purge, sight, scene, name) for name in plan.ghosts),
         *(partial(see_out, sight, scene, place) for place in plan.departures),
-        # Few and quick, and about nodes in service alone: hundreds that boot must not keep them from their turn.
+        # Quick, and about nodes in service alone: hundreds that boot must not keep them from their turn.
         partial(note, sight, plan),
         *(partial(replace, missing) for missing in plan.unhealthy),
         *(partial(let_in, sight, environment, place) for place in plan.arrivals),
