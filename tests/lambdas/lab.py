@@ -227,14 +227,17 @@ class Lab:
         return [line for line in lines if message in ("", line.get("message"))]
 
     @contextmanager
-    def failing(self, operation: str, code: str = "Throttling") -> Iterator[list[str]]:
-        """Every call of one operation of AWS fails; yields the operations that were called."""
+    def failing(self, operation: str, error: str | Exception = "Throttling") -> Iterator[list[str]]:
+        """Every call of one operation of AWS fails, with a code that AWS answers or for want of an answer;
+        yields the operations that were called."""
         real, called = BaseClient._make_api_call, []
 
         def call(client: Any, name: str, arguments: Any) -> Any:
             called.append(name)
+            if name == operation and isinstance(error, Exception):
+                raise error
             if name == operation:
-                raise ClientError({"Error": {"Code": code, "Message": "Rate exceeded"}}, name)
+                raise ClientError({"Error": {"Code": error, "Message": "Rate exceeded"}}, name)
             return real(client, name, arguments)
 
         with self.monkeypatch.context() as patch:

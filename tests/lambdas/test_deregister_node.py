@@ -360,28 +360,6 @@ def test_what_is_no_termination_goes_to_the_dead_letters(lab: Lab, body: str) ->
 # -- AWS fails -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "operation",
-    ["DescribeAutoScalingGroups", "DescribeInstances", "GetParameter", "CompleteLifecycleAction"],
-)
-def test_whatever_call_of_aws_fails_the_message_comes_again(lab: Lab, operation: str) -> None:
-    instance_id = leaving(lab)
-    body = announced(lab, instance_id)
-    with lab.failing(operation):
-        assert lab.invoke(handler, body) == [body]
-    assert answers(lab) == []
-    assert lab.invoke(handler, body) == []
-    assert answers(lab) == [("complete", instance_id, "CONTINUE")]
-
-
-def test_a_heartbeat_that_fails_is_tried_again(lab: Lab) -> None:
-    instance_id = leaving(lab, "core")
-    body = announced(lab, instance_id, "core")
-    with lab.failing("RecordLifecycleActionHeartbeat"):
-        assert lab.invoke(handler, body) == [body]
-    assert lab.said("will try again")
-
-
 def test_a_hook_whose_time_is_up_is_no_error(lab: Lab) -> None:
     instance_id = leaving(lab)
     body = announced(lab, instance_id)

@@ -252,33 +252,6 @@ def test_one_bad_message_does_not_keep_the_others_from_theirs(lab: Lab) -> None:
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
 
 
-CALLS = ["DescribeAutoScalingGroups", "DescribeInstances", "GetParameter", "CompleteLifecycleAction"]
-
-
-@pytest.mark.parametrize("operation", CALLS)
-@pytest.mark.parametrize("code", ["Throttling", "InternalFailure", "AccessDenied"])
-def test_whatever_call_of_aws_fails_the_message_comes_again(lab: Lab, operation: str, code: str) -> None:
-    instance_id = launched(lab)
-    body = announced(lab, instance_id)
-    with lab.failing(operation, code) as called:
-        assert lab.invoke(handler, body) == [body]
-    assert operation in called
-    assert lab.hooks == []
-    assert lab.said("will try again")
-    assert lab.invoke(handler, body) == []
-    assert lab.hooks == [("complete", instance_id, "CONTINUE")]
-
-
-def test_a_failed_look_at_the_groups_past_gives_nobody_up(lab: Lab) -> None:
-    instance_id = launched(lab)
-    lab.launched(instance_id, 601)
-    del lab.consul.states[lab.name("workers")]
-    body = announced(lab, instance_id)
-    with lab.failing("DescribeScalingActivities"):
-        assert lab.invoke(handler, body) == [body]
-    assert lab.hooks == []
-
-
 def test_where_even_the_delay_fails_the_message_stays(lab: Lab) -> None:
     instance_id = launched(lab)
     del lab.consul.states[lab.name("workers")]
