@@ -32,6 +32,8 @@ REDISCOVERY_S = 5.0
 """So often the AWS API is asked while Consul has no leader."""
 MOST_JOINS = 16
 """At once."""
+GROUND_AGAIN_S = 60.0
+"""So often where this node manages another Swarm than the cluster's."""
 GROUND_S = 20.0
 """Longer no founder waits for its ground."""
 LOCK_S = 30
@@ -101,6 +103,8 @@ class Agent:
             try:
                 self.keep_lock(world)
                 self.act(action)
+                if world.other_swarm:
+                    self.look_around(every_s=GROUND_AGAIN_S)  # people correct what the ground remembers
                 if self.is_manager and world.has_leader:
                     self.declare_docker(world)
             except (Unavailable, DockerUnavailable, process.Failed) as exc:
@@ -238,9 +242,9 @@ class Agent:
         with contextlib.suppress(Unavailable):
             self.consul.join(address)
 
-    def look_around(self) -> None:
-        """Peers and identity, asked of the ground at most every REDISCOVERY_S."""
-        if time.monotonic() - self._looked_s < REDISCOVERY_S:
+    def look_around(self, *, every_s: float = REDISCOVERY_S) -> None:
+        """Peers and identity, asked of the ground at most so often."""
+        if time.monotonic() - self._looked_s < every_s:
             return
         self._looked_s = time.monotonic()
         try:
@@ -322,7 +326,8 @@ class Agent:
         if published and published.value != swarm_id:
             raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
         # Of a Swarm that nobody else is in yet: later it may have services, under which no network moves.
-        if not published and not self.view.is_founded and self._engine.ensure_ingress():
+        is_new = not published and not self.view.is_founded and (bool(self._founding) or self.is_unfounded())
+        if is_new and self._engine.ensure_ingress():
             self.say("moved the ingress network into its pool")
         if time.monotonic() - self._marked_s >= MARK_S or self.view.identity != swarm_id:
             self._takes_long()

@@ -134,14 +134,15 @@ class Candidate:
         self.changed.set()
 
     def learn(self, key: Key | None, *, is_truth: bool = False) -> None:
-        """The lock's state, unless a newer one is known: two threads read it. A server may be behind, and not
-        know the lock yet; where a majority does not (`is_truth`), somebody deleted it.
+        """The lock's state, unless a newer one is known: two threads read it, and a server may be behind.
+
+        `is_truth`: from a majority of them. Where that is older, people deleted it or restored a snapshot.
         """
         address = election.holder_address(key.value) if key and key.session else ""
         with self._learning:
             if key is None:
                 self.lock = Lock(session=None, number=0) if is_truth or self.lock is None else self.lock
-            elif self.lock is None or key.index >= self.lock.index:
+            elif is_truth or self.lock is None or key.index >= self.lock.index:
                 self.lock = Lock(session=key.session, number=key.lock_index, holder=address, index=key.index)
                 self.door.holder = address if address != self.machine.address else ""
             is_free = self.lock.session is None
@@ -155,7 +156,9 @@ class Candidate:
             self.alive()
             self.confirm()
             try:
-                self.act(election.decide(self.tenure()))
+                decided = election.decide(self.tenure())
+                self.alive()  # each question may take almost FENCE_S
+                self.act(decided)
                 if self.door.number is None and self.door.holder:
                     self.yield_name()
             except Unavailable as exc:
@@ -218,7 +221,7 @@ class Candidate:
         except Unavailable:
             return
         self._confirmed_s = asked_s
-        if key and key.session == self.session and key.lock_index == self.door.number:
+        if self.session and key and key.session == self.session and key.lock_index == self.door.number:
             self.door.fresh_until_s = asked_s + election.FENCE_S
 
     def renew(self, asked_s: float) -> None:

@@ -67,8 +67,12 @@ def look(sight: Sight, leaver: Leaver) -> Departure:
         roles=leaver.roles,
         is_gone=leaver.is_gone,
         ends=ends,
-        # Asked only where it matters.
-        is_founded=ends or (consul.has_leader and swarm.has_quorum) or sight.was_founded(),
+        # What the ground remembers is asked last, and not believed alone: a change to the stack may write
+        # "unfounded" over it, and the Swarm's leader takes minutes to put that right.
+        is_founded=ends
+        or (consul.has_leader and swarm.has_quorum)
+        or world.is_founded(sight.groups)
+        or sight.was_founded(),
         announced_s=leaver.announced_s,
         now_s=time.time(),
         consul=consul,

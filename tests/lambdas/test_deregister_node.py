@@ -244,6 +244,19 @@ def test_what_a_broken_first_deploy_leaves_is_let_go_at_once_and_calls_nobody(
     assert "never founded" in lab.said("departed")[0]["reason"]
 
 
+def test_a_cluster_whose_identity_was_reset_guards_its_quorum_while_any_that_votes_is_in_service(
+    lab: Lab, measures: Any
+) -> None:
+    """CloudFormation wrote over it, and the Swarm cannot be told from another's until it is put right."""
+    instance_id = broken_first_deploy(lab)
+    lab.set_lifecycle("core", 1, "InService")
+    aws.client("ssm").put_parameter(Name=names.identity_parameter("lab"), Value="unfounded", Overwrite=True)
+    body = announced(lab, instance_id, "core")
+    assert lab.invoke(handler, body) == [body]
+    assert lab.hooks == [("heartbeat", instance_id, "")]
+    assert measures()["QuorumAtRisk"] == [0, 1]
+
+
 def test_a_cluster_whose_whole_quorum_is_leaving_was_founded_all_the_same(lab: Lab, measures: Any) -> None:
     instance_id = broken_first_deploy(lab)
     body = announced(lab, instance_id, "core")

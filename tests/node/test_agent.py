@@ -387,6 +387,18 @@ def test_the_ingress_network_of_a_swarm_that_has_been_published_is_left_alone(
     assert len(locks.keys) == 3
 
 
+def test_a_manager_that_was_never_told_of_the_founding_asks_before_it_moves_the_ingress_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At its boot the cluster was unfounded, and Consul has lost the Swarm's id since."""
+    engine = Founding()
+    made, _ = founder(engine)
+    view = CloudView(identity="swarm-1")
+    monkeypatch.setattr(process, "run", lambda *_, **__: view.to_json())
+    made.publish()
+    assert engine.ingresses == 0
+
+
 def test_nobody_publishes_beside_another_swarm(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(Founding())
     locks.keys = {names.KV_SWARM_ID: "swarm-0"}

@@ -31,6 +31,7 @@ class SlowConsul:
     lock: Key | None = None
     """As a majority of the servers has it; None: it was deleted."""
     has_majority: bool = True
+    renews: bool = True
     leads: str = ""
     renewed: list[str] = field(default_factory=list)
 
@@ -40,7 +41,7 @@ class SlowConsul:
 
     def renew_session(self, session: str) -> bool:
         self.renewed.append(session)
-        return True
+        return self.renews
 
     def get(self, _: str, *, consistency: str) -> Key | None:
         assert consistency == "consistent"
@@ -140,6 +141,24 @@ def test_a_lock_that_somebody_deleted_is_won_anew(candidate: Candidate) -> None:
     assert isinstance(election.decide(candidate.tenure()), Stop)
     candidate.door.number = None
     assert election.decide(candidate.tenure()) == Acquire()
+
+
+def test_a_lock_that_is_older_because_people_restored_a_snapshot_is_won_anew(candidate: Candidate) -> None:
+    consul_of(candidate).lock = Key("", session=None, lock_index=0, index=3)
+    candidate.confirm()
+    assert isinstance(election.decide(candidate.tenure()), Stop)
+
+
+def test_a_lock_that_is_free_opens_no_gate_where_this_node_has_no_session_any_more(
+    candidate: Candidate,
+) -> None:
+    """It hands over, and its server is behind: the session ended, and the lock keeps its number."""
+    candidate.leaves = True
+    consul_of(candidate).renews = False
+    consul_of(candidate).lock = Key("", session=None, lock_index=1, index=6)
+    candidate.confirm()
+    assert candidate.session is None
+    assert not is_open(candidate)
 
 
 def test_the_holders_session_is_renewed_long_before_it_ends(candidate: Candidate) -> None:
