@@ -103,8 +103,6 @@ class Agent:
             try:
                 self.keep_lock(world)
                 self.act(action)
-                if world.other_swarm:
-                    self.look_around(every_s=GROUND_AGAIN_S)  # people correct what the ground remembers
                 if self.is_manager and world.has_leader:
                     self.declare_docker(world)
             except (Unavailable, DockerUnavailable, process.Failed) as exc:
@@ -201,8 +199,10 @@ class Agent:
             case joining.FindPeers(reason):
                 self.say(f"waits for {reason}")
                 self.join_consul()
-            case joining.Wait(reason):
+            case joining.Wait(reason, for_people):
                 self.say(f"waits for {reason}")
+                if for_people:
+                    self.look_around(every_s=GROUND_AGAIN_S)
             case joining.FoundSwarm():
                 self.found_swarm()
             case joining.JoinSwarm(managers, token):

@@ -58,6 +58,8 @@ class Wait:
     """Nothing to do now; `reason` is for people."""
 
     reason: str
+    for_people: bool = False
+    """They are to correct what the ground or Consul remembers: it is asked anew now and then."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def _active(node: NodeDescription, world: World) -> Action:
         return Wait(f"the Swarm's managers: {world.swarm_error or 'no quorum'}")
     if world.other_swarm:
         # People know which one they want to keep; whoever published would take the other's nodes.
-        return Wait(f"people: it manages Swarm {world.swarm_id}, but the cluster's is {world.other_swarm}")
+        reason = f"people: it manages Swarm {world.swarm_id}, but the cluster's is {world.other_swarm}"
+        return Wait(reason, for_people=True)
     return Settled() if world.published else Publish()
 
 

@@ -89,7 +89,7 @@ def test_a_manager_of_another_swarm_than_the_clusters_waits_and_publishes_nothin
 ) -> None:
     world = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", known=known)
     action = joining.decide(CORE, replace(world, published=published))
-    assert action == Wait("people: it manages Swarm first, but the cluster's is second")
+    assert action == Wait("people: it manages Swarm first, but the cluster's is second", for_people=True)
 
 
 def test_a_manager_of_the_clusters_swarm_is_of_no_other() -> None:

@@ -84,6 +84,10 @@ def killed_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> F
     return Fault(name=name, what=what, victims=victims, inflict=cut_power, recover=give_power)
 
 
+def paused_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> Fault:
+    return Fault(name=name, what=what, victims=victims, inflict=freeze, recover=thaw, hold_s=PAUSED_S)
+
+
 def killed_process(
     name: str, what: str, program: str, *, heals: Callable[[list[Node]], bool] | None = None
 ) -> Fault:
@@ -255,21 +259,9 @@ FAULTS: Final = (
         hold_s=BUSY_S,
         is_nothing=True,
     ),
-    Fault(
-        name="node-paused",
-        what="the whole holder stands still for 30 s",
-        victims=holder,
-        inflict=freeze,
-        recover=thaw,
-        hold_s=PAUSED_S,
-    ),
-    Fault(
-        name="leader-paused",
-        what="the whole holder stands still for 30 s, and leads Consul too",
-        victims=holder_that_leads,
-        inflict=freeze,
-        recover=thaw,
-        hold_s=PAUSED_S,
+    paused_node("node-paused", "the whole holder stands still for 30 s", holder),
+    paused_node(
+        "leader-paused", "the whole holder stands still for 30 s, and leads Consul too", holder_that_leads
     ),
     killed_process("registry-killed", "SIGKILL of docker-registry", "docker-registry"),
     killed_process("election-killed", "SIGKILL of the holder's election", "swarmer-registry.service"),

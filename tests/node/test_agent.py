@@ -17,7 +17,7 @@ from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.adapters.docker import Engine, Swarm, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
-from swarmer.core.joining import World
+from swarmer.core.joining import Wait, World
 from swarmer.core.node import CloudView
 from tests.node.daemons.daemon import machine
 
@@ -280,6 +280,23 @@ def test_what_consul_and_the_ground_call_the_swarm_is_compared_with_its_own() ->
     consul.keys = {**PUBLISHED, names.KV_SWARM_ID: "swarm-2"}
     seen = settled(leads=False, consul=consul).look_at_keys(replace(world("active"), swarm_id="swarm-1"))
     assert (seen.known, seen.other_swarm) == (("swarm-2",), "swarm-2")
+
+
+def test_a_manager_of_another_swarm_goes_on_once_people_have_corrected_the_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def look(argv: list[str], **_: object) -> str:
+        asked.append(argv[-1])
+        return CloudView(identity="swarm-1").to_json()
+
+    monkeypatch.setattr(process, "run", look)
+    made = settled(leads=True)
+    made.view, made._looked_s = CloudView(identity="swarm-0"), time.monotonic() - agent.GROUND_AGAIN_S
+    for _ in range(3):
+        made.act(Wait("people", for_people=True))
+    assert (made.view.identity, asked) == ("swarm-1", ["look"])
 
 
 def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:
