@@ -68,6 +68,10 @@ class Agent:
     vitals: Vitals = field(init=False)
     _said: str = ""
     _swarm_node: str = ""
+    _joins: bool = False
+    """It has asked to join, and was in no Swarm since."""
+    _was_half_in: bool = False
+    """A join was ended; the Swarm may list this node twice."""
     leaves: str = ""
     """What this node was told when it was to leave. It stays told: soon nobody can be asked any more."""
     view: CloudView = field(default_factory=CloudView)
@@ -135,12 +139,14 @@ class Agent:
         try:
             swarm = self.look_at_swarm()
             self._swarm_node = swarm.node
+            self._joins = self._joins and swarm.state != "active"
             return self.look_at_keys(
                 replace(
                     world,
                     swarm_state=swarm.state,
                     is_manager=swarm.is_manager,
                     swarm_error=swarm.error,
+                    joins=self._joins,
                     swarm_id=swarm.id,
                     is_founded=self.view.is_founded,
                     known=(self.view.identity,) if self.view.is_founded else (),
@@ -208,7 +214,13 @@ class Agent:
             case joining.JoinSwarm(managers, token):
                 self.say(f"joins the Swarm through {', '.join(managers)}")
                 self._engine.ensure_gateway_bridge()
+                self._joins = True
                 self._engine.join_swarm(self.machine.address, managers, token)
+            case joining.EndJoin(reason):
+                self.say(f"ends a join that failed: {reason}")
+                self._was_half_in = True
+                self._engine.end_join()
+                self._joins = False
             case joining.Publish():
                 self.publish()
             case joining.StopConsul():
@@ -367,8 +379,19 @@ class Agent:
             if SWARM_WORKER not in self.machine.node.roles:
                 self._engine.ensure_node(self._swarm_node, Availability="drain")
             # Else it is Swarm's to say: people drain a node that they work on.
+            if self._was_half_in:
+                self.forget_former_self()
             self.see_to_mark()
         self.say("ready")
+
+    def forget_former_self(self) -> None:
+        """What a join that was ended has left in the Swarm: a manager that is dead counts in raft."""
+        for row in self._engine.nodes(name=self.machine.name):
+            is_mine = row["Description"]["Hostname"] == self.machine.name and row["ID"] != self._swarm_node
+            if is_mine and row["Status"]["State"] != "ready":
+                self._engine.ensure_demoted(row["ID"])
+                self._engine.ensure_no_node(row["ID"])
+        self._was_half_in = False
 
     def see_to_mark(self) -> None:
         """And to the tokens. What is wrong is said; this node does its work all the same."""

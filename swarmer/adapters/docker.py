@@ -120,6 +120,10 @@ class Engine(engine.Engine):
         }
         self.ask_engine("POST", "/swarm/join", body)
 
+    def end_join(self) -> None:
+        """`docker swarm leave --force`, of an engine that did not get into the Swarm that it joined."""
+        self.ask_engine("POST", "/swarm/leave?force=true")
+
     def tokens(self) -> tuple[str, str]:
         """Join tokens for a worker and for a manager; only managers know them."""
         with _docker_shaped():

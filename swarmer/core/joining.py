@@ -25,6 +25,8 @@ class World:
     is_manager: bool = False
     """This node controls its Swarm: a manager, and the managers have quorum."""
     swarm_error: str = ""
+    joins: bool = False
+    """It has asked to join, and was in no Swarm since."""
     swarm_id: str = ""
     """Of the Swarm that this node manages; empty where it manages none."""
     known: tuple[str, ...] = ()
@@ -76,6 +78,13 @@ class JoinSwarm:
 
 
 @dataclass(frozen=True)
+class EndJoin:
+    """Take the engine out of the Swarm that it did not get into, to join anew; `reason` is for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Publish:
     """Write the Swarm's id and tokens into Consul: this node is a manager and they are missing."""
 
@@ -90,7 +99,7 @@ class Settled:
     """A member of the cluster in its role."""
 
 
-Action = FindPeers | Wait | FoundSwarm | JoinSwarm | Publish | StopConsul | Settled
+Action = FindPeers | Wait | FoundSwarm | JoinSwarm | EndJoin | Publish | StopConsul | Settled
 
 
 def leaving_phase(text: str) -> str:
@@ -114,6 +123,9 @@ def decide(node: NodeDescription, world: World) -> Action:
         return Wait("dockerd")
     if world.swarm_state == "active":
         return _active(node, world)
+    if world.swarm_state == "error" and world.joins:
+        # One that took more than 20 s and failed: dockerd keeps the error, and never tries again.
+        return EndJoin(world.swarm_error or "no reason given")
     if world.swarm_state != "inactive":
         return Wait(f"its Swarm, which is {world.swarm_state}: {world.swarm_error or 'no reason given'}")
     return _inactive(node, world)

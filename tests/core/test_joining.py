@@ -9,6 +9,7 @@ import pytest
 from swarmer.core import joining, names
 from swarmer.core.healing.world import Mark
 from swarmer.core.joining import (
+    EndJoin,
     FindPeers,
     FoundSwarm,
     JoinSwarm,
@@ -109,6 +110,15 @@ def test_a_swarm_in_an_odd_state_is_waited_for(state: str) -> None:
     action = joining.decide(CORE, replace(READY, swarm_state=state, token="t", managers=("10.42.64.4",)))
     assert isinstance(action, Wait)
     assert state in action.reason
+
+
+def test_a_join_that_failed_is_ended_and_tried_anew() -> None:
+    """dockerd tries a first join once: where that took over 20 s it keeps the error for ever."""
+    failed = replace(READY, swarm_state="error", swarm_error="no leader", joins=True)
+    assert joining.decide(CORE, failed) == EndJoin("no leader")
+    assert joining.decide(WORKER, failed) == EndJoin("no leader")
+    assert isinstance(joining.decide(CORE, replace(failed, swarm_state="pending")), Wait)
+    assert isinstance(joining.decide(CORE, replace(failed, joins=False)), Wait)
 
 
 def test_a_member_in_its_role_is_settled() -> None:

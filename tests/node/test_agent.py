@@ -17,7 +17,7 @@ from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.adapters.docker import Engine, Swarm, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
-from swarmer.core.joining import Wait, World
+from swarmer.core.joining import EndJoin, JoinSwarm, Wait, World
 from swarmer.core.node import CloudView
 from tests.node.daemons.daemon import machine
 
@@ -316,6 +316,73 @@ def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:
     seen = replace(world("active"), is_manager=True, swarm_id="swarm-1", known=("swarm-2",))
     settled(leads=True, consul=Declaring()).declare_docker(seen)
     assert declared == [(names.SERVICE_MANAGER, False, "no manager of this cluster now")]
+
+
+class Reachable(Locks):
+    """A Consul with a leader and three members."""
+
+    def leader(self) -> str:
+        return "10.0.0.5:8300"
+
+    def members(self) -> list[dict[str, Any]]:
+        return 3 * [{"Status": 1}]
+
+    def healthy(self, _: str) -> list[dict[str, Any]]:
+        return []
+
+
+class HalfIn(Leading):
+    """An engine that does not get into the Swarm at its first try, though the Swarm lists it by then."""
+
+    def __init__(self) -> None:
+        super().__init__(leads=False)
+        self.state = "inactive"
+        self.rows = {"first": ("core-i-one", "down"), "namesake": ("core-i-one-too", "down")}
+        self.demoted: list[str] = []
+
+    def ensure_gateway_bridge(self) -> bool:
+        return False
+
+    def swarm(self) -> Swarm:
+        return Swarm(self.state, is_manager=False, error="no leader", id="", node="")
+
+    def join_swarm(self, *_: object) -> None:
+        self.state = "error"
+
+    def end_join(self) -> None:
+        self.state = "inactive"
+
+    def nodes(self, *, name: str) -> list[dict[str, Any]]:
+        found = [(node, host, how) for node, (host, how) in self.rows.items() if host.startswith(name)]
+        return [
+            {"ID": node, "Description": {"Hostname": host}, "Status": {"State": how}}
+            for node, host, how in found
+        ]
+
+    def ensure_demoted(self, node_id: str) -> bool:
+        self.demoted.append(node_id)
+        return True
+
+    def ensure_no_node(self, node_id: str) -> bool:
+        return bool(self.rows.pop(node_id))
+
+
+def test_a_node_whose_join_failed_joins_anew_and_removes_what_is_left_of_the_first() -> None:
+    engine, consul = HalfIn(), Reachable()
+    made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, consul), cast(Engine, engine))
+    made.impatient = made.engine
+    assert made.machine.name == "core-i-one"
+    made.act(JoinSwarm(("10.0.0.5",), "token"))
+    seen = made.gather()
+    assert (seen.swarm_state, seen.joins) == ("error", True)
+    made.act(EndJoin("no leader"))
+    seen = made.gather()
+    assert (seen.swarm_state, seen.joins) == ("inactive", False)
+    made._swarm_node, engine.rows["second"] = "second", ("core-i-one", "ready")
+    made.settle()
+    made.settle()
+    assert engine.demoted == ["first"]
+    assert engine.rows.keys() == {"namesake", "second"}
 
 
 def world(state: str | None, *, published: bool = False) -> World:
