@@ -221,7 +221,8 @@ class BrokenImage:
         self.path = ground.STATE / "clusters" / cluster / "ground.json"
         told = json.loads(self.path.read_text())
         self.was = told["image"]
-        container = docker("create", self.was, "true").strip()
+        # Without a command: that would be the image's, and no machine that says anything would boot.
+        container = docker("create", self.was).strip()
         docker("cp", "/dev/null", f"{container}:/etc/systemd/system/swarmer-configure.service")
         docker("commit", container, BROKEN, timeout_s=120)
         docker("rm", container)
