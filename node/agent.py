@@ -6,14 +6,13 @@ Every pass reads the world anew, decides one step (swarmer/core/joining.py) and 
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
-import time
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from node.founding import Founding
+from node.ground import REDISCOVERY_S, Ground, Unanswered
 from node.machine import alive, read, say
 from node.vitals import Vitals
 from swarmer.adapters import process
@@ -23,34 +22,19 @@ from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import joining, names
 from swarmer.core.configuration import Machine
 from swarmer.core.joining import World
-from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER, CloudView
+from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER
 from swarmer.core.service import Service
 
 JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
-REDISCOVERY_S = 5.0
-"""So often the AWS API is asked while Consul has no leader."""
 MOST_JOINS = 16
 """At once."""
 GROUND_AGAIN_S = 60.0
 """So often where this node manages another Swarm than the cluster's."""
-GROUND_S = 20.0
-"""Longer no founder waits for its ground."""
-LOCK_S = 30
-"""The founder's session, renewed between what takes long: GROUND_S at most, or dockerd."""
-TOKENS_S = 300.0
-"""So often the Swarm's leader sees to the join tokens: people rotate them, and nobody could join any more."""
-MARK_S = 900.0
-"""And to the cluster's identity: CloudFormation writes the template's value over it when anything about the
-parameter changes, a tag of the stack too. To ask AWS costs half a second of a core."""
-MARKS_WITHIN_S = 8.0
-"""Then it is given up until the next time: no manager leaves DNS because its ground does not answer."""
 SWARM_S = 3.0
 """Longer no answer of a Swarm that has a leader takes."""
 DOCKER_TTL = "15s"
 """A manager that says nothing for so long leaves DNS."""
-UNANSWERED = (process.Failed, ValueError, KeyError, TypeError)
-"""Of the ground: it did not answer, or not in the shape of a view."""
 TOKEN_OF_WORKERS = names.KV_TOKEN_WORKER.removeprefix(names.KV_TOKENS)
 TOKEN_OF_MANAGERS = names.KV_TOKEN_MANAGER.removeprefix(names.KV_TOKENS)
 TOKENS = {TOKEN_OF_WORKERS, TOKEN_OF_MANAGERS}
@@ -65,7 +49,9 @@ class Agent:
     engine: Engine | None = None
     impatient: Engine | None = None
     """The same engine, asked for SWARM_S."""
+    ground: Ground = field(default_factory=Ground)
     vitals: Vitals = field(init=False)
+    founding: Founding = field(init=False)
     _said: str = ""
     _swarm_node: str = ""
     _joins: bool = False
@@ -74,18 +60,10 @@ class Agent:
     """A join was ended; the Swarm may list this node twice."""
     leaves: str = ""
     """What this node was told when it was to leave. It stays told: soon nobody can be asked any more."""
-    view: CloudView = field(default_factory=CloudView)
-    """What the ground said last."""
-    _looked_s: float = -REDISCOVERY_S
-    _unanswered_s: float = -REDISCOVERY_S
-    """When the ground did not say whether the cluster was founded."""
-    _marked_s: float = -MARK_S
-    _saw_to_s: float = -TOKENS_S
-    _founding: str = ""
-    """The session that holds the lock while the Swarm that this node founds is not published."""
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.machine.address, self.consul)
+        self.founding = Founding(self.machine.name, self.machine.address, self.consul, self.ground, self.say)
 
     @property
     def is_manager(self) -> bool:
@@ -105,7 +83,7 @@ class Agent:
             world = self.gather()
             action = joining.decide(self.machine.node, world)
             try:
-                self.keep_lock(world)
+                self.founding.keep_lock(world)
                 self.act(action)
                 if self.is_manager and world.has_leader:
                     self.declare_docker(world)
@@ -140,6 +118,7 @@ class Agent:
             swarm = self.look_at_swarm()
             self._swarm_node = swarm.node
             self._joins = self._joins and swarm.state != "active"
+            view = self.ground.view
             return self.look_at_keys(
                 replace(
                     world,
@@ -148,8 +127,8 @@ class Agent:
                     swarm_error=swarm.error,
                     joins=self._joins,
                     swarm_id=swarm.id,
-                    is_founded=self.view.is_founded,
-                    known=(self.view.identity,) if self.view.is_founded else (),
+                    is_founded=view.is_founded,
+                    known=(view.identity,) if view.is_founded else (),
                 )
             )
         except DockerUnavailable:
@@ -210,7 +189,7 @@ class Agent:
                 if for_people:
                     self.look_around(every_s=GROUND_AGAIN_S)
             case joining.FoundSwarm():
-                self.found_swarm()
+                self.founding.found(self._engine)
             case joining.JoinSwarm(managers, token):
                 self.say(f"joins the Swarm through {', '.join(managers)}")
                 self._engine.ensure_gateway_bridge()
@@ -222,7 +201,7 @@ class Agent:
                 self._engine.end_join()
                 self._joins = False
             case joining.Publish():
-                self.publish()
+                self.founding.publish(self._engine)
             case joining.StopConsul():
                 self.say("leaves the cluster")
                 process.run(["systemctl", "stop", names.UNIT_CONSUL])
@@ -234,6 +213,13 @@ class Agent:
         if self.engine is None:
             raise DockerUnavailable("dockerd does not answer")
         return self.engine
+
+    def look_around(self, *, every_s: float = REDISCOVERY_S) -> None:
+        """Peers and identity, asked of the ground at most so often."""
+        try:
+            self.ground.look_around(every_s=every_s)
+        except Unanswered as exc:
+            self.say(f"cannot find its peers: {exc}")
 
     def join_consul(self) -> None:
         """Join every peer that answers and is no member yet; those that do not answer will join us.
@@ -247,131 +233,13 @@ class Agent:
         except Unavailable:
             return  # our own does not answer: it would join nobody
         with ThreadPoolExecutor(MOST_JOINS) as side_by_side:
-            for _ in side_by_side.map(self._join, [each for each in self.view.peers if each not in members]):
+            missing = [each for each in self.ground.view.peers if each not in members]
+            for _ in side_by_side.map(self._join, missing):
                 alive()
 
     def _join(self, address: str) -> None:
         with contextlib.suppress(Unavailable):
             self.consul.join(address)
-
-    def look_around(self, *, every_s: float = REDISCOVERY_S) -> None:
-        """Peers and identity, asked of the ground at most so often."""
-        if time.monotonic() - self._looked_s < every_s:
-            return
-        self._looked_s = time.monotonic()
-        try:
-            self.view = self.ask_ground()
-        except UNANSWERED as exc:
-            self.say(f"cannot find its peers: {exc}")
-
-    def ask_ground(self, *, within_s: float = 60.0) -> CloudView:
-        """Peers and identity as they are now. Raises what UNANSWERED lists."""
-        asked = [sys.executable, "-m", "node.cloud", "look"]
-        return CloudView.from_json(process.run(asked, timeout_s=within_s))
-
-    def recall(self) -> None:
-        """Begin with what swarmer-configure was told at this boot."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            self.view = CloudView.from_json(Path(names.CLOUD_VIEW).read_text())
-            self._looked_s = time.monotonic()
-
-    def found_swarm(self) -> None:
-        """Found the Swarm under the lock, once: whoever comes second finds it published."""
-        if time.monotonic() - self._unanswered_s < REDISCOVERY_S:
-            return
-        session = self.consul.create_session("swarm", ttl_s=LOCK_S, lock_delay_s=1)
-        try:
-            if not self.consul.acquire(names.KV_SWARM_LOCK, self.machine.name, session):
-                self.say("waits for the Swarm to be founded")
-                return
-            if self.consul.get(names.KV_SWARM_ID) or not self.is_unfounded():
-                return
-            if not self.consul.renew_session(session):
-                return
-            self.say("founds the Swarm")
-            self._engine.ensure_gateway_bridge()
-            # From here on there may be one, whatever fails.
-            self._founding = session
-            self._engine.found_swarm(self.machine.address)
-            self.publish()
-            self._founding = ""
-            self.consul.release(names.KV_SWARM_LOCK, self.machine.name, session)
-        finally:
-            if not self._founding:
-                self.consul.destroy_session(session)
-
-    def keep_lock(self, world: World) -> None:
-        """Of a founder that could not publish yet: whoever came to the lock would found a second Swarm.
-
-        Freed once it is published, or came to nothing; one whose dockerd is away loses it with its session.
-        """
-        if not self._founding or world.swarm_state is None:
-            return
-        if world.published or world.swarm_state == "inactive":
-            session, self._founding = self._founding, ""
-            self.consul.destroy_session(session)
-        elif not self.consul.renew_session(self._founding):
-            self._founding = ""
-
-    def is_unfounded(self) -> bool:
-        """Whether the ground says so, asked anew under the lock; no answer is no.
-
-        Who held the lock before may have marked a Swarm and died before Consul knew of it.
-        """
-        try:
-            self.view = self.ask_ground(within_s=GROUND_S)
-        except UNANSWERED as exc:
-            self._unanswered_s = time.monotonic()
-            self.say(f"waits for its ground to say whether the cluster was founded: {exc}")
-            return False
-        return not self.view.is_founded
-
-    def publish(self, *, within_s: float = GROUND_S) -> None:
-        """Tell the others how to join. The tokens are secrets: they stand in Consul only.
-
-        Raises Unavailable, DockerUnavailable; the latter also where Consul or the ground knows another Swarm.
-        """
-        self._takes_long()
-        swarm_id = self._engine.swarm_id()
-        known = {key: self.consul.get(key) for key in names.KV_SWARM}
-        published = known[names.KV_SWARM_ID]
-        if published and published.value != swarm_id:
-            raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
-        # Of a Swarm that nobody else is in yet: later it may have services, under which no network moves.
-        is_new = not published and not self.view.is_founded and (bool(self._founding) or self.is_unfounded())
-        if is_new and self._engine.ensure_ingress():
-            self.say("moved the ingress network into its pool")
-        if time.monotonic() - self._marked_s >= MARK_S or self.view.identity != swarm_id:
-            self._takes_long()
-            self.mark(swarm_id, within_s)
-        worker, manager = self._engine.tokens()
-        wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
-        for key, value in wanted.items():
-            entry = known[key]
-            if entry is None or entry.value != value:
-                self.consul.put(key, value)
-
-    def _takes_long(self) -> None:
-        """Neither systemd's patience nor the founder's lock ends meanwhile; where it has the mark decides."""
-        alive()
-        if self._founding:
-            self.consul.renew_session(self._founding)
-
-    def mark(self, swarm_id: str, within_s: float) -> None:
-        """Have the ground remember that this cluster exists; before anybody else can join it.
-
-        Raises DockerUnavailable, also where the ground remembers another Swarm.
-        """
-        ends_s = time.monotonic() + within_s
-        try:
-            process.run([sys.executable, "-m", "node.cloud", "mark", swarm_id], timeout_s=within_s)
-        except process.Failed as exc:
-            # Which one it remembers is for the next decision.
-            with contextlib.suppress(*UNANSWERED):
-                self.view = self.ask_ground(within_s=max(0.0, ends_s - time.monotonic()))
-            raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
-        self._marked_s = time.monotonic()
-        self.view = replace(self.view, identity=swarm_id)
 
     def settle(self) -> None:
         """What is left once the node is in."""
@@ -379,29 +247,27 @@ class Agent:
             if SWARM_WORKER not in self.machine.node.roles:
                 self._engine.ensure_node(self._swarm_node, Availability="drain")
             # Else it is Swarm's to say: people drain a node that they work on.
-            if self._was_half_in:
+            self.founding.see_to_it(self._engine, self._leads)
+            try:
                 self.forget_former_self()
-            self.see_to_mark()
+            except DockerUnavailable as exc:
+                self.say(f"will try again to remove what a failed join left: {exc}")
+                return  # in, all the same
         self.say("ready")
 
     def forget_former_self(self) -> None:
-        """What a join that was ended has left in the Swarm: a manager that is dead counts in raft."""
+        """What a join that was ended has left in the Swarm: a manager that is dead counts in raft.
+
+        Raises DockerUnavailable.
+        """
+        if not self._was_half_in:
+            return
         for row in self._engine.nodes(name=self.machine.name):
             is_mine = row["Description"]["Hostname"] == self.machine.name and row["ID"] != self._swarm_node
             if is_mine and row["Status"]["State"] != "ready":
                 self._engine.ensure_demoted(row["ID"])
                 self._engine.ensure_no_node(row["ID"])
         self._was_half_in = False
-
-    def see_to_mark(self) -> None:
-        """And to the tokens. What is wrong is said; this node does its work all the same."""
-        if time.monotonic() - self._saw_to_s < TOKENS_S or not self._leads():
-            return
-        self._saw_to_s = time.monotonic()
-        try:
-            self.publish(within_s=MARKS_WITHIN_S)
-        except DockerUnavailable as exc:
-            self.say(str(exc))
 
     def declare_docker(self, world: World) -> None:
         """The Docker API of this manager in Consul: one of all that control their Swarm, and its leader's."""
@@ -427,7 +293,7 @@ class Agent:
 def main() -> None:
     """Entry point of swarmer-agent.service."""
     agent = Agent(read())
-    agent.recall()
+    agent.ground.recall()
     agent.run()
 
 

@@ -267,7 +267,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("-f", "--servers", type=Path, default=ground.ROOT / "servers.yml")
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--only", action="append", choices=[case.name for case in CASES], help="no baselines")
+    parser.add_argument(
+        "--only", action="extend", nargs="+", choices=[case.name for case in CASES], help="no baselines"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()

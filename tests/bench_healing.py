@@ -135,7 +135,7 @@ def measure(part: str, lab: Lab, runs: int) -> Any:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART")
+    parser.add_argument("--only", action="extend", nargs="+", choices=list(PARTS), metavar="PART")
     parser.add_argument("--runs", type=int, default=3, help="of each kind of node")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")

@@ -1,6 +1,6 @@
 """How a node becomes part of its cluster: one decision per pass, from what is seen now.
 
-Gather (node/agent.py) → decide (here) → act (node/agent.py). Pure.
+Gather (node/agent.py) → decide (here) → act (node/agent.py, node/founding.py). Pure.
 """
 
 from __future__ import annotations

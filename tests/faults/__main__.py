@@ -145,7 +145,7 @@ SUITES: Final = ((ground.ROOT / "servers.yml", FAULTS), (ground.ROOT / "tests/fa
 def options() -> argparse.Namespace:
     known = [fault.name for _, faults in SUITES for fault in faults]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", action="append", metavar="NAME", choices=known)
+    parser.add_argument("--only", action="extend", nargs="+", metavar="NAME", choices=known)
     parser.add_argument("--list", action="store_true", help="what there is")
     parser.add_argument("--json", type=Path, metavar="FILE", default=REPORT, help="everything, as JSON")
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from rehearsal import ground, machine, node_image
+from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
+from swarmer.core.node import CloudView
 
 
 def free_port() -> int:
@@ -92,3 +94,16 @@ def consul(tmp_path: Path) -> Iterator[ConsulServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What was run, without the interpreter."""
+    found: list[tuple[str, ...]] = []
+
+    def run(argv: list[str], **_: object) -> str:
+        found.append(tuple(argv[1:]))
+        return CloudView().to_json() if argv[-1] == "look" else ""
+
+    monkeypatch.setattr(process, "run", run)
+    return found

@@ -1,0 +1,137 @@
+"""The cluster's one Swarm: founded under a lock, remembered by the ground, published for who joins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.ground import ANSWER_S, REDISCOVERY_S, Ground, Unanswered
+from node.machine import alive
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.core import names
+from swarmer.core.joining import World
+
+LOCK_S = 30
+"""The founder's session, renewed between what takes long: the ground's ANSWER_S at most, or dockerd."""
+TOKENS_S = 300.0
+"""So often the Swarm's leader sees to the join tokens: people rotate them, and nobody could join any more."""
+MARKS_WITHIN_S = 8.0
+"""Longer it does not wait for the ground then: no manager leaves DNS because its ground does not answer."""
+
+
+@dataclass
+class Founding:
+    """A manager's part in it."""
+
+    name: str
+    """The node's."""
+    address: str
+    consul: Consul
+    ground: Ground
+    say: Callable[[str], None]
+    _session: str = ""
+    """It holds the lock while the Swarm that this node founds is not published."""
+    _unanswered_s: float = -REDISCOVERY_S
+    """When the ground did not say whether the cluster was founded."""
+    _saw_to_s: float = -TOKENS_S
+
+    def found(self, engine: Engine) -> None:
+        """Found the Swarm under the lock, once: whoever comes second finds it published.
+
+        Raises the Unavailable of both adapters.
+        """
+        if time.monotonic() - self._unanswered_s < REDISCOVERY_S:
+            return
+        session = self.consul.create_session("swarm", ttl_s=LOCK_S, lock_delay_s=1)
+        try:
+            if not self.consul.acquire(names.KV_SWARM_LOCK, self.name, session):
+                self.say("waits for the Swarm to be founded")
+                return
+            if self.consul.get(names.KV_SWARM_ID) or not self._is_unfounded():
+                return
+            if not self.consul.renew_session(session):
+                return
+            self.say("founds the Swarm")
+            engine.ensure_gateway_bridge()
+            # From here on there may be one, whatever fails.
+            self._session = session
+            engine.found_swarm(self.address)
+            self.publish(engine)
+            self._session = ""
+            self.consul.release(names.KV_SWARM_LOCK, self.name, session)
+        finally:
+            if not self._session:
+                self.consul.destroy_session(session)
+
+    def keep_lock(self, world: World) -> None:
+        """Of a founder that could not publish yet: whoever came to the lock would found a second Swarm.
+
+        Freed once it is published, or came to nothing; one whose dockerd is away loses it with its session.
+        """
+        if not self._session or world.swarm_state is None:
+            return
+        if world.published or world.swarm_state == "inactive":
+            session, self._session = self._session, ""
+            self.consul.destroy_session(session)
+        elif not self.consul.renew_session(self._session):
+            self._session = ""
+
+    def _is_unfounded(self) -> bool:
+        """Whether the ground says so, asked anew under the lock; no answer is no.
+
+        Who held the lock before may have marked a Swarm and died before Consul knew of it.
+        """
+        try:
+            return not self.ground.ask().is_founded
+        except Unanswered as exc:
+            self._unanswered_s = time.monotonic()
+            self.say(f"waits for its ground to say whether the cluster was founded: {exc}")
+            return False
+
+    def publish(self, engine: Engine, *, within_s: float = ANSWER_S) -> None:
+        """Tell the others how to join. The tokens are secrets: they stand in Consul only.
+
+        Raises the Unavailable of both adapters; Docker's also where Consul or the ground knows another Swarm.
+        """
+        self._takes_long()
+        swarm_id = engine.swarm_id()
+        known = {key: self.consul.get(key) for key in names.KV_SWARM}
+        published = known[names.KV_SWARM_ID]
+        if published and published.value != swarm_id:
+            raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
+        # Of a Swarm that nobody else is in yet: later it may have services, under which no network moves.
+        is_founded = bool(published) or self.ground.view.is_founded
+        is_new = not is_founded and (bool(self._session) or self._is_unfounded())
+        if is_new and engine.ensure_ingress():
+            self.say("moved the ingress network into its pool")
+        if not self.ground.is_marked(swarm_id):
+            self._takes_long()
+            try:
+                self.ground.mark(swarm_id, within_s=within_s)  # before anybody else can join it
+            except Unanswered as exc:
+                raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
+        worker, manager = engine.tokens()
+        wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
+        for key, value in wanted.items():
+            entry = known[key]
+            if entry is None or entry.value != value:
+                self.consul.put(key, value)
+
+    def _takes_long(self) -> None:
+        """Neither systemd's patience nor the founder's lock ends meanwhile; where it has the mark decides."""
+        alive()
+        if self._session:
+            self.consul.renew_session(self._session)
+
+    def see_to_it(self, engine: Engine, leads: Callable[[], bool]) -> None:
+        """From time to time, by the Swarm's leader. What is wrong is said only: the node does its work."""
+        if time.monotonic() - self._saw_to_s < TOKENS_S or not leads():
+            return
+        self._saw_to_s = time.monotonic()
+        try:
+            self.publish(engine, within_s=MARKS_WITHIN_S)
+        except DockerUnavailable as exc:
+            self.say(str(exc))

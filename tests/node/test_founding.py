@@ -1,0 +1,280 @@
+"""The cluster's one Swarm: who founds it, and what is remembered and published of it."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+import pytest
+
+from node import agent, founding, ground, vitals
+from node.agent import Agent
+from swarmer.adapters import process
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.docker import Engine
+from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.core import names
+from swarmer.core.joining import FoundSwarm, Publish
+from swarmer.core.node import CloudView
+from tests.node.daemons.daemon import machine
+from tests.node.swarms import Leading, Locks, failing, settled, world
+
+LOOK = ("-m", "node.cloud", "look")
+
+
+MARK = ("-m", "node.cloud", "mark", "swarm-1")
+
+
+def test_a_mark_that_was_taken_away_is_made_again_by_the_swarms_leader(ran: list[tuple[str, ...]]) -> None:
+    """CloudFormation writes `unfounded` over it when a tag of the stack changes."""
+    settled(leads=True).settle()
+    assert ran == [MARK]
+
+
+def test_no_other_manager_writes_it(ran: list[tuple[str, ...]]) -> None:
+    settled(leads=False).settle()
+    assert ran == []
+
+
+def test_it_is_seen_to_from_time_to_time_only(
+    ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    leader = settled(leads=True)
+    for _ in range(3):
+        leader.settle()
+    assert ran == [MARK]
+    now += founding.TOKENS_S
+    leader.settle()
+    assert ran == [MARK], "the tokens were seen to, which costs nothing"
+    now += ground.MARK_S
+    leader.settle()
+    assert ran == [MARK, MARK]
+
+
+def test_rotated_tokens_are_published_by_the_swarms_leader(ran: list[tuple[str, ...]]) -> None:
+    """`docker swarm join-token --rotate`, or a KV store that was restored: nobody could join any more."""
+    consul = Locks()
+    consul.keys = {names.KV_TOKEN_WORKER: "old", names.KV_SWARM_ID: "swarm-1"}
+    settled(leads=True, consul=consul).settle()
+    assert consul.keys[names.KV_TOKEN_WORKER] == "worker"
+    assert consul.keys[names.KV_TOKEN_MANAGER] == "manager"
+    assert consul.written == [names.KV_TOKEN_WORKER, names.KV_TOKEN_MANAGER]
+
+
+def test_a_ground_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(process, "run", lambda _, *, timeout_s: waited.append(timeout_s) or "")
+    settled(leads=True).settle()
+    ttl_s = float(agent.DOCKER_TTL.removesuffix("s"))
+    # Beside it: the pause between two passes, and what a pass takes.
+    assert waited
+    assert waited[0] + agent.SETTLED_PAUSE_S + vitals.ANSWER_S < ttl_s
+
+
+def test_a_ground_that_does_not_answer_keeps_no_manager_from_its_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(process, "run", failing)
+    settled(leads=True).settle()
+    said = capsys.readouterr()
+    assert "AWS is away" in said.out + said.err
+    assert "ready" in said.out + said.err
+
+
+class FoundsSwarms(Leading):
+    """An engine that founds a Swarm, and may be slower than it is waited for."""
+
+    def __init__(self, *, is_slow: bool = False, ingress_fails: bool = False) -> None:
+        super().__init__(leads=True)
+        self.is_slow = is_slow
+        self.ingress_fails = ingress_fails
+        self.has_founded = False
+        self.ingresses = 0
+
+    def ensure_gateway_bridge(self) -> bool:
+        return False
+
+    def found_swarm(self, address: str) -> None:
+        if self.is_slow:
+            raise DockerUnavailable("timed out")
+
+        self.has_founded = True
+
+    def ensure_ingress(self) -> bool:
+        self.ingresses += 1
+        if self.ingress_fails:
+            raise DockerUnavailable("the old ingress network is there still")
+        return False
+
+
+def founder(engine: FoundsSwarms) -> tuple[Agent, Locks]:
+    locks = Locks()
+    made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, locks), cast(Engine, engine))
+    made.ground._looked_s = time.monotonic()
+    return made, locks
+
+
+def test_a_founder_frees_its_lock_once_all_is_published(ran: list[tuple[str, ...]]) -> None:
+    made, locks = founder(FoundsSwarms())
+    made.act(FoundSwarm())
+    assert ran == [LOOK, MARK]
+    assert locks.sessions == []
+    assert len(locks.keys) == 3
+
+
+def test_who_comes_to_the_lock_after_a_founder_that_died_asks_the_ground_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It had marked its Swarm and published nothing; what this node was told at its boot is seconds old."""
+    engine = FoundsSwarms()
+    made, locks = founder(engine)
+    monkeypatch.setattr(process, "run", lambda *_, **__: CloudView(identity="swarm-0").to_json())
+    made.act(FoundSwarm())
+    assert not engine.has_founded
+    assert locks.sessions == []
+    assert made.ground.view.is_founded, "so its next decision is to wait"
+
+
+@pytest.mark.parametrize("view", [CloudView(), CloudView(identity="swarm-1")])
+def test_where_the_ground_does_not_answer_no_swarm_is_founded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], view: CloudView
+) -> None:
+    now, asked = 1000.0, []
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(process, "run", lambda *_, **__: asked.append(now) or failing(()))
+    engine = FoundsSwarms()
+    made, locks = founder(engine)
+    made.ground.view = view
+    for _ in range(3):
+        made.act(FoundSwarm())
+    said = capsys.readouterr()
+    assert "waits for its ground to say whether the cluster was founded: AWS is away" in said.out + said.err
+    assert asked == [1000.0], "a question costs half a second of a core"
+    now += ground.REDISCOVERY_S
+    made.act(FoundSwarm())
+    assert asked == [1000.0, now]
+    assert not engine.has_founded
+    assert locks.sessions == []
+
+
+def test_a_founder_whose_lock_went_while_the_ground_was_asked_founds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = FoundsSwarms()
+    made, locks = founder(engine)
+    monkeypatch.setattr(locks, "renew_session", lambda _: False)
+    monkeypatch.setattr(process, "run", lambda *_, **__: CloudView().to_json())
+    made.act(FoundSwarm())
+    assert not engine.has_founded
+
+
+def test_an_ingress_network_that_could_not_be_moved_is_moved_before_anybody_joins(
+    ran: list[tuple[str, ...]],
+) -> None:
+    engine = FoundsSwarms(ingress_fails=True)
+    made, locks = founder(engine)
+    with pytest.raises(DockerUnavailable):
+        made.act(FoundSwarm())
+    assert ran == [LOOK], "neither marked nor published"
+    assert locks.keys == {}
+    engine.ingress_fails = False
+    made.act(Publish())
+    assert engine.ingresses == 2
+    assert len(locks.keys) == 3
+
+
+def test_the_ingress_network_of_a_swarm_that_has_been_published_is_left_alone(
+    ran: list[tuple[str, ...]],
+) -> None:
+    engine = FoundsSwarms()
+    made, locks = founder(engine)
+    locks.keys = {names.KV_SWARM_ID: "swarm-1"}
+    made.act(Publish())
+    locks.keys = {}
+    made.act(Publish())  # the keys are lost; the ground knows the Swarm by now
+    assert engine.ingresses == 0
+    assert len(locks.keys) == 3
+
+
+def test_a_manager_that_was_never_told_of_the_founding_asks_before_it_moves_the_ingress_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At its boot the cluster was unfounded, and Consul has lost the Swarm's id since."""
+    engine = FoundsSwarms()
+    made, _ = founder(engine)
+    view = CloudView(identity="swarm-1")
+    monkeypatch.setattr(process, "run", lambda *_, **__: view.to_json())
+    made.act(Publish())
+    assert engine.ingresses == 0
+
+
+def test_nobody_publishes_beside_another_swarm(ran: list[tuple[str, ...]]) -> None:
+    made, locks = founder(FoundsSwarms())
+    locks.keys = {names.KV_SWARM_ID: "swarm-0"}
+    with pytest.raises(DockerUnavailable, match="another Swarm, swarm-0"):
+        made.act(Publish())
+    assert (ran, locks.written) == ([], [])
+
+
+def test_a_manager_whose_mark_is_refused_knows_which_swarm_the_cluster_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(argv: list[str], **_: object) -> str:
+        return CloudView(identity="swarm-0").to_json() if argv[-1] == "look" else failing(argv)
+
+    monkeypatch.setattr(process, "run", run)
+    made, _ = founder(FoundsSwarms())
+    with pytest.raises(DockerUnavailable):
+        made.act(Publish())
+    assert made.ground.view.identity == "swarm-0"
+
+
+def throttled(argv: list[str], **_: object) -> str:
+    """The ground answers questions, and takes no mark."""
+    return CloudView().to_json() if argv[-1] == "look" else failing(argv)
+
+
+def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The identity's parameter is throttled at the first boot: the next manager would come to the lock."""
+    made, locks = founder(FoundsSwarms())
+    with monkeypatch.context() as away:
+        away.setattr(process, "run", throttled)
+        with pytest.raises(DockerUnavailable):
+            made.act(FoundSwarm())
+        for _ in range(3):
+            made.founding.keep_lock(world("active"))
+            assert locks.sessions == ["swarm"]
+    made.founding.keep_lock(world("active", published=True))
+    assert locks.sessions == []
+
+
+def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_founded_once(ran: list[tuple[str, ...]]) -> None:
+    made, locks = founder(FoundsSwarms(is_slow=True))
+    with pytest.raises(DockerUnavailable):
+        made.act(FoundSwarm())
+    made.founding.keep_lock(world("pending"))
+    assert locks.sessions == ["swarm"]
+
+
+def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another(ran: list[tuple[str, ...]]) -> None:
+    made, locks = founder(FoundsSwarms(is_slow=True))
+    with pytest.raises(DockerUnavailable):
+        made.act(FoundSwarm())
+    made.founding.keep_lock(world("inactive"))
+    assert locks.sessions == []
+
+
+def test_a_founder_whose_lock_is_gone_goes_on_without(ran: list[tuple[str, ...]]) -> None:
+    made, locks = founder(FoundsSwarms(is_slow=True))
+    with pytest.raises(DockerUnavailable):
+        made.act(FoundSwarm())
+    locks.sessions.clear()
+    made.founding.keep_lock(world("active"))
+    made.founding.keep_lock(world("inactive"))
+    assert locks.sessions == []
