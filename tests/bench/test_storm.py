@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ def entry(what: str, instance_id: str = "i-1", group: str = GROUP) -> dict[str, 
 
 
 def found(**other: int) -> dict[str, Any]:
-    return {**GOALS, "p50_s": 1.0, "all_s": 2.0, "runs": 500, "failed_runs": 0, **other}
+    return {**GOALS, "p50_s": 1.0, "all_s": 2.0, "runs": 500, "failed_runs": 0, "swept": 0, **other}
 
 
 def test_an_answer_that_came_too_late_is_counted_by_itself() -> None:
@@ -29,6 +30,21 @@ def test_an_answer_that_came_too_late_is_counted_by_itself() -> None:
         account.take(entry(each, group="healing-core"))
     assert account.announced.keys() == account.answers.keys() == {"i-1"}
     assert (len(account.answers["i-1"]), account.refused, account.repeated) == (1, 1, 1)
+
+
+def test_what_the_sweep_ends_beside_is_counted_by_itself() -> None:
+    account = Account()
+    for function, node in (
+        ("reconcile-cluster", "herd-i-1"),
+        ("reconcile-cluster", "core-i-1"),
+        ("deregister-node", "herd-i-1"),
+    ):
+        line = {"message": "departed", "node": node, "missed": True}
+        account.take({**entry(json.dumps(line)), "kind": "log", "source": f"healing-{function}"})
+    assert account.swept == 1
+    for each in ("CompleteLifecycleAction", "CompleteLifecycleAction", REFUSED):
+        account.take(entry(each))
+    assert account.again == 2
 
 
 def test_a_storm_of_the_size_that_was_meant_meets_every_goal() -> None:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 Entries = Sequence[Mapping[str, Any]]
 
+RECONCILE: Final = "-reconcile-cluster"
+"""How the source of a line of the sweep's ends."""
 LAUNCH: Final = "EC2 Instance-launch Lifecycle Action"
 NO_MAJORITY: Final = ("Consul has no leader", "no Consul server answers")
 """`at risk`, in the words of swarmer/core/healing/reconciliation.py."""
@@ -24,9 +26,10 @@ def said(entries: Entries, message: str) -> Iterator[tuple[Mapping[str, Any], di
     return ((entry, line) for entry, line in _lines(entries) if line.get("message") == message)
 
 
-def most(entries: Entries, metric: str) -> float:
-    """The highest value that any function counted in one run; 0 where none did."""
-    values = [line.get(metric, 0) for _, line in _lines(entries) if "_aws" in line]
+def most(entries: Entries, metric: str, function: str) -> float:
+    """The highest value that functions of this name counted in one run; 0 where none did."""
+    lines = [line for entry, line in _lines(entries) if entry["source"].endswith(function)]
+    values = [line.get(metric, 0) for line in lines if "_aws" in line]
     return max((float(each) for held in values for each in _all(held)), default=0.0)
 
 
@@ -50,8 +53,8 @@ def lacks_alarm(entries: Entries) -> list[str]:
     lacking = []
     if not any(reason.startswith(NO_MAJORITY) for reason in reasons):
         lacking.append(f"no function said 'at risk' because {' or '.join(map(repr, NO_MAJORITY))}")
-    if most(entries, "QuorumAtRisk") < 1:
-        lacking.append("QuorumAtRisk was never 1")
+    if most(entries, "QuorumAtRisk", RECONCILE) < 1:
+        lacking.append("the sweep's QuorumAtRisk was never 1")
     return lacking
 
 

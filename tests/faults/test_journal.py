@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.healing import HEALING
-from tests.faults.journal import LAUNCH, NO_MAJORITY, lacks_alarm, lacks_breaker, most, refusals
+from tests.faults.journal import LAUNCH, NO_MAJORITY, RECONCILE, lacks_alarm, lacks_breaker, most, refusals
 
 ASG = "healing-workers"
 numbers = itertools.count(1)
@@ -20,9 +20,9 @@ def line(message: str, source: str = "healing-reconcile-cluster", **facts: Any) 
     return {"number": next(numbers), "kind": "log", "source": source, "what": text, "detail": {}}
 
 
-def metric(*values: float) -> dict[str, Any]:
+def metric(*values: float, source: str = "healing-reconcile-cluster") -> dict[str, Any]:
     text = json.dumps({"_aws": {"CloudWatchMetrics": []}, "cluster": "healing", "QuorumAtRisk": list(values)})
-    return {"number": next(numbers), "kind": "log", "source": "f", "what": text, "detail": {}}
+    return {"number": next(numbers), "kind": "log", "source": source, "what": text, "detail": {}}
 
 
 def launch(asg: str = ASG) -> dict[str, Any]:
@@ -54,8 +54,13 @@ def test_a_risk_of_another_kind_is_not_the_alarm() -> None:
 
 def test_a_metric_that_stays_zero_is_missed() -> None:
     whole = [line("at risk", reason="Consul has no leader"), metric(0)]
-    assert lacks_alarm(whole) == ["QuorumAtRisk was never 1"]
-    assert most([], "QuorumAtRisk") == 0
+    assert lacks_alarm(whole) == ["the sweep's QuorumAtRisk was never 1"]
+    assert most([], "QuorumAtRisk", RECONCILE) == 0
+
+
+def test_what_the_end_of_one_node_counts_is_not_the_sweeps_alarm() -> None:
+    own = [line("at risk", reason="Consul has no leader"), metric(1, source="healing-deregister-node")]
+    assert len(lacks_alarm(own)) == 1
 
 
 # -- a breaker ---------------------------------------------------------------------------------------
