@@ -10,6 +10,7 @@ import threading
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from node.founding import Founding
 from node.ground import REDISCOVERY_S, Ground, Unanswered
@@ -27,6 +28,8 @@ from swarmer.core.service import Service
 
 JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
+JOIN_FILE = Path("/var/lib/swarmer-agent.join")
+"""There while this node has asked to join and was in no Swarm since: one that is started anew goes on."""
 MOST_JOINS = 16
 """At once."""
 GROUND_AGAIN_S = 60.0
@@ -54,10 +57,8 @@ class Agent:
     founding: Founding = field(init=False)
     _said: str = ""
     _swarm_node: str = ""
-    _joins: bool = False
-    """It has asked to join, and was in no Swarm since."""
-    _was_half_in: bool = False
-    """A join was ended; the Swarm may list this node twice."""
+    _is_listed_once: bool = False
+    """The Swarm is known to list no former self of this node."""
     leaves: str = ""
     """What this node was told when it was to leave. It stays told: soon nobody can be asked any more."""
 
@@ -116,8 +117,10 @@ class Agent:
         world = World(has_leader=has_leader, members=members, swarm_state=None, leaves=self.leaves)
         try:
             swarm = self.look_at_swarm()
-            self._swarm_node = swarm.node
-            self._joins = self._joins and swarm.state != "active"
+            # An engine that is still joining has an id, too.
+            self._swarm_node = swarm.node if swarm.state == "active" else ""
+            if self._swarm_node:
+                JOIN_FILE.unlink(missing_ok=True)
             view = self.ground.view
             return self.look_at_keys(
                 replace(
@@ -125,7 +128,7 @@ class Agent:
                     swarm_state=swarm.state,
                     is_manager=swarm.is_manager,
                     swarm_error=swarm.error,
-                    joins=self._joins,
+                    joins=JOIN_FILE.exists(),
                     swarm_id=swarm.id,
                     is_founded=view.is_founded,
                     known=(view.identity,) if view.is_founded else (),
@@ -193,13 +196,13 @@ class Agent:
             case joining.JoinSwarm(managers, token):
                 self.say(f"joins the Swarm through {', '.join(managers)}")
                 self._engine.ensure_gateway_bridge()
-                self._joins = True
+                JOIN_FILE.touch()
+                self._is_listed_once = False
                 self._engine.join_swarm(self.machine.address, managers, token)
             case joining.EndJoin(reason):
                 self.say(f"ends a join that failed: {reason}")
-                self._was_half_in = True
                 self._engine.end_join()
-                self._joins = False
+                JOIN_FILE.unlink(missing_ok=True)
             case joining.Publish():
                 self.founding.publish(self._engine)
             case joining.StopConsul():
@@ -258,16 +261,17 @@ class Agent:
     def forget_former_self(self) -> None:
         """What a join that was ended has left in the Swarm: a manager that is dead counts in raft.
 
-        Raises DockerUnavailable.
+        For some seconds the Swarm takes it for ready. Raises DockerUnavailable.
         """
-        if not self._was_half_in:
+        if self._is_listed_once:
             return
-        for row in self._engine.nodes(name=self.machine.name):
-            is_mine = row["Description"]["Hostname"] == self.machine.name and row["ID"] != self._swarm_node
-            if is_mine and row["Status"]["State"] != "ready":
-                self._engine.ensure_demoted(row["ID"])
-                self._engine.ensure_no_node(row["ID"])
-        self._was_half_in = False
+        rows = [row for row in self._engine.nodes(name=self.machine.name) if row["ID"] != self._swarm_node]
+        former = [row for row in rows if row["Description"]["Hostname"] == self.machine.name]
+        gone = [row for row in former if row["Status"]["State"] != "ready"]
+        for row in gone:
+            self._engine.ensure_demoted(row["ID"])
+            self._engine.ensure_no_node(row["ID"])
+        self._is_listed_once = len(gone) == len(former)
 
     def declare_docker(self, world: World) -> None:
         """The Docker API of this manager in Consul: one of all that control their Swarm, and its leader's."""

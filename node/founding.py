@@ -34,6 +34,8 @@ class Founding:
     say: Callable[[str], None]
     _session: str = ""
     """It holds the lock while the Swarm that this node founds is not published."""
+    _asked_under: str | None = None
+    """The session under which the ground said last whether the cluster was founded."""
     _unanswered_s: float = -REDISCOVERY_S
     """When the ground did not say whether the cluster was founded."""
     _saw_to_s: float = -TOKENS_S
@@ -43,28 +45,44 @@ class Founding:
 
         Raises the Unavailable of both adapters.
         """
-        if time.monotonic() - self._unanswered_s < REDISCOVERY_S:
+        if time.monotonic() - self._unanswered_s < REDISCOVERY_S or not self._lock():
             return
-        session = self.consul.create_session("swarm", ttl_s=LOCK_S, lock_delay_s=1)
+        may_be_one = False
         try:
-            if not self.consul.acquire(names.KV_SWARM_LOCK, self.name, session):
-                self.say("waits for the Swarm to be founded")
-                return
             if self.consul.get(names.KV_SWARM_ID) or not self._is_unfounded():
                 return
-            if not self.consul.renew_session(session):
+            if not self.consul.renew_session(self._session):
                 return
             self.say("founds the Swarm")
             engine.ensure_gateway_bridge()
-            # From here on there may be one, whatever fails.
-            self._session = session
+            may_be_one = True  # from here on, whatever fails
             engine.found_swarm(self.address)
             self.publish(engine)
-            self._session = ""
-            self.consul.release(names.KV_SWARM_LOCK, self.name, session)
+            may_be_one = False
         finally:
-            if not self._session:
+            if not may_be_one:
+                self._unlock()
+
+    def _lock(self) -> bool:
+        """Whether this node may found the Swarm now, or publish one that nobody knows. Raises Unavailable."""
+        session = self.consul.create_session("swarm", ttl_s=LOCK_S, lock_delay_s=1)
+        has_it = False
+        try:
+            has_it = self.consul.acquire(names.KV_SWARM_LOCK, self.name, session)
+        finally:
+            if not has_it:
                 self.consul.destroy_session(session)
+        if has_it:
+            self._session = session
+        else:
+            self.say("waits for who founds the Swarm")
+        return has_it
+
+    def _unlock(self) -> None:
+        """The lock goes with its session, which ends by itself where Consul does not answer."""
+        session, self._session = self._session, ""
+        self.consul.release(names.KV_SWARM_LOCK, self.name, session)
+        self.consul.destroy_session(session)
 
     def keep_lock(self, world: World) -> None:
         """Of a founder that could not publish yet: whoever came to the lock would found a second Swarm.
@@ -74,8 +92,7 @@ class Founding:
         if not self._session or world.swarm_state is None:
             return
         if world.published or world.swarm_state == "inactive":
-            session, self._session = self._session, ""
-            self.consul.destroy_session(session)
+            self._unlock()
         elif not self.consul.renew_session(self._session):
             self._session = ""
 
@@ -85,7 +102,9 @@ class Founding:
         Who held the lock before may have marked a Swarm and died before Consul knew of it.
         """
         try:
-            return not self.ground.ask().is_founded
+            is_founded = self.ground.ask().is_founded
+            self._asked_under = self._session
+            return not is_founded
         except Unanswered as exc:
             self._unanswered_s = time.monotonic()
             self.say(f"waits for its ground to say whether the cluster was founded: {exc}")
@@ -94,8 +113,13 @@ class Founding:
     def publish(self, engine: Engine, *, within_s: float = ANSWER_S) -> None:
         """Tell the others how to join. The tokens are secrets: they stand in Consul only.
 
+        A Swarm that Consul does not know is published under the lock: an agent that was started anew has lost
+        it, and meanwhile another manager may found one. keep_lock frees it.
+
         Raises the Unavailable of both adapters; Docker's also where Consul or the ground knows another Swarm.
         """
+        if not self._session and not self.consul.get(names.KV_SWARM_ID) and not self._lock():
+            return
         self._takes_long()
         swarm_id = engine.swarm_id()
         known = {key: self.consul.get(key) for key in names.KV_SWARM}
@@ -104,7 +128,7 @@ class Founding:
             raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
         # Of a Swarm that nobody else is in yet: later it may have services, under which no network moves.
         is_founded = bool(published) or self.ground.view.is_founded
-        is_new = not is_founded and (bool(self._session) or self._is_unfounded())
+        is_new = not is_founded and (self._asked_under == self._session or self._is_unfounded())
         if is_new and engine.ensure_ingress():
             self.say("moved the ingress network into its pool")
         if not self.ground.is_marked(swarm_id):

@@ -37,6 +37,8 @@ DEAF_S: Final = 5.0
 """A registry that has not answered for so long is killed; a busy machine takes its time (seen: 3 s)."""
 NAME_S: Final = 5.0
 """So often the holder looks whether its name still leads to it."""
+DOUBT_S: Final = 5.0
+"""So often the others look whether the lock is still whose they take it for."""
 DRAIN_S: Final = 3.0
 BEAT_S: Final = 0.5
 LOOP_S: Final = 2.0
@@ -73,6 +75,7 @@ class Candidate:
     _since_s: float = 0.0
     """It has served without its name since then, where it does."""
     _verified_s: float = 0.0
+    _doubted_s: float = 0.0
     _left_s: float = 0.0
     """It served last then."""
     _beat_s: float = 0.0
@@ -133,13 +136,15 @@ class Candidate:
         self.learn(found.get(names.KV_REGISTRY_LOCK))
         self.changed.set()
 
-    def learn(self, key: Key | None, *, is_truth: bool = False) -> None:
+    def learn(self, key: Key | None, *, known: Lock | None = None) -> None:
         """The lock's state, unless a newer one is known: two threads read it, and a server may be behind.
 
-        `is_truth`: from a majority of them. Where that is older, people deleted it or restored a snapshot.
+        `known` when a majority of them was asked: where that is older, or nothing, people deleted the lock or
+        restored a snapshot. What the other thread read meanwhile is left alone.
         """
         address = election.holder_address(key.value) if key and key.session else ""
         with self._learning:
+            is_truth = known is not None and known == self.lock
             if key is None:
                 self.lock = Lock(session=None, number=0) if is_truth or self.lock is None else self.lock
             elif is_truth or self.lock is None or key.index >= self.lock.index:
@@ -165,6 +170,7 @@ class Candidate:
                 say(f"registry: will try again: {exc}")
             self.check_process()
             self.check_name()
+            self.doubt()
             self.changed.wait(election.RENEW_S)
             self.changed.clear()
         self.see_next_holder_in()
@@ -215,7 +221,7 @@ class Candidate:
                 self._unsure = None
             if holds:
                 key = self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent")
-                self.learn(key, is_truth=True)
+                self.learn(key, known=lock)
             if not holds or asked_s - self._renewed_s >= election.SESSION_S:
                 self.renew(asked_s)
         except Unavailable:
@@ -223,6 +229,15 @@ class Candidate:
         self._confirmed_s = asked_s
         if self.session and key and key.session == self.session and key.lock_index == self.door.number:
             self.door.fresh_until_s = asked_s + election.FENCE_S
+
+    def doubt(self) -> None:
+        """Whether another still holds the lock. The watcher takes an older state, or none, for no news."""
+        lock, now_s = self.lock, time.monotonic()
+        if lock is None or lock.session in (None, self.session) or now_s - self._doubted_s < DOUBT_S:
+            return
+        self._doubted_s = now_s
+        with contextlib.suppress(Unavailable):
+            self.learn(self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent"), known=lock)
 
     def renew(self, asked_s: float) -> None:
         """The session, or make one. Raises Unavailable."""

@@ -157,10 +157,16 @@ def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
     for address in addresses:
         with contextlib.suppress(Unavailable):
             rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes()
-            # One that is still joining has no name yet.
-            named = [row for row in rows if row["Description"].get("Hostname")]
-            return {row["Description"]["Hostname"]: _swarm_node(row) for row in named}
+            return by_name(rows)
     return {}
+
+
+def by_name(rows: Iterable[dict[str, Any]]) -> dict[str, SwarmNode]:
+    """Of what `docker node ls` lists. A join that failed leaves a dead row: the node is what is ready."""
+    # One that is still joining has no name yet.
+    named = [row for row in rows if row["Description"].get("Hostname")]
+    named.sort(key=lambda row: row["Status"]["State"] == "ready")
+    return {row["Description"]["Hostname"]: _swarm_node(row) for row in named}
 
 
 def _swarm_node(row: dict[str, Any]) -> SwarmNode:

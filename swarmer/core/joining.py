@@ -150,7 +150,9 @@ def _inactive(node: NodeDescription, world: World) -> Action:
         # The Swarm exists; a second one would be worse than waiting.
         return Wait("a healthy Swarm manager")
     if world.is_founded:
-        return Wait("a manager of its Swarm to publish how to join it; it exists, so none is founded")
+        # Where the founder died for good before it published, only people can say that there is none.
+        reason = "a manager of its Swarm to publish how to join it; it exists, so none is founded"
+        return Wait(reason, for_people=True)
     if SWARM_MANAGER in node.roles:
         return FoundSwarm()
     return Wait("the Swarm to be founded")

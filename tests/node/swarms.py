@@ -27,6 +27,9 @@ class Leading:
         self.wanted.append(wanted)
         return False
 
+    def nodes(self, *, name: str) -> list[dict[str, Any]]:
+        return []
+
     def swarm_id(self) -> str:
         return "swarm-1"
 

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -168,7 +169,7 @@ class HalfIn(Leading):
         return False
 
     def swarm(self) -> Swarm:
-        return Swarm(self.state, is_manager=False, error="no leader", id="", node="")
+        return Swarm(self.state, is_manager=False, error="no leader", id="", node="first")
 
     def join_swarm(self, *_: object) -> None:
         self.state = "error"
@@ -193,10 +194,58 @@ class HalfIn(Leading):
         return bool(self.rows.pop(node_id))
 
 
+@pytest.fixture
+def join_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(agent, "JOIN_FILE", tmp_path / "join")
+    return tmp_path / "join"
+
+
+def half_in(engine: HalfIn) -> Agent:
+    found = cast(Engine, engine)
+    return Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, Reachable()), found, found)
+
+
+@pytest.mark.usefixtures("join_file")
+def test_an_agent_that_is_started_anew_ends_the_join_that_failed() -> None:
+    engine = HalfIn()
+    half_in(engine).act(JoinSwarm(("10.0.0.5",), "token"))
+    seen = half_in(engine).gather()
+    assert (seen.swarm_state, seen.joins) == ("error", True)
+
+
+def test_an_engine_that_was_in_is_not_taken_for_one_whose_join_failed(join_file: Path) -> None:
+    """It would lose the Swarm's state: its managers, and the services where it is the only one."""
+    engine = HalfIn()
+    made = half_in(engine)
+    made.act(JoinSwarm(("10.0.0.5",), "token"))
+    engine.state = "active"
+    assert not made.gather().joins
+    assert not join_file.exists()
+    engine.state = "error"
+    assert not half_in(engine).gather().joins
+
+
+def test_an_engine_that_is_still_joining_is_not_taken_for_in_because_its_leader_hangs(
+    monkeypatch: pytest.MonkeyPatch, join_file: Path
+) -> None:
+    engine = HalfIn()
+    made = half_in(engine)
+    made.act(JoinSwarm(("10.0.0.5",), "token"))
+    engine.state = "pending"
+    monkeypatch.setattr(engine, "swarm_id", failing_late)
+    for _ in range(2):
+        assert made.gather().swarm_state == "pending"
+    assert join_file.exists()
+
+
+def failing_late() -> str:
+    raise TimedOut("timed out")
+
+
+@pytest.mark.usefixtures("join_file")
 def test_a_node_whose_join_failed_joins_anew_and_removes_what_is_left_of_the_first() -> None:
-    engine, consul = HalfIn(), Reachable()
-    made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, consul), cast(Engine, engine))
-    made.impatient = made.engine
+    engine = HalfIn()
+    made = half_in(engine)
     assert made.machine.name == "core-i-one"
     made.act(JoinSwarm(("10.0.0.5",), "token"))
     seen = made.gather()
@@ -205,6 +254,9 @@ def test_a_node_whose_join_failed_joins_anew_and_removes_what_is_left_of_the_fir
     seen = made.gather()
     assert (seen.swarm_state, seen.joins) == ("inactive", False)
     made._swarm_node, engine.rows["second"] = "second", ("core-i-one", "ready")
+    engine.rows["first"] = ("core-i-one", "ready")
+    made.settle()  # the Swarm has not noticed yet
+    engine.rows["first"] = ("core-i-one", "down")
     engine.removal_fails = True
     made.settle()  # it fails for nobody else: this manager goes on to declare itself
     engine.removal_fails = False

@@ -270,6 +270,21 @@ def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another(ran: list[tup
     assert locks.sessions == []
 
 
+def test_a_manager_whose_agent_lost_its_lock_publishes_nothing_while_another_has_it(
+    ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started anew between its founding and its mark: whoever has the lock by now founds another Swarm."""
+    made, locks = founder(FoundsSwarms())
+    with monkeypatch.context() as held:
+        held.setattr(locks, "acquire", lambda *_: False)
+        made.act(Publish())
+    assert (ran, locks.keys, locks.sessions) == ([], {}, [])
+    made.act(Publish())
+    assert ran == [LOOK, MARK]
+    made.founding.keep_lock(world("active", published=True))
+    assert locks.sessions == []
+
+
 def test_a_founder_whose_lock_is_gone_goes_on_without(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(FoundsSwarms(is_slow=True))
     with pytest.raises(DockerUnavailable):

@@ -14,7 +14,7 @@ from node import registry
 from node.gate import Gate
 from node.registry import Candidate
 from swarmer.adapters.consul import Key, Unavailable
-from swarmer.core import election
+from swarmer.core import election, names
 from swarmer.core.election import Acquire, Lock, Stay, Stop
 from tests.node.daemons.daemon import machine
 
@@ -147,6 +147,35 @@ def test_a_lock_that_is_older_because_people_restored_a_snapshot_is_won_anew(can
     consul_of(candidate).lock = Key("", session=None, lock_index=0, index=3)
     candidate.confirm()
     assert isinstance(election.decide(candidate.tenure()), Stop)
+
+
+@pytest.mark.parametrize("lock", [None, Key("", session=None, lock_index=0, index=3)])
+def test_a_lock_that_people_deleted_or_restored_after_its_holder_died_is_won_by_another(
+    candidate: Candidate, lock: Key | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its key does not change any more, so no watcher is told of it."""
+    now = 1000.0
+    monkeypatch.setattr(registry.time, "monotonic", lambda: now)
+    candidate.door.number = None
+    candidate.see({names.KV_REGISTRY_LOCK: THEIRS})
+    consul_of(candidate).lock = THEIRS
+    candidate.doubt()
+    candidate.confirm()
+    assert election.decide(candidate.tenure()) == Stay()
+    consul_of(candidate).lock = lock
+    now += registry.DOUBT_S
+    candidate.doubt()
+    candidate.confirm()
+    assert election.decide(candidate.tenure()) == Acquire()
+
+
+def test_what_the_watcher_reads_while_a_majority_is_asked_counts(candidate: Candidate) -> None:
+    """Else a lock that became free is taken for held until the watcher is told of it once more."""
+    known, free = Lock(session="theirs", number=2, index=9), Key("", session=None, lock_index=2, index=10)
+    candidate.lock = known
+    candidate.learn(free)
+    candidate.learn(THEIRS, known=known)
+    assert candidate.lock.session is None
 
 
 def test_a_lock_that_is_free_opens_no_gate_where_this_node_has_no_session_any_more(

@@ -1,0 +1,24 @@
+"""What `swarmer status` makes of what it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.observer import by_name
+
+
+def row(name: str | None, state: str) -> dict[str, Any]:
+    described = {} if name is None else {"Hostname": name}
+    return {"Description": described, "Status": {"State": state}, "Spec": {"Role": "worker"}}
+
+
+@pytest.mark.parametrize("states", [("ready", "down"), ("down", "ready"), ("unknown", "ready", "down")])
+def test_a_node_that_the_swarm_lists_twice_is_the_one_that_is_ready(states: tuple[str, ...]) -> None:
+    """A worker removes no row that a join left which failed; `swarmer up` would wait for it for ever."""
+    assert by_name([row("workers-1", state) for state in states])["workers-1"].state == "ready"
+
+
+def test_who_is_still_joining_has_no_name_yet() -> None:
+    assert by_name([row(None, "unknown"), row("core-1", "down")]).keys() == {"core-1"}
