@@ -67,8 +67,16 @@ async def ask(address: str, request: bytes = REQUEST) -> bytes:
             return b""
 
 
-def serving(number: int = 1, for_s: float = 60) -> Door:
-    return Door(number=number, fresh_until_s=time.monotonic() + for_s)
+async def under_way(one: Gate) -> asyncio.Task[bytes]:
+    """What was asked, once the gate has let the question in."""
+    asked = asyncio.create_task(ask(HERE))
+    while not one.passages:
+        await asyncio.sleep(0.01)
+    return asked
+
+
+def serving(number: int = 1) -> Door:
+    return Door(number=number, fresh_until_s=time.monotonic() + 60)
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
@@ -93,12 +101,10 @@ def test_nothing_is_answered_without_a_fresh_lease() -> None:
 
 def test_an_answer_that_was_under_way_when_the_lease_ended_does_not_get_out() -> None:
     async def story() -> None:
-        door = serving(for_s=0.1)
-        async with registry(delay_s=0.3), opened(HERE, door):
-            asked = asyncio.create_task(ask(HERE))
-            await asyncio.sleep(0.2)
+        door = serving()
+        async with registry(delay_s=0.3), opened(HERE, door) as one:
+            asked = await under_way(one)
             door.number = 2  # won again, but it is another lease
-            door.fresh_until_s = time.monotonic() + 60
             assert await asked == b""
 
     run(story)
@@ -106,10 +112,12 @@ def test_an_answer_that_was_under_way_when_the_lease_ended_does_not_get_out() ->
 
 def test_an_answer_waits_while_the_lease_is_confirmed_late() -> None:
     async def story() -> None:
-        door = serving(for_s=0.1)
-        async with registry(delay_s=0.3), opened(HERE, door):
-            asked = asyncio.create_task(ask(HERE))
+        door = serving()
+        async with registry(delay_s=0.3), opened(HERE, door) as one:
+            asked = await under_way(one)
+            door.fresh_until_s = 0.0
             await asyncio.sleep(0.5)
+            assert not asked.done()
             door.fresh_until_s = time.monotonic() + 60
             assert (await asked).endswith(b"here")
 
@@ -173,8 +181,8 @@ def test_a_call_relayed_to_a_holder_that_stands_still_is_answered_by_the_next() 
         still = await asyncio.start_server(stand_still, THERE, PORT)
         async with still, registry(), opened(HERE, relay):
             call = asyncio.create_task(ask(HERE))
-            await asyncio.sleep(0.2)
-            assert asked
+            while not asked:
+                await asyncio.sleep(0.01)
             relay.holder, relay.number, relay.fresh_until_s = "", 2, time.monotonic() + 60
             assert (await call).endswith(b"here")
 
@@ -185,8 +193,7 @@ def test_draining_lets_what_is_under_way_come_to_its_end() -> None:
     async def story() -> None:
         door = serving()
         async with registry(delay_s=0.4), opened(HERE, door) as one:
-            asked = asyncio.create_task(ask(HERE))
-            await asyncio.sleep(0.1)
+            asked = await under_way(one)
             door.is_draining = True
             await one.drain(5)
             assert (await asked).endswith(b"here")
@@ -199,8 +206,7 @@ def test_draining_is_bounded() -> None:
     async def story() -> None:
         door = serving()
         async with registry(delay_s=2), opened(HERE, door) as one:
-            asked = asyncio.create_task(ask(HERE))
-            await asyncio.sleep(0.1)
+            asked = await under_way(one)
             door.is_draining = True
             await asyncio.wait_for(one.drain(0.3), 5)
             assert await asked == b""
@@ -212,8 +218,7 @@ def test_a_registry_that_stands_still_does_not_hold_up_a_hand_over() -> None:
     async def story() -> None:
         door = serving()
         async with registry(delay_s=3600), opened(HERE, door) as one:
-            asked = asyncio.create_task(ask(HERE))
-            await asyncio.sleep(0.1)
+            asked = await under_way(one)
             door.is_draining = True
             began_s = time.monotonic()
             await asyncio.wait_for(one.drain(0.3), 5)
@@ -237,8 +242,7 @@ def test_a_client_that_vanished_without_a_word_is_noticed() -> None:
     async def run() -> None:
         door = Door(number=1, fresh_until_s=time.monotonic() + 10)
         async with registry(delay_s=0.3), opened(HERE, door) as one:
-            asking = asyncio.create_task(ask(HERE))
-            await asyncio.sleep(0.1)
+            asking = await under_way(one)
             (passage,) = one.passages
             assert passage.writer
             connection = passage.writer.get_extra_info("socket")
