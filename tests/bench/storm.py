@@ -182,6 +182,7 @@ def waiting(cluster: str, is_dead: Callable[[str], bool]) -> int:
 
 def endure(lab: Lab) -> dict[str, Any]:
     """The storm, and what came of it. Raises Failure."""
+    lab.look()  # what was measured before took nodes away
     herd, account = Herd(lab), Account()
     say(f"  storm: {herd.size} nodes enter Consul's catalogue")
     herd.gather()
