@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rehearsal.aws import hooks
+from tests.bench import storm
 from tests.bench.storm import GOALS, REFUSED, TERMINATE, Account, judge, show
 
 GROUP = "healing-herd"
@@ -45,6 +46,29 @@ def test_what_the_sweep_ends_beside_is_counted_by_itself() -> None:
     for each in ("CompleteLifecycleAction", "CompleteLifecycleAction", REFUSED):
         account.take(entry(each))
     assert account.again == 2
+
+
+def test_the_storm_asks_which_nodes_there_are_before_it_speaks_to_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The measurement before it takes nodes away, the first server too."""
+
+    class Stop(Exception):
+        pass
+
+    class LabOfBefore:
+        nodes = "of before"
+
+        def look(self) -> None:
+            self.nodes = "of now"
+
+    def herd(lab: LabOfBefore) -> None:
+        assert lab.nodes == "of now"
+        raise Stop
+
+    monkeypatch.setattr(storm, "Herd", herd)
+    with pytest.raises(Stop):
+        storm.endure(LabOfBefore())  # type: ignore[arg-type]
 
 
 def test_a_storm_of_the_size_that_was_meant_meets_every_goal() -> None:
