@@ -59,6 +59,8 @@ class Agent:
     _swarm_node: str = ""
     _is_listed_once: bool = False
     """The Swarm is known to list no former self of this node."""
+    _is_new_in_consul: bool = False
+    """The catalogue is known to have nothing of this node's life before its boot."""
     leaves: str = ""
     """What this node was told when it was to leave. It stays told: soon nobody can be asked any more."""
 
@@ -83,6 +85,8 @@ class Agent:
             self.vitals.check()
             world = self.gather()
             action = joining.decide(self.machine.node, world)
+            if world.has_leader:
+                self.forget_former_life()
             try:
                 self.founding.keep_lock(world)
                 self.act(action)
@@ -257,6 +261,23 @@ class Agent:
                 self.say(f"will try again to remove what a failed join left: {exc}")
                 return  # in, all the same
         self.say("ready")
+
+    def forget_former_life(self) -> None:
+        """Once: what the catalogue has of this node and its agent has not, because it was booted since.
+
+        Consul compares the two when it starts. But a server asks itself, and may not have read its own log by
+        then; the next comparison comes up to two minutes later, and meanwhile names lead to what is gone.
+        """
+        if self._is_new_in_consul:
+            return
+        with contextlib.suppress(Unavailable):
+            left = self.consul.catalogued(self.machine.name) - {each.id for each in self.consul.services()}
+            for service_id in left:
+                self.consul.deregister_catalogued(self.machine.name, service_id)
+            for service in self.consul.services():
+                if service.id in left:  # declared meanwhile: the agent takes the catalogue to have it
+                    self.consul.register(service)
+            self._is_new_in_consul = True
 
     def forget_former_self(self) -> None:
         """What a join that was ended has left in the Swarm: a manager that is dead counts in raft.

@@ -17,6 +17,8 @@ from swarmer.core.service import Service
 
 PER_TRANSACTION: Final = 64
 """Operations that Consul takes in one request."""
+OWN_SERVICE: Final = "consul"
+"""Every server has it in the catalogue, and no agent has it: Consul's leader declares it."""
 
 
 class Unavailable(Exception):
@@ -176,6 +178,17 @@ class Consul:
         """Take a node with its services and checks out of the catalogue; it may be unknown there."""
         with _translated():
             self._api.catalog.deregister(name)
+
+    def catalogued(self, name: str) -> frozenset[str]:
+        """Ids of the services that the catalogue has for a node, as a majority of the servers knows it."""
+        with _translated():
+            found = self._api.catalog.node(name, consistency="consistent")[1]
+            return frozenset(found["Services"]) - {OWN_SERVICE} if found else frozenset()
+
+    def deregister_catalogued(self, name: str, service_id: str) -> None:
+        """Take a service of a node out of the catalogue, whatever its agent has; it may be unknown there."""
+        with _translated():
+            self._api.catalog.deregister(name, service_id=service_id)
 
     # -- keys, locks ----------------------------------------------------------------------
 
