@@ -83,10 +83,9 @@ class Agent:
         while thread is None or thread.is_alive():
             alive()
             self.vitals.check()
+            self.forget_former_life()  # before dockerd is asked, which takes longer to start
             world = self.gather()
             action = joining.decide(self.machine.node, world)
-            if world.has_leader:
-                self.forget_former_life()
             try:
                 self.founding.keep_lock(world)
                 self.act(action)
@@ -271,6 +270,8 @@ class Agent:
         if self._is_new_in_consul:
             return
         with contextlib.suppress(Unavailable):
+            if not self.consul.leader():
+                return  # that question would wait for one
             left = self.consul.catalogued(self.machine.name) - {each.id for each in self.consul.services()}
             for service_id in left:
                 self.consul.deregister_catalogued(self.machine.name, service_id)
