@@ -121,12 +121,14 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
     "nodes": lambda api: api.nodes(),
     "is_catalogued": lambda api: api.is_catalogued("core-1"),
     "deregister_node": lambda api: api.deregister_node("core-1"),
+    "catalogued": lambda api: api.catalogued("core-1"),
+    "deregister_catalogued": lambda api: api.deregister_catalogued("core-1", "web"),
     "below": lambda api: api.below("a/"),
     "delete": lambda api: api.delete("a"),
 }
 READS = (
     *("leader", "members", "last_entry", "raft_servers", "get", "watch", "services", "ailing", "healthy"),
-    *("nodes", "is_catalogued", "below"),
+    *("nodes", "is_catalogued", "catalogued", "below"),
 )
 
 
@@ -168,7 +170,7 @@ def test_an_answer_that_is_no_json_is_unavailable(call: str) -> None:
         CALLS[call](Consul(port=port))
 
 
-@every("last_entry", "raft_servers", "get", "watch", "services")
+@every("last_entry", "raft_servers", "get", "watch", "services", "catalogued")
 def test_json_that_is_not_consuls_is_unavailable(call: str) -> None:
     body = http(b'["a proxy says hello"]', "200 OK", "X-Consul-Index: 1")
     with answering(body) as port, pytest.raises(Unavailable):
