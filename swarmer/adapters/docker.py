@@ -17,6 +17,10 @@ from swarmer.core.node import Manager
 
 __all__ = ["Engine", "NotFound", "Swarm", "TimedOut", "Unavailable"]
 
+OUT_OF_SEQUENCE: Final = "update out of sequence"
+"""SwarmKit's error for an update whose version is no longer the current one, as Docker passes it on."""
+UPDATE_TRIES: Final = 5
+"""Number of times an update is made, each from a fresh look."""
 ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
 """States from which a task does not come back (Docker, "Swarm task states")."""
 
@@ -35,6 +39,18 @@ class Swarm:
     """This engine's id as one of its nodes; empty outside a Swarm."""
     managers: tuple[str, ...] = ()
     """Addresses of all managers that this node remembers, whether they answer or not."""
+
+
+@dataclass(frozen=True)
+class SwarmSettings:
+    """What `GET /swarm` says of the settings that only `docker swarm init` can choose."""
+
+    pools: tuple[str, ...]
+    """Subnets from which overlay networks are made."""
+    network_prefix: int
+    """Prefix length of each network."""
+    data_port: int
+    """UDP port of VXLAN."""
 
 
 @contextmanager
@@ -78,11 +94,19 @@ class Engine(engine.Engine):
         with _docker_shaped():
             return str(self.ask_engine("GET", "/swarm")["ID"])
 
+    def settings(self) -> SwarmSettings:
+        """The Swarm's settings, from its leader. Raises Unavailable."""
+        with _docker_shaped():
+            found = self.ask_engine("GET", "/swarm")
+            return SwarmSettings(
+                pools=tuple(found.get("DefaultAddrPool") or ()),
+                network_prefix=int(found.get("SubnetSize") or 0),
+                data_port=int(found.get("DataPathPort") or 0),
+            )
+
     def ensure_gateway_bridge(self) -> bool:
         """Make docker_gwbridge in its own range before Swarm makes it anywhere."""
-        if self._networks("docker_gwbridge"):
-            return False
-        self._create_network(
+        return self._ensure_network(
             Name="docker_gwbridge",
             Driver="bridge",
             IPAM={"Driver": "default", "Config": [{"Subnet": str(network_plan.DOCKER_GWBRIDGE)}]},
@@ -92,7 +116,6 @@ class Engine(engine.Engine):
                 "com.docker.network.bridge.enable_ip_masquerade": "true",
             },
         )
-        return True
 
     def found_swarm(self, address: str) -> None:
         """`docker swarm init`, with address pools apart from the VPC's."""
@@ -145,10 +168,15 @@ class Engine(engine.Engine):
         if subnets and all(IPv4Network(each).subnet_of(network_plan.SWARM_POOL) for each in subnets):
             return False
         if subnets:
-            self.ask_engine("DELETE", "/networks/ingress")
+            try:
+                self.ask_engine("DELETE", "/networks/ingress")
+            except Unavailable:
+                # The engine may have deleted it although its answer is an error.
+                if self._networks("ingress"):
+                    raise
             self._wait_for_no_ingress(within_s)
         # Also where there is none: whoever moved it may have been killed half-way.
-        self._create_network(Name="ingress", Driver="overlay", Ingress=True)
+        self._ensure_network(Name="ingress", Driver="overlay", Ingress=True)
         return True
 
     def _wait_for_no_ingress(self, within_s: float) -> None:
@@ -168,8 +196,17 @@ class Engine(engine.Engine):
         with _docker_shaped():
             return [each for each in self.listed("/networks", name=[name]) if each["Name"] == name]
 
-    def _create_network(self, **body: object) -> None:
-        self.ask_engine("POST", "/networks/create", body)
+    def _ensure_network(self, **body: object) -> bool:
+        """Create a network; False if there is one of that name, or if somebody else has just made it."""
+        name = str(body["Name"])
+        if self._networks(name):
+            return False
+        try:
+            self.ask_engine("POST", "/networks/create", body)
+        except Unavailable:
+            if not self._networks(name):
+                raise
+        return True
 
     # -- nodes ----------------------------------------------------------------------------------
 
@@ -192,15 +229,27 @@ class Engine(engine.Engine):
             )
 
     def ensure_node(self, node_id: str, **spec: str) -> bool:
-        """Set `Role` or `Availability` of a node; False where they are so."""
-        path = f"/nodes/{quote(node_id, safe='')}"
-        with _docker_shaped():
-            found = self.ask_engine("GET", path)
-            wanted = {**found["Spec"], **spec}
-            if wanted == found["Spec"]:
-                return False
-            self.ask_engine("POST", f"{path}/update?version={found['Version']['Index']}", wanted)
-        return True
+        """Set `Role` or `Availability` of a node; False if they are so already.
+
+        Somebody else may change the node between the look and the update, which Docker then refuses; and an
+        update may succeed although its answer is an error or lost. A fresh look tells. Raises Unavailable.
+        """
+        path, refusal = f"/nodes/{quote(node_id, safe='')}", None
+        for _ in range(UPDATE_TRIES):
+            with _docker_shaped():
+                found = self.ask_engine("GET", path)
+                wanted, version = {**found["Spec"], **spec}, found["Version"]["Index"]
+                if wanted == found["Spec"]:
+                    return refusal is not None
+            if refusal and OUT_OF_SEQUENCE not in str(refusal):
+                raise refusal
+            try:
+                self.ask_engine("POST", f"{path}/update?version={version}", wanted)
+            except Unavailable as exc:
+                refusal = exc
+            else:
+                return True
+        raise refusal or Unavailable(f"docker: {path}: {OUT_OF_SEQUENCE}")
 
     def ensure_demoted(self, node_id: str) -> bool:
         """Make a manager a worker; False where it is none.
@@ -217,11 +266,22 @@ class Engine(engine.Engine):
 
     def ensure_no_node(self, node_id: str) -> bool:
         """`docker node rm --force`, of a node that is gone for good; False where Swarm knows it no more."""
+        path = f"/nodes/{quote(node_id, safe='')}"
         try:
-            self.ask_engine("DELETE", f"/nodes/{quote(node_id, safe='')}?force=true")
+            self.ask_engine("DELETE", f"{path}?force=true")
         except NotFound:
             return False
+        except Unavailable:
+            if not self._is_unknown(path):
+                raise
         return True
+
+    def _is_unknown(self, path: str) -> bool:
+        try:
+            self.ask_engine("GET", path)
+        except NotFound:
+            return True
+        return False
 
     def tasks_to_move(self, node_id: str) -> int:
         """Tasks that have not ended on a node, and those of their services that do not run elsewhere yet."""

@@ -131,6 +131,11 @@ class Engine:
         """Rows of `docker ps`: those that run, or `everything`."""
         return self.listed(f"/containers/json{'?all=1' if everything else ''}")
 
+    def service_ids(self) -> set[str]:
+        """IDs of the Swarm services whose containers run on this engine."""
+        rows = self.listed("/containers/json", label=["com.docker.swarm.service.id"])
+        return {row["Labels"]["com.docker.swarm.service.id"] for row in rows}
+
     def inspect(self, container: str) -> dict[str, Any] | None:
         """As `docker inspect` prints it; None where there is none of that id or name."""
         found = self._get(_inspection(container))
