@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from node.ground import ANSWER_S, REDISCOVERY_S, Ground, Unanswered
 from node.machine import alive
 from swarmer.adapters.consul import Consul
+from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
@@ -68,7 +69,7 @@ class Founding:
         session = self.consul.create_session("swarm", ttl_s=LOCK_S, lock_delay_s=1)
         has_it = False
         try:
-            has_it = self.consul.acquire(names.KV_SWARM_LOCK, self.name, session)
+            has_it = self._acquire(session)
         finally:
             if not has_it:
                 self.consul.destroy_session(session)
@@ -78,11 +79,18 @@ class Founding:
             self.say("waits for who founds the Swarm")
         return has_it
 
+    def _acquire(self, session: str) -> bool:
+        try:
+            return self.consul.acquire(names.KV_SWARM_LOCK, self.name, session)
+        except ConsulUnavailable:
+            # The lock may be this node's although the answer was lost.
+            return self.consul.holds(names.KV_SWARM_LOCK, session)
+
     def _unlock(self) -> None:
-        """The lock goes with its session, which ends by itself where Consul does not answer."""
-        session, self._session = self._session, ""
-        self.consul.release(names.KV_SWARM_LOCK, self.name, session)
-        self.consul.destroy_session(session)
+        """Free the lock. If Consul does not answer, the next pass tries again; the session ends by itself."""
+        self.consul.release(names.KV_SWARM_LOCK, self.name, self._session)
+        self.consul.destroy_session(self._session)
+        self._session = ""
 
     def keep_lock(self, world: World) -> None:
         """Of a founder that could not publish yet: whoever came to the lock would found a second Swarm.

@@ -299,12 +299,16 @@ class Candidate:
         say(f"serves the registry under lease {number}")
 
     def secret(self) -> str:
-        """The holders' common secret; the first of them makes it, under the lock."""
-        if (key := self.consul.get(names.KV_REGISTRY_SECRET)) is None:
-            made = secrets.token_hex(32)
-            self.consul.put(names.KV_REGISTRY_SECRET, made)
+        """The holders' common secret; the first of them makes it, under the lock.
+
+        It is never overwritten: a holder that stood still may go on here after the next one has made it.
+        """
+        if (key := self.consul.get(names.KV_REGISTRY_SECRET)) is not None:
+            return key.value
+        made = secrets.token_hex(32)
+        if self.consul.create(names.KV_REGISTRY_SECRET, made):
             return made
-        return key.value
+        return self.secret()
 
     def starts(self) -> bool:
         """Whether the registry answers in time; the lease is confirmed meanwhile."""

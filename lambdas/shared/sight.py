@@ -277,7 +277,13 @@ def _leader_of(address: str) -> tuple[Consul, str]:
 
 def _acquire(api: Consul, session: str) -> bool:
     for _ in range(LOCK_TRIES):
-        if api.acquire(names.KV_HEALING_LOCK, "", session):
+        try:
+            if api.acquire(names.KV_HEALING_LOCK, "", session):
+                return True
+        except consul.Unavailable:
+            # The lock may be this function's although the answer was lost.
+            if not api.holds(names.KV_HEALING_LOCK, session):
+                raise
             return True
         time.sleep(0.2)
     return False

@@ -229,6 +229,11 @@ class Consul:
         with _translated():
             self._api.kv.put(key, value)
 
+    def create(self, key: str, value: str) -> bool:
+        """Write one key if it does not exist (check-and-set with index 0); False if it exists."""
+        with _translated():
+            return bool(self._api.kv.put(key, value, cas=0))
+
     def put_all(self, values: Mapping[str, str]) -> None:
         """Write many keys, `PER_TRANSACTION` in one request."""
         operations = [
@@ -263,9 +268,14 @@ class Consul:
             self._api.session.destroy(session)
 
     def acquire(self, key: str, value: str, session: str) -> bool:
-        """Whether the session holds the lock now."""
+        """Whether the session holds the lock now. If this raises, it may hold the lock: `holds` tells."""
         with _translated():
             return bool(self._api.kv.put(key, value, acquire=session))
+
+    def holds(self, key: str, session: str) -> bool:
+        """Whether a majority of the servers says that the session holds the lock."""
+        found = self.get(key, consistency="consistent")
+        return found is not None and found.session == session
 
     # -- services ---------------------------------------------------------------------------
 

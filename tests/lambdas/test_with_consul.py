@@ -12,10 +12,12 @@ from lambdas.heal_registry.handler import handler as heal
 from lambdas.reconcile_cluster.handler import handler as reconcile
 from lambdas.shared import sight
 from lambdas.shared.sight import Sight
+from swarmer.adapters.consul import Unavailable
 from swarmer.core import election, names
 from swarmer.core.healing.registry import SUSPECT_S, Suspicion
 from tests.lambdas.lab import CLUSTER, Lab, tick
 from tests.node.conftest import ConsulServer, free_port
+from tests.node.losing import AFTER, INSTEAD, LosingConsul, Loss
 
 GHOSTS = [f"workers-i-{number:017x}" for number in range(1, 21)]
 
@@ -103,3 +105,18 @@ def test_one_server_is_a_leader_a_voter_and_a_member(lab: Lab, consul: ConsulSer
     assert seen.is_alive(name)
     assert name in seen.catalogued
     assert Sight(CLUSTER).look_at_consul("nobody").catalogued == frozenset()
+
+
+@pytest.mark.parametrize("how", [AFTER, INSTEAD])
+def test_a_votes_lock_whose_answer_was_lost_is_held_or_free(lab: Lab, consul: ConsulServer, how: str) -> None:
+    """A function that held the lock without knowing would keep it from every other one for a minute."""
+    lab.monkeypatch.setattr(sight, "open_consul", lambda _: LosingConsul(consul.port, Loss("^acquire$", how)))
+    if how == AFTER:
+        with Sight(CLUSTER).lock() as held:
+            assert held
+    else:
+        with pytest.raises(Unavailable), Sight(CLUSTER).lock():
+            pytest.fail("nobody holds it")
+    lab.monkeypatch.setattr(sight, "open_consul", lambda _: consul.client(timeout_s=5))
+    with Sight(CLUSTER).lock() as held_now:
+        assert held_now
