@@ -3,35 +3,52 @@
     python -m node.recover [--consul] [--swarm] LOST…
 
 LOST: names of the nodes whose machines are proved to be gone. Run on one survivor of the quorum that is lost,
-by `swarmer recover`, which has the proof, or by a person who has it. Each step is skipped where it is done
-already, so that it can be run again. Sources: Consul's "Disaster recovery for Consul clusters" (peers.json),
-Docker's "Recover from losing the quorum" (--force-new-cluster).
+by `swarmer recover`, which has the proof, or by a person who has it. Every step looks first and is skipped if
+it is done already. So the command can be killed at any point and run again. Sources: Consul's "Disaster
+recovery for Consul clusters" (peers.json), Docker's "Recover from losing the quorum" (--force-new-cluster).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
 
+from node.ground import Ground
 from node.machine import Unusable, read, say
 from swarmer.adapters import consul, docker, process
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
-from swarmer.core import names
+from swarmer.adapters.files import alone
+from swarmer.core import names, network_plan, recovery
 from swarmer.core.configuration import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.recovery import SwarmView
 
 DATA: Final = Path("/var/lib/consul")
+LOCK: Final = Path("/run/swarmer-recover.lock")
+"""Lock file: a second recovery on this node waits for the first, and then finds its work done."""
 ELECTION_S: Final = 10.0
-"""Servers that have just lost their leader have another one by then, if they can."""
+"""Time in which servers that have just lost their leader elect another one, if they can."""
 LEADER_S: Final = 60.0
-SWARM_S: Final = 60.0
+"""Timeout for Consul to have a leader after its recovery."""
+INFO_TIMEOUT_S: Final = 30.0
+"""Timeout for `docker info`: a manager that has just lost its quorum answers after up to 20 s."""
+CALL_TIMEOUT_S: Final = 45.0
+"""Timeout for the call that makes a manager the only one."""
+SWARM_TIMEOUT_S: Final = 90.0
+"""Time in which that call is made, and repeated if need be."""
+FORGET_TIMEOUT_S: Final = 30.0
+"""Timeout for lost members to be removed: while a leader is elected nobody removes them."""
+PAUSE_S: Final = 0.5
+SWARM_STATE: Final = "swarm/certificates/swarm-node.crt"
+"""File below dockerd's data folder that every member of a Swarm has."""
 
 
 def main(argv: list[str]) -> int:
@@ -40,17 +57,26 @@ def main(argv: list[str]) -> int:
     try:
         machine = read()
         check_roles(asked, machine.node.roles)
-        if asked.consul:
-            recover_consul(machine)
-            forget_in_consul(asked.lost, Consul())
-        if asked.swarm:
-            recover_swarm(machine, Engine(timeout_s=SWARM_S))
-            forget_in_swarm(asked.lost, Engine())
+        with alone(LOCK):
+            recover(asked, machine)
     except (Unusable, process.Failed, consul.Unavailable, docker.Unavailable, OSError) as exc:
         say(f"cannot recover: {exc}")
         return 1
     say(f"recovered; forgot {', '.join(asked.lost)}")
     return 0
+
+
+def recover(asked: argparse.Namespace, machine: Machine) -> None:
+    """Each quorum that was named: this node alone, then without the lost. Raises what adapters raise."""
+    if asked.consul:
+        recover_consul(machine)
+        say(f"Consul has a leader; forgets {', '.join(asked.lost)}")
+        insist(lambda: forget_in_consul(asked.lost, Consul()))
+    if asked.swarm:
+        recover_swarm(machine, Engine(timeout_s=INFO_TIMEOUT_S), Engine(timeout_s=CALL_TIMEOUT_S))
+        say(f"the Swarm has a leader; forgets {', '.join(asked.lost)}")
+        insist(lambda: forget_in_swarm(asked.lost, Engine()))
+        check_swarm(Engine())
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -80,17 +106,24 @@ def recover_consul(machine: Machine) -> bool:
     if is_empty(Consul()):
         raise Unusable("this server has nothing of the cluster's: take one that was a member before")
     say("makes this server Consul's only one")
-    process.run(["systemctl", "stop", names.UNIT_CONSUL])
-    peers = DATA / "raft/peers.json"
-    peers.write_text(peers_json((DATA / "node-id").read_text().strip(), machine.address))
-    shutil.chown(peers, "consul", "consul")
-    process.run(["systemctl", "start", names.UNIT_CONSUL])
+    write_peers(peers_json((DATA / "node-id").read_text().strip(), machine.address))
+    # One job of systemd's: whoever kills this program stops either no Consul, or one that is started again.
+    say("restarts Consul")
+    process.run(["systemctl", "restart", names.UNIT_CONSUL])
     deadline_s = time.monotonic() + LEADER_S
     while not has_leader(Consul()):
         if time.monotonic() > deadline_s:
             raise Unusable(f"Consul has no leader {LEADER_S:.0f} s after its recovery")
         time.sleep(0.2)
     return True
+
+
+def write_peers(content: str) -> None:
+    """Whole or not at all: Consul does not start with half of it."""
+    fresh = DATA / "peers.json.new"
+    fresh.write_text(content)
+    shutil.chown(fresh, "consul", "consul")
+    fresh.replace(DATA / "raft/peers.json")
 
 
 def peers_json(node_id: str, address: str) -> str:
@@ -123,33 +156,119 @@ def is_empty(api: Consul) -> bool:
         return False
 
 
-def recover_swarm(machine: Machine, engine: Engine) -> bool:
-    """Where the managers have no quorum: a Swarm of this manager alone, with all its services."""
-    swarm = engine.swarm()
-    if swarm.is_manager:
-        return False
-    if not swarm.node:
-        raise Unusable("this manager was never in the Swarm: take one that was")
-    say("makes this manager the Swarm's only one")
-    engine.refound_swarm(machine.address)
-    deadline_s = time.monotonic() + SWARM_S
-    while not engine.swarm().is_manager:
-        if time.monotonic() > deadline_s:
-            raise Unusable(f"the Swarm has no leader {SWARM_S:.0f} s after its recovery")
-        time.sleep(0.2)
-    return True
+def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
+    """If the managers have no quorum: a Swarm of this manager alone, with all its services.
+
+    `engine` is asked, `caller` acts. False if there was nothing to do. Raises Unusable.
+    """
+    began_s, called_s, has_called, expected = time.monotonic(), None, False, expected_swarm()
+    while True:
+        now_s = time.monotonic()
+        view = look_at_swarm(
+            engine,
+            expected_id=expected,
+            waited_s=now_s - began_s,
+            called_s_ago=None if called_s is None else now_s - called_s,
+            may_call=now_s - began_s < SWARM_TIMEOUT_S,
+        )
+        match recovery.decide(view):
+            case recovery.Recovered():
+                return has_called
+            case recovery.Refuse(reason):
+                raise Unusable(reason)
+            case recovery.Wait():
+                time.sleep(PAUSE_S)
+            case recovery.ForceNewCluster():
+                say("makes this manager the Swarm's only one")
+                has_called = True
+                try:
+                    caller.refound_swarm(machine.address)
+                except docker.Unavailable as exc:
+                    # The next look tells whether it succeeded all the same.
+                    say(f"dockerd answers with an error, looks again: {exc}")
+                called_s = time.monotonic()
 
 
-def forget_in_consul(lost: list[str], api: Consul) -> None:
-    """Whoever is gone for good is no member any more."""
+def look_at_swarm(
+    engine: Engine, *, expected_id: str, waited_s: float, called_s_ago: float | None, may_call: bool
+) -> SwarmView:
+    """The engine and its Swarm as they are now."""
+    try:
+        swarm = engine.swarm()
+        folder = engine.info()["DockerRootDir"]
+    except (docker.Unavailable, KeyError) as exc:
+        return SwarmView(
+            answers=False, error=str(exc), waited_s=waited_s, called_s_ago=called_s_ago, may_call=may_call
+        )
+    return SwarmView(
+        answers=True,
+        controls=swarm.is_manager,
+        swarm_id=swarm.id,
+        expected_id=expected_id,
+        was_member=bool(swarm.node) or (Path(folder) / SWARM_STATE).exists(),
+        error=swarm.error,
+        waited_s=waited_s,
+        called_s_ago=called_s_ago,
+        may_call=may_call,
+    )
+
+
+def expected_swarm() -> str:
+    """ID of the cluster's Swarm as Consul knows it, or as the provider told this node at its boot."""
+    with contextlib.suppress(consul.Unavailable):
+        if found := Consul().get(names.KV_SWARM_ID):
+            return found.value
+    ground = Ground()
+    ground.recall()
+    return ground.view.identity if ground.view.is_founded else ""
+
+
+def check_swarm(engine: Engine) -> None:
+    """Say if the Swarm that goes on lacks something; nothing here could give it back.
+
+    Docker keeps address pools and the port of VXLAN in the Swarm's own state, and lets only the first
+    `swarm init` choose them.
+    """
+    try:
+        found, services = engine.settings(), {each["ID"] for each in engine.services()}
+        running = engine.service_ids()
+    except docker.Unavailable as exc:
+        say(f"the Swarm's settings cannot be read: {exc}")
+        return
+    wanted = docker.SwarmSettings(
+        pools=(str(network_plan.SWARM_POOL),),
+        network_prefix=network_plan.POOL_NETWORK_PREFIX,
+        data_port=names.OVERLAY_PORT,
+    )
+    if found != wanted:
+        say(f"the Swarm's networks have other settings than servers.yml keeps free: {found}, not {wanted}")
+    if missing := running - services:
+        say(f"containers of services that the Swarm does not know: {', '.join(sorted(missing))}")
+
+
+def insist(forget: Callable[[], None]) -> None:
+    """Again while nobody leads, for a bounded time. Raises the Unavailable of both adapters."""
+    deadline_s = time.monotonic() + FORGET_TIMEOUT_S
+    while True:
+        try:
+            return forget()
+        except (consul.Unavailable, docker.Unavailable):
+            if time.monotonic() > deadline_s:
+                raise
+        time.sleep(PAUSE_S)
+
+
+def forget_in_consul(lost: Iterable[str], api: Consul) -> None:
+    """Nodes that are gone for good are no members any more."""
     for name in lost:
         api.force_leave(name)
 
 
-def forget_in_swarm(lost: list[str], engine: Engine) -> None:
+def forget_in_swarm(lost: Collection[str], engine: Engine) -> None:
     """As in Consul: by the names of its rows, which a node that is still joining has not yet."""
     for row in engine.nodes():
         if row["Description"].get("Hostname") in lost:
+            engine.ensure_demoted(row["ID"])
             engine.ensure_no_node(row["ID"])
 
 

@@ -7,12 +7,14 @@ managers are two quorums: each is recovered by a survivor of its own, and only w
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal import cloud, engine, nodes
+from rehearsal import cloud, nodes
+from rehearsal import engine as local_engine
 from rehearsal.ground import Ground, Problem
 from rehearsal.nodes import Node
 from swarmer.adapters import docker, process
@@ -23,11 +25,19 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 LEFT: Final = 3
 """Serf's status of a member that left, or was made to."""
+FAILED: Final = 4
+"""Serf's status of a member that does not answer."""
 ANSWER_S: Final = 15.0
 """Without a leader Consul answers late: it waits for one."""
+SURVIVOR_TIMEOUT_S: Final = 30.0
+"""Timeout for a survivor to show: a recovery that was broken off restarts Consul, and the node's Swarm."""
 SWARM_S: Final = 30.0
 """A manager that has just lost its quorum takes up to 20 s to say so."""
 ACT_S: Final = 240.0
+
+
+class NoSurvivor(Problem):
+    """Nothing is left of a quorum, as far as it shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +66,10 @@ class Seen:
     """A manager that controls the Swarm."""
     managers: frozenset[str] | None = None
     """Of a manager that was in the Swarm before: addresses of all that it remembers; None for all others."""
+    lost_servers: frozenset[str] = frozenset()
+    """Failed Consul servers that have no place in raft any more, as a server with a leader lists them."""
+    lost_managers: frozenset[str] = frozenset()
+    """Dead managers that have no place in raft any more, as a manager with a quorum lists them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +85,32 @@ class Step:
 
 def recover(g: Ground) -> list[Step]:
     """The steps that were taken. Raises Problem where there is nothing to do, or no proof."""
-    up = [node for node in cloud.instances(g, nodes.running(g)) if node.expected.runs]
-    with ThreadPoolExecutor(max_workers=max(1, len(up))) as pool:
-        steps = decide(list(pool.map(look, up)))
+    steps = _decide_patiently(g)
     lost = sorted({name for step in steps for name in step.lost})
     check_proof(lost, {node.name for node in cloud.instances(g)}, cloud.terminated(g))
     for step in steps:
         container = nodes.container_name(g, step.survivor)
         argv = ("/opt/swarmer/bin/python", "-m", "node.recover", *step.options, *step.lost)
         try:
-            engine.docker("exec", container, *argv, timeout_s=ACT_S)
+            local_engine.docker("exec", container, *argv, timeout_s=ACT_S)
         except process.Failed as exc:
             raise Problem(f"{step.survivor}: {exc}", status=1) from exc
     return steps
+
+
+def _decide_patiently(g: Ground) -> list[Step]:
+    """As `decide`; while no survivor shows, it looks again for a bounded time."""
+    deadline_s = time.monotonic() + SURVIVOR_TIMEOUT_S
+    while True:
+        up = [node for node in cloud.instances(g, nodes.running(g)) if node.expected.runs]
+        with ThreadPoolExecutor(max_workers=max(1, len(up))) as pool:
+            seen = list(pool.map(look, up))
+        try:
+            return decide(seen)
+        except NoSurvivor:
+            if not up or time.monotonic() > deadline_s:
+                raise
+        time.sleep(1)
 
 
 # -- gather -----------------------------------------------------------------------------------
@@ -97,12 +124,15 @@ def look(node: Node) -> Seen:
         found["members"] = frozenset(map(_member, consul.members()))
         if CONSUL_SERVER in node.expected.roles:
             found["last_entry"] = consul.last_entry()
-            found["has_leader"] = bool(consul.raft_servers())
+            found["has_leader"] = bool(raft := {each["Node"] for each in consul.raft_servers()})
+            found["lost_servers"] = _without_vote(consul.members(), raft) if raft else frozenset()
     if SWARM_MANAGER in node.expected.roles:
         with contextlib.suppress(docker.Unavailable):
             url = f"tcp://{node.expected.address}:{names.DOCKER_PORT}"
-            swarm = Engine(url, timeout_s=SWARM_S).swarm()
+            engine = Engine(url, timeout_s=SWARM_S)
+            swarm = engine.swarm()
             found["has_quorum"] = swarm.is_manager
+            found["lost_managers"] = _without_raft(engine) if swarm.is_manager else frozenset()
             # One that never joined has no id there.
             found["managers"] = frozenset(swarm.managers) if swarm.node else None
     return Seen(name=node.name, address=node.expected.address, **found)
@@ -117,6 +147,21 @@ def _member(entry: dict[str, Any]) -> Member:
     )
 
 
+def _without_vote(members: Sequence[dict[str, Any]], raft: Collection[str]) -> frozenset[str]:
+    rows = {_member(row): row["Status"] for row in members}
+    return frozenset(
+        each.name
+        for each, status in rows.items()
+        if each.is_server and status == FAILED and each.name not in raft
+    )
+
+
+def _without_raft(engine: Engine) -> frozenset[str]:
+    rows = engine.nodes(role="manager")
+    dead = [row for row in rows if row["Status"]["State"] != "ready" and not row.get("ManagerStatus")]
+    return frozenset(filter(None, (row["Description"].get("Hostname") for row in dead)))
+
+
 # -- decide -----------------------------------------------------------------------------------
 
 
@@ -127,7 +172,8 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
     """
     servers = [] if any(node.has_leader for node in seen) else _servers(seen)
     managers = [] if any(node.has_quorum for node in seen) else _managers(seen)
-    if not servers and not managers:
+    unfinished = _unfinished(seen)
+    if not servers and not managers and not unfinished:
         raise Problem(
             "Consul has a leader and the Swarm a quorum: there is nothing to recover; "
             "`swarmer status` says more",
@@ -140,14 +186,26 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
         return [_step(both[0], ("--consul", "--swarm"), lost)]
     # Consul first: the nodes of a Swarm that goes on learn from it how to join.
     steps = [_step(servers[0], ("--consul",), _lost_servers(seen, servers))] if servers else []
-    return steps + ([_step(managers[0], ("--swarm",), _lost_managers(seen, managers))] if managers else [])
+    steps += [_step(managers[0], ("--swarm",), _lost_managers(seen, managers))] if managers else []
+    return unfinished + steps
+
+
+def _unfinished(seen: Sequence[Seen]) -> list[Step]:
+    """What a recovery that was broken off has left to do: the lost are still listed."""
+    up: set[str] = {node.name for node in seen}
+    steps: dict[str, Step] = {}
+    for node in seen:
+        for option, names_of_lost in (("--consul", node.lost_servers), ("--swarm", node.lost_managers)):
+            if lost := names_of_lost - up:
+                steps.setdefault(option, _step(node, (option,), set(lost)))
+    return list(steps.values())
 
 
 def _servers(seen: Sequence[Seen]) -> list[Seen]:
     """Consul servers that have data, who has most first."""
     found = sorted((node for node in seen if node.last_entry), key=_last_entry, reverse=True)
     if not found:
-        raise Problem("no Consul server that has data survives: nothing to go on with", status=1)
+        raise NoSurvivor("no Consul server that has data survives: nothing to go on with", status=1)
     # One that runs and does not answer may well vote; a replacement that does not answer yet is unknown.
     silent = _known_servers(found) & {node.name for node in seen if not node.members}
     _check_majority(len(found) + len(silent), len(_lost_servers(seen, found)), "Consul's servers")
@@ -161,7 +219,7 @@ def _last_entry(node: Seen) -> tuple[int, int]:
 def _managers(seen: Sequence[Seen]) -> list[Seen]:
     found = [node for node in seen if node.managers is not None]
     if not found:
-        raise Problem("no Swarm manager that has data survives: nothing to go on with", status=1)
+        raise NoSurvivor("no Swarm manager that has data survives: nothing to go on with", status=1)
     _check_majority(len(found), len(_lost_addresses(found)), "the Swarm's managers")
     return found
 

@@ -26,6 +26,9 @@ class Members:
     def nodes(self) -> list[dict[str, Any]]:
         return self.of_swarm
 
+    def ensure_demoted(self, node_id: str) -> None:
+        assert node_id not in self.removed
+
     def ensure_no_node(self, node_id: str) -> None:
         self.removed.append(node_id)
 

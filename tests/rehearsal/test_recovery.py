@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from rehearsal.ground import Problem
+from rehearsal import recovery
+from rehearsal.ground import Ground, Problem
 from rehearsal.recovery import Member, Seen, Step, check_proof, decide
 
 
@@ -135,6 +138,35 @@ def test_a_manager_that_runs_and_does_not_answer_is_never_proved_to_be_gone() ->
     assert step.lost == (address("managers-i-5"), "managers-i-6")
 
 
+def test_a_recovery_that_was_broken_off_before_it_forgot_the_lost_is_finished() -> None:
+    server = replace(leads(SERVER), lost_servers=frozenset(SERVERS[1:]))
+    manager = replace(controls(MANAGER), lost_managers=frozenset(MANAGERS[1:]))
+    assert decide([server, manager]) == [
+        Step(survivor="consul-i-1", options=("--consul",), lost=SERVERS[1:]),
+        Step(survivor="managers-i-4", options=("--swarm",), lost=MANAGERS[1:]),
+    ]
+
+
+def test_what_is_forgotten_already_is_not_named_again() -> None:
+    seen = [leads(SERVER), replace(controls(MANAGER), lost_managers=frozenset(MANAGERS[2:]))]
+    assert decide(seen) == [Step(survivor="managers-i-4", options=("--swarm",), lost=MANAGERS[2:])]
+
+
+def test_a_recovery_that_was_broken_off_between_consul_and_swarm_finishes_both() -> None:
+    both = replace(leads(BOTH), lost_servers=frozenset(CORE[1:]))
+    assert decide([both]) == [
+        Step(survivor="core-i-1", options=("--consul",), lost=CORE[1:]),
+        Step(survivor="core-i-1", options=("--swarm",), lost=CORE[1:]),
+    ]
+
+
+def test_a_node_that_runs_is_never_forgotten_by_what_is_left_of_a_recovery() -> None:
+    """A manager that joins has no place in raft yet, and its row may not be ready."""
+    seen = [leads(SERVER), replace(controls(MANAGER), lost_managers=frozenset((MANAGERS[1],)))]
+    with pytest.raises(Problem, match="there is nothing to recover"):
+        decide([*seen, named(MANAGER, MANAGERS[1])])
+
+
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
@@ -170,6 +202,20 @@ def test_a_majority_that_is_there_elects_by_itself(seen: list[Seen]) -> None:
     """One lost member of three, seen while the others still vote: going on alone would split them."""
     with pytest.raises(Problem, match=r"are there \(2 of 3\)"):
         decide(seen)
+
+
+def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a recovery that was killed: it restarts both."""
+    looks = iter([replace(BOTH, last_entry=None, managers=None), replace(BOTH, managers=None), BOTH])
+    expected = SimpleNamespace(runs=True)
+    monkeypatch.setattr(recovery.cloud, "instances", lambda *_: [SimpleNamespace(expected=expected)])
+    monkeypatch.setattr(recovery.nodes, "running", lambda _: {})
+    monkeypatch.setattr(recovery, "look", lambda _: next(looks))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    (step,) = recovery._decide_patiently(cast(Ground, None))
+    assert step.survivor == "core-i-1"
 
 
 def test_members_whose_instances_are_terminated_are_proved_to_be_gone() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import subprocess
 import threading
 import time
 from ipaddress import IPv4Network
@@ -18,7 +19,7 @@ import pytest
 from rehearsal import cloud, node_image
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names, network_plan
-from tests.rehearsal.conftest import Cluster, swarmer, until
+from tests.rehearsal.conftest import SWARMER, Cluster, swarmer, until
 
 pytestmark = pytest.mark.cluster
 
@@ -186,11 +187,6 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
         swarmer("kill", name)
     until(lambda: not cluster.status()["registry"]["holder"], 60, "the registry is still answered for")
     assert [kept(cluster, name) for name in alive] == running, "what runs goes on without a majority"
-
-    def says_both() -> bool:
-        said = swarmer("status").stderr
-        return "Consul has no leader" in said and "Swarm answers on no manager" in said
-
     until(says_both, 60, "the status does not say what is lost")
     with pytest.raises(Unavailable):
         Engine(f"tcp://{core[0]['address']}:{names.DOCKER_PORT}").nodes()
@@ -202,14 +198,71 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
         assert swarmer("terminate", name).returncode == 0
     done = swarmer("recover", timeout_s=300)
     assert done.returncode == 0, done.stderr + swarmer("logs", survivor, "-n", "30").stdout
+    is_whole_again(cluster, survivor, before)
+
+
+def says_both() -> bool:
+    said = swarmer("status").stderr
+    return "Consul has no leader" in said and "Swarm answers on no manager" in said
+
+
+def is_whole_again(cluster: Cluster, survivor: str, swarm: str) -> None:
+    """Replacements have joined; key, service and Swarm are what they were."""
     up = swarmer("up")
     assert up.returncode == 0, up.stdout + up.stderr
     assert cluster.status()["validated"]
-    assert cloud.identity(cluster.ground) == before
+    assert cloud.identity(cluster.ground) == swarm
     assert cluster.on(survivor, "consul", "kv", "get", "people/key") == "value"
     assert len(cluster.nodes("consul-server")) == 3
     until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")
     cluster.docker("service", "rm", "kept")
+
+
+STEPS_OF_A_RECOVERY = (
+    "makes this server Consul's only one",
+    "restarts Consul",
+    "Consul has a leader",
+    "makes this manager the Swarm's only one",
+)
+
+
+def test_a_recovery_that_is_killed_at_each_step_is_finished_by_the_same_command(cluster: Cluster) -> None:
+    before = cloud.identity(cluster.ground)
+    survivor, *lost = (node["name"] for node in cluster.nodes("consul-server"))
+    cluster.on(survivor, "consul", "kv", "put", "people/key", "value")
+    serve_everywhere(cluster)
+    for name in lost:
+        assert swarmer("terminate", name).returncode == 0
+    until(says_both, 90, "the majority is not lost")
+    for step in STEPS_OF_A_RECOVERY:
+        kill_recovery_at(survivor, step, lost)
+    done = swarmer("recover", timeout_s=300)
+    # The sweep may have forgotten the lost meanwhile.
+    assert done.returncode == 0 or "there is nothing to recover" in done.stderr, done.stderr
+    is_whole_again(cluster, survivor, before)
+    assert not {node["name"] for node in cluster.nodes()} & set(lost)
+    assert not set(lost) & set(cluster.docker("node", "ls", "--format", "{{.Hostname}}").splitlines())
+
+
+KILL = "import os, signal, sys; os.kill(int(sys.argv[1]), signal.SIGKILL)"
+RECOVER = (
+    "import os, runpy; print(os.getpid(), flush=True); "
+    "runpy.run_module('node.recover', run_name='__main__', alter_sys=True)"
+)
+
+
+def kill_recovery_at(survivor: str, step: str, lost: list[str]) -> None:
+    """What `swarmer recover` runs on the survivor, killed as soon as it says that."""
+    python = ("exec", survivor, "--", "/opt/swarmer/bin/python")
+    argv = [SWARMER, *python, "-c", RECOVER, "--consul", "--swarm", *lost]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        said = []
+        for line in running.stdout or ():
+            said.append(line)
+            if step in line:
+                assert swarmer(*python, "-c", KILL, said[0].strip()).returncode == 0
+    assert any(step in line for line in said), "".join(said)
+    assert running.returncode != 0
 
 
 SHAPES = {
