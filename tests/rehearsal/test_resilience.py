@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import json
 import os
-import subprocess
 import threading
 import time
 from ipaddress import IPv4Network
@@ -19,7 +18,7 @@ import pytest
 from rehearsal import cloud, node_image
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names, network_plan
-from tests.rehearsal.conftest import SWARMER, Cluster, swarmer, until
+from tests.rehearsal.conftest import Cluster, swarmer, until
 
 pytestmark = pytest.mark.cluster
 
@@ -244,25 +243,32 @@ def test_a_recovery_that_is_killed_at_each_step_is_finished_by_the_same_command(
     assert not set(lost) & set(cluster.docker("node", "ls", "--format", "{{.Hostname}}").splitlines())
 
 
-KILL = "import os, signal, sys; os.kill(int(sys.argv[1]), signal.SIGKILL)"
-RECOVER = (
-    "import os, runpy; print(os.getpid(), flush=True); "
-    "runpy.run_module('node.recover', run_name='__main__', alter_sys=True)"
-)
+KILLED_AT = """
+import os, runpy, signal, sys
+
+step = sys.argv.pop(1)
+
+class Console:
+    def write(self, text):
+        sys.__stdout__.write(text)
+        sys.__stdout__.flush()
+        if step in text:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def flush(self):
+        pass
+
+sys.stdout = Console()
+runpy.run_module("node.recover", run_name="__main__")
+"""
+"""What `swarmer recover` runs on a survivor, killed as soon as it has said `step`."""
 
 
 def kill_recovery_at(survivor: str, step: str, lost: list[str]) -> None:
-    """What `swarmer recover` runs on the survivor, killed as soon as it says that."""
-    python = ("exec", survivor, "--", "/opt/swarmer/bin/python")
-    argv = [SWARMER, *python, "-c", RECOVER, "--consul", "--swarm", *lost]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        said = []
-        for line in running.stdout or ():
-            said.append(line)
-            if step in line:
-                assert swarmer(*python, "-c", KILL, said[0].strip()).returncode == 0
-    assert any(step in line for line in said), "".join(said)
-    assert running.returncode != 0
+    python = ("exec", survivor, "--", "/opt/swarmer/bin/python", "-c", KILLED_AT, step)
+    killed = swarmer(*python, "--consul", "--swarm", *lost, timeout_s=300)
+    assert killed.returncode == 137, killed.stdout + killed.stderr
+    assert step in killed.stdout
 
 
 SHAPES = {
