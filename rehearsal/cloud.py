@@ -20,11 +20,12 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from rehearsal import ground, machine, machines
+from rehearsal import ground, machine
 from rehearsal.ground import Ground, Problem
 from rehearsal.nodes import Node, from_instance
 from swarmer.adapters import process
 from swarmer.core import names
+from swarmer.providers.rehearsal import machine_controller
 
 COMMAND: Final = "rehearsal.aws"
 START_S: Final = 30.0
@@ -54,7 +55,7 @@ def daemon_pid(g: Ground) -> int | None:
 def ensure_aws(g: Ground, image: str, apart_s: float = 0.0) -> bool:
     """Start AWS on this machine; raises Problem where that fails. `image`: of the nodes, that start
     `apart_s` after each other."""
-    written = machines.write(g, image, apart_s)
+    written = machine_controller.write(g, image, apart_s)
     if daemon_pid(g):
         return False
     ready = g.state / READY_FILE

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal import engine, ground, node_image
-from rehearsal.runtime import trees
 from stacks import function_code
 from swarmer.core import software
+from swarmer.providers.rehearsal.runtime import trees
 from tests.bench import goals, replaced, storm, sweeps
 from tests.faults.evidence import quantile
 from tests.faults.lab import Failure, Lab, say

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rehearsal.aws.functions import Function, Outcome
+from swarmer.fakeaws.lambda_.functions import Function, Outcome
 from tests.rehearsal.aws_template import att, ref
 
 GROUPS = {"source": ["aws.autoscaling"], "detail": {"AutoScalingGroupName": [{"prefix": "t-"}]}}

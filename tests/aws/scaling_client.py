@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.aws import journal
+from swarmer.fakeaws.base import journal
 from tests.rehearsal.aws_client import Aws
 from tests.rehearsal.aws_template import cluster
 

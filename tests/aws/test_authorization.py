@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.sts import sts_backends
 
-from rehearsal.aws import journal
-from rehearsal.aws.preload import ACCOUNT
+from swarmer.fakeaws.base import journal
+from swarmer.fakeaws.base.preload import ACCOUNT
 from tests.aws.events_client import TRUST, template
 from tests.aws.scaling_client import GROUP, states
 from tests.aws.scaling_client import template as group_template

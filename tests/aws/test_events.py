@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from rehearsal.aws import functions, journal, queues
+from swarmer.fakeaws import sqs
+from swarmer.fakeaws.base import journal
+from swarmer.fakeaws.lambda_ import functions
 from tests.aws.events_client import Answers, fail_all, template
 from tests.aws.scaling_client import GROUP, LAUNCH, register_all
 from tests.aws.scaling_client import template as group_template
@@ -19,7 +21,7 @@ from tests.rehearsal.aws_client import Aws
 def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     answers = Answers()
     monkeypatch.setattr(functions, "runner", answers)
-    monkeypatch.setattr(queues, "run_later", lambda act, *args: act(*args))
+    monkeypatch.setattr(sqs, "run_later", lambda act, *args: act(*args))
     yield answers
 
 
@@ -141,8 +143,8 @@ def test_a_function_may_have_its_message_wait_longer(aws: Aws, runner: Answers) 
     ],
 )
 def test_a_malformed_answer_leaves_everything(payload: Any, left: set[str]) -> None:
-    assert queues.failures(json.dumps(payload), {"a", "b"}, ["ReportBatchItemFailures"]) == left
-    assert queues.failures(json.dumps(payload), {"a", "b"}, []) == set()
+    assert sqs.failures(json.dumps(payload), {"a", "b"}, ["ReportBatchItemFailures"]) == left
+    assert sqs.failures(json.dumps(payload), {"a", "b"}, []) == set()
 
 
 def test_a_schedule_fires_at_its_rate_and_matches_no_event(aws: Aws, runner: Answers) -> None:

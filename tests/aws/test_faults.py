@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.aws.faults import Fault, Faults
+from swarmer.fakeaws.base.faults import Fault, Faults
 from tests.aws.events_client import Answers, template
 from tests.aws.scaling_client import LAUNCH
 from tests.aws.scaling_client import template as group_template

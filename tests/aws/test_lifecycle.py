@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rehearsal.aws.lifecycle import (
+from swarmer.fakeaws.autoscaling.lifecycle import (
     Cause,
     EnterService,
     Expire,

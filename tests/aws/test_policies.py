@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.aws.policies import Request, Resource, are_met, refusal
+from swarmer.fakeaws.iam.policies import Request, Resource, are_met, refusal
 
 QUEUE = "arn:aws:sqs:us-east-1:1:queue"
 

@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from rehearsal import engine, ground, machine, machines, node_image
-from rehearsal.aws import journal
-from rehearsal.aws.functions import Archive, Function, Outcome
+from rehearsal import engine, ground, machine, node_image
 from rehearsal.ground import Ground
-from rehearsal.runtime import trees
-from rehearsal.runtime.pool import Pool
 from swarmer.core import description
+from swarmer.fakeaws.base import journal
+from swarmer.fakeaws.lambda_.functions import Archive, Function, Outcome
+from swarmer.providers.rehearsal import machine_controller
+from swarmer.providers.rehearsal.runtime import trees
+from swarmer.providers.rehearsal.runtime.pool import Pool
 from tests.rehearsal.aws_client import Aws
 from tests.rehearsal.aws_template import TRUST
 
@@ -109,7 +110,7 @@ def pool(small: Path, aws: Aws) -> Iterator[Pool]:
     machine.ensure_engine()
     g = Ground(cluster=description.load(small), servers=small)
     g.state.mkdir(parents=True, exist_ok=True)
-    made = Pool(machines.write(g, node_image.ensure_image(ground.CACHE, lambda _: None)))
+    made = Pool(machine_controller.write(g, node_image.ensure_image(ground.CACHE, lambda _: None)))
     yield made
     made.close()
     shutil.rmtree(g.state)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.aws import hooks, instances, journal
+from swarmer.fakeaws.autoscaling import hooks
+from swarmer.fakeaws.base import journal
+from swarmer.fakeaws.ec2 import instances
 from tests.aws.scaling_client import (
     GROUP,
     LAUNCH,

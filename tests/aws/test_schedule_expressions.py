@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rehearsal.aws.schedule_expressions import next_due_s
+from swarmer.fakeaws.eventbridge.schedule_expressions import next_due_s
 
 MONDAY = datetime(2026, 11, 23, 10, 7, 30, tzinfo=UTC)
 

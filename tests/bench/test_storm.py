@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.aws import hooks
+from swarmer.fakeaws.autoscaling import hooks
 from tests.bench import storm
 from tests.bench.storm import GOALS, REFUSED, TERMINATE, Account, judge, show
 

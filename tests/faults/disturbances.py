@@ -29,7 +29,7 @@ def _sentence(fault: Mapping[str, Any]) -> str:
 
 
 def _is_of(entry: Mapping[str, Any], fault: Mapping[str, Any]) -> bool:
-    """rehearsal/aws/bus.py writes of events, authorization.py of calls."""
+    """swarmer/fakeaws/eventbridge/bus.py writes of events, authorization.py of calls."""
     detail = entry["detail"]
     if "call" in fault:
         is_call = entry["source"] == "fault" and entry["what"] == fault["error"]

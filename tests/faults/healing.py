@@ -43,7 +43,7 @@ BROKEN: Final = "swarmer/broken-node"
 
 
 def disturb(**fault: Any) -> None:
-    """Have calls or events fail on purpose: rehearsal/aws/faults.py."""
+    """Have calls or events fail on purpose: swarmer/fakeaws/base/faults.py."""
     request = urllib.request.Request(f"{AWS}/swarmer/faults", data=json.dumps(fault).encode(), method="POST")
     urllib.request.urlopen(request, timeout=10).close()
 

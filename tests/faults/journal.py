@@ -93,5 +93,5 @@ def refusals(entries: Entries) -> list[str]:
 
 
 def _is_iam(entry: Mapping[str, Any]) -> bool:
-    """rehearsal/aws/authorization.py writes of them."""
+    """swarmer/fakeaws/iam/authorization.py writes of them."""
     return bool(entry["kind"] == "call" and entry["source"] == "iam")

@@ -13,10 +13,10 @@ from lambdas.heal_registry.handler import handler as heal
 from lambdas.reconcile_cluster.handler import handler as reconcile
 from lambdas.register_node.handler import handler as register
 from lambdas.shared import telemetry
-from rehearsal.aws.function_logs import metrics
 from swarmer.adapters import consul
 from swarmer.core import description
 from swarmer.core.healing.measures import NAMESPACE
+from swarmer.fakeaws.lambda_.logs import metrics
 from tests.lambdas.lab import CLUSTER, Lab, tick
 from tests.stacks.assembly import Assembly, synthesise
 

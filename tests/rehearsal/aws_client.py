@@ -13,8 +13,9 @@ import boto3
 import pytest
 from botocore.exceptions import WaiterError
 
-from rehearsal.aws import background, clock, faults, journal
-from rehearsal.aws.server import Server
+from swarmer.fakeaws.base import clock, faults, journal
+from swarmer.fakeaws.daemon import background
+from swarmer.fakeaws.daemon.server import Server
 
 
 @dataclass

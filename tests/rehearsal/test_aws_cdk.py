@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rehearsal import machine
-from rehearsal.aws.server import Server
+from swarmer.fakeaws.daemon.server import Server
 from tests.rehearsal.aws_client import Aws
 
 ROOT = Path(__file__).parents[2]

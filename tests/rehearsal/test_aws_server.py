@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.aws.errors import ListenError
-from rehearsal.aws.listening import Address, bind
-from rehearsal.aws.offline import is_on_this_machine
-from rehearsal.aws.server import Server
+from swarmer.fakeaws.base.errors import ListenError
+from swarmer.fakeaws.daemon.offline import is_on_this_machine
+from swarmer.fakeaws.daemon.server import Server
+from swarmer.fakeaws.daemon.sockets import Address, bind
 from tests.rehearsal.aws_client import Aws
 from tests.rehearsal.aws_template import cluster
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.machines import Plan, plan
+from swarmer.providers.rehearsal.machine_controller import Plan, plan
 
 
 def test_an_instance_without_a_machine_gets_one() -> None:

@@ -1,0 +1,128 @@
+"""A group's scaling activities, and the events that tell of their ends.
+
+Words as in the Auto Scaling User Guide, 'Verify a scaling activity'.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from moto.autoscaling.models import AutoScalingBackend
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult
+
+from swarmer.fakeaws.base import clock
+from swarmer.fakeaws.eventbridge import bus
+
+KEPT: Final = 1000
+PAGE: Final = 100
+SUCCESSFUL: Final = "Successful"
+CANCELLED: Final = "Cancelled"
+FAILED: Final = "Failed"
+WAITING: Final = {True: "WaitingForLaunchLifecycleAction", False: "WaitingForTerminateLifecycleAction"}
+
+
+def extend() -> None:
+    AutoScalingResponse.describe_scaling_activities = _describe_request
+
+
+@dataclass
+class Activity:
+    """Attributes are what DescribeScalingActivities answers."""
+
+    auto_scaling_group_name: str
+    description: str
+    cause: str
+    details: str
+    start_time: datetime
+    activity_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    end_time: datetime | None = None
+    status_code: str = "InProgress"
+    status_message: str = ""
+    progress: int = 50
+
+
+def begin(group: Any, state: Any, *, launches: bool, cause: str) -> Activity:
+    """An instance starts or ends."""
+    verb = "Launching a new EC2 instance" if launches else "Terminating EC2 instance"
+    zone, subnet = state.availability_zone, state.instance.subnet_id
+    activity = Activity(
+        auto_scaling_group_name=group.name,
+        description=f"{verb}: {state.instance_id}",
+        cause=cause,
+        details=f'{{"Subnet ID":"{subnet}","Availability Zone":"{zone}"}}',
+        start_time=clock.moment(),
+    )
+    held = of(group.autoscaling_backend)
+    held.insert(0, activity)
+    del held[KEPT:]
+    return activity
+
+
+def wait(activity: Activity, *, launches: bool) -> None:
+    """For hooks."""
+    activity.status_code = WAITING[launches]
+
+
+def end(group: Any, state: Any, activity: Activity, *, launches: bool, failure: str = "") -> None:
+    """Tell it to EventBridge too. `failure`: why the instance is not in service."""
+    activity.end_time = clock.moment()
+    activity.progress = 100
+    activity.status_code = CANCELLED if failure else SUCCESSFUL
+    activity.status_message = failure
+    kind = bus.TERMINATE_SUCCESSFUL
+    if launches:
+        kind = bus.LAUNCH_UNSUCCESSFUL if failure else bus.LAUNCH_SUCCESSFUL
+    bus.put(_event(group, state, activity, kind))
+
+
+def _event(group: Any, state: Any, activity: Activity, kind: str) -> bus.Event:
+    launches = kind != bus.TERMINATE_SUCCESSFUL
+    return bus.Event(
+        source="aws.autoscaling",
+        detail_type=kind,
+        region=group.region,
+        resources=(group.arn, bus.instance_arn(group.region, state.instance_id)),
+        detail={
+            "StatusCode": FAILED if kind == bus.LAUNCH_UNSUCCESSFUL else "InProgress",
+            "Description": activity.description,
+            "AutoScalingGroupName": group.name,
+            "ActivityId": activity.activity_id,
+            "Details": {
+                "Availability Zone": state.availability_zone,
+                "Subnet ID": state.instance.subnet_id,
+            },
+            "RequestId": activity.request_id,
+            "StatusMessage": activity.status_message,
+            "StartTime": clock.iso(activity.start_time.timestamp()),
+            "EndTime": clock.iso((activity.end_time or activity.start_time).timestamp()),
+            "EC2InstanceId": state.instance_id,
+            "Cause": activity.cause,
+            "Origin": "EC2" if launches else "AutoScalingGroup",
+            "Destination": "AutoScalingGroup" if launches else "EC2",
+        },
+    )
+
+
+def of(backend: AutoScalingBackend) -> list[Activity]:
+    """The newest first."""
+    held: list[Activity] = backend.__dict__.setdefault("activities", [])
+    return held
+
+
+def _describe_request(self: Any) -> Any:
+    """As AWS: newest first, also of groups that are gone. Bare moto answers nothing."""
+    wanted, group = self._get_param("ActivityIds", []), self._get_param("AutoScalingGroupName")
+    found = [
+        each
+        for each in of(self.autoscaling_backend)
+        if (not group or each.auto_scaling_group_name == group) and (not wanted or each.activity_id in wanted)
+    ]
+    start = int(self._get_param("NextToken") or 0)
+    end_ = start + (self._get_int_param("MaxRecords") or PAGE)
+    result: dict[str, Any] = {"Activities": found[start:end_]}
+    return ActionResult(result | ({"NextToken": str(end_)} if end_ < len(found) else {}))

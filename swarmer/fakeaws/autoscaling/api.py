@@ -1,0 +1,284 @@
+"""How a group comes, changes and goes: its size, its hooks, its maintenance policy.
+
+AWS changes a group where it stands; bare moto deletes it with all its instances and makes another.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, make_int
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import EmptyResult
+
+from swarmer.fakeaws.autoscaling import controller, hooks
+from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES
+from swarmer.fakeaws.autoscaling.state import extras, find, is_in_service, life
+from swarmer.fakeaws.base import clock, journal
+
+replace_group: Final = FakeAutoScalingGroup.update_from_cloudformation_json.__func__
+create_from_template: Final = FakeAutoScalingGroup.create_from_cloudformation_json.__func__
+change: Final = FakeAutoScalingGroup.update
+create: Final = AutoScalingBackend.create_auto_scaling_group
+create_request: Final = AutoScalingResponse.create_auto_scaling_group
+update_request: Final = AutoScalingResponse.update_auto_scaling_group
+
+
+def extend() -> None:
+    FakeAutoScalingGroup.set_desired_capacity = _set_desired_capacity
+    FakeAutoScalingGroup.update = _change
+    FakeAutoScalingGroup.create_from_cloudformation_json = classmethod(_create_from_template)
+    FakeAutoScalingGroup.update_from_cloudformation_json = classmethod(_update_in_place)
+    FakeAutoScalingGroup.delete = _leave
+    FakeAutoScalingGroup.delete_from_cloudformation_json = classmethod(_leave_by_name)
+    FakeAutoScalingGroup.instance_maintenance_policy = property(lambda self: extras(self).maintenance or None)
+    AutoScalingBackend.create_auto_scaling_group = _create
+    AutoScalingBackend.terminate_instance = _terminate_instance
+    AutoScalingBackend.notify_terminate_instances = _notify
+    AutoScalingResponse.create_auto_scaling_group = _create_request
+    AutoScalingResponse.update_auto_scaling_group = _update_request
+    AutoScalingResponse.delete_auto_scaling_group = _delete_request
+    AutoScalingResponse.set_desired_capacity = _desired_request
+    AutoScalingResponse.set_instance_health = _health_request
+
+
+def _create(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """The first instances start when the group is complete; bare moto starts them in its constructor."""
+    old = self.autoscaling_groups.get(name)
+    if old is not None and not extras(old).is_leaving:
+        raise AutoscalingClientError(
+            "AlreadyExists",
+            f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
+        )
+    if old is not None:
+        _end(old)
+    group = create(self, name, *args, **kwargs)
+    extras(group).maintenance = self.__dict__.setdefault("announced_maintenance", {}).pop(name, {})
+    try:
+        controller.step(group)
+    except Exception:
+        _end(group)
+        raise
+    return group
+
+
+def _announce(backend: Any, name: str, properties: Any) -> None:
+    """What `_create` has no parameter for."""
+    hooks.declare(backend, name, properties.get("LifecycleHookSpecificationList") or [])
+    policies = backend.__dict__.setdefault("announced_maintenance", {})
+    policies[name] = _maintenance(properties.get("InstanceMaintenancePolicy"))
+
+
+def _maintenance(said: Any) -> dict[str, int]:
+    """Empty where nothing, or -1, is said."""
+    both = ("MinHealthyPercentage", "MaxHealthyPercentage")
+    percentages = {key: int((said or {}).get(key, -1)) for key in both}
+    return {} if -1 in percentages.values() else percentages
+
+
+def _create_request(self: Any) -> Any:
+    _announce(self.autoscaling_backend, self._get_param("AutoScalingGroupName"), self._get_params())
+    return create_request(self)
+
+
+def _create_from_template(
+    cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
+) -> Any:
+    from moto.autoscaling import autoscaling_backends
+
+    backend = autoscaling_backends[account_id][region_name]
+    _announce(backend, resource_name, cloudformation_json["Properties"])
+    return create_from_template(cls, resource_name, cloudformation_json, account_id, region_name, **more)
+
+
+# -- size ---------------------------------------------------------------------------------
+
+
+def _set_desired_capacity(self: Any, new_capacity: int | None) -> None:
+    """Without a desired capacity a group starts at its minimum."""
+    self.desired_capacity = self.min_size if new_capacity is None else new_capacity
+    if self.autoscaling_backend.autoscaling_groups.get(self.name) is self:
+        controller.step(self)
+
+
+def _change(self: Any, *args: Any, desired_capacity: int | None = None, **kwargs: Any) -> None:
+    """New bounds move the desired capacity only as far as they must; bare moto counts instances instead."""
+    least = self.min_size if kwargs.get("min_size") is None else kwargs["min_size"]
+    most = self.max_size if kwargs.get("max_size") is None else kwargs["max_size"]
+    if desired_capacity is None:
+        desired_capacity = max(least, min(most, self.desired_capacity))
+    policy = self.mixed_instances_policy
+    change(self, *args, desired_capacity=desired_capacity, **kwargs)
+    if kwargs.get("mixed_instances_policy") is None and not kwargs.get("launch_template"):
+        self.mixed_instances_policy = policy
+
+
+def _desired_request(self: Any) -> Any:
+    """Within the group's bounds only."""
+    name, desired = self._get_param("AutoScalingGroupName"), self._get_int_param("DesiredCapacity")
+    group = _group(self, name)
+    for is_beyond, bound in (
+        (desired > group.max_size, f"above max value {group.max_size}"),
+        (desired < group.min_size, f"below min value {group.min_size}"),
+    ):
+        if is_beyond:
+            raise ValidationError(
+                f"New SetDesiredCapacity value {desired} is {bound} for the AutoScalingGroup."
+            )
+    detail = {"AutoScalingGroupName": name, "DesiredCapacity": desired}
+    journal.record_call("autoscaling", "SetDesiredCapacity", detail)
+    group.set_desired_capacity(desired)
+    return EmptyResult()
+
+
+def _group(request: Any, name: str) -> Any:
+    group = request.autoscaling_backend.autoscaling_groups.get(name)
+    if group is None:
+        raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+    return group
+
+
+def _update_request(self: Any) -> Any:
+    said = self._get_param("InstanceMaintenancePolicy")
+    if said is not None:
+        extras(_group(self, self._get_param("AutoScalingGroupName"))).maintenance = _maintenance(said)
+    return update_request(self)
+
+
+def _update_in_place(
+    cls: Any,
+    original_resource: Any,
+    new_resource_name: str,
+    cloudformation_json: dict[str, Any],
+    account_id: str,
+    region_name: str,
+) -> Any:
+    group, properties = original_resource, cloudformation_json["Properties"]
+    if properties.get("AutoScalingGroupName", group.name) != group.name:
+        return replace_group(
+            cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
+        )
+    group.tags = properties.get("Tags", [])
+    extras(group).maintenance = _maintenance(properties.get("InstanceMaintenancePolicy"))
+    hooks.declare(
+        group.autoscaling_backend, group.name, properties.get("LifecycleHookSpecificationList") or []
+    )
+    group.update(
+        availability_zones=properties.get("AvailabilityZones", []),
+        desired_capacity=make_int(properties.get("DesiredCapacity")),
+        max_size=make_int(properties.get("MaxSize")),
+        min_size=make_int(properties.get("MinSize")),
+        launch_config_name=properties.get("LaunchConfigurationName"),
+        launch_template=properties.get("LaunchTemplate", {}),
+        vpc_zone_identifier=",".join(properties.get("VPCZoneIdentifier", [])) or None,
+        health_check_period=make_int(properties.get("HealthCheckGracePeriod")),
+        health_check_type=properties.get("HealthCheckType"),
+        new_instances_protected_from_scale_in=properties.get("NewInstancesProtectedFromScaleIn"),
+        mixed_instances_policy=properties.get("MixedInstancesPolicy"),
+    )
+    return group
+
+
+# -- end ----------------------------------------------------------------------------------
+
+
+def _leave(self: Any, account_id: str, region_name: str) -> None:
+    """CloudFormation sets a group's sizes to nothing and waits for its instances, hooks included.
+
+    The group goes on leaving by itself, and can be described until it is gone.
+    """
+    with controller.lock:
+        extras(self).is_leaving = True
+        self.min_size = self.max_size = 0
+        for state in self.instance_states:
+            state.protected_from_scale_in = False
+        self.set_desired_capacity(0)
+
+
+def _leave_by_name(
+    cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
+) -> None:
+    from moto.autoscaling import autoscaling_backends
+
+    group = autoscaling_backends[account_id][region_name].autoscaling_groups.get(resource_name)
+    if group is not None:
+        group.delete(account_id, region_name)
+
+
+def _delete_request(self: Any) -> Any:
+    """With ForceDelete at once, without any hook; else only an empty group."""
+    group = _group(self, self._get_param("AutoScalingGroupName"))
+    if group.instance_states and not self._get_bool_param("ForceDelete", False):
+        raise AutoscalingClientError(
+            "ResourceInUse",
+            "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance "
+            "request(s) still in the group.",
+        )
+    _end(group)
+    return EmptyResult()
+
+
+def _end(group: Any) -> None:
+    with controller.lock:
+        group.desired_capacity = 0
+        group.autoscaling_backend.autoscaling_groups.pop(group.name, None)
+        for state in list(group.instance_states):
+            if state.lifecycle_state not in TERMINATING_STATES:
+                controller.begin_termination(group, state, "a user request force-delete of the group")
+            controller.finish(group, state)
+        for hook in group.autoscaling_backend.describe_lifecycle_hooks(group.name):
+            group.autoscaling_backend.delete_lifecycle_hook(group.name, hook.name)
+
+
+# -- instances ----------------------------------------------------------------------------
+
+
+def _notify(self: Any, instance_ids: list[str]) -> None:
+    """The health check finds a terminated instance; bare moto replaces it before the request ends."""
+
+
+def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> Any:
+    """TerminateInstanceInAutoScalingGroup: the instance maintenance policy has no say."""
+    with controller.lock:
+        group, state = _managed(self, instance_id)
+        if state.lifecycle_state in TERMINATING_STATES:
+            return life(state).activity
+        if should_decrement and group.desired_capacity <= group.min_size:
+            raise ValidationError(
+                f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without "
+                "replacement will violate group's min size constraint. Either set "
+                "shouldDecrementDesiredCapacity flag to false or lower group's min size."
+            )
+        group.desired_capacity -= int(should_decrement)
+        activity = controller.begin_termination(group, state, "a user request")
+        controller.step(group)
+        return activity
+
+
+def _health_request(self: Any) -> Any:
+    """Within the grace period nothing happens, unless the caller says not to respect it."""
+    instance_id, status = self._get_param("InstanceId"), self._get_param("HealthStatus")
+    if status not in ("Healthy", "Unhealthy"):
+        raise ValidationError("Valid instance health states are: [Healthy, Unhealthy]")
+    with controller.lock:
+        group, state = _managed(self.autoscaling_backend, instance_id)
+        grace_s = group.health_check_grace_period or 0
+        is_young = not is_in_service(state) or clock.now_s() < life(state).in_service_s + grace_s
+        if self._get_bool_param("ShouldRespectGracePeriod", True) and is_young:
+            return EmptyResult()
+        detail = {"InstanceId": instance_id, "HealthStatus": status}
+        journal.record_call("autoscaling", "SetInstanceHealth", detail)
+        state.health_status = status
+        life(state).sickness = "a user health-check" if status == "Unhealthy" else ""
+        controller.step(group)
+    return EmptyResult()
+
+
+def _managed(backend: Any, instance_id: str) -> tuple[Any, Any]:
+    found = find(backend, instance_id)
+    if found is None:
+        raise ValidationError(
+            f"Instance Id not found - No managed instance found for instance ID: {instance_id}"
+        )
+    return found

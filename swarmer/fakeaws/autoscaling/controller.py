@@ -1,0 +1,213 @@
+"""Does what `lifecycle.decide` says, on moto's groups; and the health check.
+
+Bare moto puts every instance into service at once, replaces a terminated one before it ended, and records
+the health of an instance without doing anything about it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from typing import Any, Final
+
+from swarmer.fakeaws.autoscaling import activities, launch, lifecycle
+from swarmer.fakeaws.autoscaling.activities import Activity
+from swarmer.fakeaws.autoscaling.lifecycle import (
+    ABANDON,
+    LAUNCHING,
+    PENDING_STATES,
+    TERMINATING,
+    TERMINATING_STATES,
+    Action,
+    Cause,
+    EnterService,
+    Expire,
+    Launch,
+    State,
+    Terminate,
+)
+from swarmer.fakeaws.autoscaling.state import all_groups, extras, gather, is_in_service, life
+from swarmer.fakeaws.base import clock
+from swarmer.fakeaws.ec2 import instances
+from swarmer.fakeaws.eventbridge import bus
+
+log: Final = logging.getLogger("rehearsal.aws")
+
+ROUNDS: Final = 100
+"""A group comes to rest long before."""
+REST_S: Final = 30.0
+"""After a launch that failed."""
+GONE: Final = "an EC2 health check indicating it has been terminated or stopped"
+lock: Final = threading.RLock()
+"""Requests come in threads, and time passes in another one."""
+
+
+def tick() -> None:
+    """Health checks and time-outs, of every group."""
+    for group in all_groups():
+        with lock:
+            check_health(group)
+            if extras(group).rests_until_s > clock.now_s():
+                continue
+            try:
+                step(group)
+            except Exception:
+                log.exception("group %s: rests for %.0f s", group.name, REST_S)
+                extras(group).rests_until_s = clock.now_s() + REST_S
+
+
+def check_health(group: Any) -> None:
+    """An instance in service that does not run is unhealthy, without any grace."""
+    if any(each["ProcessName"] == "HealthCheck" for each in group.suspended_processes):
+        return
+    for state in group.instance_states:
+        if is_in_service(state) and not instances.is_living(state.instance) and not life(state).sickness:
+            state.health_status, life(state).sickness = "Unhealthy", GONE
+
+
+def step(group: Any) -> None:
+    """Until nothing is left to do for now."""
+    with lock:
+        for _ in range(ROUNDS):
+            actions = lifecycle.decide(gather(group), clock.now_s())
+            for action in actions:
+                _do(group, action)
+            if not actions:
+                break
+        else:
+            raise RuntimeError(f"group {group.name} does not come to rest: {actions}")
+        if extras(group).is_leaving and not group.instance_states:
+            group.autoscaling_backend.autoscaling_groups.pop(group.name, None)
+
+
+def _do(group: Any, action: Action) -> None:
+    if isinstance(action, Launch):
+        _launch(group, action)
+        return
+    state = next(each for each in group.instance_states if each.instance_id == action.instance_id)
+    if isinstance(action, Expire):
+        complete(
+            group, state, action.hook, life(state).waits[action.hook].default_result, "Heartbeat Timeout"
+        )
+    elif isinstance(action, EnterService):
+        _enter_service(group, state)
+    elif isinstance(action, Terminate):
+        begin_termination(group, state, _why(group, state, action.cause))
+    else:
+        finish(group, state)
+
+
+def _launch(group: Any, action: Launch) -> None:
+    reason = (
+        "in response to an unhealthy instance needing to be replaced"
+        if action.is_replacement
+        else "in response to a difference between desired and actual capacity"
+    )
+    for state in launch.launch(group, action.count):
+        cause = f"At {clock.iso(clock.now_s())} an instance was launched {reason}."
+        life(state).activity = activities.begin(group, state, launches=True, cause=cause)
+        _wait_for_hooks(group, state, LAUNCHING)
+
+
+def _enter_service(group: Any, state: Any) -> None:
+    state.lifecycle_state = State.IN_SERVICE.value
+    held = life(state)
+    held.in_service_s = clock.now_s()
+    activities.end(group, state, _activity(group, state), launches=True)
+    held.activity = None
+    group.autoscaling_backend.update_attached_elbs(group.name)
+    group.autoscaling_backend.update_attached_target_groups(group.name)
+
+
+def begin_termination(group: Any, state: Any, why: str) -> Activity:
+    """Terminate hooks come first; those of a launch that is under way are over."""
+    held = life(state)
+    if state.lifecycle_state in PENDING_STATES and held.activity:
+        failure = held.failure or "The instance was terminated while it was launched."
+        activities.end(group, state, held.activity, launches=True, failure=failure)
+    state.lifecycle_state = State.TERMINATING.value
+    cause = f"At {clock.iso(clock.now_s())} an instance was taken out of service in response to {why}."
+    held.activity = activities.begin(group, state, launches=False, cause=cause)
+    _wait_for_hooks(group, state, TERMINATING)
+    return held.activity
+
+
+def finish(group: Any, state: Any) -> None:
+    """The instance ends, and leaves its group."""
+    activity = _activity(group, state)
+    if state.instance.state != "terminated":
+        state.instance.terminate()
+    group.instance_states = [each for each in group.instance_states if each is not state]
+    state.lifecycle_state = State.TERMINATED.value
+    life(state).waits.clear()
+    activities.end(group, state, activity, launches=False)
+
+
+def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
+    """All hooks of a transition begin at once, each with its own event."""
+    hooks = [
+        hook
+        for hook in group.autoscaling_backend.describe_lifecycle_hooks(group.name)
+        if hook.lifecycle_transition == transition
+    ]
+    launches = transition == LAUNCHING
+    life(state).waits = {
+        hook.name: lifecycle.start_wait(
+            hook=hook.name,
+            token=str(uuid.uuid4()),
+            timeout_s=hook.heartbeat_timeout,
+            default_result=hook.default_result,
+            now_s=clock.now_s(),
+        )
+        for hook in hooks
+    }
+    if hooks:
+        state.lifecycle_state = (State.PENDING_WAIT if launches else State.TERMINATING_WAIT).value
+        activities.wait(_activity(group, state), launches=launches)
+    for hook in hooks:
+        bus.put(
+            bus.lifecycle_action(
+                region=group.region,
+                group=group.name,
+                arn=group.arn,
+                hook=hook.name,
+                token=life(state).waits[hook.name].token,
+                instance_id=state.instance_id,
+                transition=transition,
+                metadata=getattr(hook, "notification_metadata", None) or "",
+            )
+        )
+
+
+def complete(group: Any, state: Any, hook: str, result: str, why: str) -> None:
+    """One hook's action ends. ABANDON stops the others, and a launch."""
+    held = life(state)
+    ended = held.waits.pop(hook)
+    if result == ABANDON:
+        held.waits.clear()
+    launches = state.lifecycle_state in PENDING_STATES
+    if launches and result == ABANDON:
+        held.failure = (
+            "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token "
+            f"{ended.token} was abandoned: {why}"
+        )
+    elif not held.waits:
+        state.lifecycle_state = (State.PENDING_PROCEED if launches else State.TERMINATING_PROCEED).value
+
+
+def _why(group: Any, state: Any, cause: Cause) -> str:
+    if cause is Cause.UNHEALTHY:
+        return life(state).sickness or "a user health-check"
+    if cause is Cause.ABANDONED:
+        return "a launch lifecycle hook that was abandoned"
+    return "a difference between desired and actual capacity"
+
+
+def _activity(group: Any, state: Any) -> Activity:
+    """What is under way; an instance that moto attached came without."""
+    held = life(state)
+    if held.activity is None:
+        launches = state.lifecycle_state not in TERMINATING_STATES
+        held.activity = activities.begin(group, state, launches=launches, cause="")
+    return held.activity

@@ -1,0 +1,126 @@
+"""Auto Scaling groups: where and how their instances start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
+from moto.ssm import ssm_backends
+
+from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES, State
+
+launch_by_configuration: Final = FakeAutoScalingGroup.replace_autoscaling_group_instances
+
+TAG_VERSION: Final = "aws:ec2launchtemplate:version"
+
+
+def extend() -> None:
+    FakeAutoScalingGroup.replace_autoscaling_group_instances = _launch
+    # moto sets it only without a mixed instances policy, and describes it always.
+    FakeAutoScalingGroup.provided_launch_template_version = None
+    InstanceState.launch_template = property(_launch_template_of_instance)
+
+
+def launch(group: Any, count: int) -> list[Any]:
+    """So many more instances, none of them in service yet."""
+    before = set(group.instance_states)
+    group.replace_autoscaling_group_instances(count, group.get_propagated_tags())
+    made = [state for state in group.instance_states if state not in before]
+    for state in made:
+        state.lifecycle_state = State.PENDING.value
+    return made
+
+
+def _launch(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> None:
+    """AWS spreads a group over its subnets; bare moto puts every instance into the first."""
+    if not self.ec2_launch_template or not self.vpc_zone_identifier:
+        launch_by_configuration(self, count_needed, propagated_tags)
+        return
+    for _ in range(count_needed):
+        self.instance_states.append(_launch_one(self, propagated_tags))
+
+
+def _launch_one(group: Any, tags: dict[str, str]) -> Any:
+    """AWS starts what the named version of the template says.
+
+    Bare moto takes the default version's number, and leaves out instance profile and metadata options.
+    """
+    version = group.ec2_launch_template.get_version(group.launch_template_version)
+    data = version.data
+    reservation = group.ec2_backend.run_instances(
+        _image_id(group, version.image_id),
+        1,
+        version.user_data,
+        [],
+        is_instance_type_default=False,
+        instance_type=_instance_type(group, version),
+        tags={"instance": {**version.instance_tags, **tags, ASG_NAME_TAG: group.name}},
+        launch_template={
+            "LaunchTemplateId": group.ec2_launch_template.id,
+            "Version": str(version.number),
+        },
+        region_name=group.region,
+        subnet_id=_least_used_subnet(group),
+        associate_public_ip=_has_public_address(data),
+        security_group_ids=_security_groups(data),
+        metadata_options=data.get("MetadataOptions", {}),
+        instance_market_options=data.get("InstanceMarketOptions"),
+        **({"block_device_mappings": data["BlockDeviceMappings"]} if "BlockDeviceMappings" in data else {}),
+    )
+    instance = reservation.instances[0]
+    _associate_profile(group.ec2_backend, instance.id, data.get("IamInstanceProfile", {}))
+    instance.autoscaling_group = group
+    protected = group.new_instances_protected_from_scale_in
+    return InstanceState(instance, State.PENDING.value, protected_from_scale_in=protected)
+
+
+def _least_used_subnet(group: Any) -> str:
+    staying = [each for each in group.instance_states if each.lifecycle_state not in TERMINATING_STATES]
+    used = Counter(state.instance.subnet_id for state in staying if state.health_status == "Healthy")
+    subnets: list[str] = group.vpc_zone_identifier.split(",")
+    return min(subnets, key=lambda subnet: used[subnet])
+
+
+def _instance_type(group: Any, version: Any) -> str:
+    overrides = ((group.mixed_instances_policy or {}).get("LaunchTemplate", {})).get("Overrides", [])
+    first = overrides[0].get("InstanceType") if overrides else None
+    return str(first or version.instance_type)
+
+
+def _image_id(group: Any, image: str) -> str:
+    """`resolve:ssm:NAME` is looked up at every launch; bare moto keeps the words."""
+    if not image.startswith("resolve:ssm:"):
+        return image
+    name = image.removeprefix("resolve:ssm:")
+    return str(ssm_backends[group.account_id][group.region].get_parameter(name).value)
+
+
+def _has_public_address(data: dict[str, Any]) -> bool | None:
+    interfaces = data.get("NetworkInterfaces") or [{}]
+    said = interfaces[0].get("AssociatePublicIpAddress")
+    return None if said is None else str(said).lower() == "true"
+
+
+def _security_groups(data: dict[str, Any]) -> list[str]:
+    interfaces = data.get("NetworkInterfaces") or [{}]
+    return list(data.get("SecurityGroupIds") or interfaces[0].get("Groups") or [])
+
+
+def _associate_profile(ec2: Any, instance_id: str, profile: dict[str, str]) -> None:
+    if profile:
+        ec2.associate_iam_instance_profile(instance_id, profile.get("Name"), profile.get("Arn"))
+
+
+def _launch_template_of_instance(self: Any) -> dict[str, str] | None:
+    """The version an instance was started from; bare moto says the template's default version."""
+    template = self.auto_scaling_group.ec2_launch_template
+    if template is None:
+        return None
+    # Not `get_tags`: it looks through the tags of everything.
+    tags = self.instance.ec2_backend.tags.get(self.instance_id, {})
+    return {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "Version": tags.get(TAG_VERSION, str(template.default_version_number)),
+    }

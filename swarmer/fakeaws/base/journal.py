@@ -1,0 +1,57 @@
+"""What happened, in order: events and what the functions said. `swarmer events` reads it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from typing import Any, Final
+
+from swarmer.fakeaws.base import clock
+
+KEPT: Final = 20_000
+"""Entries; the oldest go first."""
+
+_entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
+_numbers = itertools.count(1)
+_changed = threading.Condition()
+
+
+def record_event(source: str, kind: str, detail: dict[str, Any]) -> None:
+    """An event on the bus."""
+    _append({"kind": "event", "source": source, "what": kind, "detail": detail})
+
+
+def record_call(source: str, what: str, detail: dict[str, Any]) -> None:
+    """What somebody had AWS do."""
+    _append({"kind": "call", "source": source, "what": what, "detail": detail})
+
+
+def record_log(function: str, line: str, request_id: str) -> None:
+    """A line that a function wrote, or the runtime about it."""
+    _append({"kind": "log", "source": function, "what": line, "detail": {"request_id": request_id}})
+
+
+def entries(after: int = 0) -> list[dict[str, Any]]:
+    """Those with a greater number than `after`: `{number, time, kind, source, what, detail}`."""
+    with _changed:
+        return [each for each in _entries if each["number"] > after]
+
+
+def clear() -> None:
+    """Forget all of it; the numbers go on."""
+    with _changed:
+        _entries.clear()
+
+
+def _append(entry: dict[str, Any]) -> None:
+    with _changed:
+        _entries.append({"number": next(_numbers), "time": clock.now_s(), **entry})
+        _changed.notify_all()
+
+
+def wait(after: int, timeout_s: float) -> list[dict[str, Any]]:
+    """As `entries`, as soon as there are any; empty once time is up."""
+    with _changed:
+        _changed.wait_for(lambda: bool(_entries) and _entries[-1]["number"] > after, timeout=timeout_s)
+    return entries(after)

@@ -1,0 +1,72 @@
+"""What the deployed templates hold and the rehearsal does not: read from the templates themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from moto.cloudformation import cloudformation_backends
+
+from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.cloudformation.template import is_held
+
+NOTHING_ON_AWS_EITHER: Final = frozenset({"AWS::CDK::Metadata"})
+IGNORED_ATTRIBUTES: Final = ("CreationPolicy", "UpdatePolicy")
+IGNORED_PROPERTIES: Final = {
+    "AWS::AutoScaling::AutoScalingGroup": (
+        "NotificationConfigurations",
+        "CapacityRebalance",
+    ),
+}
+WITHOUT_EFFECT: Final = {
+    "AWS::EC2::FlowLog": "no traffic is recorded",
+    "AWS::EC2::NatGateway": "nodes reach the outside as the machine's containers do",
+    "AWS::EC2::SecurityGroup": "no traffic is filtered",
+    "AWS::EC2::SecurityGroupEgress": "no traffic is filtered",
+    "AWS::EC2::SecurityGroupIngress": "no traffic is filtered",
+    "AWS::EC2::VPCEndpoint": "nodes reach the AWS APIs at the rehearsal's own address",
+    "AWS::KMS::Key": "nothing is encrypted",
+    "AWS::SNS::Topic": "alarms are not evaluated, so nobody is told",
+    "AWS::S3::BucketPolicy": "statements with conditions are not evaluated",
+}
+"""Types that are kept and can be read back, and change nothing."""
+
+
+def listing() -> dict[str, list[dict[str, str]]]:
+    """`skipped`: nothing is behind it. `without_effect`: kept, but it changes nothing."""
+    resources = list(_deployed())
+    return {
+        "skipped": [entry for stack, name, text in resources for entry in _skipped(stack, name, text)],
+        "without_effect": [
+            _entry(stack, name, text["Type"], WITHOUT_EFFECT[text["Type"]])
+            for stack, name, text in resources
+            if text["Type"] in WITHOUT_EFFECT
+        ],
+    }
+
+
+def _deployed() -> Iterator[tuple[Any, str, dict[str, Any]]]:
+    for backend in list(cloudformation_backends[ACCOUNT].values()):
+        for stack in list(backend.stacks.values()):
+            resources = stack.resource_map
+            for name, text in resources._resource_json_map.items():
+                if name in resources._parsed_resources:  # else its condition is false
+                    yield stack, name, text
+
+
+def _skipped(stack: Any, name: str, text: dict[str, Any]) -> Iterator[dict[str, str]]:
+    kind = text["Type"]
+    if not is_held(kind) and kind not in NOTHING_ON_AWS_EITHER:
+        yield _entry(stack, name, kind, "moto has no model of this type: nothing is behind it")
+    for attribute in IGNORED_ATTRIBUTES:
+        if attribute in text:
+            yield _entry(stack, name, kind, f"its {attribute} is ignored")
+    for key in IGNORED_PROPERTIES.get(kind, ()):
+        if key in text.get("Properties", {}):
+            yield _entry(stack, name, kind, f"its {key} is ignored")
+    if name in stack.resource_map.__dict__.get("ignored_changes", ()):
+        yield _entry(stack, name, kind, "moto cannot change this type: it is as it was first deployed")
+
+
+def _entry(stack: Any, name: str, kind: str, why: str) -> dict[str, str]:
+    return {"stack": stack.name, "logical_id": name, "type": kind, "why": why}

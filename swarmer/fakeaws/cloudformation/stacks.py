@@ -1,0 +1,266 @@
+"""The life of a stack: what fails says so at once, what is gone stays gone, the unchanged is left alone."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any, Final
+
+from moto.cloudformation import models
+from moto.cloudformation.exceptions import AlreadyExistsException, ValidationError
+from moto.cloudformation.models import CloudFormationBackend, Event, Stack
+from moto.cloudformation.parsing import ResourceMap
+from moto.core.exceptions import ServiceException
+
+from swarmer.fakeaws.base.errors import ResourceFailed, reason
+from swarmer.fakeaws.cloudformation import removal
+
+log: Final = logging.getLogger("rehearsal.aws")
+
+create_resources: Final = Stack.create_resources
+update_resources: Final = ResourceMap.update
+resolve_parameters: Final = CloudFormationBackend._resolve_update_parameters
+
+
+def extend() -> None:
+    Stack.create_resources = _create_or_roll_back
+    Stack.update = _update_or_roll_back
+    Stack.delete = _delete
+    CloudFormationBackend.create_stack = _create_stack
+    CloudFormationBackend.update_stack = _update_stack
+    CloudFormationBackend.delete_stack = _delete_stack
+    ResourceMap.update = _update_resources
+    CloudFormationBackend._resolve_update_parameters = _resolve_update_parameters
+
+
+def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any], **options: Any) -> Any:
+    """As moto's, but exports are read after the resources were made.
+
+    Bare moto makes the exported resources while it looks for duplicate exports, out of order and
+    outside of anything that could report a failure.
+    """
+    if any(stack.name == name for stack in self.stacks.values()):
+        raise AlreadyExistsException(f"Stack {name} already exists")
+    stack_id = models.generate_stack_id(name, self.region_name, self.account_id)
+    options["timeout_in_mins"] = options.pop("timeout_in_mins", None)
+    try:
+        stack = Stack(
+            stack_id, name, template, parameters, self.account_id, self.region_name,
+            cross_stack_resources=self.exports, **options,
+        )  # fmt: skip
+    except ServiceException:
+        raise
+    except Exception as exc:
+        raise ValidationError(message=f"Template error: {reason(exc)}") from exc
+    self.stacks[stack_id] = stack
+    create(self, stack)
+    return stack
+
+
+def create(backend: Any, stack: Any) -> None:
+    """Make the resources of a new stack, whose status tells afterwards how that went."""
+    # moto hands over a copy while there are no exports yet, and later ones would not be seen.
+    stack.cross_stack_resources = stack.resource_map.cross_stack_resources = backend.exports
+    stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
+    stack.create_resources()
+
+
+def _create_or_roll_back(self: Any) -> None:
+    """AWS rolls a failed creation back and says why; bare moto answers 500 and the stack never ends."""
+    try:
+        create_resources(self)
+        _export(self)
+    except Exception as exc:
+        _report(self, exc, "CREATE_FAILED")
+        self.status = "ROLLBACK_IN_PROGRESS"
+        self._add_stack_event(self.status, resource_status_reason=_summary("create", exc))
+        _withdraw_exports(self)
+        _remove_all(self, "ROLLBACK_COMPLETE", retain=frozenset({"Retain"}))
+
+
+def _update_stack(
+    self: Any, name: str, template: str, role_arn: Any, parameters: list[dict[str, Any]], tags: Any
+) -> Any:
+    """AWS refuses an update that changes nothing; bare moto goes through all of it."""
+    stack = self.get_stack(name)
+    if stack.status == "ROLLBACK_COMPLETE" or stack.status.endswith("_IN_PROGRESS"):
+        raise ValidationError(
+            message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
+        )
+    values = self._resolve_update_parameters(instance=stack, incoming_params=parameters)
+    if _is_unchanged(stack, template, values, tags):
+        raise ValidationError(message="No updates are to be performed.")
+    stack.update(template, role_arn, parameters=values, tags=tags)
+    return stack
+
+
+def _is_unchanged(stack: Any, template: str, parameters: dict[str, Any], tags: Any) -> bool:
+    new = Stack.parse_template(template)
+    if new != stack.template_dict or (tags is not None and tags != stack.tags):
+        return False
+    return bool(_resolved(stack, new, parameters) == stack.resource_map.resolved_parameters)
+
+
+def _resolved(stack: Any, template: dict[str, Any], parameters: dict[str, Any]) -> Any:
+    """Parameters as the resources would see them: names of SSM parameters replaced by their values."""
+    scratch = ResourceMap(
+        stack.stack_id, stack.name, parameters, {}, stack.region_name, stack.account_id, template, {}
+    )
+    scratch.load_parameters()
+    return scratch.resolved_parameters
+
+
+def _update_or_roll_back(
+    self: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
+) -> None:
+    """AWS brings the old template back when an update fails; bare moto answers 500 and stops half-way."""
+    old_template, old_parameters = self.template, self.parameters
+    self._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
+    try:
+        before = _take(self, template, parameters or {})
+        _export(self)
+    except Exception as exc:
+        _report(self, exc, "UPDATE_FAILED")
+        self._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=_summary("update", exc))
+        _bring_back(self, old_template, old_parameters)
+        return
+    self.role_arn, self.parameters = role_arn, parameters or old_parameters
+    self.tags = self.tags if tags is None else tags
+    _clean_up(self, before, "UPDATE_COMPLETE")
+
+
+def _take(stack: Any, template: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Make and change what this template says; the texts of the resources that there were before."""
+    before: dict[str, Any] = stack.resource_map._resource_json_map
+    stack.template = template
+    stack._parse_template()
+    stack.resource_map.update(stack.template_dict, parameters)
+    stack.output_map = stack._create_output_map()
+    return before
+
+
+def _update_resources(self: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
+    """AWS removes last, when nothing can fail any more; bare moto first. Here the caller does."""
+    wanted = template["Resources"]
+    self._resource_json_map = {name: text for name, text in self._resource_json_map.items() if name in wanted}
+    update_resources(self, template, parameters)
+
+
+def _clean_up(stack: Any, before: dict[str, Any], status: str) -> None:
+    """Remove what is not wanted any longer: the stack has its new status when that is gone."""
+    wanted = stack.resource_map._resource_json_map
+    gone = {name: text for name, text in before.items() if name not in wanted}
+    if gone:
+        stack.status = f"{status}_CLEANUP_IN_PROGRESS"
+        stack._add_stack_event(stack.status)
+    _remove(stack, gone, status, retain=removal.RETAIN)
+
+
+def _bring_back(stack: Any, template: str, parameters: dict[str, Any]) -> None:
+    try:
+        # An empty dictionary would leave the failed update's parameters in force.
+        stack.resource_map.input_parameters = parameters
+        before = stack.template_dict["Resources"]
+        _take(stack, template, parameters)
+    except Exception:
+        log.exception("stack %s: its old template could not be brought back", stack.name)
+        stack.status = "UPDATE_ROLLBACK_FAILED"
+        stack._add_stack_event(stack.status)
+        return
+    stack.parameters = parameters
+    _clean_up(stack, before, "UPDATE_ROLLBACK_COMPLETE")
+
+
+def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[dict[str, str]]) -> Any:
+    """`UsePreviousValue` of a parameter that was left to its default is its default; moto: KeyError."""
+    known = [
+        parameter
+        for parameter in incoming_params
+        if not parameter.get("UsePreviousValue") or parameter["ParameterKey"] in instance.parameters
+    ]
+    return resolve_parameters(self, instance, known)
+
+
+def _delete_stack(self: Any, name_or_stack_id: str) -> None:
+    """By id or name; of one that is not there nothing is said."""
+    for stack in [each for each in self.stacks.values() if name_or_stack_id in (each.stack_id, each.name)]:
+        if stack.status != "DELETE_IN_PROGRESS":
+            stack.delete()
+
+
+def _delete(self: Any) -> None:
+    """As on AWS in reverse order of creation; what moto cannot delete is logged and left behind."""
+    self.status = "DELETE_IN_PROGRESS"
+    self._add_stack_event(self.status, resource_status_reason="User Initiated")
+    _remove_all(self, "DELETE_COMPLETE", retain=removal.RETAIN)
+
+
+def _remove_all(stack: Any, status: str, *, retain: frozenset[str]) -> None:
+    """Nothing may refer to a resource afterwards: moto makes what is looked up and not there."""
+    texts = stack.resource_map._resource_json_map
+    stack.resource_map._resource_json_map = {}
+    stack.output_map._output_json_map = {}
+    stack.output_map._parsed_outputs = {}
+    _remove(stack, texts, status, retain=retain)
+
+
+def _remove(stack: Any, texts: dict[str, Any], status: str, *, retain: frozenset[str]) -> None:
+    """`retain`: deletion policies of what stays. The stack has its new status when all is gone."""
+    names = {name for name, text in texts.items() if text.get("DeletionPolicy") not in retain}
+    for name in texts.keys() - names:
+        stack.resource_map._parsed_resources.pop(name, None)
+    removal.remove(stack, names, texts, partial(_settle, stack, status))
+
+
+def _settle(stack: Any, status: str) -> None:
+    stack.status = status
+    stack._add_stack_event(status)
+    if status == "DELETE_COMPLETE":
+        _withdraw_exports(stack)
+        backend = models.cloudformation_backends[stack.account_id][stack.region_name]
+        backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
+        # The next stack of this name has none of its change sets; bare moto keeps them.
+        for identifier, change_set in list(backend.change_sets.items()):
+            if change_set.stack is stack:
+                del backend.change_sets[identifier]
+
+
+def _export(stack: Any) -> None:
+    """AWS keeps exports up to date; bare moto reads them when a stack is created, never again."""
+    exports = stack.resource_map.cross_stack_resources
+    _withdraw_exports(stack)
+    for export in stack.exports:
+        if export.name in exports:
+            raise ValidationError(message=f"Export with name {export.name} is already exported.")
+        exports[export.name] = export
+
+
+def _withdraw_exports(stack: Any) -> None:
+    exports = stack.resource_map.cross_stack_resources or {}
+    for name in [name for name, export in exports.items() if export.exporting_stack_id == stack.stack_id]:
+        del exports[name]
+
+
+def _report(stack: Any, exc: Exception, status: str) -> None:
+    logical_id, resource_type = stack.name, "AWS::CloudFormation::Stack"
+    if isinstance(exc, ResourceFailed):
+        logical_id, resource_type = exc.logical_id, exc.resource_type
+    log.error("stack %s: %s (%s): %s", stack.name, logical_id, resource_type, reason(exc))
+    log.debug("", exc_info=exc)
+    stack.events.append(
+        Event(
+            stack_id=stack.stack_id,
+            stack_name=stack.name,
+            logical_resource_id=logical_id,
+            physical_resource_id="",
+            resource_type=resource_type,
+            resource_status=status,
+            resource_status_reason=reason(exc),
+            resource_properties=None,
+        )
+    )
+
+
+def _summary(verb: str, exc: Exception) -> str:
+    name = exc.logical_id if isinstance(exc, ResourceFailed) else "stack"
+    return f"The following resource(s) failed to {verb}: [{name}]. Rollback requested by user."

@@ -1,0 +1,44 @@
+"""Everything that bare moto lacks, put into it once, before the first template."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from swarmer.fakeaws.base import preload
+
+
+@cache
+def apply() -> None:
+    """Import and extend moto in this process; every later call does nothing."""
+    preload.load()
+    # They import moto, so they can only be imported once its settings are made.
+    from swarmer.fakeaws import kms, s3, sqs, ssm
+    from swarmer.fakeaws.autoscaling import activities, api, hooks, launch
+    from swarmer.fakeaws.cloudformation import change_sets, stacks, template
+    from swarmer.fakeaws.ec2 import addresses, images, instances, security_groups
+    from swarmer.fakeaws.eventbridge import rules
+    from swarmer.fakeaws.iam import authorization
+    from swarmer.fakeaws.lambda_ import functions, logs
+
+    for module in (
+        template,
+        stacks,
+        change_sets,
+        instances,
+        kms,
+        launch,
+        api,
+        hooks,
+        activities,
+        images,
+        ssm,
+        addresses,
+        s3,
+        security_groups,
+        rules,
+        sqs,
+        logs,
+        functions,
+        authorization,
+    ):
+        module.extend()

@@ -1,0 +1,93 @@
+"""EC2 tells EventBridge every state that an instance enters, whoever brought it there."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any, Final
+
+from moto.core.responses import ActionResult
+from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.responses.general import General
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+from swarmer.fakeaws.base import clock
+from swarmer.fakeaws.eventbridge import bus
+
+run_instances: Final = InstanceBackend.run_instances
+BY_WAY_OF: Final = {
+    "start": ("pending", "running"),
+    "stop": ("stopping", "stopped"),
+    "terminate": ("shutting-down", "terminated"),
+}
+"""moto goes from one lasting state to the next at once."""
+LIVING: Final = frozenset({"pending", "running"})
+
+CONSOLE_BYTES: Final = 64 * 1024
+"""GetConsoleOutput answers the last so many."""
+
+
+def _no_machines(instance_id: str) -> str:
+    return ""
+
+
+read_console: Callable[[str], str] = _no_machines
+"""What a machine wrote on its console, by whoever has machines here."""
+observers: Final[list[Callable[[], None]]] = []
+"""Called when instances came or went; must return at once."""
+
+
+def extend() -> None:
+    InstanceBackend.run_instances = _run_instances
+    General.get_console_output = _console_request
+    TaggedEC2Resource.get_tags = _tags
+    for name, states in BY_WAY_OF.items():
+        setattr(Instance, name, _telling(getattr(Instance, name), states))
+
+
+def _tags(self: Any) -> list[dict[str, str]]:
+    """Bare moto looks through the tags of everything, so a filter over thousands takes minutes."""
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(self.id), "") if self.id else ""
+    return [
+        {"resource_id": self.id, "key": key, "value": value, "resource_type": kind}
+        for key, value in self.ec2_backend.tags.get(self.id, {}).items()
+    ]
+
+
+def _console_request(self: Any) -> Any:
+    """The machine's own; bare moto answers the same words for every instance."""
+    instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+    said = read_console(instance.id).encode()[-CONSOLE_BYTES:]
+    output = base64.b64encode(said).decode() if said else None
+    return ActionResult({"InstanceId": instance.id, "Timestamp": clock.moment(), "Output": output})
+
+
+def is_living(instance: Any) -> bool:
+    """Whether EC2 has it pending or running."""
+    return instance.state in LIVING
+
+
+def _run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
+    reservation = run_instances(self, *args, **kwargs)
+    for instance in reservation.instances:
+        _tell(instance, BY_WAY_OF["start"])
+    return reservation
+
+
+def _telling(real: Any, states: tuple[str, str]) -> Any:
+    def change(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = self.state
+        result = real(self, *args, **kwargs)
+        if self.state != before:
+            _tell(self, states)
+        return result
+
+    return change
+
+
+def _tell(instance: Any, states: tuple[str, str]) -> None:
+    for state in states:
+        bus.put(bus.state_changed(instance.ec2_backend.region_name, instance.id, state))
+    for observer in observers:
+        observer()

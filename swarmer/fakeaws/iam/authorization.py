@@ -1,0 +1,211 @@
+"""IAM is enforced for functions and nodes: their roles' sessions may do what their policies allow.
+
+Bare moto, where it enforces, knows the resource of four services and no condition; it would refuse the CDK's
+own sessions, too. Everyone else, the CDK among them, may do everything here; not with a session that has
+expired, that nobody began, or whose role is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC
+from functools import lru_cache
+from typing import Any, Final, NoReturn
+
+from moto.core import errors
+from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.iam import iam_backends
+from moto.sts import sts_backends
+from werkzeug.exceptions import HTTPException
+
+from swarmer.fakeaws.base import faults, journal
+from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.iam import policies
+from swarmer.fakeaws.iam.policies import Request, Resource
+from swarmer.fakeaws.iam.resources import resources
+
+log: Final = logging.getLogger("rehearsal.aws")
+
+ENFORCED_FOR: Final = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
+"""Who may assume a role tells whose it is."""
+FREE: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+"""Nobody needs a permission for them."""
+UNKNOWN: Final = "InvalidClientTokenId"
+EXPIRED: Final = "ExpiredToken"
+"""In the words of STS and of the query services; others have codes of their own for the two."""
+CODES: Final = {"ec2": "UnauthorizedOperation", "autoscaling": "AccessDenied", "cloudwatch": "AccessDenied"}
+DENIED: Final = "AccessDeniedException"
+
+check: Final = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action
+
+
+def extend() -> None:
+    errors.COMMON_ERROR_CODES = frozenset(
+        {*errors.COMMON_ERROR_CODES, DENIED, UNKNOWN, EXPIRED, *CODES.values(), *faults.STATUS}
+    )
+    ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _check
+
+
+class AccessDenied(ServiceException):  # type: ignore[misc]
+    """Not moto's own: it would look for a service of the class' module."""
+
+
+class Denied(HTTPException):
+    """Serialized already: moto hands `description` on as the body."""
+
+    code = 403
+
+
+def _check(self: Any, resource: str = "*") -> None:
+    key = temporary_key(self.headers.get("Authorization", ""))
+    if key is None:
+        check(self, resource)
+        return
+    session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
+    role = None if session is None else _role(session)
+    if role is None:
+        _turn_away(self, key, session, UNKNOWN, "The security token included in the request is invalid.")
+    if session.expiration.replace(tzinfo=UTC).timestamp() <= time.time():
+        _turn_away(self, key, session, EXPIRED, "The security token included in the request is expired")
+    if not ENFORCED_FOR & trusted_services(role):
+        return
+    service, action = _signing_name(self.boto3_service_name), self._get_action()
+    name = f"{service}:{action}"
+    if error := faults.active.error_of(name):
+        journal.record_call("fault", error, {"function": session.session_name, "error": name})
+        _fail(self, error, f"{name} fails on purpose", faults.STATUS[error])
+    if name in FREE:
+        return
+    parameters = _parameters(self)
+    request = Request(
+        action=name,
+        resources=resources(service, action, self.region, parameters),
+        context=_context(session, role, self.region, service, parameters),
+    )
+    refused = policies.refusal(statements(role), request)
+    if refused is not None:
+        _refuse(self, session, request, refused)
+
+
+def _refuse(self: Any, session: Any, request: Request, refused: policies.Refusal) -> None:
+    words = (
+        f"User: {session.arn} is not authorized to perform: {request.action} on resource: "
+        f"{refused.resource} {refused.because}"
+    )
+    detail = {"function": session.session_name, "error": words}
+    journal.record_call("iam", "AccessDenied", detail)
+    log.warning("%s", words)
+    code = CODES.get(request.action.partition(":")[0], DENIED)
+    _fail(self, code, words, Denied.code)
+
+
+def _turn_away(self: Any, key: str, session: Any, code: str, words: str) -> NoReturn:
+    """The credentials themselves are good for nothing: any more, or never."""
+    who = key if session is None else session.session_name
+    journal.record_call("iam", code, {"function": who, "error": f"{self._get_action()}: {words}"})
+    log.warning("%s: %s: %s", who, self._get_action(), words)
+    _fail(self, code, words, Denied.code)
+
+
+def _fail(self: Any, code: str, words: str, status: int) -> NoReturn:
+    _, headers, body = self.serialized(ActionResult(AccessDenied(code, words)))
+    self.response_headers.update(headers)
+    failure = Denied(description=body)
+    failure.code = status
+    raise failure
+
+
+def may(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | None:
+    """What a service does in a role's name: `(action, arn)`. The first that it may not."""
+    name = role_arn.rpartition("/")[2]
+    role = next((each for each in iam_backends[ACCOUNT]["aws"].roles.values() if each.name == name), None)
+    held = statements(role) if role else []
+    for action, arn in asked:
+        refused = policies.refusal(held, Request(action=action, resources=(Resource(arn=arn),)))
+        if refused is not None:
+            return refused
+    return None
+
+
+def temporary_key(authorization: str) -> str | None:
+    """Id of the session's key that signed the request; None for whoever has a key of their own, or none."""
+    _, mark, rest = authorization.partition("Credential=")
+    key = rest.partition("/")[0]
+    return key if mark and key.startswith("ASIA") else None
+
+
+def _role(session: Any) -> Any:
+    name = session.role_arn.rpartition("/")[2]
+    return next((role for role in iam_backends[ACCOUNT]["aws"].roles.values() if role.name == name), None)
+
+
+def trusted_services(role: Any) -> frozenset[str]:
+    """Services that may assume the role."""
+    document = role.assume_role_policy_document
+    held = json.loads(document) if isinstance(document, str) else document
+    found: set[str] = set()
+    for statement in policies.statements_of(held or {}):
+        principal = statement.get("Principal", {})
+        said = principal.get("Service", []) if isinstance(principal, Mapping) else []
+        found.update([said] if isinstance(said, str) else said)
+    return frozenset(found)
+
+
+def statements(role: Any) -> list[Mapping[str, Any]]:
+    """Of the role's inline and attached policies."""
+    documents = list(role.policies.values())
+    for policy in role.managed_policies.values():
+        documents += [version.document for version in policy.versions if version.is_default]
+    return policies.all_statements(json.loads(each) if isinstance(each, str) else each for each in documents)
+
+
+@lru_cache(maxsize=64)
+def _signing_name(service: str) -> str:
+    """The prefix of a service's actions; mostly the name under which it is signed for."""
+    return {"monitoring": "cloudwatch"}.get(service, service)
+
+
+def _parameters(self: Any) -> dict[str, Any]:
+    """As the service's model names them, whatever the protocol."""
+    before = self.__dict__.get("params")
+    try:
+        self.parse_parameters(self.normalized_request)
+        return dict(self.params or {})
+    except Exception:
+        # Then the request is about everything, which only a grant of everything covers.
+        log.warning("the parameters of %s cannot be read", self._get_action(), exc_info=True)
+        return {}
+    finally:
+        self.params = before
+
+
+def _context(
+    session: Any, role: Any, region: str, service: str, parameters: Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    tags = {
+        tag["Key"]: str(tag.get("Value", ""))
+        for tag in parameters.get("Tags") or ()
+        if isinstance(tag, Mapping) and "Key" in tag
+    }
+    context: dict[str, tuple[str, ...]] = {
+        "aws:RequestedRegion": (region,),
+        "aws:PrincipalArn": (role.arn,),
+        "aws:PrincipalAccount": (ACCOUNT,),
+        "aws:SecureTransport": ("true",),
+        **{f"aws:RequestTag/{key}": (value,) for key, value in tags.items()},
+    }
+    if tags:
+        context["aws:TagKeys"] = tuple(tags)
+    if "lambda.amazonaws.com" in trusted_services(role):
+        # A session of a function's role is named after the function.
+        context["lambda:SourceFunctionArn"] = (
+            f"arn:aws:lambda:{region}:{ACCOUNT}:function:{session.session_name}",
+        )
+    if service == "cloudwatch" and parameters.get("Namespace"):
+        context["cloudwatch:namespace"] = (str(parameters["Namespace"]),)
+    return context

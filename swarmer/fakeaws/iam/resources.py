@@ -1,0 +1,121 @@
+"""Which resources a request is about, with their tags: what IAM policies are compared with.
+
+Service Authorization Reference; services or actions that are not named here are about `*`, so that a grant
+that is bound to an ARN does not cover them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from moto.autoscaling import autoscaling_backends
+from moto.ec2 import ec2_backends
+
+from swarmer.fakeaws.autoscaling.state import find
+from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.iam.policies import Resource
+
+Parameters = Mapping[str, Any]
+EVERYTHING: Final = (Resource(arn="*"),)
+EC2_TYPES: Final = {
+    "i": "instance",
+    "vol": "volume",
+    "eni": "network-interface",
+    "sg": "security-group",
+    "subnet": "subnet",
+    "vpc": "vpc",
+    "lt": "launch-template",
+}
+
+
+def resources(service: str, action: str, region: str, parameters: Parameters) -> tuple[Resource, ...]:
+    """At least one."""
+    find_them = FINDERS.get(service)
+    found = tuple(find_them(action, region, parameters)) if find_them else ()
+    return found or EVERYTHING
+
+
+def _ec2(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+    if action.startswith("Describe"):
+        return ()
+    ids = list(parameters.get("Resources") or parameters.get("InstanceIds") or ())
+    ids += [parameters[key] for key in ("InstanceId", "NetworkInterfaceId") if parameters.get(key)]
+    return [_ec2_resource(region, each) for each in ids]
+
+
+def _ec2_resource(region: str, identifier: str) -> Resource:
+    kind = EC2_TYPES.get(identifier.partition("-")[0], "*")
+    tags = ec2_backends[ACCOUNT][region].tags.get(identifier, {})
+    return Resource(arn=f"arn:aws:ec2:{region}:{ACCOUNT}:{kind}/{identifier}", context=_tagged(tags, "ec2"))
+
+
+def _autoscaling(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+    if action.startswith("Describe"):
+        return ()
+    backend = autoscaling_backends[ACCOUNT][region]
+    group = backend.autoscaling_groups.get(parameters.get("AutoScalingGroupName"))
+    if group is None and parameters.get("InstanceId"):
+        found = find(backend, parameters["InstanceId"])
+        group = found[0] if found else None
+    if group is not None:
+        tags = {tag["Key"]: tag["Value"] for tag in group.tags}
+        return [Resource(arn=group.arn, context=_tagged(tags, "autoscaling"))]
+    name = parameters.get("AutoScalingGroupName", "*")
+    prefix = f"arn:aws:autoscaling:{region}:{ACCOUNT}:autoScalingGroup"
+    return [Resource(arn=f"{prefix}:*:autoScalingGroupName/{name}")]
+
+
+def _tagged(tags: Mapping[str, str], service: str) -> dict[str, tuple[str, ...]]:
+    """Most services know tags under a key of their own, too."""
+    return {f"{name}:ResourceTag/{key}": (value,) for key, value in tags.items() for name in ("aws", service)}
+
+
+def _named(pattern: str, *keys: str, strip: str = "") -> Callable[[str, str, Parameters], Iterable[Resource]]:
+    """ARNs from names that stand under these keys of the parameters."""
+
+    def found(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+        for key in keys:
+            value = parameters.get(key)
+            for name in value if isinstance(value, list) else [value] if value else []:
+                arn = str(name)
+                if not arn.startswith("arn:"):
+                    arn = pattern.format(region=region, account=ACCOUNT, name=arn.removeprefix(strip))
+                yield Resource(arn=arn)
+
+    return found
+
+
+def _sqs(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+    name = parameters.get("QueueName") or str(parameters.get("QueueUrl", "")).rpartition("/")[2]
+    return [Resource(arn=f"arn:aws:sqs:{region}:{ACCOUNT}:{name}")] if name else ()
+
+
+def _logs(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+    group = parameters.get("logGroupName") or str(parameters.get("logGroupIdentifier", "")).rpartition(":")[2]
+    if not group:
+        return ()
+    arn = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}"
+    stream = parameters.get("logStreamName")
+    if action in ("PutLogEvents", "GetLogEvents", "DeleteLogStream") and stream:
+        return [Resource(arn=f"{arn}:log-stream:{stream}")]
+    return [Resource(arn=f"{arn}:*" if action != "CreateLogGroup" else arn)]
+
+
+def _sts(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+    return [Resource(arn=parameters["RoleArn"])] if parameters.get("RoleArn") else ()
+
+
+FINDERS: Final[Mapping[str, Callable[[str, str, Parameters], Iterable[Resource]]]] = {
+    "ec2": _ec2,
+    "autoscaling": _autoscaling,
+    "sqs": _sqs,
+    "logs": _logs,
+    "sts": _sts,
+    "ssm": _named("arn:aws:ssm:{region}:{account}:parameter/{name}", "Name", "Names", "Path", strip="/"),
+    "cloudwatch": _named("arn:aws:cloudwatch:{region}:{account}:alarm:{name}", "AlarmName", "AlarmNames"),
+    "events": _named("arn:aws:events:{region}:{account}:event-bus/{name}", "EventBusName"),
+    "lambda": _named("arn:aws:lambda:{region}:{account}:function:{name}", "FunctionName"),
+    "sns": _named("{name}", "TopicArn"),
+    "secretsmanager": _named("arn:aws:secretsmanager:{region}:{account}:secret:{name}-??????", "SecretId"),
+}

@@ -1,0 +1,74 @@
+"""What AWS gives to an execution environment: its role's credentials, an address in its subnets."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass
+from typing import Any, Final
+
+from moto.ec2 import ec2_backends
+from moto.sts import sts_backends
+
+from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.lambda_.functions import Function
+
+SESSION_S: Final = 12 * 3600
+_turns: Final = itertools.count()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loan:
+    """`address` and `interface` are empty outside of a VPC."""
+
+    credentials: dict[str, str]
+    address: str = ""
+    interface: str = ""
+    region: str = ""
+
+
+def lend(function: Function) -> Loan:
+    """As Lambda does for a new environment."""
+    role = sts_backends[ACCOUNT]["aws"].assume_role(
+        region_name=function.region,
+        role_session_name=function.name,
+        role_arn=function.role_arn,
+        policy=None,
+        duration=SESSION_S,
+        external_id=None,
+    )
+    credentials = {
+        "AWS_ACCESS_KEY_ID": role.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": role.secret_access_key,
+        "AWS_SESSION_TOKEN": role.session_token,
+    }
+    if not function.subnets:
+        return Loan(credentials=credentials, region=function.region)
+    interface = _interface(function)
+    return Loan(
+        credentials=credentials,
+        address=interface.private_ip_address,
+        interface=interface.id,
+        region=function.region,
+    )
+
+
+def _interface(function: Function) -> Any:
+    """The subnets take turns."""
+    backend = ec2_backends[ACCOUNT][function.region]
+    subnet = backend.get_subnet(function.subnets[next(_turns) % len(function.subnets)])
+    # Left to itself, moto draws one at random that an instance may get, too.
+    address = subnet.get_available_subnet_ip(function)
+    return backend.create_network_interface(
+        subnet,
+        address,
+        group_ids=list(function.security_groups),
+        description=f"AWS Lambda VPC ENI-{function.name}",
+    )
+
+
+def take_back(loan: Loan) -> None:
+    """The environment is gone."""
+    if loan.interface:
+        with contextlib.suppress(Exception):  # with its VPC, say
+            ec2_backends[ACCOUNT][loan.region].delete_network_interface(loan.interface)

@@ -1,0 +1,224 @@
+"""Lambda functions as their templates say, run by whoever this process has for it.
+
+Bare moto runs them in containers of images that it would have to pull, and loses Layers, Architectures,
+TracingConfig and Tags of a template's function.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from moto.awslambda.models import LambdaFunction, LayerVersion, lambda_backends
+
+from swarmer.fakeaws.base import journal
+from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.lambda_ import logs
+
+create_function: Final = LambdaFunction.create_from_cloudformation_json.__func__
+update_function: Final = LambdaFunction.update_from_cloudformation_json.__func__
+TAIL: Final = 4096
+"""Bytes of its log that an invocation answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A zip file, as it was uploaded."""
+
+    sha256: str
+    """Base64, as Lambda's CodeSha256."""
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """All that an execution environment is made of. `revision` changes with any of it."""
+
+    name: str
+    arn: str
+    handler: str
+    runtime: str
+    timeout_s: int
+    memory_mb: int
+    environment: dict[str, str]
+    code: Archive
+    layers: tuple[Archive, ...]
+    role_arn: str
+    region: str
+    subnets: tuple[str, ...]
+    """Empty outside of every VPC."""
+    security_groups: tuple[str, ...]
+    concurrency: int | None
+    """Reserved, where it is."""
+    log_group: str
+    revision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an invocation came to."""
+
+    payload: str
+    """JSON: the result, or the error."""
+    error: str = ""
+    """`Unhandled` for an exception, a time-out, a process that ended; empty for a result."""
+    lines: tuple[str, ...] = ()
+
+
+class Runner(Protocol):
+    """Whoever can run a function."""
+
+    def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
+        """Returns when it is done; raises nothing."""
+
+
+class NobodyRuns:
+    """Where no node image is at hand, as in most tests."""
+
+    def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
+        text = {"errorType": "NotRehearsed", "errorMessage": "functions run in `swarmer up` only"}
+        return Outcome(payload=json.dumps(text), error="Unhandled")
+
+
+runner: Runner = NobodyRuns()
+
+
+def extend() -> None:
+    LambdaFunction._invoke_lambda = _invoke
+    LambdaFunction.invoke = _invoke_by_request
+    LambdaFunction.create_from_cloudformation_json = classmethod(_create)
+    LambdaFunction.update_from_cloudformation_json = classmethod(_update)
+    LayerVersion.physical_resource_id = property(lambda self: self.arn)
+    LayerVersion.update_from_cloudformation_json = classmethod(_new_version)
+    LayerVersion.delete = lambda self, account_id, region_name: None
+
+
+def describe(function: Any) -> Function:
+    """moto's record as a value."""
+    backend = lambda_backends[function.account_id][function.region]
+    layers = [backend.layers_versions_by_arn(each["Arn"]) for each in function.layers]
+    network = function._vpc_config or {}
+    said = {
+        "name": function.function_name,
+        "arn": function.function_arn,
+        "handler": function.handler,
+        "runtime": function.run_time,
+        "timeout_s": int(function.timeout),
+        "memory_mb": int(function.memory_size),
+        "environment": {str(key): str(value) for key, value in (function.environment_vars or {}).items()},
+        "role_arn": function.role,
+        "region": function.region,
+        "subnets": tuple(network.get("SubnetIds", ())),
+        "security_groups": tuple(network.get("SecurityGroupIds", ())),
+        "log_group": function.logs_group_name,
+        "concurrency": int(function.reserved_concurrency) if function.reserved_concurrency else None,
+    }
+    archives = [Archive(sha256=each.code_sha_256, content=each.code_bytes) for each in (function, *layers)]
+    held = json.dumps([said, [each.sha256 for each in archives]], sort_keys=True)
+    return Function(
+        **said,
+        code=archives[0],
+        layers=tuple(archives[1:]),
+        revision=hashlib.sha256(held.encode()).hexdigest(),
+    )
+
+
+def all_revisions() -> frozenset[str]:
+    """Of the functions that exist."""
+    return frozenset(
+        describe(function).revision
+        for backend in list(lambda_backends[ACCOUNT].values())
+        for function in backend.list_functions()
+    )
+
+
+def _invoke(self: Any, event: Any = None) -> tuple[str, bool, str]:
+    """moto's one door: the API, queues and custom resources come through it. `(payload, failed, log)`."""
+    request_id = str(uuid.uuid4())
+    function = describe(self)
+    event = json.loads(event) if isinstance(event, str | bytes) else event
+    journal.record_call("lambda", "Invoke", {"function": function.name, "request_id": request_id})
+    outcome = runner.invoke(function, request_id, {} if event is None else event)
+    logs.keep(function, outcome.lines)
+    if outcome.error:
+        detail = {"function": function.name, "request_id": request_id, "error": json.loads(outcome.payload)}
+        journal.record_call("lambda", "Failed", detail)
+    return outcome.payload, bool(outcome.error), "\n".join(outcome.lines)
+
+
+def _invoke_by_request(self: Any, body: Any, request_headers: Any, response_headers: Any) -> Any:
+    """InvocationType Event is answered at once."""
+    kind = request_headers.get("x-amz-invocation-type", "RequestResponse")
+    event = json.loads(body) if body else {}
+    if kind == "Event":
+        threading.Thread(target=self._invoke_lambda, args=(event,), daemon=True).start()
+        return b""
+    if kind == "DryRun":
+        return b""
+    payload, failed, log = self._invoke_lambda(event)
+    if failed:
+        response_headers["x-amz-function-error"] = "Unhandled"
+    if request_headers.get("x-amz-log-type") == "Tail":
+        response_headers["x-amz-log-result"] = base64.b64encode(log.encode()[-TAIL:]).decode()
+    return payload.encode()
+
+
+def _create(
+    cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
+) -> Any:
+    function = create_function(cls, resource_name, cloudformation_json, account_id, region_name, **more)
+    return _complete(function, cloudformation_json["Properties"])
+
+
+def _update(
+    cls: Any,
+    /,
+    original_resource: Any,
+    new_resource_name: str,
+    cloudformation_json: Any,
+    account_id: str,
+    region_name: str,
+) -> Any:
+    """What a template does not say any longer is back to its default."""
+    properties = {
+        "Environment": {"Variables": {}},
+        "Timeout": 3,
+        "MemorySize": 128,
+        **cloudformation_json["Properties"],
+    }
+    properties.setdefault("VpcConfig", None)
+    changed = {**cloudformation_json, "Properties": {"Layers": [], **properties}}
+    function = update_function(cls, original_resource, new_resource_name, changed, account_id, region_name)
+    return _complete(function, cloudformation_json["Properties"])
+
+
+def _complete(function: Any, properties: dict[str, Any]) -> Any:
+    function.layers = function._get_layers_data(properties.get("Layers", []))
+    function.architectures = properties.get("Architectures", ["x86_64"])
+    function.tracing_config = properties.get("TracingConfig") or {"Mode": "PassThrough"}
+    function.reserved_concurrency = properties.get("ReservedConcurrentExecutions")
+    function.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+    function.environment_vars = properties.get("Environment", {}).get("Variables", {})
+    group = properties.get("LoggingConfig", {}).get("LogGroup")
+    function.logs_group_name = group or f"/aws/lambda/{function.function_name}"
+    return function
+
+
+def _new_version(
+    cls: Any,
+    /,
+    original_resource: Any,
+    new_resource_name: str,
+    cloudformation_json: Any,
+    account_id: str,
+    region_name: str,
+) -> Any:
+    """A layer's version never changes: there is another one."""
+    return LayerVersion.create_from_cloudformation_json(
+        original_resource.name, cloudformation_json, account_id, region_name
+    )

@@ -1,0 +1,250 @@
+"""Queues that Lambda polls: event source mappings as AWS runs them.
+
+Bare moto invokes the function inside of SendMessage, one message a call, with a receive count of 1, and makes
+a failed message visible at once. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from moto.awslambda.models import LambdaBackend, lambda_backends
+from moto.core.common_models import CloudFormationModel
+from moto.sqs import models as sqs_models
+from moto.sqs import sqs_backends
+from moto.sqs.models import Queue
+
+from swarmer.fakeaws.base import clock, journal
+from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.daemon import background
+from swarmer.fakeaws.iam import authorization
+
+log: Final = logging.getLogger("rehearsal.aws")
+
+CONCURRENCY: Final = 5
+"""Batches under way of one mapping that names no MaximumConcurrency. AWS begins with five."""
+BATCH: Final = 10
+POLLING: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+"""What the function's role needs for it."""
+WORKERS: Final = 32
+
+create_mapping: Final = LambdaBackend.create_event_source_mapping
+add_message: Final = Queue.add_message
+delete_message: Final = Queue.delete_message
+update_queue: Final = Queue.update_from_cloudformation_json.__func__
+
+_under_way: Final[Counter[str]] = Counter()
+"""Batches, by mapping."""
+_guard: Final = threading.Lock()
+_workers: Final = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="batch")
+run_later: Callable[..., Any] = _workers.submit
+"""How a batch is handed to its function; a test does it at once."""
+
+
+def extend() -> None:
+    LambdaBackend.create_event_source_mapping = _create_mapping
+    Queue.add_message = _add_message
+    Queue.delete_message = _delete_message
+    Queue.update_from_cloudformation_json = classmethod(_update_queue)
+    sqs_models.unix_time = clock.now_s
+    sqs_models.unix_time_millis = lambda: clock.now_s() * 1000
+
+
+def _create_mapping(self: Any, spec: dict[str, Any]) -> Any:
+    """The queue itself must not know of it: it would invoke the function."""
+    mapping = create_mapping(self, spec)
+    for queue in sqs_backends[self.account_id][self.region_name].queues.values():
+        queue.lambda_event_source_mappings.clear()
+    background.wake()
+    return mapping
+
+
+def _add_message(self: Any, message: Any) -> None:
+    add_message(self, message)
+    if message.approximate_receive_count:
+        detail = {"queue": self.name, "received": message.approximate_receive_count, "body": message.body}
+        journal.record_call("sqs", "DeadLetter", detail)
+    background.wake()
+
+
+def _delete_message(self: Any, receipt_handle: str) -> None:
+    """Bare moto copies the rest of the queue without its lock: a message that arrives meanwhile is lost."""
+    with self._messages_lock:
+        delete_message(self, receipt_handle)
+
+
+def _update_queue(
+    cls: Any,
+    /,
+    original_resource: Any,
+    new_resource_name: str,
+    cloudformation_json: Any,
+    account_id: str,
+    region_name: str,
+) -> Any:
+    """Bare moto changes two of the attributes."""
+    queue = update_queue(
+        cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
+    )
+    unchangeable = ("QueueName", "FifoQueue", "Tags")
+    queue._set_attributes(
+        {key: value for key, value in cloudformation_json["Properties"].items() if key not in unchangeable}
+    )
+    return queue
+
+
+def tick() -> None:
+    """Take what is visible, as much as each mapping may have under way."""
+    for backend in list(lambda_backends[ACCOUNT].values()):
+        for mapping in list(backend._event_source_mappings.values()):
+            if mapping.enabled and ":sqs:" in mapping.event_source_arn:
+                _poll(mapping)
+
+
+def _poll(mapping: Any) -> None:
+    queues = sqs_backends[mapping.account_id][mapping.region]
+    name = mapping.event_source_arn.rpartition(":")[2]
+    queue = queues.queues.get(name)
+    if queue is None or not _may_poll(mapping):
+        return
+    most = int((mapping.scaling_config or {}).get("MaximumConcurrency", CONCURRENCY))
+    while _has_room(mapping.uuid, most):
+        messages = queues.receive_message(name, mapping.batch_size or BATCH, 0, int(queue.visibility_timeout))
+        if not messages:
+            return
+        with _guard:
+            _under_way[mapping.uuid] += 1
+        run_later(_process, mapping, name, messages)
+
+
+def _may_poll(mapping: Any) -> bool:
+    """Lambda polls in the name of the function's role; what that may not is told once."""
+    function = lambda_backends[mapping.account_id][mapping.region].get_function(mapping.function_arn)
+    refused = authorization.may(function.role, *((action, mapping.event_source_arn) for action in POLLING))
+    told = mapping.__dict__.get("told")
+    if refused and told != refused:
+        mapping.__dict__["told"] = refused
+        words = f"Lambda does not poll {refused.resource}: {refused.because}"
+        log.warning("%s: %s", function.function_name, words)
+        journal.record_call("lambda", "Failed", {"function": function.function_name, "error": words})
+    return refused is None
+
+
+def _has_room(mapping: str, most: int) -> bool:
+    with _guard:
+        return _under_way[mapping] < most
+
+
+def _process(mapping: Any, queue: str, messages: Sequence[Any]) -> None:
+    """Delete what was done; the rest is visible again when its visibility time-out ends."""
+    queues = sqs_backends[mapping.account_id][mapping.region]
+    try:
+        failed = _invoke(mapping, messages)
+        for message in messages:
+            if message.id not in failed:
+                queues.delete_message(queue, message.receipt_handle)
+    except Exception:
+        log.exception("queue %s: its batch failed", queue)
+    finally:
+        with _guard:
+            _under_way[mapping.uuid] -= 1
+        background.wake()
+
+
+def _invoke(mapping: Any, messages: Sequence[Any]) -> set[str]:
+    """Ids of the messages that failed."""
+    backend = lambda_backends[mapping.account_id][mapping.region]
+    function = backend.get_function(mapping.function_arn)
+    event = {"Records": [_record(mapping, message) for message in messages]}
+    payload, errored, _ = function._invoke_lambda(event)
+    everything = {message.id for message in messages}
+    failed = everything if errored else failures(payload, everything, mapping.function_response_types or ())
+    if failed:
+        detail = {"function": function.function_name, "failed": len(failed), "of": len(messages)}
+        journal.record_call("lambda", "BatchItemFailures", detail)
+    return failed
+
+
+def failures(payload: Any, sent: set[str], response_types: Iterable[str]) -> set[str]:
+    """What a function's answer leaves in the queue; a malformed one leaves everything there."""
+    if "ReportBatchItemFailures" not in response_types:
+        return set()
+    try:
+        answer = json.loads(payload) if isinstance(payload, str | bytes) else payload
+        named = [each["itemIdentifier"] for each in (answer or {}).get("batchItemFailures") or ()]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return sent
+    return set(named) if all(named) and sent.issuperset(named) else sent
+
+
+def _record(mapping: Any, message: Any) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": {
+            "ApproximateReceiveCount": str(message.approximate_receive_count),
+            "SentTimestamp": str(message.sent_timestamp),
+            "SenderId": message.sender_id,
+            "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
+        },
+        "messageAttributes": {},
+        "md5OfBody": message.body_md5,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": mapping.event_source_arn,
+        "awsRegion": mapping.region,
+    }
+
+
+class QueuePolicy(CloudFormationModel):  # type: ignore[misc]
+    """AWS::SQS::QueuePolicy, of which bare moto has no model: without it nobody but the account may send."""
+
+    def __init__(self, name: str, queues: list[Any]) -> None:
+        self.name = name
+        self._queues = queues
+
+    @property
+    def physical_resource_id(self) -> str:
+        return self.name
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SQS::QueuePolicy"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+    ) -> QueuePolicy:
+        properties = cloudformation_json["Properties"]
+        backend = sqs_backends[account_id][region_name]
+        found = [backend.get_queue(url.rpartition("/")[2]) for url in properties["Queues"]]
+        for queue in found:
+            queue.policy = json.dumps(properties["PolicyDocument"])
+        return cls(resource_name, found)
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls,
+        original_resource: Any,
+        new_resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+    ) -> QueuePolicy:
+        original_resource.delete(account_id, region_name)
+        name = original_resource.physical_resource_id
+        return cls.create_from_cloudformation_json(name, cloudformation_json, account_id, region_name)
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        for queue in self._queues:
+            queue.policy = None

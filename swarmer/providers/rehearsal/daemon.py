@@ -1,0 +1,127 @@
+"""The daemon: `python -m rehearsal.aws --listen 127.0.0.1:4566 --listen 10.42.0.1:4566`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from swarmer.fakeaws.base.errors import ListenError
+from swarmer.fakeaws.daemon import offline
+from swarmer.fakeaws.daemon.server import Server
+
+MISUSE = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    _log_to_stderr(verbose=options.verbose)
+    began = time.monotonic()
+    stop = _stop_event()
+    try:
+        server = Server(options.listen)
+    except ListenError as exc:
+        sys.stderr.write(f"rehearsal.aws: {exc}\n")
+        return MISUSE
+    with _written(options.pid_file, f"{os.getpid()}\n"):
+        offline.refuse_connections()
+        with _without_garbage_collection():
+            server.start()
+        ready = {"pid": os.getpid(), "url": server.url, "listen": [str(each) for each in server.addresses]}
+        ready["start_s"] = round(time.monotonic() - began, 2)
+        with _written(options.ready_file, json.dumps(ready) + "\n"):
+            sys.stdout.write(f"ready {server.url}\n")
+            sys.stdout.flush()
+            with _ground(options.ground):
+                stop.wait()
+        server.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.aws", description="AWS on this machine.")
+    parser.add_argument(
+        "--listen", action="append", required=True, metavar="HOST:PORT", help="may be given more than once"
+    )
+    parser.add_argument("--pid-file", type=Path, help="written at once, removed at the end")
+    parser.add_argument("--ready-file", type=Path, help="JSON, appears when requests are answered")
+    parser.add_argument("--ground", type=Path, help="JSON, of the cluster whose instances get machines here")
+    parser.add_argument("--verbose", action="store_true", help="log more to stderr")
+    return parser
+
+
+@contextlib.contextmanager
+def _ground(path: Path | None) -> Iterator[None]:
+    """Inside, every instance has its machine, and functions run."""
+    if path is None:
+        yield
+        return
+    # They import moto, which is not there before the start.
+    from swarmer.fakeaws.ec2 import describe, instances
+    from swarmer.fakeaws.lambda_ import functions
+    from swarmer.providers.rehearsal.machine_controller import Machines
+    from swarmer.providers.rehearsal.runtime.pool import Pool
+
+    machines, pool = Machines(path, describe.cluster_instances), Pool(path)
+    functions.runner, instances.read_console = pool, machines.console
+    instances.observers.append(machines.tell)
+    machines.start()
+    yield
+    machines.stop()
+    pool.close()
+
+
+def _stop_event() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("rehearsal.aws").setLevel(logging.DEBUG if verbose else logging.WARNING)
+    if not verbose:
+        warnings.simplefilter("ignore")  # moto's, about its own gaps: /swarmer/not-rehearsed lists those
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Importing moto makes a million objects that all stay: collecting among them only costs time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextlib.contextmanager
+def _written(path: Path | None, text: str) -> Iterator[None]:
+    """The file exists inside; whoever waits for it never sees it half written."""
+    if path is None:
+        yield
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""One execution environment: a container that answers one invocation at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rehearsal import engine
+from swarmer.adapters import process
+from swarmer.providers.rehearsal.runtime.bootstrap import END
+
+LOG_S: Final = 2.0
+"""An answer's log comes on another pipe: so long is it waited for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """`result` is JSON, or `error` says what went wrong, in Lambda's words."""
+
+    result: str = ""
+    error: dict[str, Any] | None = None
+    lines: tuple[str, ...] = ()
+    max_memory_mb: int = 0
+    is_over: bool = False
+    """No further invocation will be answered."""
+
+
+class Environment:
+    """Starts with its container and ends with it, whoever ends it."""
+
+    def __init__(
+        self, *, name: str, argv: Sequence[str], environment: dict[str, str], hear: Callable[[str, str], None]
+    ) -> None:
+        """`argv`: of docker. `hear`: takes request id and line as the function writes them."""
+        self.name = name
+        self.born_s = self.used_s = time.monotonic()
+        self._hear = hear
+        self._request_id = ""
+        self._lines: list[str] = []
+        self._ended = threading.Event()
+        self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._process = subprocess.Popen(
+            ["docker", *argv],
+            env=engine.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            bufsize=1,
+        )
+        self._readers = [
+            threading.Thread(target=read, daemon=True) for read in (self._read_answers, self._read_log)
+        ]
+        for reader in self._readers:
+            reader.start()
+        self._send({"environment": environment})
+
+    def start(self, within_s: float) -> Answer:
+        """Its imports are done, or went wrong."""
+        return self._await("", within_s, f"Init phase timed out after {within_s:.2f} seconds")
+
+    def invoke(self, call: dict[str, Any], within_s: float) -> Answer:
+        """The answer; on a time-out the container is at its end."""
+        self._request_id, self.used_s = call["request_id"], time.monotonic()
+        self._lines.clear()
+        self._ended.clear()
+        self._send(call)
+        late = f"{call['request_id']} Task timed out after {within_s:.2f} seconds"
+        return self._await(call["request_id"], within_s, late)
+
+    def _await(self, request_id: str, within_s: float, late: str) -> Answer:
+        try:
+            said = self._answers.get(timeout=within_s)
+        except queue.Empty:
+            late = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {late}"
+            return self._broken({"errorType": "Sandbox.Timedout", "errorMessage": late}, late)
+        if said is None:
+            words = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
+            return self._broken({"errorType": "Runtime.ExitError", "errorMessage": words}, words)
+        self._ended.wait(LOG_S)
+        over = said.get("error", {}).get("errorType") == "Runtime.ExitError"
+        return Answer(
+            result=said.get("result", ""),
+            error=said.get("error"),
+            lines=tuple(self._lines),
+            max_memory_mb=round(said["max_rss_kb"] / 1024),
+            is_over=over,
+        )
+
+    def _broken(self, error: dict[str, Any], line: str) -> Answer:
+        self.close()
+        self._hear(self._request_id, line)
+        return Answer(error=error, lines=(*self._lines, line), is_over=True)
+
+    def _send(self, said: dict[str, Any]) -> None:
+        """An end that came first is noticed by whoever waits for the answer."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._process.stdin:
+                self._process.stdin.write(json.dumps(said) + "\n")
+                self._process.stdin.flush()
+
+    def _read_answers(self) -> None:
+        with self._process.stdout or contextlib.nullcontext(()) as answers:
+            for line in answers:
+                with contextlib.suppress(ValueError):
+                    self._answers.put(json.loads(line))
+        self._answers.put(None)
+
+    def _read_log(self) -> None:
+        with self._process.stderr or contextlib.nullcontext(()) as log:
+            for line in log:
+                if line.startswith(END):
+                    self._ended.set()
+                    continue
+                self._lines.append(line.rstrip("\n"))
+                self._hear(self._request_id, line.rstrip("\n"))
+
+    @property
+    def is_over(self) -> bool:
+        return self._process.poll() is not None
+
+    def close(self) -> None:
+        """The container is gone, whatever it was at."""
+        with contextlib.suppress(process.Failed):
+            engine.docker("rm", "-f", "-v", self.name)
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self._process.wait(5)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        with contextlib.suppress(OSError, ValueError):
+            if self._process.stdin:
+                self._process.stdin.close()
+        for reader in self._readers:
+            reader.join(LOG_S)

@@ -1,0 +1,278 @@
+"""Runs functions: warm environments are used again, and only so many exist."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rehearsal import ground
+from rehearsal.ground import Ground
+from rehearsal.nodes import container_name
+from swarmer.fakeaws.base import journal
+from swarmer.fakeaws.lambda_ import execution_context, functions
+from swarmer.fakeaws.lambda_.execution_context import Loan
+from swarmer.fakeaws.lambda_.functions import Function, Outcome
+from swarmer.providers.rehearsal import machine_controller
+from swarmer.providers.rehearsal.runtime import trees
+from swarmer.providers.rehearsal.runtime.environment import Answer, Environment
+
+log: Final = logging.getLogger("rehearsal.aws")
+
+RUNTIMES: Final = frozenset({"python3.13"})
+"""What the node image has."""
+INIT_S: Final = 30.0
+"""Lambda allows 10 s; this machine may be busy booting nodes."""
+EACH: Final = 10
+"""Environments of a function that reserves no concurrency."""
+TOTAL: Final = 16
+IDLE_S: Final = 600.0
+OLD_S: Final = 3600.0
+SWEEP_S: Final = 30.0
+UNPRIVILEGED: Final = "993:990"
+"""Lambda's sandbox user has no rights either."""
+BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
+
+
+@dataclass
+class Warm:
+    """An environment and what it was made of."""
+
+    environment: Environment
+    revision: str
+    loan: Loan
+
+
+class Pool:
+    """A Runner. `path`: the file with the cluster that it runs for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._guard = threading.Lock()
+        self._idle: dict[str, list[Warm]] = defaultdict(list)
+        self._all: list[Warm] = []
+        self._slots: dict[tuple[str, int], threading.Semaphore] = {}
+        self._total = threading.Semaphore(TOTAL)
+        self._closed = threading.Event()
+        threading.Thread(target=self._sweep, daemon=True, name="functions").start()
+
+    def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
+        """Waits for a free environment where there are as many as may be."""
+        began_s, said = time.monotonic(), _Log(function, request_id)
+        try:
+            with self._slot(function):
+                return self._run(function, request_id, event, said)
+        except Exception as exc:
+            log.exception("%s cannot be run", function.name)
+            error = {"errorType": "NotRehearsed", "errorMessage": f"{type(exc).__name__}: {exc}"}
+            said.platform(f"{error['errorMessage']} ({time.monotonic() - began_s:.1f} s)")
+            return Outcome(payload=json.dumps(error), error="Unhandled", lines=tuple(said.lines))
+
+    def _run(self, function: Function, request_id: str, event: Any, said: _Log) -> Outcome:
+        init_ms = 0.0
+        warm = self._take(function)
+        if warm is None:
+            began_s = time.monotonic()
+            warm, answer = self._start(function)
+            init_ms = (time.monotonic() - began_s) * 1000
+            said.lines.extend(answer.lines)
+            if answer.error:
+                self._end(warm)
+                return Outcome(payload=json.dumps(answer.error), error="Unhandled", lines=tuple(said.lines))
+        said.platform(f"START RequestId: {request_id} Version: $LATEST")
+        began_s = time.monotonic()
+        answer = warm.environment.invoke(_call(function, request_id, event), float(function.timeout_s))
+        said.lines.extend(answer.lines)
+        said.report((time.monotonic() - began_s) * 1000, init_ms, answer)
+        if answer.is_over:
+            self._end(warm)
+        else:
+            self._give_back(function, warm)
+        payload = json.dumps(answer.error) if answer.error else answer.result
+        return Outcome(payload=payload, error="Unhandled" if answer.error else "", lines=tuple(said.lines))
+
+    # -- environments -----------------------------------------------------------------
+
+    @contextmanager
+    def _slot(self, function: Function) -> Iterator[None]:
+        most = min(function.concurrency or EACH, TOTAL)
+        with self._guard:
+            own = self._slots.setdefault((function.name, most), threading.Semaphore(most))
+        with own, self._total:
+            yield
+
+    def _take(self, function: Function) -> Warm | None:
+        """A warm one of this very revision; others are ended."""
+        with self._guard:
+            idle = self._idle.pop(function.name, [])
+            fit = [
+                each for each in idle if each.revision == function.revision and not each.environment.is_over
+            ]
+            unfit = [each for each in idle if each not in fit]
+            self._idle[function.name] = fit[:-1]
+        for each in unfit:
+            self._end(each)
+        return fit[-1] if fit else None
+
+    def _give_back(self, function: Function, warm: Warm) -> None:
+        warm.environment.used_s = time.monotonic()
+        with self._guard:
+            if not self._closed.is_set():
+                self._idle[function.name].append(warm)
+                return
+        self._end(warm)
+
+    def _start(self, function: Function) -> tuple[Warm, Answer]:
+        if function.runtime not in RUNTIMES:
+            raise ValueError(f"runtime {function.runtime} is not rehearsed, only {', '.join(RUNTIMES)}")
+        g, image, _ = machine_controller.read(self._path)
+        loan = execution_context.lend(function)
+        name = container_name(g, f"{function.name}-{uuid.uuid4().hex[:8]}")
+
+        def hear(request_id: str, line: str) -> None:
+            journal.record_log(function.name, line, request_id)
+
+        environment = Environment(
+            name=name,
+            argv=arguments(g, function, loan, image, name),
+            environment=variables(g, function, loan),
+            hear=hear,
+        )
+        warm = Warm(environment, function.revision, loan)
+        with self._guard:
+            self._all.append(warm)
+        return warm, environment.start(INIT_S)
+
+    def _end(self, warm: Warm) -> None:
+        warm.environment.close()
+        execution_context.take_back(warm.loan)
+        with self._guard:
+            if warm in self._all:
+                self._all.remove(warm)
+
+    def _sweep(self) -> None:
+        while not self._closed.wait(SWEEP_S):
+            try:
+                self._end_unused(time.monotonic())
+            except Exception:
+                log.exception("functions")
+
+    def _end_unused(self, now_s: float) -> None:
+        living = functions.all_revisions()
+        with self._guard:
+            unused = [
+                each
+                for idle in self._idle.values()
+                for each in idle
+                if each.revision not in living
+                or each.environment.is_over
+                or now_s - each.environment.used_s > IDLE_S
+                or now_s - each.environment.born_s > OLD_S
+            ]
+            for name, idle in self._idle.items():
+                self._idle[name] = [each for each in idle if each not in unused]
+        for each in unused:
+            self._end(each)
+
+    def close(self) -> None:
+        """No environment is left."""
+        self._closed.set()
+        with self._guard:
+            left = list(self._all)
+        for each in left:
+            self._end(each)
+
+
+class _Log:
+    """What the runtime itself writes into a function's log, with all of it in order."""
+
+    def __init__(self, function: Function, request_id: str) -> None:
+        self._function, self._request_id = function, request_id
+        self.lines: list[str] = []
+
+    def platform(self, line: str) -> None:
+        self.lines.append(line)
+        journal.record_log(self._function.name, line, self._request_id)
+
+    def report(self, duration_ms: float, init_ms: float, answer: Answer) -> None:
+        self.platform(f"END RequestId: {self._request_id}")
+        words = [
+            f"REPORT RequestId: {self._request_id}",
+            f"Duration: {duration_ms:.2f} ms",
+            f"Memory Size: {self._function.memory_mb} MB",
+            f"Max Memory Used: {answer.max_memory_mb} MB",
+        ]
+        self.platform("\t".join(words + ([f"Init Duration: {init_ms:.2f} ms"] if init_ms else [])))
+
+
+def _call(function: Function, request_id: str, event: Any) -> dict[str, Any]:
+    stamp = f"{int(time.time()):08x}"
+    return {
+        "request_id": request_id,
+        "function_arn": function.arn,
+        "deadline_ms": (time.time() + function.timeout_s) * 1000,
+        "trace_id": f"Root=1-{stamp}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0",
+        "event": event,
+    }
+
+
+def variables(g: Ground, function: Function, loan: Loan) -> dict[str, str]:
+    """The template's, those that Lambda sets, and where AWS is here.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    return {
+        **function.environment,
+        **loan.credentials,
+        "AWS_ENDPOINT_URL": g.aws_url_for_nodes,
+        "AWS_REGION": function.region,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"[$LATEST]{uuid.uuid4().hex}",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LANG": "en_US.UTF-8",
+        "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        "TZ": ":UTC",
+        "_HANDLER": function.handler,
+    }
+
+
+def arguments(g: Ground, function: Function, loan: Loan, image: str, name: str) -> list[str]:
+    """`docker run` of an environment. In a VPC: an address of its subnets; else away from every node."""
+    state = g.state / "functions"
+    code = trees.ensure_tree((function.code,), state)
+    layers = trees.ensure_tree(function.layers, state)
+    runtime = trees.ensure_runtime(image)
+    labels = {
+        ground.LABEL_REHEARSAL: str(ground.ROOT),
+        ground.LABEL_CLUSTER: g.cluster.name,
+        ground.LABEL_FUNCTION: function.name,
+    }
+    network = ("--network", g.network, "--ip", loan.address) if loan.address else ("--network", "bridge")
+    return [
+        *("run", "--rm", "-i", "--name", name),
+        *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+        *network,
+        *("--memory", f"{function.memory_mb}m", "--memory-swap", f"{function.memory_mb}m"),
+        *("--user", UNPRIVILEGED, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--read-only", "--tmpfs", "/tmp:size=512m"),  # noqa: S108 - inside the environment
+        *("-v", f"{code}:/var/task:ro", "-v", f"{layers}:/opt:ro"),
+        *("-v", f"{runtime}:/var/lang/lib/python3.13/site-packages:ro"),
+        *("-v", f"{BOOTSTRAP}:/var/runtime/bootstrap.py:ro"),
+        *("--entrypoint", "/usr/bin/python3.13", image, "-I", "-S", "/var/runtime/bootstrap.py"),
+    ]
