@@ -20,11 +20,11 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from rehearsal import ground, machine
-from rehearsal.ground import Ground, Problem
-from rehearsal.nodes import Node, from_instance
 from swarmer.adapters import process
 from swarmer.core import names
+from swarmer.local import host, workspace
+from swarmer.local.node_containers import Node, from_instance
+from swarmer.local.workspace import Ground, Problem
 from swarmer.providers.rehearsal import machine_controller
 
 COMMAND: Final = "rehearsal.aws"
@@ -49,7 +49,7 @@ def daemon_pid(g: Ground) -> int | None:
     if not path.exists():
         return None
     pid = int(path.read_text())
-    return pid if machine.is_running(pid, COMMAND) else None
+    return pid if host.is_running(pid, COMMAND) else None
 
 
 def ensure_aws(g: Ground, image: str, apart_s: float = 0.0) -> bool:
@@ -66,7 +66,7 @@ def ensure_aws(g: Ground, image: str, apart_s: float = 0.0) -> bool:
     argv = [sys.executable, "-m", COMMAND, "--pid-file", str(g.state / "aws.pid")]
     argv += ["--ready-file", str(ready), "--ground", str(written)]
     argv += [word for address in addresses for word in ("--listen", address)]
-    daemon = process.detach(argv, log, cwd=ground.ROOT)
+    daemon = process.detach(argv, log, cwd=workspace.ROOT)
     deadline_s = time.monotonic() + START_S
     while not ready.exists():
         if daemon.poll() is not None:
@@ -120,7 +120,7 @@ def bootstrap_and_synthesise(g: Ground) -> None:
     """`cdk bootstrap` and `cdk synth`, at the same time: neither needs the other."""
     with ThreadPoolExecutor() as pool:
         # Away from cdk.json, bootstrap has no app to synthesise first.
-        bootstrap = pool.submit(_cdk, g, "bootstrap", f"aws://{ACCOUNT}/{ground.REGION}", cwd=g.state)
+        bootstrap = pool.submit(_cdk, g, "bootstrap", f"aws://{ACCOUNT}/{workspace.REGION}", cwd=g.state)
         out = str(g.state / "cdk.out")
         _cdk(g, "synth", "--quiet", "--context", f"servers={g.servers}", "--output", out)
         bootstrap.result()
@@ -148,15 +148,15 @@ def _takes_bucket_in(g: Ground) -> bool:
     return is_there and stack not in having
 
 
-def _cdk(g: Ground, verb: str, *argv: str, cwd: Path = ground.ROOT) -> None:
+def _cdk(g: Ground, verb: str, *argv: str, cwd: Path = workspace.ROOT) -> None:
     log = f"cdk-{verb}.log"
     with (g.state / log).open("wb") as written:
         done = subprocess.run(
-            [str(machine.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
+            [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,
-            env=machine.node_environment(ground.aws_environment(g.aws_url) | CDK_QUIET),
+            env=host.node_environment(workspace.aws_environment(g.aws_url) | CDK_QUIET),
             cwd=cwd,
             check=False,
         )
@@ -176,7 +176,7 @@ def _client(service: str, url: str) -> Any:
     return boto3.client(
         service,
         endpoint_url=url,
-        region_name=ground.REGION,
+        region_name=workspace.REGION,
         aws_access_key_id="rehearsal",
         aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
         config=Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20),

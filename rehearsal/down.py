@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from rehearsal import engine, ground, machine
-from rehearsal.ground import Ground
 from swarmer.adapters import process
+from swarmer.local import engine, host, workspace
+from swarmer.local.workspace import Ground
 
 AWS: Final = "rehearsal.aws"
 UP_PID: Final = "up.pid"
@@ -22,8 +22,8 @@ QUIET_LOOKS: Final = 3
 def remove(g: Ground) -> None:
     """Of one cluster: daemon, containers with their volumes, network, state."""
     _stop_daemon(g.state)
-    _remove_containers(**{ground.LABEL_CLUSTER: g.cluster.name})
-    for network in engine.networks(**{ground.LABEL_CLUSTER: g.cluster.name}):
+    _remove_containers(**{workspace.LABEL_CLUSTER: g.cluster.name})
+    for network in engine.networks(**{workspace.LABEL_CLUSTER: g.cluster.name}):
         engine.docker("network", "rm", network)
     shutil.rmtree(g.state, ignore_errors=True)
 
@@ -31,18 +31,18 @@ def remove(g: Ground) -> None:
 def remove_all() -> list[str]:
     """Of every cluster of this checkout, with no servers.yml needed; what was removed, in words."""
     done = []
-    for state in sorted((ground.STATE / "clusters").glob("*")):
+    for state in sorted((workspace.STATE / "clusters").glob("*")):
         _stop_up(state)
         if _stop_daemon(state):
             done.append(f"AWS of {state.name}")
-    if machine.engine_version() is not None:
+    if host.engine_version() is not None:
         removed = _remove_containers()
         done += [f"{removed} node containers"] if removed else []
         for network in engine.networks():
             engine.docker("network", "rm", network)
             done.append("their network")
-        done += ["the Docker Engine that was started for it"] if machine.stop_engine_of_ours() else []
-    shutil.rmtree(ground.STATE / "clusters", ignore_errors=True)
+        done += ["the Docker Engine that was started for it"] if host.stop_engine_of_ours() else []
+    shutil.rmtree(workspace.STATE / "clusters", ignore_errors=True)
     return done
 
 
@@ -76,7 +76,7 @@ def _stop_up(state: Path) -> bool:
 def _stop_recorded(path: Path, command: str) -> bool:
     with contextlib.suppress(OSError, ValueError, process.Failed):
         pid = int(path.read_text())
-        if machine.is_running(pid, command):
-            machine.stop(pid, command, within_s=20)
+        if host.is_running(pid, command):
+            host.stop(pid, command, within_s=20)
             return True
     return False

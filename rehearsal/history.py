@@ -7,7 +7,7 @@ import time
 import urllib.request
 from typing import Any, Final
 
-from rehearsal.ground import Problem
+from swarmer.local.workspace import Problem
 
 PATH: Final = "/swarmer/events"
 WAIT_S: Final = 20.0

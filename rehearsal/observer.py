@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
-from rehearsal import engine
-from rehearsal.ground import Ground
-from rehearsal.nodes import Node, container_name
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names
 from swarmer.core.health import Expected, Seen, SwarmNode
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.local import engine
+from swarmer.local.node_containers import Node, container_name
+from swarmer.local.workspace import Ground
 
 MEMBER_STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's, in this order: https://pkg.go.dev/github.com/hashicorp/serf/serf#MemberStatus"""

@@ -13,15 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal import cloud, nodes
-from rehearsal import engine as local_engine
-from rehearsal.ground import Ground, Problem
-from rehearsal.nodes import Node
+from rehearsal import cloud
 from swarmer.adapters import docker, process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
 from swarmer.core import names
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.local import engine as local_engine
+from swarmer.local import node_containers
+from swarmer.local.node_containers import Node
+from swarmer.local.workspace import Ground, Problem
 
 LEFT: Final = 3
 """Serf's status of a member that left, or was made to."""
@@ -89,7 +90,7 @@ def recover(g: Ground) -> list[Step]:
     lost = sorted({name for step in steps for name in step.lost})
     check_proof(lost, {node.name for node in cloud.instances(g)}, cloud.terminated(g))
     for step in steps:
-        container = nodes.container_name(g, step.survivor)
+        container = node_containers.container_name(g, step.survivor)
         argv = ("/opt/swarmer/bin/python", "-m", "node.recover", *step.options, *step.lost)
         try:
             local_engine.docker("exec", container, *argv, timeout_s=ACT_S)
@@ -102,7 +103,7 @@ def _decide_patiently(g: Ground) -> list[Step]:
     """As `decide`; while no survivor shows, it looks again for a bounded time."""
     deadline_s = time.monotonic() + SURVIVOR_TIMEOUT_S
     while True:
-        up = [node for node in cloud.instances(g, nodes.running(g)) if node.expected.runs]
+        up = [node for node in cloud.instances(g, node_containers.running(g)) if node.expected.runs]
         with ThreadPoolExecutor(max_workers=max(1, len(up))) as pool:
             seen = list(pool.map(look, up))
         try:

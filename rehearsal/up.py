@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from rehearsal import cloud, ground, machine, node_image, nodes
-from rehearsal.console import Console
+from rehearsal import cloud
 from rehearsal.down import UP_PID, remove
-from rehearsal.ground import Ground, Problem
-from rehearsal.nodes import Node
 from rehearsal.observer import Observer
-from rehearsal.show import Show
 from swarmer.adapters import process
 from swarmer.core.health import Status, judge
+from swarmer.local import host, node_containers, node_image, workspace
+from swarmer.local.console import Console
+from swarmer.local.node_containers import Node
+from swarmer.local.progress import Show
+from swarmer.local.workspace import Ground, Problem
 
 ROUNDS: Final = 3
 """So many checks in a row must find nothing."""
@@ -83,20 +84,20 @@ class Up:
     def prepare_machine(self) -> None:
         """Docker Engine, CDK and node image; the last two need nothing of each other."""
         with self.show.step("engine", "Docker Engine") as say:
-            say(f"={machine.ensure_engine()}")
+            say(f"={host.ensure_engine()}")
         with self.show.step("image", "Node image and CDK") as say, ThreadPoolExecutor() as pool:
-            cdk = pool.submit(machine.ensure_cdk)
+            cdk = pool.submit(host.ensure_cdk)
             if self.image is None:
                 if not node_image.exists(node_image.base_tag()):
-                    machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
-                self.image = node_image.ensure_image(ground.CACHE, say)
+                    host.ensure_packages(("mmdebstrap", "mmdebstrap"))
+                self.image = node_image.ensure_image(workspace.CACHE, say)
             cdk.result()
             say(f"={self.image}")
 
     def start_aws(self) -> None:
         """The VPC's network, then moto at its gateway."""
         with self.show.step("aws", "AWS on this machine") as say:
-            nodes.ensure_network(self.ground)
+            node_containers.ensure_network(self.ground)
             cloud.ensure_aws(self.ground, str(self.image), self.apart_s)
             say(f"={self.ground.aws_url}")
 
@@ -114,7 +115,8 @@ class Up:
         self.await_machines()
         # Machines boot as soon as AWS has their instances, while the deployment is still at work.
         first = min(
-            (datetime.fromisoformat(text) for text in nodes.running(self.ground).values()), default=began_at
+            (datetime.fromisoformat(text) for text in node_containers.running(self.ground).values()),
+            default=began_at,
         )
         status = self.validate()
         self.seconds["boot"] = (datetime.now(UTC) - (first if self.is_new else began_at)).total_seconds()
@@ -126,10 +128,10 @@ class Up:
         """Every instance's machine runs; those that were switched off are switched on."""
         deadline_s = time.monotonic() + MACHINES_S + self.apart_s * len(self.nodes)
         while True:
-            held, up = nodes.addresses(self.ground), nodes.running(self.ground)
+            held, up = node_containers.addresses(self.ground), node_containers.running(self.ground)
             off = [node for node in self.nodes if node.name in held and node.name not in up]
             if off:
-                nodes.start(self.ground, *off)
+                node_containers.start(self.ground, *off)
             missing = [node.name for node in self.nodes if node.name not in held]
             if not missing:
                 return
@@ -155,7 +157,7 @@ class Up:
 
     def follow(self, consoles: dict[str, Console]) -> None:
         """The console of every node that has none yet."""
-        since = nodes.running(self.ground)
+        since = node_containers.running(self.ground)
         for node in self.nodes:
             if node.name not in consoles:
                 consoles[node.name] = Console(self.ground, node.name, since.get(node.name, ""))

@@ -15,9 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from node import registrator_command
-from rehearsal import cloud, down, engine, ground, nodes, recovery
-from rehearsal.ground import Ground, Problem
-from rehearsal.show import Show, next_steps
+from rehearsal import cloud, down, recovery
 from rehearsal.up import BOOT_S, Up
 from swarmer import (
     cli_completion,
@@ -42,6 +40,9 @@ from swarmer.cli_completion import complete_nodes
 from swarmer.cli_progress import working
 from swarmer.cli_status import show_outdated, show_status
 from swarmer.core import names
+from swarmer.local import engine, node_containers, workspace
+from swarmer.local.progress import Show, next_steps
+from swarmer.local.workspace import Ground, Problem
 
 HANDOVER_S = 15.0
 
@@ -69,7 +70,7 @@ def validate(servers: str, as_json: bool) -> None:
 @click.option(
     "--aws-port",
     type=click.IntRange(1, 65535),
-    help=f"Where AWS on this machine listens [a free port, from $SWARMER_AWS_PORT or {ground.AWS_PORT} on].",
+    help=f"Where AWS on this machine listens [a free port, from $SWARMER_AWS_PORT or {workspace.AWS_PORT} on].",
 )
 @click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to look into it.")
 @click.option("--timeout", default=BOOT_S, help="Seconds that nodes may take to boot.", show_default=True)
@@ -193,7 +194,7 @@ def _holder(value: str) -> str:
 
 def _consul(g: Ground) -> Consul:
     """Of any node that runs and answers."""
-    known, up = nodes.addresses(g), nodes.running(g)
+    known, up = node_containers.addresses(g), node_containers.running(g)
     for name in sorted(up):
         consul = Consul(known[name], names.CONSUL_HTTP_PORT, timeout_s=3)
         with contextlib.suppress(Unavailable):
@@ -228,10 +229,10 @@ def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
     g = load(servers)
     if everything == bool(node):
         raise Problem("name the nodes to reboot, or --all of them")
-    known = nodes.addresses(g)
+    known = node_containers.addresses(g)
     if not known:
         raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
-    containers = [nodes.container_name(g, name) for name in known] if everything else []
+    containers = [node_containers.container_name(g, name) for name in known] if everything else []
     containers += [find_container(g, each) for each in node]
     # One command each: `docker restart A B` waits for A before it turns to B.
     with working("reboots"), ThreadPoolExecutor(max_workers=len(containers)) as pool:

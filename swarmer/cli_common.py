@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import click
 
-from rehearsal import cloud, ground, nodes
-from rehearsal.ground import Ground, Problem
+from rehearsal import cloud
 from swarmer.adapters import process
 from swarmer.core import description
+from swarmer.local import node_containers, workspace
+from swarmer.local.workspace import Ground, Problem
 
-DEFAULT = str(ground.ROOT / "servers.yml")
+DEFAULT = str(workspace.ROOT / "servers.yml")
 PORT_VARIABLE: Final = "SWARMER_AWS_PORT"
 NO_REHEARSAL = "no rehearsal of {} runs here: `make up` makes one"
 servers_option = click.option(
@@ -40,7 +41,7 @@ def load(servers: str, aws_port: int | None = None) -> Ground:
 
 
 def _port_of_environment() -> int:
-    text = os.environ.get(PORT_VARIABLE, str(ground.AWS_PORT))
+    text = os.environ.get(PORT_VARIABLE, str(workspace.AWS_PORT))
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         raise Problem(f"{PORT_VARIABLE}: {text!r} is no port; take a number from 1 to 65535")
     return int(text)
@@ -56,10 +57,10 @@ def load_running(servers: str) -> Ground:
 
 def find_container(g: Ground, text: str) -> str:
     """Of the one node that `text` means."""
-    known = nodes.addresses(g)
+    known = node_containers.addresses(g)
     if not known:
         raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
-    return nodes.container_name(g, nodes.find(g, known, text))
+    return node_containers.container_name(g, node_containers.find(g, known, text))
 
 
 SECTIONS: Final = {

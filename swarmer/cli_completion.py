@@ -8,11 +8,11 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from rehearsal import nodes
-from rehearsal.ground import Problem
 from swarmer.adapters import process
 from swarmer.cli_common import DEFAULT, load
 from swarmer.core.description import Invalid
+from swarmer.local import node_containers
+from swarmer.local.workspace import Problem
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -43,7 +43,7 @@ def completion(context: click.Context, shell: str) -> None:
 
 def complete_nodes(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """Names of nodes that exist here; none where nothing can be found out."""
-    return _matching(context, typed, lambda servers: sorted(nodes.addresses(load(servers))))
+    return _matching(context, typed, lambda servers: sorted(node_containers.addresses(load(servers))))
 
 
 def complete_groups(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:

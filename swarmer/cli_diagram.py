@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from rehearsal import machine
-from rehearsal.ground import Problem
 from swarmer.cli_common import load, servers_option
 from swarmer.cli_progress import working
 from swarmer.core import diagram as drawing
+from swarmer.local import host
+from swarmer.local.workspace import Problem
 
 SCALE = 2
 """Pixels of the PNG for one of the SVG: sharp on screens of today."""
@@ -45,7 +45,7 @@ def diagram(servers: str, output: Path | None) -> None:
 
 def png(text: str) -> bytes:
     """The picture as pixels, by the library cairo. Raises Problem where it is missing."""
-    machine.ensure_library("cairo", "libcairo2")
+    host.ensure_library("cairo", "libcairo2")
     import cairosvg
 
     made: bytes = cairosvg.svg2png(bytestring=text.encode(), scale=SCALE)

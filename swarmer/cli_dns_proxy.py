@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from rehearsal import dns_proxy as images
 from swarmer.cli_progress import working
+from swarmer.local import dns_proxy as images
 
 
 @click.command("dns-proxy")

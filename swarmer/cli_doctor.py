@@ -9,11 +9,11 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from rehearsal import doctor as examination
-from rehearsal.doctor import Finding, State
 from swarmer.cli_common import load, servers_option
 from swarmer.cli_progress import working
 from swarmer.cli_status import console
+from swarmer.local import doctor as examination
+from swarmer.local.doctor import Finding, State
 
 MARKS = {
     State.OK: "[green]✓[/green]",

@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from rehearsal import cloud, history, nodes
-from rehearsal.ground import Ground, Problem
+from rehearsal import cloud, history
 from swarmer.cli_common import find_container, load_running, servers_option
 from swarmer.cli_completion import complete_groups, complete_nodes
 from swarmer.cli_progress import working
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
+from swarmer.local import node_containers
+from swarmer.local.workspace import Ground, Problem
 
 POWER_OFF_S = 30.0
 
@@ -37,7 +38,7 @@ def terminate(servers: str, node: str) -> None:
 
 def _await_power_off(g: Ground, name: str) -> None:
     deadline_s = time.monotonic() + POWER_OFF_S
-    while name in nodes.addresses(g):
+    while name in node_containers.addresses(g):
         if time.monotonic() > deadline_s:
             raise Problem(
                 f"{name} is terminated, but its machine is still there: see {g.state}/aws.log", status=1

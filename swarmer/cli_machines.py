@@ -11,9 +11,6 @@ from pathlib import Path
 import click
 from rich.console import Console as Terminal
 
-from rehearsal import machine, seeds
-from rehearsal.ground import Problem
-from rehearsal.show import Show, status_table
 from rehearsal.vagrant import look, members, plan
 from rehearsal.vagrant import prepare as preparing
 from swarmer.adapters import volume
@@ -25,6 +22,9 @@ from swarmer.core.cluster import Cluster
 from swarmer.core.health import Status
 from swarmer.core.machines import SOFTWARE_FILE, Addressing, Machine, machines, seed
 from swarmer.core.user_data import AnySoftware, Share
+from swarmer.local import host, seeds
+from swarmer.local.progress import Show, status_table
+from swarmer.local.workspace import Problem
 
 
 @click.command("cloud-init")
@@ -72,7 +72,7 @@ def cloud_init(
     folder = Path(output or one.name)
     if as_volume and volume.tool() is None:
         with working(f"installs {volume.PACKAGE}"):
-            machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
+            host.ensure_packages((volume.PACKAGE, volume.PACKAGE))
     try:
         digest = seeds.write_software(folder / SOFTWARE_FILE)
         source: AnySoftware = seeds.downloaded(url, digest) if url else seeds.carried()

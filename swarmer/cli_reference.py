@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
-from rehearsal.ground import Problem
 from swarmer.core import reference as pages
 from swarmer.core import software
+from swarmer.local.workspace import Problem
 
 PAGE: Final = software.ROOT / "docs/servers.md"
 

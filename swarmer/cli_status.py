@@ -15,14 +15,15 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from rehearsal import cloud, nodes
-from rehearsal.ground import Ground
+from rehearsal import cloud
 from rehearsal.observer import Observer
-from rehearsal.show import status_table
 from swarmer.cli_common import load_running, servers_option
 from swarmer.cli_progress import working
 from swarmer.core import names
 from swarmer.core.health import Status, judge
+from swarmer.local import node_containers
+from swarmer.local.progress import status_table
+from swarmer.local.workspace import Ground
 
 PAUSE_S: Final = 1.0
 """Between two looks of `--watch`."""
@@ -80,7 +81,7 @@ def _looks(g: Ground) -> Iterator[Status]:
     """What is seen now, each time that it is asked for."""
     with Observer(g) as observer:
         while True:
-            found = cloud.instances(g, nodes.running(g))
+            found = cloud.instances(g, node_containers.running(g))
             yield judge(g.cluster.name, tuple(node.expected for node in found), observer.look(found))
 
 

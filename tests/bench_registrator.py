@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import ground, machine
+from swarmer.local import host, workspace
 from tests.bench import goals
 from tests.bench.measure import Bench, Consul
 from tests.bench.phases import PHASES
@@ -54,9 +54,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--no-baseline", action="store_true")
     asked = parser.parse_args()
-    machine.ensure_engine()
-    python = str(ground.ROOT / ".venv/bin/python")
-    commands = {"swarmer": [str(ground.ROOT / ".venv/bin/swarmer"), "registrator", "run", "-ip", "10.0.0.4"]}
+    host.ensure_engine()
+    python = str(workspace.ROOT / ".venv/bin/python")
+    commands = {
+        "swarmer": [str(workspace.ROOT / ".venv/bin/swarmer"), "registrator", "run", "-ip", "10.0.0.4"]
+    }
     if not asked.no_baseline:
         commands["naive"] = [python, "-m", "tests.bench.naive"]
     found: dict[str, Any] = {"at": time.strftime("%F %T"), "cpus": os.cpu_count(), "load": os.getloadavg()}

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from rehearsal import engine, ground
-from rehearsal.ground import Ground, Problem
 from rehearsal.observer import PROBE, Observer, exec_probe
 from rehearsal.vagrant import plan
 from swarmer.core.health import Expected, Status, judge
 from swarmer.core.machines import Machine
+from swarmer.local import engine, workspace
+from swarmer.local.workspace import Ground, Problem
 
 ROUNDS: Final = 3
 """So many looks in a row must find nothing, where one waits for it."""
@@ -79,7 +79,7 @@ def _start_probe(g: Ground, providers: dict[str, str], name: str) -> subprocess.
         stderr=subprocess.DEVNULL,
         text=True,
         bufsize=1,
-        cwd=ground.ROOT,
+        cwd=workspace.ROOT,
     )
 
 

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from rehearsal import engine, ground
-from rehearsal.ground import Ground
 from rehearsal.vagrant import plan
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul
@@ -18,6 +16,8 @@ from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names
 from swarmer.core.machines import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.local import engine, workspace
+from swarmer.local.workspace import Ground
 
 CONNECT_S: Final = 1.0
 WITHIN_S: Final = 45.0
@@ -51,7 +51,7 @@ def _end(g: Ground) -> str:
 
 
 def _remove_network(g: Ground) -> None:
-    filters = (f"label={plan.LABEL}={ground.ROOT}", f"name=^{plan.network(g)}$")
+    filters = (f"label={plan.LABEL}={workspace.ROOT}", f"name=^{plan.network(g)}$")
     wanted = [word for each in filters for word in ("--filter", each)]
     found = engine.docker("network", "ls", "-q", *wanted).split()
     for network in found:

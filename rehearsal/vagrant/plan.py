@@ -8,16 +8,16 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import engine, ground, node_image, nodes
-from rehearsal.ground import Ground
-from rehearsal.seeds import VOLUME
 from swarmer.core import names
 from swarmer.core.machines import Machine, machines
 from swarmer.core.user_data import MOUNTED, NFS, VIRTIOFS, Share
+from swarmer.local import engine, node_containers, node_image, workspace
+from swarmer.local.seeds import VOLUME
+from swarmer.local.workspace import Ground
 
 LABEL: Final = "swarmer.vagrant"
 """On containers and networks: the checkout they belong to. `swarmer down` leaves them to Vagrant."""
-STATE: Final = ground.STATE / "vagrant"
+STATE: Final = workspace.STATE / "vagrant"
 SHARED: Final = STATE / "shared"
 """What outlives every machine: a folder for each cluster, with its images and its identity."""
 DOCKER: Final = "docker"
@@ -60,7 +60,7 @@ def created(g: Ground) -> dict[Machine, str]:
     root = Path(os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     found = {}
     for machine in machines(g.cluster):
-        for path in sorted((ground.ROOT / root / "machines" / machine.name).glob("*/id")):
+        for path in sorted((workspace.ROOT / root / "machines" / machine.name).glob("*/id")):
             found[machine] = path.parent.name
     return found
 
@@ -99,7 +99,13 @@ def _machine(g: Ground, machine: Machine) -> dict[str, Any]:
 def _create_arguments(g: Ground, machine: Machine) -> list[str]:
     """`docker run` of a machine that is a container."""
     return [
-        *("-t", "--label", f"{LABEL}={ground.ROOT}", "--label", f"{ground.LABEL_CLUSTER}={g.cluster.name}"),
+        *(
+            "-t",
+            "--label",
+            f"{LABEL}={workspace.ROOT}",
+            "--label",
+            f"{workspace.LABEL_CLUSTER}={g.cluster.name}",
+        ),
         *("-v", f"{SHARED}:{names.SHARE}"),
-        *nodes.machine_arguments(network(g), machine.address, seed_folder(g, machine, DOCKER)),
+        *node_containers.machine_arguments(network(g), machine.address, seed_folder(g, machine, DOCKER)),
     ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from rehearsal import ground, machine, node_image, nodes, seeds
-from rehearsal.ground import Ground
-from rehearsal.show import Show
 from rehearsal.vagrant import plan
 from swarmer.adapters import volume
 from swarmer.core.machines import Addressing, Machine, Seed, machines, seed
+from swarmer.local import host, node_containers, node_image, seeds, workspace
+from swarmer.local.progress import Show
+from swarmer.local.workspace import Ground
 
 
 def prepare(g: Ground, provider: str, show: Show) -> None:
@@ -35,18 +35,18 @@ def _seed(g: Ground, each: Machine, provider: str) -> Seed:
 
 
 def _prepare_engine(g: Ground, show: Show) -> None:
-    machine.ensure_engine()
+    host.ensure_engine()
     if not node_image.exists(node_image.tag()):
         with show.step("image", "Node image") as say:
             if not node_image.exists(node_image.base_tag()):
-                machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
-            say(f"={node_image.ensure_image(ground.CACHE, say)}")
-    nodes.create_network(g, plan.network(g), plan.LABEL)
+                host.ensure_packages(("mmdebstrap", "mmdebstrap"))
+            say(f"={node_image.ensure_image(workspace.CACHE, say)}")
+    node_containers.create_network(g, plan.network(g), plan.LABEL)
 
 
 def _write_volumes(g: Ground, provider: str, show: Show) -> None:
     if volume.tool() is None:
-        machine.ensure_packages((volume.PACKAGE, volume.PACKAGE))
+        host.ensure_packages((volume.PACKAGE, volume.PACKAGE))
     with show.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:
         archive = plan.STATE / "software.zip"
         seeds.write_software(archive)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from rehearsal.console import CONTROL, SAID
-from rehearsal.node_image import Progress
+from swarmer.local.console import CONTROL, SAID
+from swarmer.local.node_image import Progress
 
 PANIC = "Kernel panic"
 

@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from rehearsal import machine, node_image
-from rehearsal.ground import Problem
-from rehearsal.node_image import Progress
 from swarmer.adapters import process
+from swarmer.local import host, node_image
+from swarmer.local.node_image import Progress
+from swarmer.local.workspace import Problem
 
 COMMAND: Final = "qemu-system-x86_64"
 PACKAGE: Final = "qemu-system-x86"
@@ -25,15 +25,15 @@ BACKPORTED: Final = "bookworm"
 
 def ensure_tools(cache: Path, progress: Progress) -> None:
     """QEMU and what makes the seed. Raises Problem, process.Failed."""
-    machine.ensure_packages(("genisoimage", "genisoimage"))
+    host.ensure_packages(("genisoimage", "genisoimage"))
     if version() >= OLDEST:
         return
     progress(f"installs QEMU {OLDEST} or newer")
-    if _release() == BACKPORTED and machine.can_install():
+    if _release() == BACKPORTED and host.can_install():
         cache.mkdir(parents=True, exist_ok=True)
         _install_backport(cache)
     elif not version():
-        machine.ensure_packages((COMMAND, PACKAGE))
+        host.ensure_packages((COMMAND, PACKAGE))
     if version() < OLDEST:
         raise Problem(
             f"{COMMAND} {version() or 'is missing'}: version {OLDEST} or newer is needed; on Debian 12: "
@@ -71,7 +71,7 @@ def _install_backport(cache: Path) -> None:
             f"Dir::State::Lists={root}/lists",
             f"Dir::Cache={root}",
             "APT::Sandbox::User=root",
-            machine.APT_WAITS,
+            host.APT_WAITS,
         )
         apt = ["apt-get", "-qy", *(word for option in options for word in ("-o", option))]
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rehearsal import machine, node_image
-from rehearsal.node_image import Progress
 from swarmer.adapters import process
 from swarmer.core import names, software
+from swarmer.local import host, node_image
+from swarmer.local.node_image import Progress
 
 PACKAGES: Final = (
     *node_image.EXTRA_PACKAGES,
@@ -81,7 +81,7 @@ def ensure_image(cache: Path, progress: Progress) -> Image:
     wanted = cache / f"{CACHED}{key()}"
     if wanted.exists():
         return Image(wanted)
-    machine.ensure_packages(("mmdebstrap", "mmdebstrap"), ("mkfs.ext4", "e2fsprogs"))
+    host.ensure_packages(("mmdebstrap", "mmdebstrap"), ("mkfs.ext4", "e2fsprogs"))
     cache.mkdir(parents=True, exist_ok=True)
     consul = node_image.ensure_consul(cache, progress)
     wheels = node_image.ensure_wheels(cache, progress)

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Final
 
-from rehearsal import node_image, observer
+from rehearsal import observer
 from rehearsal.vm import seed
 from rehearsal.vm.guest import ADDRESS
 from swarmer.adapters import process
 from swarmer.core import health, names
 from swarmer.core.health import Seen, Status
+from swarmer.local import node_image
 
 PROBE: Final = node_image.PROBE_IMAGE
 REGISTRY: Final = f"http://{names.registry_name(seed.DOMAIN)}/v2/"

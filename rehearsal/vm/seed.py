@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from rehearsal import ground
-from rehearsal.seeds import VOLUME
 from swarmer.adapters import process
 from swarmer.core.health import Expected
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER
+from swarmer.local import workspace
+from swarmer.local.seeds import VOLUME
 
 SERVERS: Final = Path(__file__).with_name("servers.yml")
 CLUSTER: Final = "vm"
@@ -36,7 +36,7 @@ def write(folder: Path) -> Path:
     """The volume as a file below `folder`. Raises process.Failed."""
     process.run(
         [
-            *(str(ground.ROOT / ".venv/bin/swarmer"), "cloud-init", "all", "1", "-f", str(SERVERS)),
+            *(str(workspace.ROOT / ".venv/bin/swarmer"), "cloud-init", "all", "1", "-f", str(SERVERS)),
             *("--address", ADDRESS, "--volume", "-o", str(folder / "seed")),
         ],
         timeout_s=120,

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from rehearsal import engine, ground, machine, node_image
-from rehearsal.ground import Ground
 from swarmer.core import description
 from swarmer.fakeaws.base import journal
 from swarmer.fakeaws.lambda_.functions import Archive, Function, Outcome
+from swarmer.local import engine, host, node_image, workspace
+from swarmer.local.workspace import Ground
 from swarmer.providers.rehearsal import machine_controller
 from swarmer.providers.rehearsal.runtime import trees
 from swarmer.providers.rehearsal.runtime.pool import Pool
@@ -107,14 +107,14 @@ def function(aws: Aws) -> Function:
 
 @pytest.fixture
 def pool(small: Path, aws: Aws) -> Iterator[Pool]:
-    machine.ensure_engine()
+    host.ensure_engine()
     g = Ground(cluster=description.load(small), servers=small)
     g.state.mkdir(parents=True, exist_ok=True)
-    made = Pool(machine_controller.write(g, node_image.ensure_image(ground.CACHE, lambda _: None)))
+    made = Pool(machine_controller.write(g, node_image.ensure_image(workspace.CACHE, lambda _: None)))
     yield made
     made.close()
     shutil.rmtree(g.state)
-    assert engine.containers(**{ground.LABEL_FUNCTION: "function"}) == []
+    assert engine.containers(**{workspace.LABEL_FUNCTION: "function"}) == []
 
 
 def call(pool: Pool, function: Function, event: Any = "hello") -> Outcome:
@@ -144,7 +144,7 @@ def test_a_function_sees_what_lambda_would_show_it(pool: Pool, function: Functio
 def test_an_environment_stays_warm_until_the_function_changes(pool: Pool, function: Function) -> None:
     assert [json.loads(call(pool, function).payload)["count"] for _ in range(3)] == [1, 2, 3]
     assert json.loads(call(pool, replace(function, revision="2")).payload)["count"] == 1
-    assert len(engine.containers(**{ground.LABEL_FUNCTION: "function"})) == 1
+    assert len(engine.containers(**{workspace.LABEL_FUNCTION: "function"})) == 1
 
 
 @pytest.mark.cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from rehearsal import engine
+from swarmer.local import engine
 
 OURS: Final = ("node.agent", "node.registrator", "node.registry", "docker-registry")
 OTHERS: Final = ("consul agent", "dockerd", "containerd")

@@ -25,8 +25,8 @@ from typing import Any, Final
 
 import boto3
 
-from rehearsal import ground
 from swarmer.core import names
+from swarmer.local import workspace
 from tests.bench import goals
 from tests.faults.lab import say, until
 from tests.lambdas.swarm_api import SWARM_ID
@@ -82,8 +82,8 @@ def sweep(url: str, consul: int, swarm: int) -> dict[str, Any]:
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "person",
         "AWS_SECRET_ACCESS_KEY": "person",
-        "AWS_DEFAULT_REGION": ground.REGION,
-        "AWS_REGION": ground.REGION,
+        "AWS_DEFAULT_REGION": workspace.REGION,
+        "AWS_REGION": workspace.REGION,
         "POWERTOOLS_SERVICE_NAME": "reconcile-cluster",
         "POWERTOOLS_TRACE_DISABLED": "true",
         "CLUSTER": CLUSTER,
@@ -99,7 +99,7 @@ def sweep(url: str, consul: int, swarm: int) -> dict[str, Any]:
         text=True,
         timeout=SWEEP_S,
         check=False,
-        cwd=ground.ROOT,
+        cwd=workspace.ROOT,
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
@@ -116,7 +116,9 @@ def aws(folder: Path) -> Iterator[str]:
     port = free_port()
     argv = [sys.executable, "-m", "rehearsal.aws", "--listen", f"127.0.0.1:{port}"]
     ready = folder / "ready"
-    daemon = subprocess.Popen([*argv, "--ready-file", str(ready)], stdout=subprocess.DEVNULL, cwd=ground.ROOT)
+    daemon = subprocess.Popen(
+        [*argv, "--ready-file", str(ready)], stdout=subprocess.DEVNULL, cwd=workspace.ROOT
+    )
     try:
         until(ready.exists, 120, "AWS on this machine did not start")
         yield f"http://127.0.0.1:{port}"
@@ -127,7 +129,7 @@ def aws(folder: Path) -> Iterator[str]:
 
 def client(service: str, url: str) -> Any:
     return boto3.client(
-        *(service, ground.REGION),
+        *(service, workspace.REGION),
         endpoint_url=url,
         aws_access_key_id="person",
         aws_secret_access_key="person",

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from rehearsal import cloud
-from rehearsal.ground import Ground
 from swarmer.cli_common import load
 from swarmer.core import names
+from swarmer.local.workspace import Ground
 from tests.rehearsal.conftest import swarmer
 
 EVERYTHING = ["consul-server", "swarm-manager", "swarm-worker"]

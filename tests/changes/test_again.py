@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal import cloud, ground, machine, nodes
+from rehearsal import cloud
+from swarmer.local import host, node_containers, workspace
 from tests.changes.description import EVERYTHING, Described
 from tests.rehearsal.conftest import until
 
@@ -35,11 +36,11 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 def cdk(cluster: Described, verb: str, *argv: str) -> subprocess.CompletedProcess[str]:
     """As a person types it, with the cluster's own app."""
     g = cluster.ground
-    app = f"{machine.BIN}/python app.py"
+    app = f"{host.BIN}/python app.py"
     return subprocess.run(
-        [str(machine.CDK), verb, "--app", app, "--context", f"servers={cluster.path}", *argv],
-        cwd=ground.ROOT,
-        env=machine.node_environment(ground.aws_environment(g.aws_url) | cloud.CDK_QUIET)
+        [str(host.CDK), verb, "--app", app, "--context", f"servers={cluster.path}", *argv],
+        cwd=workspace.ROOT,
+        env=host.node_environment(workspace.aws_environment(g.aws_url) | cloud.CDK_QUIET)
         | {"CDK_OUTDIR": str(g.state / "again.out")},
         capture_output=True,
         text=True,
@@ -56,7 +57,11 @@ def test_a_cluster_that_is_made_again_has_the_images_of_the_one_that_was_destroy
 
     gone = cdk(again, "destroy", "--all", "--force")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    until(lambda: not nodes.containers(again.ground), within_s=30, what="a machine without an instance")
+    until(
+        lambda: not node_containers.containers(again.ground),
+        within_s=30,
+        what="a machine without an instance",
+    )
     assert "the cluster has no node" in again.swarmer("status").stderr
     reasons = [each["reason"] for each in again.told("-deregister-node") if each["message"] == "departed"]
     assert reasons == ["the cluster is being deleted"]

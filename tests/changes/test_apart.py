@@ -9,9 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from rehearsal import cloud, nodes
+from rehearsal import cloud
 from swarmer.adapters.consul import Consul
 from swarmer.core import names
+from swarmer.local import node_containers
 from tests.changes.description import EVERYTHING, Described
 from tests.rehearsal.conftest import until
 
@@ -43,7 +44,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 
 
 def test_the_machines_came_so_far_apart_and_are_validated(apart: Described) -> None:
-    began = sorted(datetime.fromisoformat(at) for at in nodes.running(apart.ground).values())
+    began = sorted(datetime.fromisoformat(at) for at in node_containers.running(apart.ground).values())
     assert len(began) == SIZE
     assert all((later - earlier).total_seconds() >= APART_S for earlier, later in pairwise(began))
     status = apart.status()

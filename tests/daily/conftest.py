@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal import engine, ground, machine, node_image, nodes
 from swarmer.cli_common import DEFAULT, load
+from swarmer.local import engine, host, node_containers, node_image, workspace
 from tests.rehearsal.conftest import broken_image, swarmer
 
 __all__ = ["broken_image"]
@@ -75,7 +75,7 @@ class Machine:
 @pytest.fixture(scope="session")
 def machine_image() -> str:
     """Made from the node image, once."""
-    machine.ensure_engine()
+    host.ensure_engine()
     source = node_image.host_source(node_image.SUITE).strip()
     engine.docker(
         *("build", "-q", "-t", IMAGE, "--network", "host", "--build-arg", f"BASE={node_image.tag()}"),
@@ -93,16 +93,16 @@ def person(lab: Lab, machine_image: str) -> Iterator[Machine]:
     address = IPv4Network(g.cluster.network.cidr)[-2]
     engine.docker(
         *("run", "-d", "-t", "--name", name, "--network", g.network, "--ip", str(address)),
-        *("--label", f"{ground.LABEL_REHEARSAL}={ground.ROOT}"),
-        *nodes.CAPABILITIES,
-        *nodes.ISOLATION,
-        *nodes.MOUNTS,
-        *("-e", "container=docker", *nodes.cgroup_arguments(), machine_image),
+        *("--label", f"{workspace.LABEL_REHEARSAL}={workspace.ROOT}"),
+        *node_containers.CAPABILITIES,
+        *node_containers.ISOLATION,
+        *node_containers.MOUNTS,
+        *("-e", "container=docker", *node_containers.cgroup_arguments(), machine_image),
     )
     try:
         made = Machine(name)
         made.run("mkdir /swarmer")
-        for path in (ground.ROOT / "setup.sh", lab.servers):
+        for path in (workspace.ROOT / "setup.sh", lab.servers):
             engine.docker("cp", str(path), f"{name}:/swarmer/")
         wait_for(made, "docker version")
         yield made
@@ -122,5 +122,5 @@ def wait_for(made: Machine, command: str, within_s: float = 90) -> None:
 def compose() -> list[str]:
     """`docker compose`, or the older program of the same name."""
     if shutil.which("docker-compose") is None:
-        machine.ensure_packages(("docker-compose", "docker-compose"))
+        host.ensure_packages(("docker-compose", "docker-compose"))
     return ["docker-compose"]

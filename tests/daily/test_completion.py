@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import machine
+from swarmer.local import host
 from tests.daily.conftest import Lab
 from tests.rehearsal.conftest import SWARMER
 
@@ -32,7 +32,7 @@ print -r -- $line
 
 @pytest.fixture(scope="session")
 def shells() -> None:
-    machine.ensure_packages(("zsh", "zsh"), ("fish", "fish"))
+    host.ensure_packages(("zsh", "zsh"), ("fish", "fish"))
 
 
 def run(home: Path, *argv: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import engine, ground, machine, node_image
+from swarmer.local import engine, host, node_image, workspace
 from tests.daily.conftest import Lab, Machine, wait_for
 from tests.docs import pages, typed
 from tests.docs.pages import Block
@@ -46,13 +46,13 @@ ON_A_MACHINE = [page for page in pages.pages() if of(page, PREPARED)]
 @pytest.fixture(scope="session")
 def tools() -> None:
     """What a reader has."""
-    machine.ensure_packages(("dig", "bind9-dnsutils"), ("curl", "curl"))
+    host.ensure_packages(("dig", "bind9-dnsutils"), ("curl", "curl"))
 
 
 def readers() -> dict[str, str]:
     """A reader's environment; the first lines of docs/daily-use.md put the command on PATH."""
     kept = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
-    return kept | {"PATH": f"{ground.ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
+    return kept | {"PATH": f"{workspace.ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
 
 
 def session(blocks: list[Block]) -> str:
@@ -74,7 +74,7 @@ def test_every_command_of_the_page_does_what_it_says(lab: Lab, tools: None, page
     script = session(of(page, pages.CLUSTER, "until Ctrl-C"))
     done = subprocess.run(
         ["bash", "-c", script],
-        cwd=ground.ROOT,
+        cwd=workspace.ROOT,
         env=readers(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -126,7 +126,7 @@ def managers(lab: Lab) -> list[str]:
 def test_a_command_in_a_sentence_does_what_it_says(lab: Lab, tools: None, command: str) -> None:
     line = command.replace("NODE", managers(lab)[0]).replace("ADDRESS", managers(lab)[0])
     done = subprocess.run(
-        ["bash", "-ec", line], cwd=ground.ROOT, env=readers(), capture_output=True, text=True
+        ["bash", "-ec", line], cwd=workspace.ROOT, env=readers(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout

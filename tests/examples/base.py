@@ -13,8 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from rehearsal import engine, node_image
 from swarmer.adapters import process
+from swarmer.local import engine, node_image
 from tests.examples.page import EXAMPLES
 
 NAME: Final = "debian:trixie-slim"

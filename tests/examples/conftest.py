@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import machine
+from swarmer.local import host
 from tests.examples.base import ensure_base, lend_base
 from tests.examples.page import EXAMPLES, Page, Shell
 from tests.rehearsal.conftest import SWARMER, swarmer
@@ -55,7 +55,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[Path]:
     """The folder to type in, with its cluster up; one that ran before is used, and left."""
-    machine.ensure_packages(("dig", "bind9-dnsutils"), ("curl", "curl"), ("mmdebstrap", "mmdebstrap"))
+    host.ensure_packages(("dig", "bind9-dnsutils"), ("curl", "curl"), ("mmdebstrap", "mmdebstrap"))
     made = checkout(tmp_path_factory.mktemp("checkout"))
     servers = ("-f", str(made / "servers.yml"))
     ran_already = swarmer("status", *servers).returncode == 0

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rehearsal import ground
+from swarmer.local import workspace
 
-EXAMPLES: Final = ground.ROOT / "examples"
+EXAMPLES: Final = workspace.ROOT / "examples"
 END: Final = "<end of block>"
 
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from rehearsal import engine, ground
+from swarmer.local import engine, workspace
 from tests.faults import healing
 from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.evidence import is_steady
@@ -32,7 +32,7 @@ STEADY_WITHIN_S = 60.0
 PROOF_S = 150.0
 """So long what a fault lacks in the end may take to come: the functions' next sweep is a minute away."""
 PROOF_PAUSE_S = 1.0
-REPORT: Final = ground.STATE / "faults.json"
+REPORT: Final = workspace.STATE / "faults.json"
 """Everything that was seen; `--json` names another file."""
 
 
@@ -131,14 +131,17 @@ def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Pat
         write(path, outcomes)
         say(f"  [{number}/{len(faults)}] {outcome.sentence()}")
         if not outcome.survived:
-            folder = ground.STATE / "faults" / fault.name
+            folder = workspace.STATE / "faults" / fault.name
             lab.keep_journals(folder)
             say(f"  its nodes' journals: {folder}")
         if not outcome.survived and fault is not faults[-1]:
             lab.anew()
 
 
-SUITES: Final = ((ground.ROOT / "servers.yml", FAULTS), (ground.ROOT / "tests/faults/healing.yml", HEALING))
+SUITES: Final = (
+    (workspace.ROOT / "servers.yml", FAULTS),
+    (workspace.ROOT / "tests/faults/healing.yml", HEALING),
+)
 """Each set of faults with the description of the cluster that they happen to."""
 
 
@@ -164,7 +167,9 @@ def main() -> int:
         if not chosen:
             continue
         lab = Lab(servers)
-        was_up = bool(engine.containers(ground.LABEL_NODE, **{ground.LABEL_CLUSTER: lab.described["name"]}))
+        was_up = bool(
+            engine.containers(workspace.LABEL_NODE, **{workspace.LABEL_CLUSTER: lab.described["name"]})
+        )
         try:
             lab.up()
             endure_all(lab, chosen, outcomes, wanted.json)

@@ -19,13 +19,13 @@ from typing import Any, Final
 
 import yaml
 
-from rehearsal import engine, ground
 from swarmer.adapters import process
+from swarmer.local import engine, workspace
 from tests.faults import probe
 from tests.faults.probe import Target, survivors
 
-SWARMER: Final = str(ground.ROOT / ".venv/bin/swarmer")
-AWS_PORT: Final = os.environ.get("SWARMER_AWS_PORT", str(ground.AWS_PORT))
+SWARMER: Final = str(workspace.ROOT / ".venv/bin/swarmer")
+AWS_PORT: Final = os.environ.get("SWARMER_AWS_PORT", str(workspace.AWS_PORT))
 """Named: where it is taken, no other is, and nothing is asked of a foreign AWS."""
 UP_S: Final = 600.0
 STATUS_S: Final = 60.0
@@ -164,8 +164,10 @@ class Lab:
     def look(self) -> None:
         """Which nodes there are."""
         by_name = {
-            each["Config"]["Labels"][ground.LABEL_NODE]: each["Name"].lstrip("/")
-            for each in engine.containers(ground.LABEL_NODE, **{ground.LABEL_CLUSTER: self.described["name"]})
+            each["Config"]["Labels"][workspace.LABEL_NODE]: each["Name"].lstrip("/")
+            for each in engine.containers(
+                workspace.LABEL_NODE, **{workspace.LABEL_CLUSTER: self.described["name"]}
+            )
         }
         self.nodes = [
             Node(

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from rehearsal import ground, machine, node_image
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core.node import CloudView
+from swarmer.local import host, node_image, workspace
 
 
 def free_port() -> int:
@@ -83,9 +83,9 @@ class ConsulServer:
 
     @staticmethod
     def binary() -> str:
-        machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
-        ground.CACHE.mkdir(parents=True, exist_ok=True)
-        return str(node_image.ensure_consul(ground.CACHE, lambda _: None))
+        host.ensure_packages(("mmdebstrap", "mmdebstrap"))
+        workspace.CACHE.mkdir(parents=True, exist_ok=True)
+        return str(node_image.ensure_consul(workspace.CACHE, lambda _: None))
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rehearsal import ground, machine
+from swarmer.local import host, workspace
 from tests.node.conftest import ConsulServer
 
-SWARMER = ground.ROOT / ".venv/bin/swarmer"
+SWARMER = workspace.ROOT / ".venv/bin/swarmer"
 IMAGE = "team/tiny:1"
 ADDRESS = "10.0.0.4"
 """Of the host, as the registrator is told."""
@@ -56,7 +56,7 @@ class Dockerd:
 
     def prepare(self) -> None:
         """The network: it outlives each dockerd."""
-        machine.ensure_packages(("dockerd", "docker.io"), ("busybox", "busybox-static"), ("ip", "iproute2"))
+        host.ensure_packages(("dockerd", "docker.io"), ("busybox", "busybox-static"), ("ip", "iproute2"))
         run("ip", "netns", "add", self.network)
         inside = ("ip", "-n", self.network)
         run(*inside, "link", "set", "lo", "up")

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from rehearsal import engine, ground, node_image
 from swarmer.cli_common import DEFAULT, load
+from swarmer.local import engine, node_image, workspace
 from tests.rehearsal.aws_client import aws, aws_server
 
 __all__ = ["aws", "aws_server"]
 
-SWARMER = str(ground.ROOT / ".venv/bin/swarmer")
+SWARMER = str(workspace.ROOT / ".venv/bin/swarmer")
 
 
 def swarmer(
@@ -42,7 +42,7 @@ class Cluster:
     """A validated cluster, asked from outside."""
 
     up: subprocess.CompletedProcess[str]
-    ground: ground.Ground
+    ground: workspace.Ground
     _nodes: list[dict[str, Any]] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
 
 def containers() -> dict[str, str]:
     """Name to start time of every node container of this checkout."""
-    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers(ground.LABEL_NODE)}
+    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers(workspace.LABEL_NODE)}
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal import machine
 from swarmer.fakeaws.daemon.server import Server
+from swarmer.local import host
 from tests.rehearsal.aws_client import Aws
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ STACKS = ("swarmer-network", "swarmer-registry", "swarmer-healing", "swarmer-clu
 
 @pytest.fixture(scope="module", autouse=True)
 def command_line() -> None:
-    machine.ensure_cdk()
+    host.ensure_cdk()
 
 
 @dataclass(frozen=True)

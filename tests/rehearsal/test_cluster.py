@@ -13,9 +13,10 @@ import boto3
 import dns.resolver
 import pytest
 
-from rehearsal import cloud, engine, ground, node_image
+from rehearsal import cloud
 from swarmer.adapters.consul import Consul
 from swarmer.core import user_data
+from swarmer.local import engine, node_image, workspace
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
 
 pytestmark = pytest.mark.cluster
@@ -129,7 +130,7 @@ def test_blobs_lie_in_the_bucket(cluster: Cluster, image: str) -> None:
     s3 = boto3.client(
         "s3",
         endpoint_url=cluster.ground.aws_url,
-        region_name=ground.REGION,
+        region_name=workspace.REGION,
         aws_access_key_id="x",
         aws_secret_access_key="x",
     )

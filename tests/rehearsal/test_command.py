@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rehearsal import cloud, down, ground, machine
-from rehearsal.ground import Ground
+from rehearsal import cloud, down
 from swarmer import cli
 from swarmer.cli import main
 from swarmer.core import description
+from swarmer.local import host, workspace
+from swarmer.local.workspace import Ground
 from tests.rehearsal.conftest import swarmer
 
 
@@ -78,7 +79,7 @@ def test_a_port_that_is_taken_is_named_and_another_one_offered(small: Path, take
     assert done.returncode == 2
     assert f"port {taken_port} on 127.0.0.1 is taken" in done.stderr
     assert "--aws-port" in done.stderr
-    assert not (ground.STATE / "clusters/small").exists()
+    assert not (workspace.STATE / "clusters/small").exists()
 
 
 def test_a_port_that_nobody_asked_for_gives_way_to_the_next_free_one(small: Path, taken_port: int) -> None:
@@ -86,7 +87,7 @@ def test_a_port_that_nobody_asked_for_gives_way_to_the_next_free_one(small: Path
     found = cloud.with_free_port(told)
     assert taken_port < found.aws_port < taken_port + cloud.PORTS
     assert cloud.with_free_port(found) == found
-    with pytest.raises(ground.Problem, match=f"swarmer up --aws-port {found.aws_port}"):
+    with pytest.raises(workspace.Problem, match=f"swarmer up --aws-port {found.aws_port}"):
         cloud.with_free_port(replace(told, is_port_named=True))
 
 
@@ -119,7 +120,7 @@ def test_the_command_ignores_where_people_point_docker(small: Path) -> None:
 
     `down` of one description: that of all ends the engine too, which other tests use meanwhile.
     """
-    machine.ensure_engine()
+    host.ensure_engine()
     done = swarmer("down", "-f", str(small), env={"DOCKER_HOST": "tcp://203.0.113.1:4000"}, timeout_s=20)
     assert done.returncode == 0, done.stderr
 
@@ -189,7 +190,7 @@ def test_what_stands_behind_the_node_is_the_command(
 
 def test_a_full_disk_is_one_line(small: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        argv = [str(ground.ROOT / ".venv/bin/swarmer"), "machines", "-f", str(small)]
+        argv = [str(workspace.ROOT / ".venv/bin/swarmer"), "machines", "-f", str(small)]
         done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert lines(done) == ["swarmer: standard output: No space left on device"]

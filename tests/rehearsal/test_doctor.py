@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.doctor import Facts, State, judge
+from swarmer.local.doctor import Facts, State, judge
 from tests.rehearsal.conftest import swarmer
 
 WELL = Facts(

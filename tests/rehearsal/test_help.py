@@ -12,10 +12,10 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from rehearsal import ground
-from rehearsal.show import Show
 from swarmer.cli import main
 from swarmer.cli_progress import PATIENCE_S
+from swarmer.local import workspace
+from swarmer.local.progress import Show
 from tests.rehearsal.conftest import SWARMER, swarmer
 
 
@@ -93,19 +93,19 @@ SLOW = "import time; from swarmer.cli_progress import working\nwith working('loo
 
 
 def test_what_takes_longer_than_a_moment_says_so_and_where_it_is_seen_with_its_seconds() -> None:
-    slow = [str(ground.ROOT / ".venv/bin/python"), "-c", SLOW.format(PATIENCE_S + 1)]
-    piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=ground.ROOT)
+    slow = [str(workspace.ROOT / ".venv/bin/python"), "-c", SLOW.format(PATIENCE_S + 1)]
+    piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=workspace.ROOT)
     assert (piped.stdout, piped.stderr) == ("", "looks …\n")
     command = f"env -u NO_COLOR TERM=xterm {shlex.join(slow)}"
     seen = subprocess.run(
-        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=True, cwd=ground.ROOT
+        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=True, cwd=workspace.ROOT
     )
     assert "looks … 2 s" in seen.stdout.decode()
 
 
 def test_what_is_over_in_a_moment_says_nothing() -> None:
-    quick = [str(ground.ROOT / ".venv/bin/python"), "-c", SLOW.format(0)]
-    done = subprocess.run(quick, capture_output=True, text=True, check=True, cwd=ground.ROOT)
+    quick = [str(workspace.ROOT / ".venv/bin/python"), "-c", SLOW.format(0)]
+    done = subprocess.run(quick, capture_output=True, text=True, check=True, cwd=workspace.ROOT)
     assert (done.stdout, done.stderr) == ("", "")
 
 
@@ -144,7 +144,7 @@ def test_colours_are_for_terminals(env: dict[str, str], is_coloured: bool) -> No
     words = " ".join(f"{key}={value}" for key, value in env.items())
     command = f"env -u NO_COLOR TERM=xterm {words} {SWARMER} doctor"
     done = subprocess.run(
-        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=False, cwd=ground.ROOT
+        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=False, cwd=workspace.ROOT
     )
     assert (b"\x1b[32m" in done.stdout) == is_coloured
     assert "\x1b[" not in swarmer("doctor").stdout

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import engine, ground, machine, node_image, nodes
-from rehearsal.console import Console
-from rehearsal.ground import Ground, Problem
 from rehearsal.up import Busy, alone
 from swarmer.adapters import process
 from swarmer.core import description
+from swarmer.local import engine, host, node_containers, node_image, workspace
+from swarmer.local.console import Console
+from swarmer.local.workspace import Ground, Problem
 
 
 @pytest.fixture
 def g(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
-    monkeypatch.setattr(ground, "STATE", tmp_path / "state")
+    monkeypatch.setattr(workspace, "STATE", tmp_path / "state")
     return Ground(cluster=description.load(small), servers=small)
 
 
@@ -33,14 +33,14 @@ def test_what_is_missing_is_named_where_it_cannot_be_installed(
     else:
         monkeypatch.setattr("shutil.which", lambda command: None)
     with pytest.raises(Problem) as caught:
-        machine.ensure_packages(("no-such-command", "some-package"))
+        host.ensure_packages(("no-such-command", "some-package"))
     assert "sudo apt-get install some-package" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.status == 2
 
 
 def test_what_is_there_is_not_installed_again() -> None:
-    assert machine.ensure_packages(("sh", "dash")) is False
+    assert host.ensure_packages(("sh", "dash")) is False
 
 
 def test_who_installs_something_else_meanwhile_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +49,7 @@ def test_who_installs_something_else_meanwhile_is_waited_for(monkeypatch: pytest
     monkeypatch.setattr(process, "run", lambda argv, **how: "update" in argv or run(argv, **how))
     with Path("/var/lib/dpkg/lock-frontend").open("r+") as held, ThreadPoolExecutor() as pool:
         fcntl.lockf(held, fcntl.LOCK_EX)
-        installed = pool.submit(machine.ensure_packages, ("no-such-command", "dash"))
+        installed = pool.submit(host.ensure_packages, ("no-such-command", "dash"))
         time.sleep(1.5)
         assert not installed.done()
         fcntl.lockf(held, fcntl.LOCK_UN)
@@ -65,19 +65,19 @@ def test_of_many_who_need_the_engine_at_once_one_starts_it(
         time.sleep(0.1)
         answering.append("20.10.24")
 
-    monkeypatch.setattr(ground, "STATE", tmp_path)
-    monkeypatch.setattr(machine, "engine_version", lambda: answering[0] if answering else None)
-    monkeypatch.setattr(machine, "ensure_packages", lambda *wanted: False)
-    monkeypatch.setattr(machine, "_start_engine", start)
+    monkeypatch.setattr(workspace, "STATE", tmp_path)
+    monkeypatch.setattr(host, "engine_version", lambda: answering[0] if answering else None)
+    monkeypatch.setattr(host, "ensure_packages", lambda *wanted: False)
+    monkeypatch.setattr(host, "_start_engine", start)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     with ThreadPoolExecutor() as pool:
-        assert list(pool.map(lambda _: machine.ensure_engine(), range(4))) == ["20.10.24"] * 4
+        assert list(pool.map(lambda _: host.ensure_engine(), range(4))) == ["20.10.24"] * 4
     assert len(answering) == 1
 
 
 def test_a_process_that_got_the_number_of_ours_is_not_taken_for_it() -> None:
-    assert not machine.is_running(1, "rehearsal.aws")
-    assert not machine.is_running(2**22 + 1, "rehearsal.aws")
+    assert not host.is_running(1, "rehearsal.aws")
+    assert not host.is_running(2**22 + 1, "rehearsal.aws")
 
 
 def test_docker_commands_of_the_rehearsal_never_go_where_people_point_docker(
@@ -92,7 +92,7 @@ def test_docker_commands_of_the_rehearsal_never_go_where_people_point_docker(
 def test_credentials_of_a_real_account_do_not_reach_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "secret")
-    found = ground.aws_environment("http://localhost:1")
+    found = workspace.aws_environment("http://localhost:1")
     assert "AWS_PROFILE" not in found
     assert "AWS_SESSION_TOKEN" not in found
     assert found["AWS_ENDPOINT_URL"] == "http://localhost:1"
@@ -107,13 +107,13 @@ def test_only_one_up_of_a_cluster_is_at_work(g: Ground) -> None:
 
 def test_a_node_is_found_by_name_address_or_a_part_that_only_it_has(g: Ground) -> None:
     known = {"core-i-0a": "10.0.0.4", "core-i-0b": "10.0.0.5"}
-    assert nodes.find(g, known, "core-i-0a") == "core-i-0a"
-    assert nodes.find(g, known, "10.0.0.5") == "core-i-0b"
-    assert nodes.find(g, known, "0b") == "core-i-0b"
+    assert node_containers.find(g, known, "core-i-0a") == "core-i-0a"
+    assert node_containers.find(g, known, "10.0.0.5") == "core-i-0b"
+    assert node_containers.find(g, known, "0b") == "core-i-0b"
     with pytest.raises(Problem, match="2 nodes have 'core' in their name"):
-        nodes.find(g, known, "core")
+        node_containers.find(g, known, "core")
     with pytest.raises(Problem, match="no node is called 'x'; the nodes of small: core-i-0a, core-i-0b"):
-        nodes.find(g, known, "x")
+        node_containers.find(g, known, "x")
 
 
 def test_a_console_tells_progress_readiness_and_death(g: Ground) -> None:
@@ -146,7 +146,7 @@ def test_a_cluster_that_is_there_does_not_move_to_another_network(
 
     monkeypatch.setattr(engine, "docker", docker)
     with pytest.raises(Problem) as caught:
-        nodes.ensure_network(g)
+        node_containers.ensure_network(g)
     assert "network.cidr: small is there already, in 10.9.0.0/16, and cannot move to 10.44.0.0/16" in str(
         caught.value
     )

@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from rehearsal import recovery
-from rehearsal.ground import Ground, Problem
 from rehearsal.recovery import Member, Seen, Step, check_proof, decide
+from swarmer.local.workspace import Ground, Problem
 
 
 def address(name: str) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal import engine, ground, machine, node_image
-from rehearsal.node_image import PROBE_IMAGE
 from rehearsal.vagrant import plan
 from swarmer.adapters import process
+from swarmer.local import engine, host, node_image, workspace
+from swarmer.local.node_image import PROBE_IMAGE
 
 CORE = """\
   core:
@@ -54,7 +54,7 @@ class Laptop:
     @property
     def label(self) -> str:
         """Of all that it makes on this machine's engine."""
-        return f"{ground.LABEL_CLUSTER}={self.name}"
+        return f"{workspace.LABEL_CLUSTER}={self.name}"
 
     def run(self, *argv: str, stdin: str = "") -> str:
         """What a command says; it has to succeed."""
@@ -68,7 +68,7 @@ class Laptop:
 
     def swarmer(self, *words: str) -> str:
         """`swarmer WORDS` about this servers.yml."""
-        return self.run(str(ground.ROOT / ".venv/bin/swarmer"), *words, "-f", str(self.servers))
+        return self.run(str(workspace.ROOT / ".venv/bin/swarmer"), *words, "-f", str(self.servers))
 
     def validated(self, within_s: int = 60) -> dict[str, Any]:
         """The cluster, in which all is well within that time."""
@@ -106,7 +106,7 @@ class Laptop:
             text=True,
             timeout=COMMAND_S,
             env=self.env,
-            cwd=ground.ROOT,
+            cwd=workspace.ROOT,
             check=False,
             input=stdin,
         )
@@ -142,7 +142,7 @@ def computer(folder: Path, name: str, groups: str = CORE) -> Iterator[Laptop]:
     """Vagrant is installed, nothing is up. `name` is the cluster's: what has it is gone at the end, whatever
     happened, so no two modules have the same, which may run side by side.
     """
-    machine.ensure_packages(("vagrant", "vagrant"))
+    host.ensure_packages(("vagrant", "vagrant"))
     servers = folder / "servers.yml"
     servers.write_text(SERVERS.format(name=name, groups=groups))
     env = {
@@ -162,13 +162,13 @@ def computer(folder: Path, name: str, groups: str = CORE) -> Iterator[Laptop]:
 @contextmanager
 def computer_with_docker(folder: Path, name: str, groups: str = CORE) -> Iterator[Laptop]:
     """As `computer`, and the machines can be containers."""
-    machine.ensure_engine()
+    host.ensure_engine()
     if not node_image.exists(node_image.tag()):
-        machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
-        node_image.ensure_image(ground.CACHE, lambda word: None)
+        host.ensure_packages(("mmdebstrap", "mmdebstrap"))
+        node_image.ensure_image(workspace.CACHE, lambda word: None)
     with computer(folder, name, groups) as found:
         yield found
-        ours = ("--filter", f"label={plan.LABEL}={ground.ROOT}", "--filter", f"label={found.label}")
+        ours = ("--filter", f"label={plan.LABEL}={workspace.ROOT}", "--filter", f"label={found.label}")
         if left := engine.docker("ps", "-aq", *ours).split():
             engine.docker("rm", "-f", "-v", *left)
         if networks := engine.docker("network", "ls", "-q", *ours).split():

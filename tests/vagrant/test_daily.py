@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal import engine, ground
 from rehearsal.vagrant import plan
+from swarmer.local import engine, workspace
 from tests.docs import pages
 from tests.docs.pages import ROOT
 from tests.vagrant.conftest import CORE, Laptop, computer_with_docker, until
@@ -36,7 +36,7 @@ def names(laptop: Laptop) -> list[str]:
 
 
 def test_addresses_that_are_taken_already_are_named(laptop: Laptop) -> None:
-    label = ("--label", f"{plan.LABEL}={ground.ROOT}", "--label", laptop.label)
+    label = ("--label", f"{plan.LABEL}={workspace.ROOT}", "--label", laptop.label)
     engine.docker("network", "create", *label, "--subnet", "10.46.0.0/24", f"{NAME}-other")
     said = laptop.fails("vagrant up")
     engine.docker("network", "rm", f"{NAME}-other")

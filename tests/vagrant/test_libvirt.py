@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import ground, machine
 from rehearsal.vagrant import plan
 from swarmer.core import names
+from swarmer.local import host, workspace
 from tests.vagrant.conftest import Laptop, computer
 
 NAME = "kvm"
@@ -23,7 +23,7 @@ PACKAGE = "vagrant-libvirt"
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     with computer(tmp_path_factory.mktemp(NAME), NAME) as found:
         if PACKAGE not in found.vagrant("plugin", "list"):
-            machine.ensure_packages(("a command it does not have", PACKAGE))
+            host.ensure_packages(("a command it does not have", PACKAGE))
         yield found
 
 
@@ -43,7 +43,7 @@ def test_a_virtual_machine_has_its_size_its_seed_and_what_outlives_it(laptop: La
 
 def test_its_seed_mounts_what_vagrant_attaches(laptop: Laptop) -> None:
     command = ("vagrant", "prepare", "-f", str(laptop.servers), "libvirt")
-    laptop.run(str(ground.ROOT / ".venv/bin/swarmer"), *command)
+    laptop.run(str(workspace.ROOT / ".venv/bin/swarmer"), *command)
     folder = plan.STATE / f"seeds/{NAME}/libvirt/core-2"
     assert (folder / "seed.iso").read_bytes()[32769:32774] == b"CD001"
     tag = hashlib.md5(str(plan.SHARED).encode(), usedforsecurity=False).hexdigest()[:31]

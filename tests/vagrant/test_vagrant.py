@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal import engine
+from swarmer.local import engine
 from tests.vagrant.conftest import Laptop, computer_with_docker, until
 
 pytestmark = pytest.mark.cluster

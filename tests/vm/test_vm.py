@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal import ground, machine
 from rehearsal.vm import emulator, image, look
 from rehearsal.vm.guest import ADDRESS, Guest
 from swarmer.adapters import process
+from swarmer.local import host, workspace
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
@@ -38,11 +38,11 @@ def say(text: str) -> None:
 @pytest.fixture(scope="module")
 def guest() -> Iterator[Guest]:
     """One machine, powered on; the tests below go through its life in their order."""
-    machine.ensure_packages(("docker", "docker.io"))
-    emulator.ensure_tools(ground.CACHE, say)
-    built = image.ensure_image(ground.CACHE, say)
+    host.ensure_packages(("docker", "docker.io"))
+    emulator.ensure_tools(workspace.CACHE, say)
+    built = image.ensure_image(workspace.CACHE, say)
     say(f"boots {built.disk}")
-    with Guest(built, ground.STATE / "vm-console.log", say, ports=(PORT,)) as powered_on:
+    with Guest(built, workspace.STATE / "vm-console.log", say, ports=(PORT,)) as powered_on:
         took_s = powered_on.until(lambda: powered_on.console.readies > 0, BOOT_S, "the node is not ready")
         say(f"= ready {took_s:.0f} s after power on")
         look.load_probe(built.probe)

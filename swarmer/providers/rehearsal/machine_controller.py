@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import engine, ground, nodes
-from rehearsal.console import CONTROL
-from rehearsal.ground import Ground
-from rehearsal.nodes import Node
 from swarmer.adapters import process
 from swarmer.core import description
 from swarmer.core.node import CONSUL_SERVER
+from swarmer.local import engine, node_containers, workspace
+from swarmer.local.console import CONTROL
+from swarmer.local.node_containers import Node
+from swarmer.local.workspace import Ground
 
 log: Final = logging.getLogger("rehearsal.aws")
 
@@ -115,7 +115,7 @@ class Machines:
         """What the instance's machine wrote; as on EC2 it is kept for a while after its end."""
         if instance_id in self._last_words:
             return self._last_words[instance_id]
-        found = engine.containers(**{ground.LABEL_INSTANCE: instance_id})
+        found = engine.containers(**{workspace.LABEL_INSTANCE: instance_id})
         return read_console(found[0]["Id"]) if found else ""
 
     def ensure(self) -> bool:
@@ -123,20 +123,26 @@ class Machines:
         g, image, apart_s = read(self._path)
         found = {each["InstanceId"]: (each, data) for each, data in self._look(g.cluster.name)}
         held = {
-            labels[ground.LABEL_INSTANCE]: (labels[ground.LABEL_NODE], runs)
+            labels[workspace.LABEL_INSTANCE]: (labels[workspace.LABEL_NODE], runs)
             for labels, runs in (
-                (each["Config"]["Labels"], bool(each["State"]["Running"])) for each in nodes.containers(g)
+                (each["Config"]["Labels"], bool(each["State"]["Running"]))
+                for each in node_containers.containers(g)
             )
         }
         wanted = plan(
             {name: each["State"]["Name"] for name, (each, _) in found.items()},
             {name: runs for name, (_, runs) in held.items()},
         )
-        boot(g, [nodes.from_instance(*found[name], runs=True) for name in wanted.create], image, apart_s)
+        boot(
+            g,
+            [node_containers.from_instance(*found[name], runs=True) for name in wanted.create],
+            image,
+            apart_s,
+        )
         for name in wanted.power_off:
-            engine.docker("kill", nodes.container_name(g, held[name][0]))
+            engine.docker("kill", node_containers.container_name(g, held[name][0]))
         for name in wanted.remove:
-            self._last_words[name] = read_console(nodes.container_name(g, held[name][0]))
+            self._last_words[name] = read_console(node_containers.container_name(g, held[name][0]))
         for name in list(self._last_words)[:-KEPT_CONSOLES]:
             del self._last_words[name]
         remove(g, [held[name][0] for name in wanted.remove])
@@ -155,8 +161,8 @@ def boot(g: Ground, new: Collection[Node], image: str, apart_s: float) -> None:
     """A machine for each, at the same time; or so far apart, the servers that all wait for last."""
 
     def one(node: Node) -> None:
-        nodes.ensure_created(g, node, image)
-        nodes.start(g, node)
+        node_containers.ensure_created(g, node, image)
+        node_containers.start(g, node)
         time.sleep(apart_s)
 
     if new:
@@ -172,4 +178,4 @@ def boot(g: Ground, new: Collection[Node], image: str, apart_s: float) -> None:
 def remove(g: Ground, names: Collection[str]) -> None:
     """Power off, and the disk is gone."""
     if names:
-        engine.docker("rm", "-f", "-v", *(nodes.container_name(g, name) for name in names))
+        engine.docker("rm", "-f", "-v", *(node_containers.container_name(g, name) for name in names))

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rehearsal import engine as command_line
-from rehearsal import ground, node_image
-from rehearsal import machine as host
 from swarmer.adapters.docker import Engine
+from swarmer.local import engine as command_line
+from swarmer.local import host, node_image, workspace
 from tests.node.daemons.daemon import ALL_ROLES, Daemon, eventually, machine
 
 
@@ -28,8 +27,8 @@ def make_daemon(
 ) -> Iterator[Callable[..., Daemon]]:
     """Agents that have started; all of them are ended in the end."""
     host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-    ground.CACHE.mkdir(parents=True, exist_ok=True)
-    binary = node_image.ensure_consul(ground.CACHE, lambda _: None)
+    workspace.CACHE.mkdir(parents=True, exist_ok=True)
+    binary = node_image.ensure_consul(workspace.CACHE, lambda _: None)
     made: list[Daemon] = []
 
     def make(name: str, roles: tuple[str, ...] = ALL_ROLES) -> Daemon:

@@ -9,8 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from rehearsal import machine
 from swarmer.core.registration import MARKER
+from swarmer.local import host
 from tests.node.conftest import ConsulServer
 from tests.node.lab import ADDRESS, ENGINE_ADDRESS, IMAGE, SWARMER, Agent, Dockerd, until
 
@@ -66,7 +66,7 @@ def test_an_unhealthy_container_leaves_dns_and_comes_back(agent: Agent, dockerd:
 
 
 def test_what_the_page_begins_with_is_what_happens(dockerd: Dockerd, tmp_path: Path) -> None:
-    machine.ensure_packages(("dig", "bind9-dnsutils"))
+    host.ensure_packages(("dig", "bind9-dnsutils"))
     dockerd.clear()
     # Consul's check has to reach the container: all of them are where the engine is.
     here = ["nsenter", f"--net=/run/netns/{dockerd.network}"]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal import engine
 from swarmer.adapters import process
+from swarmer.local import engine
 from swarmer.providers.rehearsal.runtime.bootstrap import END
 
 LOG_S: Final = 2.0

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import ground
-from rehearsal.ground import Ground
-from rehearsal.nodes import container_name
 from swarmer.fakeaws.base import journal
 from swarmer.fakeaws.lambda_ import execution_context, functions
 from swarmer.fakeaws.lambda_.execution_context import Loan
 from swarmer.fakeaws.lambda_.functions import Function, Outcome
+from swarmer.local import workspace
+from swarmer.local.node_containers import container_name
+from swarmer.local.workspace import Ground
 from swarmer.providers.rehearsal import machine_controller
 from swarmer.providers.rehearsal.runtime import trees
 from swarmer.providers.rehearsal.runtime.environment import Answer, Environment
@@ -259,9 +259,9 @@ def arguments(g: Ground, function: Function, loan: Loan, image: str, name: str) 
     layers = trees.ensure_tree(function.layers, state)
     runtime = trees.ensure_runtime(image)
     labels = {
-        ground.LABEL_REHEARSAL: str(ground.ROOT),
-        ground.LABEL_CLUSTER: g.cluster.name,
-        ground.LABEL_FUNCTION: function.name,
+        workspace.LABEL_REHEARSAL: str(workspace.ROOT),
+        workspace.LABEL_CLUSTER: g.cluster.name,
+        workspace.LABEL_FUNCTION: function.name,
     }
     network = ("--network", g.network, "--ip", loan.address) if loan.address else ("--network", "bridge")
     return [

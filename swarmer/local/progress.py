@@ -11,10 +11,10 @@ from rich.console import Console as Terminal
 from rich.live import Live
 from rich.table import Table
 
-from rehearsal.console import Console
-from rehearsal.nodes import Node
 from swarmer.core import names
 from swarmer.core.health import Status
+from swarmer.local.console import Console
+from swarmer.local.node_containers import Node
 
 GOOD = {"alive", "ready"}
 

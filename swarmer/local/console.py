@@ -9,9 +9,9 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from rehearsal import engine
-from rehearsal.ground import Ground
-from rehearsal.nodes import container_name
+from swarmer.local import engine
+from swarmer.local.node_containers import container_name
+from swarmer.local.workspace import Ground
 
 SAID = re.compile(r"swarmer: (?P<text>.*)$")
 CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from rehearsal.engine import docker
 from swarmer.adapters import files, process
 from swarmer.core import software
+from swarmer.local.engine import docker
 
 SUITE: Final = "trixie"
 CONSUL_SUITE: Final = "bullseye"

@@ -14,17 +14,17 @@ from ctypes.util import find_library
 from pathlib import Path
 from typing import Final
 
-from rehearsal import engine, ground
-from rehearsal.ground import Problem
 from swarmer.adapters import files, process
+from swarmer.local import engine, workspace
+from swarmer.local.workspace import Problem
 
-DOCKERD_PID: Final = ground.STATE / "dockerd.pid"
+DOCKERD_PID: Final = workspace.STATE / "dockerd.pid"
 """Of a dockerd that we started by hand, where no systemd does; `down` ends it again."""
 DOCKERD_START_S: Final = 30.0
 APT_WAITS: Final = "DPkg::Lock::Timeout=300"
 """For a package that somebody else installs meanwhile: a person, unattended upgrades."""
-BIN: Final = ground.ROOT / ".venv/bin"
-CDK: Final = ground.ROOT / "node_modules/.bin/cdk"
+BIN: Final = workspace.ROOT / ".venv/bin"
+CDK: Final = workspace.ROOT / "node_modules/.bin/cdk"
 
 
 def can_install() -> bool:
@@ -53,7 +53,7 @@ def _install(missing: list[str]) -> bool:
         )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "-o", APT_WAITS, "install", "-qy", "--no-install-recommends", *missing]
-    with files.alone(ground.STATE / "apt.lock"):  # `apt-get update` does not wait for another, it fails
+    with files.alone(workspace.STATE / "apt.lock"):  # `apt-get update` does not wait for another, it fails
         try:
             process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
             process.run(install, timeout_s=600, env=quiet)
@@ -77,7 +77,7 @@ def ensure_engine() -> str:
     if host := os.environ.get(engine.HOST_VARIABLE):
         raise Problem(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
     # Of two dockerds the second fails, and its number would be remembered.
-    with files.alone(ground.STATE / "engine.lock"):
+    with files.alone(workspace.STATE / "engine.lock"):
         return _install_and_start_engine()
 
 
@@ -102,7 +102,7 @@ def _install_and_start_engine() -> str:
 
 
 def _dockerd_log() -> Path:
-    return ground.STATE / "dockerd.log"
+    return workspace.STATE / "dockerd.log"
 
 
 def _start_engine() -> None:
@@ -113,7 +113,7 @@ def _start_engine() -> None:
         except process.Failed as exc:
             raise Problem(f"Docker could not be started: {exc}", status=1) from exc
         return
-    ground.STATE.mkdir(exist_ok=True)
+    workspace.STATE.mkdir(exist_ok=True)
     started = process.detach(["dockerd"], _dockerd_log(), cwd=Path("/"))
     files.ensure_file(DOCKERD_PID, f"{started.pid}\n")
 
@@ -162,8 +162,8 @@ def _reap(pid: int) -> None:
 
 def ensure_cdk() -> bool:
     """The CDK's command line of package.json, under the Node that the virtualenv brings."""
-    wanted = json.loads((ground.ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
-    installed = ground.ROOT / "node_modules/aws-cdk/package.json"
+    wanted = json.loads((workspace.ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    installed = workspace.ROOT / "node_modules/aws-cdk/package.json"
     if installed.exists() and json.loads(installed.read_text())["version"] == wanted:
         return False
     try:
@@ -174,7 +174,7 @@ def ensure_cdk() -> bool:
             "--no-fund",
             "--loglevel=error",
             "--prefix",
-            str(ground.ROOT),
+            str(workspace.ROOT),
         ]
         process.run(argv, timeout_s=600, env=node_environment())
     except process.Failed as exc:

@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from rehearsal import machine
-from rehearsal.engine import docker
-from rehearsal.node_image import SUITE, host_source
 from swarmer.adapters import process
 from swarmer.core import software
+from swarmer.local import host
+from swarmer.local.engine import docker
+from swarmer.local.node_image import SUITE, host_source
 
 IMAGE: Final = "swarmer/dns-proxy"
 PACKAGES: Final = "dnsmasq-base,busybox-static"
@@ -25,8 +25,8 @@ SCRIPT: Final = software.ROOT / "dns-proxy/serve.sh"
 
 def make_image() -> str:
     """Its name. Raises Problem where a package is missing, process.Failed."""
-    machine.ensure_engine()
-    machine.ensure_packages(("mmdebstrap", "mmdebstrap"))
+    host.ensure_engine()
+    host.ensure_packages(("mmdebstrap", "mmdebstrap"))
     with tempfile.TemporaryDirectory() as held:
         tree = Path(held) / "root.tar"
         process.run(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import engine, ground
-from rehearsal.ground import Ground, Problem
 from swarmer.adapters import process
 from swarmer.core import names
 from swarmer.core.health import Expected
+from swarmer.local import engine, workspace
+from swarmer.local.workspace import Ground, Problem
 
 CAPABILITIES: Final = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE")
 """All but the one that a host may lack itself: `--privileged` fails there."""
@@ -44,10 +44,10 @@ def container_name(g: Ground, node: str) -> str:
 def create_arguments(g: Ground, node: Node, image: str, seed: Path) -> list[str]:
     """`docker create` of a node container. Pure but for the look at the cgroup hierarchy."""
     labels = {
-        ground.LABEL_REHEARSAL: str(ground.ROOT),
-        ground.LABEL_CLUSTER: g.cluster.name,
-        ground.LABEL_NODE: node.name,
-        ground.LABEL_INSTANCE: node.expected.instance_id,
+        workspace.LABEL_REHEARSAL: str(workspace.ROOT),
+        workspace.LABEL_CLUSTER: g.cluster.name,
+        workspace.LABEL_NODE: node.name,
+        workspace.LABEL_INSTANCE: node.expected.instance_id,
     }
     return [
         *("create", "-t", "--name", container_name(g, node.name)),
@@ -86,7 +86,7 @@ def write_seed(g: Ground, node: Node) -> Path:
         "local-hostname": f"ip-{node.expected.address.replace('.', '-')}",
         "local-ipv4": node.expected.address,
         "availability-zone": node.expected.zone,
-        "region": ground.REGION,
+        "region": workspace.REGION,
         "swarmer": {
             "aws_endpoint_url": g.aws_url_for_nodes,
             "metadata_endpoint": g.aws_url_for_nodes,
@@ -98,7 +98,7 @@ def write_seed(g: Ground, node: Node) -> Path:
 
 def ensure_network(g: Ground) -> None:
     """The docker network with the VPC's own CIDR, so that a node's address is its instance's."""
-    create_network(g, g.network, ground.LABEL_REHEARSAL)
+    create_network(g, g.network, workspace.LABEL_REHEARSAL)
 
 
 def create_network(g: Ground, name: str, label: str) -> None:
@@ -113,8 +113,8 @@ def create_network(g: Ground, name: str, label: str) -> None:
         return
     try:
         engine.docker(
-            *("network", "create", "--label", f"{label}={ground.ROOT}"),
-            *("--label", f"{ground.LABEL_CLUSTER}={g.cluster.name}"),
+            *("network", "create", "--label", f"{label}={workspace.ROOT}"),
+            *("--label", f"{workspace.LABEL_CLUSTER}={g.cluster.name}"),
             *("--subnet", g.cluster.network.cidr, "--gateway", g.gateway, name),
         )
     except process.Failed as exc:
@@ -138,13 +138,13 @@ def start(g: Ground, *nodes: Node) -> None:
 
 def containers(g: Ground) -> list[dict[str, Any]]:
     """Of the cluster's nodes, running or not, as `docker inspect` prints them."""
-    return engine.containers(ground.LABEL_NODE, **{ground.LABEL_CLUSTER: g.cluster.name})
+    return engine.containers(workspace.LABEL_NODE, **{workspace.LABEL_CLUSTER: g.cluster.name})
 
 
 def running(g: Ground) -> dict[str, str]:
     """Name of each running node to the moment its container started (RFC 3339)."""
     return {
-        each["Config"]["Labels"][ground.LABEL_NODE]: each["State"]["StartedAt"]
+        each["Config"]["Labels"][workspace.LABEL_NODE]: each["State"]["StartedAt"]
         for each in containers(g)
         if each["State"]["Running"]
     }
@@ -153,7 +153,7 @@ def running(g: Ground) -> dict[str, str]:
 def addresses(g: Ground) -> dict[str, str]:
     """Name of each node container, running or not, to its address."""
     return {
-        each["Config"]["Labels"][ground.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
+        each["Config"]["Labels"][workspace.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
             "IPAMConfig"
         ]["IPv4Address"]
         for each in containers(g)

@@ -16,9 +16,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import cloud, engine, ground, machine, node_image, nodes
-from rehearsal.ground import Ground
+from rehearsal import cloud
 from swarmer.adapters import process
+from swarmer.local import engine, host, node_containers, node_image, workspace
+from swarmer.local.workspace import Ground
 
 GIB: Final = 1 << 30
 DISK_GIB: Final = 6
@@ -89,11 +90,11 @@ def gather(g: Ground) -> Facts:
     return Facts(
         python=sys.version_info[:2],
         has_venv=find_spec("ensurepip") is not None,
-        engine=machine.engine_version(),
-        can_install=machine.can_install(),
+        engine=host.engine_version(),
+        can_install=host.can_install(),
         has_image=_has_image(),
         has_mmdebstrap=shutil.which("mmdebstrap") is not None,
-        node=_said(str(machine.BIN / "node"), "--version"),
+        node=_said(str(host.BIN / "node"), "--version"),
         cdk=_cdk(),
         vagrant=_said("vagrant", "--version"),
         providers=tuple(
@@ -233,7 +234,7 @@ def _has_image() -> bool:
 
 
 def _cdk() -> str | None:
-    path = ground.ROOT / "node_modules/aws-cdk/package.json"
+    path = workspace.ROOT / "node_modules/aws-cdk/package.json"
     return f"{json.loads(path.read_text())['version']}" if path.exists() else None
 
 
@@ -254,7 +255,7 @@ def _has_ipvs() -> bool:
 def _port(g: Ground) -> dict[str, Any]:
     try:
         return {"port": cloud.with_free_port(g).aws_port, "port_problem": None}
-    except ground.Problem as exc:
+    except workspace.Problem as exc:
         return {"port": g.aws_port, "port_problem": str(exc)}
 
 
@@ -262,7 +263,9 @@ def _overlapping(g: Ground) -> tuple[str, ...]:
     """Routes into the cluster's addresses that are not the rehearsal's own network."""
     own = IPv4Network(g.cluster.network.cidr)
     try:
-        if nodes.addresses(g) or engine.docker("network", "ls", "-q", "--filter", f"name=^{g.network}$"):
+        if node_containers.addresses(g) or engine.docker(
+            "network", "ls", "-q", "--filter", f"name=^{g.network}$"
+        ):
             return ()
         routes = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError, process.Failed):
@@ -275,8 +278,8 @@ def _docker_root() -> Path:
     try:
         root = Path(engine.docker("info", "-f", "{{.DockerRootDir}}", timeout_s=20))
     except process.Failed:
-        return ground.ROOT
-    return root if root.exists() else ground.ROOT
+        return workspace.ROOT
+    return root if root.exists() else workspace.ROOT
 
 
 def _available_mib() -> int | None:

@@ -7,8 +7,8 @@ import os
 import subprocess
 from typing import Any, Final
 
-from rehearsal import ground
 from swarmer.adapters import process
+from swarmer.local import workspace
 
 ATTEMPTS: Final = 10
 HOST_VARIABLE: Final = "SWARMER_DOCKER_HOST"
@@ -65,5 +65,5 @@ def networks(**labels: str) -> list[str]:
 
 
 def _filters(labels: dict[str, str]) -> list[str]:
-    wanted = {ground.LABEL_REHEARSAL: str(ground.ROOT), **labels}
+    wanted = {workspace.LABEL_REHEARSAL: str(workspace.ROOT), **labels}
     return [word for key, value in wanted.items() for word in ("--filter", f"label={key}={value}")]
