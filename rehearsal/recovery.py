@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal import cloud
 from swarmer.adapters import docker, process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
@@ -23,6 +22,7 @@ from swarmer.local import engine as local_engine
 from swarmer.local import node_containers
 from swarmer.local.node_containers import Node
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.rehearsal import cloud
 
 LEFT: Final = 3
 """Serf's status of a member that left, or was made to."""

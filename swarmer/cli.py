@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from node import registrator_command
-from rehearsal import cloud, down, recovery
-from rehearsal.up import BOOT_S, Up
+from rehearsal import recovery
 from swarmer import (
     cli_completion,
     cli_diagram,
@@ -43,6 +42,8 @@ from swarmer.core import names
 from swarmer.local import engine, node_containers, workspace
 from swarmer.local.progress import Show, next_steps
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.rehearsal import cloud, down
+from swarmer.providers.rehearsal.up import BOOT_S, Up
 
 HANDOVER_S = 15.0
 

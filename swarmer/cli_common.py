@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import click
 
-from rehearsal import cloud
 from swarmer.adapters import process
 from swarmer.core import description
 from swarmer.local import node_containers, workspace
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.rehearsal import cloud
 
 DEFAULT = str(workspace.ROOT / "servers.yml")
 PORT_VARIABLE: Final = "SWARMER_AWS_PORT"

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from rehearsal import cloud, history
 from swarmer.cli_common import find_container, load_running, servers_option
 from swarmer.cli_completion import complete_groups, complete_nodes
 from swarmer.cli_progress import working
@@ -19,6 +18,7 @@ from swarmer.core import names
 from swarmer.core.cluster import Cluster
 from swarmer.local import node_containers
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.rehearsal import cloud, history
 
 POWER_OFF_S = 30.0
 

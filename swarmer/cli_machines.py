@@ -11,8 +11,6 @@ from pathlib import Path
 import click
 from rich.console import Console as Terminal
 
-from rehearsal.vagrant import look, members, plan
-from rehearsal.vagrant import prepare as preparing
 from swarmer.adapters import volume
 from swarmer.cli_common import load, servers_option
 from swarmer.cli_completion import complete_groups
@@ -25,6 +23,8 @@ from swarmer.core.user_data import AnySoftware, Share
 from swarmer.local import host, seeds
 from swarmer.local.progress import Show, status_table
 from swarmer.local.workspace import Problem
+from swarmer.providers.vagrant import cleanup, plan, status
+from swarmer.providers.vagrant import prepare as preparing
 
 
 @click.command("cloud-init")
@@ -214,7 +214,7 @@ def prepare(servers: str, provider: str) -> None:
 @click.argument("name")
 def forget(servers: str, name: str) -> None:
     """After NAME was destroyed: it is out of its cluster."""
-    click.echo(members.forget(load(servers), name))
+    click.echo(cleanup.forget(load(servers), name))
 
 
 @vagrant.command()
@@ -226,10 +226,10 @@ def status(servers: str, within_s: float, as_json: bool) -> None:
     g = load(servers)
     if within_s:
         with Show().step("validate", f"{g.cluster.name} is validated") as say:
-            found = look.wait(g, within_s, say)
+            found = status.wait(g, within_s, say)
     else:
-        with working(f"looks at {g.cluster.name}"), look.observer(g) as observer:
-            found = look.look(g, observer)
+        with working(f"looks at {g.cluster.name}"), status.observer(g) as observer:
+            found = status.look(g, observer)
     _show(found, as_json)
     if not found.validated:
         sys.exit(1)

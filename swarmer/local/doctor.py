@@ -16,10 +16,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import cloud
 from swarmer.adapters import process
 from swarmer.local import engine, host, node_containers, node_image, workspace
 from swarmer.local.workspace import Ground
+from swarmer.providers.rehearsal import cloud
 
 GIB: Final = 1 << 30
 DISK_GIB: Final = 6

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from rehearsal import cloud
 from swarmer.cli_common import load
 from swarmer.core import names
 from swarmer.local.workspace import Ground
+from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import swarmer
 
 EVERYTHING = ["consul-server", "swarm-manager", "swarm-worker"]

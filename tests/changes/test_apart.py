@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from rehearsal import cloud
 from swarmer.adapters.consul import Consul
 from swarmer.core import names
 from swarmer.local import node_containers
+from swarmer.providers.rehearsal import cloud
 from tests.changes.description import EVERYTHING, Described
 from tests.rehearsal.conftest import until
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal import cloud
 from swarmer.core.healing.quorum import Verdict
+from swarmer.providers.rehearsal import cloud
 from tests.changes.description import EVERYTHING, Described
 from tests.rehearsal.conftest import until
 

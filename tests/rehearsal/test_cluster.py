@@ -13,10 +13,10 @@ import boto3
 import dns.resolver
 import pytest
 
-from rehearsal import cloud
 from swarmer.adapters.consul import Consul
 from swarmer.core import user_data
 from swarmer.local import engine, node_image, workspace
+from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
 
 pytestmark = pytest.mark.cluster

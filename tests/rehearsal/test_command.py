@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rehearsal import cloud, down
 from swarmer import cli
 from swarmer.cli import main
 from swarmer.core import description
 from swarmer.local import host, workspace
 from swarmer.local.workspace import Ground
+from swarmer.providers.rehearsal import cloud, down
 from tests.rehearsal.conftest import swarmer
 
 

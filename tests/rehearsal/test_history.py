@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rehearsal import history
 from swarmer import cli_groups
 from swarmer.core import description
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.rehearsal import history
 from tests.rehearsal.aws_client import Aws
 from tests.rehearsal.aws_template import cluster
 

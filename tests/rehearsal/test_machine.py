@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.up import Busy, alone
 from swarmer.adapters import process
 from swarmer.core import description
 from swarmer.local import engine, host, node_containers, node_image, workspace
 from swarmer.local.console import Console
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.rehearsal.up import Busy, alone
 
 
 @pytest.fixture

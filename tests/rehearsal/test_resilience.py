@@ -15,10 +15,10 @@ from typing import Any
 import docker
 import pytest
 
-from rehearsal import cloud
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names, network_plan
 from swarmer.local import node_image
+from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import Cluster, swarmer, until
 
 pytestmark = pytest.mark.cluster

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.vagrant import plan
 from swarmer.adapters import process
 from swarmer.local import engine, host, node_image, workspace
 from swarmer.local.node_image import PROBE_IMAGE
+from swarmer.providers.vagrant import plan
 
 CORE = """\
   core:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.vagrant import plan
 from swarmer.local import engine, workspace
+from swarmer.providers.vagrant import plan
 from tests.docs import pages
 from tests.docs.pages import ROOT
 from tests.vagrant.conftest import CORE, Laptop, computer_with_docker, until

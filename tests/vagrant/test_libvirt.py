@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.vagrant import plan
 from swarmer.core import names
 from swarmer.local import host, workspace
+from swarmer.providers.vagrant import plan
 from tests.vagrant.conftest import Laptop, computer
 
 NAME = "kvm"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.vagrant import plan
 from swarmer.local import workspace
+from swarmer.providers.vagrant import plan
 from tests.vagrant.conftest import Laptop, computer_with_docker
 
 NAME = "paper"

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.vm import emulator, image, look
-from rehearsal.vm.guest import ADDRESS, Guest
 from swarmer.adapters import process
 from swarmer.local import host, workspace
+from swarmer.providers.vm import emulator, image, status
+from swarmer.providers.vm.guest import ADDRESS, Guest
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
@@ -45,12 +45,12 @@ def guest() -> Iterator[Guest]:
     with Guest(built, workspace.STATE / "vm-console.log", say, ports=(PORT,)) as powered_on:
         took_s = powered_on.until(lambda: powered_on.console.readies > 0, BOOT_S, "the node is not ready")
         say(f"= ready {took_s:.0f} s after power on")
-        look.load_probe(built.probe)
+        status.load_probe(built.probe)
         yield powered_on
 
 
 def is_validated() -> bool:
-    status = look.look()
+    status = status.look()
     if status.problems:
         say(f"not yet: {status.problems[0]}")
     return status.validated
@@ -68,24 +68,24 @@ def page() -> str:
 def test_a_node_on_a_stock_kernel_is_a_valid_cluster(guest: Guest) -> None:
     took_s = guest.until(is_validated, SETTLE_S, "the cluster does not validate")
     say(f"= validated {took_s:.0f} s later")
-    assert look.on_machine("systemctl", "--failed", "--plain", "--no-legend") == ""
+    assert status.on_machine("systemctl", "--failed", "--plain", "--no-legend") == ""
 
 
 def test_routing_mesh_carries_traffic_to_a_virtual_ip(guest: Guest) -> None:
     serve = "mkdir /www && echo hello > /www/index.html && exec httpd -f -p 80 -h /www"
-    look.docker("network", "create", "-d", "overlay", "--attachable", "apps")
-    look.docker(
+    status.docker("network", "create", "-d", "overlay", "--attachable", "apps")
+    status.docker(
         *("service", "create", "-d", "--name", "web", "--network", "apps", "--publish", f"{PORT}:80"),
-        *("--no-resolve-image", look.PROBE, "sh", "-c", serve),
+        *("--no-resolve-image", status.PROBE, "sh", "-c", serve),
     )
     took_s = guest.until(lambda: page() == "hello\n", SETTLE_S, f"{URL} does not answer")
     say(f"= answers through the routing mesh {took_s:.0f} s after its creation")
-    endpoint = json.loads(look.docker("service", "inspect", "web"))[0]["Endpoint"]
+    endpoint = json.loads(status.docker("service", "inspect", "web"))[0]["Endpoint"]
     assert endpoint["Spec"]["Mode"] == "vip"
     assert endpoint["Ports"][0]["PublishMode"] == "ingress"
-    assert "ip_vs_rr" in look.in_container("cat", "/proc/modules")
+    assert "ip_vs_rr" in status.in_container("cat", "/proc/modules")
     # By its name, which is the virtual IP.
-    assert look.has_answer("http://web/", options=("--network", "apps"))
+    assert status.has_answer("http://web/", options=("--network", "apps"))
 
 
 def test_reboot_is_survived_unaided(guest: Guest) -> None:
@@ -93,7 +93,7 @@ def test_reboot_is_survived_unaided(guest: Guest) -> None:
     guest.console.readies = 0
     say("reboots")
     try:
-        look.on_machine("systemctl", "reboot")
+        status.on_machine("systemctl", "reboot")
     except process.Failed as exc:
         say(f"connection cut: {exc}")
     took_s = guest.until(lambda: guest.console.readies > 0, BOOT_S, "the node is not ready again")
@@ -107,4 +107,4 @@ def test_reboot_is_survived_unaided(guest: Guest) -> None:
 
 def boot_id() -> str:
     """The kernel's name of this boot."""
-    return look.in_container("cat", "/proc/sys/kernel/random/boot_id")
+    return status.in_container("cat", "/proc/sys/kernel/random/boot_id")

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from rehearsal import observer
-from rehearsal.vm import seed
-from rehearsal.vm.guest import ADDRESS
 from swarmer.adapters import process
 from swarmer.core import health, names
 from swarmer.core.health import Seen, Status
 from swarmer.local import node_image
+from swarmer.providers.vm import seed
+from swarmer.providers.vm.guest import ADDRESS
 
 PROBE: Final = node_image.PROBE_IMAGE
 REGISTRY: Final = f"http://{names.registry_name(seed.DOMAIN)}/v2/"

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from rehearsal.vm import emulator, seed
-from rehearsal.vm.console import SerialConsole
-from rehearsal.vm.image import Image
 from swarmer.core import names
 from swarmer.local.node_image import Progress
+from swarmer.providers.vm import emulator, seed
+from swarmer.providers.vm.console import SerialConsole
+from swarmer.providers.vm.image import Image
 
 ADDRESS: Final = "127.44.0.15"
 """Where the node's ports answer on this machine: its own address, so that they keep their numbers."""

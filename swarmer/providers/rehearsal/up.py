@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from rehearsal import cloud
-from rehearsal.down import UP_PID, remove
 from rehearsal.observer import Observer
 from swarmer.adapters import process
 from swarmer.core.health import Status, judge
@@ -24,6 +22,8 @@ from swarmer.local.console import Console
 from swarmer.local.node_containers import Node
 from swarmer.local.progress import Show
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.rehearsal import cloud
+from swarmer.providers.rehearsal.down import UP_PID, remove
 
 ROUNDS: Final = 3
 """So many checks in a row must find nothing."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from rehearsal.vagrant import plan
 from swarmer.adapters import volume
 from swarmer.core.machines import Addressing, Machine, Seed, machines, seed
 from swarmer.local import host, node_containers, node_image, seeds, workspace
 from swarmer.local.progress import Show
 from swarmer.local.workspace import Ground
+from swarmer.providers.vagrant import plan
 
 
 def prepare(g: Ground, provider: str, show: Show) -> None:

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Final
 
 from rehearsal.observer import PROBE, Observer, exec_probe
-from rehearsal.vagrant import plan
 from swarmer.core.health import Expected, Status, judge
 from swarmer.core.machines import Machine
 from swarmer.local import engine, workspace
 from swarmer.local.workspace import Ground, Problem
+from swarmer.providers.vagrant import plan
 
 ROUNDS: Final = 3
 """So many looks in a row must find nothing, where one waits for it."""

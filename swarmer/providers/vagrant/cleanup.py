@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from rehearsal.vagrant import plan
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
@@ -18,6 +17,7 @@ from swarmer.core.machines import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.local import engine, workspace
 from swarmer.local.workspace import Ground
+from swarmer.providers.vagrant import plan
 
 CONNECT_S: Final = 1.0
 WITHIN_S: Final = 45.0
