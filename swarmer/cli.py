@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from node import registrator_command
-from rehearsal import recovery
 from swarmer import (
     cli_completion,
     cli_diagram,
@@ -42,6 +41,7 @@ from swarmer.core import names
 from swarmer.local import engine, node_containers, workspace
 from swarmer.local.progress import Show, next_steps
 from swarmer.local.workspace import Ground, Problem
+from swarmer.operations import recover
 from swarmer.providers.rehearsal import cloud, down
 from swarmer.providers.rehearsal.up import BOOT_S, Up
 
@@ -214,7 +214,7 @@ def recover(servers: str) -> None:
     """
     g = load_running(servers)
     with working("a survivor goes on alone"):
-        steps = recovery.recover(g)
+        steps = recover.recover(g)
     for step in steps:
         what = " and ".join(option.removeprefix("--").capitalize() for option in step.options)
         click.echo(f"{step.survivor} goes on alone in {what}; forgotten: {', '.join(step.lost)}")

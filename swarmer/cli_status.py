@@ -15,7 +15,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from rehearsal.observer import Observer
 from swarmer.cli_common import load_running, servers_option
 from swarmer.cli_progress import working
 from swarmer.core import names
@@ -23,6 +22,7 @@ from swarmer.core.health import Status, judge
 from swarmer.local import node_containers
 from swarmer.local.progress import status_table
 from swarmer.local.workspace import Ground
+from swarmer.operations.observer import Observer
 from swarmer.providers.rehearsal import cloud
 
 PAUSE_S: Final = 1.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.observer import by_name
+from swarmer.operations.observer import by_name
 
 
 def row(name: str | None, state: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from rehearsal import recovery
-from rehearsal.recovery import Member, Seen, Step, check_proof, decide
 from swarmer.local.workspace import Ground, Problem
+from swarmer.operations import recover
+from swarmer.operations.recover import Member, Seen, Step, check_proof, decide
 
 
 def address(name: str) -> str:
@@ -210,11 +210,11 @@ def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
     """As after a recovery that was killed: it restarts both."""
     looks = iter([replace(BOTH, last_entry=None, managers=None), replace(BOTH, managers=None), BOTH])
     expected = SimpleNamespace(runs=True)
-    monkeypatch.setattr(recovery.cloud, "instances", lambda *_: [SimpleNamespace(expected=expected)])
-    monkeypatch.setattr(recovery.nodes, "running", lambda _: {})
-    monkeypatch.setattr(recovery, "look", lambda _: next(looks))
+    monkeypatch.setattr(recover.cloud, "instances", lambda *_: [SimpleNamespace(expected=expected)])
+    monkeypatch.setattr(recover.nodes, "running", lambda _: {})
+    monkeypatch.setattr(recover, "look", lambda _: next(looks))
     monkeypatch.setattr("time.sleep", lambda _: None)
-    (step,) = recovery._decide_patiently(cast(Ground, None))
+    (step,) = recover._decide_patiently(cast(Ground, None))
     assert step.survivor == "core-i-1"
 
 

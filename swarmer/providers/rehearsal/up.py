@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from rehearsal.observer import Observer
 from swarmer.adapters import process
 from swarmer.core.health import Status, judge
 from swarmer.local import host, node_containers, node_image, workspace
@@ -22,6 +21,7 @@ from swarmer.local.console import Console
 from swarmer.local.node_containers import Node
 from swarmer.local.progress import Show
 from swarmer.local.workspace import Ground, Problem
+from swarmer.operations.observer import Observer
 from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.down import UP_PID, remove
 

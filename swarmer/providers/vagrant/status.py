@@ -8,11 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from rehearsal.observer import PROBE, Observer, exec_probe
 from swarmer.core.health import Expected, Status, judge
 from swarmer.core.machines import Machine
 from swarmer.local import engine, workspace
 from swarmer.local.workspace import Ground, Problem
+from swarmer.operations.observer import PROBE, Observer, exec_probe
 from swarmer.providers.vagrant import plan
 
 ROUNDS: Final = 3

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-from rehearsal import observer
 from swarmer.adapters import process
 from swarmer.core import health, names
 from swarmer.core.health import Seen, Status
 from swarmer.local import node_image
+from swarmer.operations import observer
 from swarmer.providers.vm import seed
 from swarmer.providers.vm.guest import ADDRESS
 
