@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from swarmer.cli_common import load
+from swarmer.cli.common import load
 from swarmer.core import names
 from swarmer.local.workspace import Ground
 from swarmer.providers.rehearsal import cloud

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from swarmer.cli_common import DEFAULT, load
+from swarmer.cli.common import DEFAULT, load
 from swarmer.local import engine, host, node_containers, node_image, workspace
 from tests.rehearsal.conftest import broken_image, swarmer
 

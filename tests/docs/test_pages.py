@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from swarmer.cli import main
+from swarmer.cli.main import main
 from tests.docs import pages, typed
 from tests.docs.pages import ROOT, Block
 

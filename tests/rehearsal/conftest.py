@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from swarmer.cli_common import DEFAULT, load
+from swarmer.cli.common import DEFAULT, load
 from swarmer.local import engine, node_image, workspace
 from tests.rehearsal.aws_client import aws, aws_server
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from swarmer import cli
 from swarmer.cli import main
+from swarmer.cli.main import main
 from swarmer.core import description
 from swarmer.local import host, workspace
 from swarmer.local.workspace import Ground
@@ -179,8 +179,8 @@ def test_what_stands_behind_the_node_is_the_command(
     typed: str, run: str | None, monkeypatch: pytest.MonkeyPatch, small: Path
 ) -> None:
     began: list[list[str]] = []
-    monkeypatch.setattr(cli, "find_container", lambda g, node: f"{g.cluster.name}.{node}")
-    monkeypatch.setattr(cli, "_replace", began.append)
+    monkeypatch.setattr(main, "find_container", lambda g, node: f"{g.cluster.name}.{node}")
+    monkeypatch.setattr(main, "_replace", began.append)
     done = CliRunner().invoke(main, ["exec", "-f", str(small), *typed.split()])
     if run is None:
         assert (done.exit_code, began) == (2, [])
@@ -215,7 +215,7 @@ def test_ctrl_c_speaks_of_what_is_left_only_where_something_is(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load", interrupt)
+    monkeypatch.setattr(main, "load", interrupt)
     done = CliRunner().invoke(main, [verb, "-f", str(small)])
     assert done.exit_code == 130
     assert done.output == f"swarmer: interrupted{left}\n"

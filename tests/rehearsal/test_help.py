@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from swarmer.cli import main
-from swarmer.cli_progress import PATIENCE_S
+from swarmer.cli.main import main
+from swarmer.cli.progress import PATIENCE_S
 from swarmer.local import workspace
 from swarmer.local.progress import Show
 from tests.rehearsal.conftest import SWARMER, swarmer
@@ -89,7 +89,7 @@ def test_bash_completes_commands_options_and_groups(typed: list[str], offered: l
     assert complete(typed) == offered
 
 
-SLOW = "import time; from swarmer.cli_progress import working\nwith working('looks'): time.sleep({})"
+SLOW = "import time; from swarmer.cli.progress import working\nwith working('looks'): time.sleep({})"
 
 
 def test_what_takes_longer_than_a_moment_says_so_and_where_it_is_seen_with_its_seconds() -> None:

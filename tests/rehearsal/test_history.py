@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from swarmer import cli_groups
+from swarmer.cli import groups
 from swarmer.core import description
 from swarmer.local.workspace import Ground, Problem
 from swarmer.providers.rehearsal import history
@@ -98,9 +98,9 @@ def test_what_cannot_be_scaled_by_hand_names_the_way_that_works(
     path = tmp_path / "servers.yml"
     path.write_text(GROUPS)
     with pytest.raises(Problem) as refused:
-        cli_groups.check_scalable(description.load(path), group, number, where="servers.yml")
+        groups.check_scalable(description.load(path), group, number, where="servers.yml")
     assert said in str(refused.value)
-    cli_groups.check_scalable(description.load(path), "workers", 3, where="servers.yml")
+    groups.check_scalable(description.load(path), "workers", 3, where="servers.yml")
 
 
 @pytest.mark.parametrize(("lines", "shown"), [("0", []), ("2", [2, 3]), ("9", [1, 2, 3])])
@@ -109,15 +109,15 @@ def test_at_most_so_many_entries_are_shown_the_last_ones(
 ) -> None:
     entries = [entry("event", "x") | {"number": number} for number in (1, 2, 3)]
     ground = Ground(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
-    monkeypatch.setattr(cli_groups, "load_running", lambda _: ground)
+    monkeypatch.setattr(groups, "load_running", lambda _: ground)
     monkeypatch.setattr(history, "fetch", lambda _, after: entries)
-    done = CliRunner().invoke(cli_groups.events, ["--json", "-n", lines])
+    done = CliRunner().invoke(groups.events, ["--json", "-n", lines])
     assert [json.loads(line)["number"] for line in done.output.splitlines()] == shown
 
 
 def test_ctrl_c_is_how_following_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     ground = Ground(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
-    monkeypatch.setattr(cli_groups, "load_running", lambda _: ground)
+    monkeypatch.setattr(groups, "load_running", lambda _: ground)
 
     def fetch(_: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
         if wait_s:
@@ -125,6 +125,6 @@ def test_ctrl_c_is_how_following_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         return [entry("event", "x")]
 
     monkeypatch.setattr(history, "fetch", fetch)
-    done = CliRunner().invoke(cli_groups.events, ["--json", "-F"])
+    done = CliRunner().invoke(groups.events, ["--json", "-F"])
     assert done.exit_code == 0
     assert len(done.output.splitlines()) == 1

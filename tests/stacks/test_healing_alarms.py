@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from swarmer.cli import main
+from swarmer.cli.main import main
 from swarmer.core import description, software
 from swarmer.core.cluster import Role
 from tests.stacks.assembly import Assembly, Resource, joined, listed, synthesise

@@ -11,6 +11,6 @@ def main() -> None:
         from node import registrator_command
 
         sys.exit(registrator_command.main(sys.argv[2:]))
-    from swarmer import cli
+    from swarmer.cli import main
 
-    cli.main()
+    main.main()

@@ -9,9 +9,9 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from swarmer.cli_common import load, servers_option
-from swarmer.cli_progress import working
-from swarmer.cli_status import console
+from swarmer.cli.common import load, servers_option
+from swarmer.cli.progress import working
+from swarmer.cli.status import console
 from swarmer.local import doctor as examination
 from swarmer.local.doctor import Finding, State
 

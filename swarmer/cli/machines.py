@@ -12,9 +12,9 @@ import click
 from rich.console import Console as Terminal
 
 from swarmer.adapters import volume
-from swarmer.cli_common import load, servers_option
-from swarmer.cli_completion import complete_groups
-from swarmer.cli_progress import working
+from swarmer.cli.common import load, servers_option
+from swarmer.cli.completion import complete_groups
+from swarmer.cli.progress import working
 from swarmer.core import user_data
 from swarmer.core.cluster import Cluster
 from swarmer.core.health import Status

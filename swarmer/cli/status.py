@@ -15,8 +15,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from swarmer.cli_common import load_running, servers_option
-from swarmer.cli_progress import working
+from swarmer.cli.common import load_running, servers_option
+from swarmer.cli.progress import working
 from swarmer.core import names
 from swarmer.core.health import Status, judge
 from swarmer.local import node_containers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from swarmer.cli_progress import working
+from swarmer.cli.progress import working
 from swarmer.local import dns_proxy as images
 
 

@@ -15,28 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from node import registrator_command
-from swarmer import (
-    cli_completion,
-    cli_diagram,
-    cli_dns_proxy,
-    cli_doctor,
-    cli_groups,
-    cli_machines,
-    cli_reference,
-    cli_status,
-)
 from swarmer.adapters.consul import Consul, Key, Unavailable
-from swarmer.cli_common import (
-    NO_REHEARSAL,
-    Command,
-    find_container,
-    load,
-    load_running,
-    servers_option,
-)
-from swarmer.cli_completion import complete_nodes
-from swarmer.cli_progress import working
-from swarmer.cli_status import show_outdated, show_status
+from swarmer.cli import completion, diagram, dns_proxy, doctor, groups, machines, reference, status
+from swarmer.cli.common import NO_REHEARSAL, Command, find_container, load, load_running, servers_option
+from swarmer.cli.completion import complete_nodes
+from swarmer.cli.progress import working
+from swarmer.cli.status import show_outdated, show_status
 from swarmer.core import names
 from swarmer.local import engine, node_containers, workspace
 from swarmer.local.progress import Show, next_steps
@@ -265,14 +249,14 @@ def _replace(argv: list[str]) -> None:
 
 
 PARTS = (
-    cli_completion,
-    cli_diagram,
-    cli_dns_proxy,
-    cli_doctor,
-    cli_groups,
-    cli_machines,
-    cli_reference,
-    cli_status,
+    completion,
+    diagram,
+    dns_proxy,
+    doctor,
+    groups,
+    machines,
+    reference,
+    status,
 )
 for part in PARTS:
     for command in part.COMMANDS:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from swarmer.cli_common import load, servers_option
-from swarmer.cli_progress import working
+from swarmer.cli.common import load, servers_option
+from swarmer.cli.progress import working
 from swarmer.core import diagram as drawing
 from swarmer.local import host
 from swarmer.local.workspace import Problem

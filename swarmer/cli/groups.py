@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from swarmer.cli_common import find_container, load_running, servers_option
-from swarmer.cli_completion import complete_groups, complete_nodes
-from swarmer.cli_progress import working
+from swarmer.cli.common import find_container, load_running, servers_option
+from swarmer.cli.completion import complete_groups, complete_nodes
+from swarmer.cli.progress import working
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
 from swarmer.local import node_containers

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from swarmer.adapters import process
-from swarmer.cli_common import DEFAULT, load
+from swarmer.cli.common import DEFAULT, load
 from swarmer.core.description import Invalid
 from swarmer.local import node_containers
 from swarmer.local.workspace import Problem
