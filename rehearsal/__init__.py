@@ -1,1 +1,0 @@
-"""AWS on this machine: moto, and instances as node containers."""

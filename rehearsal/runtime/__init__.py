@@ -1,1 +1,0 @@
-"""Lambda's execution environments on this machine: a container each, with the Python of their runtime."""
