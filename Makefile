@@ -50,7 +50,7 @@ test-changes: $(VENV)/.test ## servers.yml is changed, deployed again, destroyed
 	@$(BIN)/pytest tests/changes $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter
-	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports > /dev/null
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 setup: $(VENV)/.deploy ## only the virtualenv
 

@@ -301,14 +301,3 @@ class Registrator:
         if self._said.get(about) != text:
             self._said[about] = text
             self.say("".join(c if c.isprintable() else "?" for c in text[:500]))
-
-
-def main() -> None:
-    """Entry point of swarmer-registrator.service."""
-    from node import registrator_command
-
-    registrator_command.on_node()
-
-
-if __name__ == "__main__":
-    main()

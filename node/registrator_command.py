@@ -38,6 +38,8 @@ options, with one dash or two:
 run: DOCKER_HOST names the engine [unix:///var/run/docker.sock], CONSUL_HTTP_TOKEN is Consul's token;
 consul-unix://PATH and consul-tls://HOST:PORT are understood too. See docs/registrator.md.
 """
+ON_NODE: Final = "on-node"
+"""Command of swarmer-registrator.service."""
 HELP: Final = ("-h", "-help", "--help")
 
 
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str]) -> int:
             return show_plan(rest)
         if command == "run":
             return run(rest)
+        if command == ON_NODE:
+            return on_node()
     except (Refused, ValueError) as exc:
         return _complain(f"registrator {command}: {exc}")
     except KeyboardInterrupt:
@@ -189,7 +193,7 @@ def _say(text: str) -> None:
     print(f"swarmer: registrator: {text}", flush=True)  # noqa: T201 - its output
 
 
-def on_node() -> None:
+def on_node() -> int:
     """As node.json says; with the node's own Consul agent and engine."""
     from node.machine import alive, read
     from swarmer.adapters import catalogue, engine, http
@@ -205,3 +209,8 @@ def on_node() -> None:
     consul = catalogue.Catalogue(http.Address(host="127.0.0.1", port=names.CONSUL_HTTP_PORT))
     docker = engine.Engine(http.Address(path="/run/docker.sock"))
     _registrator(who, docker, consul, alive).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Final
 
 import aws_cdk as cdk
@@ -61,6 +62,7 @@ class ClusterStack(cdk.Stack):
     def _explain(self, cluster: Cluster) -> None:
         domain = cluster.domain
         self._output("Shell", shell_command(cluster.name), "Opens a shell on a node (Session Manager)")
+        self._output(names.OUTPUT_VERSION, version("swarmer"), "Release of Swarmer that deployed the cluster")
         self._output("Registry", names.registry_name(domain), f"Tag images with it. {VIA_VPN}")
         self._output("DockerHost", f"tcp://{names.docker_host(domain)}", f"Set DOCKER_HOST to it. {VIA_VPN}")
         self._output("ConsulUi", consul_ui(domain), f"Members, services, health. {VIA_VPN}")

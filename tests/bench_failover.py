@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from tests.bench import goals
 from tests.faults import evidence, probe
 from tests.faults.actions import cut_power, give_power, kill
@@ -265,7 +265,7 @@ def show(results: dict[str, Any], references: dict[str, float | None]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-f", "--servers", type=Path, default=workspace.ROOT / "servers.yml")
+    parser.add_argument("-f", "--servers", type=Path, default=environment.ROOT / "servers.yml")
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument(
         "--only", action="extend", nargs="+", choices=[case.name for case in CASES], help="no baselines"
@@ -274,7 +274,7 @@ def main() -> int:
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
     lab = Lab(options.servers.resolve())
-    was_up = bool(engine.containers(**{workspace.LABEL_CLUSTER: lab.described["name"]}))
+    was_up = bool(engine.containers(**{environment.LABEL_CLUSTER: lab.described["name"]}))
     try:
         lab.up()
         cases = [case for case in CASES if not options.only or case.name in options.only]

@@ -25,13 +25,13 @@ from typing import Any, Final
 
 from stacks import function_code
 from swarmer.core import software
-from swarmer.local import engine, node_image, workspace
+from swarmer.local import engine, environment, node_image
 from swarmer.providers.rehearsal.runtime import trees
 from tests.bench import goals, replaced, storm, sweeps
 from tests.faults.evidence import quantile
 from tests.faults.lab import Failure, Lab, say
 
-SERVERS: Final = workspace.ROOT / "tests/faults/healing.yml"
+SERVERS: Final = environment.ROOT / "tests/faults/healing.yml"
 GOALS: Final = {"import_s": 0.5, "package_mb": 15.0}
 IMPORTS: Final = 5
 FUNCTIONS: Final = ("register_node", "deregister_node", "heal_registry", "reconcile_cluster")
@@ -62,7 +62,7 @@ def weigh(image: str) -> dict[str, dict[str, float]]:
     layer, runtime = function_code.ensure_layer(), trees.ensure_runtime(image)
     found = {}
     for function in FUNCTIONS:
-        folder = workspace.CACHE / "bench" / function
+        folder = environment.CACHE / "bench" / function
         shutil.rmtree(folder, ignore_errors=True)
         function_code.stage(function, folder)
         mounts = [word for path, where in ((folder, "/task"), (layer, "/layer"), (runtime, "/runtime"))
@@ -84,7 +84,7 @@ def weigh(image: str) -> dict[str, dict[str, float]]:
 
 def zipped_mb(paths: Any) -> float:
     """Of files without bytecode."""
-    target = workspace.CACHE / "bench.zip"
+    target = environment.CACHE / "bench.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
             if path.suffix != ".pyc":

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from swarmer.local import host, workspace
+from swarmer.local import environment, host
 from tests.bench import goals
 from tests.bench.measure import Bench, Consul
 from tests.bench.phases import PHASES
@@ -55,9 +55,9 @@ def main() -> None:
     parser.add_argument("--no-baseline", action="store_true")
     asked = parser.parse_args()
     host.ensure_engine()
-    python = str(workspace.ROOT / ".venv/bin/python")
+    python = str(environment.ROOT / ".venv/bin/python")
     commands = {
-        "swarmer": [str(workspace.ROOT / ".venv/bin/swarmer"), "registrator", "run", "-ip", "10.0.0.4"]
+        "swarmer": [str(environment.ROOT / ".venv/bin/swarmer"), "registrator", "run", "-ip", "10.0.0.4"]
     }
     if not asked.no_baseline:
         commands["naive"] = [python, "-m", "tests.bench.naive"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from swarmer.adapters import process
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from tests.bench import goals
 from tests.bench.programs import OTHERS, OURS, sample
 from tests.faults.lab import Failure, Lab, Node, say
@@ -95,14 +95,14 @@ def show(results: dict[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-f", "--servers", type=Path, default=workspace.ROOT / "servers.yml")
+    parser.add_argument("-f", "--servers", type=Path, default=environment.ROOT / "servers.yml")
     parser.add_argument("--containers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
     lab = Lab(options.servers.resolve())
-    was_up = bool(engine.containers(**{workspace.LABEL_CLUSTER: lab.described["name"]}))
+    was_up = bool(engine.containers(**{environment.LABEL_CLUSTER: lab.described["name"]}))
     try:
         lab.up()
         lab.status()  # every node has the image by then

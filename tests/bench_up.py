@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from swarmer.local import engine, host, node_image, workspace
+from swarmer.local import engine, environment, host, node_image
 from tests.bench import goals, programs
 
 GOALS = {"boot": 20.0, "cached": 60.0, "nothing": 360.0}
@@ -32,13 +32,13 @@ REFERENCE = "kind: 33 s for one node with DNS; k3d: 20 s"
 def run(*argv: str) -> float:
     """Seconds that a command took; its output goes to standard error."""
     began_s = time.monotonic()
-    subprocess.run(argv, cwd=workspace.ROOT, check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
+    subprocess.run(argv, cwd=environment.ROOT, check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
     return time.monotonic() - began_s
 
 
 def timings() -> dict[str, float]:
     """Seconds of each step of the last `up`."""
-    (path,) = (workspace.STATE / "clusters").glob("*/timings.json")
+    (path,) = (environment.STATE / "clusters").glob("*/timings.json")
     found: dict[str, float] = json.loads(path.read_text())
     return found
 
@@ -46,9 +46,9 @@ def timings() -> dict[str, float]:
 def memory() -> dict[str, dict[str, float]]:
     """PSS in MB of each program, by node."""
     found = {}
-    for container in engine.containers(workspace.LABEL_NODE):
+    for container in engine.containers(environment.LABEL_NODE):
         held = programs.sample(container["Id"])
-        found[container["Config"]["Labels"][workspace.LABEL_NODE]] = {
+        found[container["Config"]["Labels"][environment.LABEL_NODE]] = {
             name: round(held[name][0], 1) if name in held else 0.0
             for name in (*programs.OURS, *programs.OTHERS)
         }
@@ -59,7 +59,9 @@ def forget_everything() -> None:
     """The images: a clone brings no virtualenv and no CDK along."""
     host.ensure_engine()
     for image in (node_image.tag(), node_image.base_tag(), node_image.PROBE_IMAGE):
-        subprocess.run(["docker", "image", "rm", "-f", image], env=engine.environment(), capture_output=True)
+        subprocess.run(
+            ["docker", "image", "rm", "-f", image], env=engine.docker_environment(), capture_output=True
+        )
     if node_image.exists(node_image.base_tag()):
         raise SystemExit("the node image is in use: `docker ps -a` shows by what")
 
@@ -95,10 +97,10 @@ def main() -> int:
 def measure_from_nothing() -> float:
     """In a fresh clone with caches of its own, so that this checkout keeps what it has."""
     clone = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip()) / "swarmer"
-    subprocess.run(["git", "clone", "-q", str(workspace.ROOT), str(clone)], check=True)
+    subprocess.run(["git", "clone", "-q", str(environment.ROOT), str(clone)], check=True)
     forget_everything()
     began_s = time.monotonic()
-    system = {**os.environ, "PATH": os.environ["PATH"].replace(f"{workspace.ROOT}/.venv/bin:", "")}
+    system = {**os.environ, "PATH": os.environ["PATH"].replace(f"{environment.ROOT}/.venv/bin:", "")}
     subprocess.run(["make", "up"], cwd=clone, check=True, stdout=sys.stderr, env=system)
     taken_s = time.monotonic() - began_s
     subprocess.run(["make", "clean"], cwd=clone, check=True, stdout=sys.stderr, env=system)

@@ -1,1 +1,1 @@
-"""TODO swarmer/cli"""
+"""The command `swarmer`: one module per group of commands."""

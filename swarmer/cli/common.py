@@ -12,11 +12,11 @@ import click
 
 from swarmer.adapters import process
 from swarmer.core import description
-from swarmer.local import node_containers, workspace
-from swarmer.local.workspace import Ground, Problem
-from swarmer.providers.rehearsal import cloud
+from swarmer.core.errors import UserError
+from swarmer.local import aws_daemon, environment, node_containers
+from swarmer.local.environment import Environment
 
-DEFAULT = str(workspace.ROOT / "servers.yml")
+DEFAULT = str(environment.ROOT / "servers.yml")
 PORT_VARIABLE: Final = "SWARMER_AWS_PORT"
 NO_REHEARSAL = "no rehearsal of {} runs here: `make up` makes one"
 servers_option = click.option(
@@ -27,46 +27,46 @@ servers_option = click.option(
 )
 
 
-def load(servers: str, aws_port: int | None = None) -> Ground:
+def load(servers: str, aws_port: int | None = None) -> Environment:
     """The description, and where its AWS listens: as it runs already, as asked for, or from some port on."""
     cluster = description.load(Path(servers))
     first = _port_of_environment()
-    g = Ground(
+    g = Environment(
         cluster=cluster,
         servers=Path(servers).resolve(),
         aws_port=aws_port or first,
         is_port_named=aws_port is not None,
     )
-    return replace(g, aws_port=cloud.remembered_port(g) or g.aws_port)
+    return replace(g, aws_port=aws_daemon.remembered_port(g) or g.aws_port)
 
 
 def _port_of_environment() -> int:
-    text = os.environ.get(PORT_VARIABLE, str(workspace.AWS_PORT))
+    text = os.environ.get(PORT_VARIABLE, str(environment.AWS_PORT))
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise Problem(f"{PORT_VARIABLE}: {text!r} is no port; take a number from 1 to 65535")
+        raise UserError(f"{PORT_VARIABLE}: {text!r} is no port; take a number from 1 to 65535")
     return int(text)
 
 
-def load_running(servers: str) -> Ground:
-    """As `load`; raises Problem where none runs."""
+def load_running(servers: str) -> Environment:
+    """As `load`; raises UserError where none runs."""
     g = load(servers)
-    if not cloud.daemon_pid(g):
-        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
+    if not aws_daemon.daemon_pid(g):
+        raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
     return g
 
 
-def find_container(g: Ground, text: str) -> str:
+def find_container(g: Environment, text: str) -> str:
     """Of the one node that `text` means."""
     known = node_containers.addresses(g)
     if not known:
-        raise Problem(NO_REHEARSAL.format(g.cluster.name), status=1)
+        raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
     return node_containers.container_name(g, node_containers.find(g, known, text))
 
 
 SECTIONS: Final = {
     "What is described": ("validate", "diagram", "reference"),
     "The rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
-    "The cluster": ("status", "events", "scale", "handover", "recover", "bucket", "registrator"),
+    "The cluster": ("status", "address", "events", "scale", "handover", "recover", "bucket", "registrator"),
     "One node": ("logs", "exec", "reboot", "kill", "terminate"),
     "Machines without AWS": ("machines", "cloud-init", "vagrant"),
     "The command itself": ("completion",),
@@ -114,7 +114,7 @@ class Command(click.Group):
             return super().invoke(ctx)
         except description.Invalid as exc:
             lines, status = [str(problem) for problem in exc.problems], 2
-        except Problem as exc:
+        except UserError as exc:
             lines, status = [f"swarmer: {exc}"], exc.status
         except process.Failed as exc:
             lines, status = [f"swarmer: {exc}"], 1

@@ -11,8 +11,8 @@ from click.shell_completion import CompletionItem, get_completion_class
 from swarmer.adapters import process
 from swarmer.cli.common import DEFAULT, load
 from swarmer.core.description import Invalid
+from swarmer.core.errors import UserError
 from swarmer.local import node_containers
-from swarmer.local.workspace import Problem
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -34,7 +34,7 @@ def completion(context: click.Context, shell: str) -> None:
     """
     cls = get_completion_class(shell)
     if cls is None:
-        raise Problem(f"{shell} is no shell that can be completed for: take {', '.join(SHELLS)}")
+        raise UserError(f"{shell} is no shell that can be completed for: take {', '.join(SHELLS)}")
     root = context.find_root().command
     # Not `source`, which asks the bash that is installed how old it is.
     made = cls(root, {}, "swarmer", "_SWARMER_COMPLETE")
@@ -51,10 +51,15 @@ def complete_groups(context: click.Context, _: click.Parameter, typed: str) -> l
     return _matching(context, typed, lambda servers: [group.name for group in load(servers).cluster.groups])
 
 
+def complete_groups_and_nodes(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Names of groups, then of nodes."""
+    return [*complete_groups(context, _, typed), *complete_nodes(context, _, typed)]
+
+
 def _matching(context: click.Context, typed: str, known: Callable[[str], list[str]]) -> list[CompletionItem]:
     try:
         words = known(context.params.get("servers") or DEFAULT)
-    except (Problem, Invalid, process.Failed):
+    except (UserError, Invalid, process.Failed):
         return []
     return [CompletionItem(word) for word in words if word.startswith(typed)]
 

@@ -9,8 +9,8 @@ import click
 from swarmer.cli.common import load, servers_option
 from swarmer.cli.progress import working
 from swarmer.core import diagram as drawing
+from swarmer.core.errors import UserError
 from swarmer.local import host
-from swarmer.local.workspace import Problem
 
 SCALE = 2
 """Pixels of the PNG for one of the SVG: sharp on screens of today."""
@@ -31,7 +31,7 @@ def diagram(servers: str, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     if output.suffix not in (".svg", ".png"):
-        raise Problem(f"{output} is neither SVG nor PNG: name a file that ends in .svg or .png")
+        raise UserError(f"{output} is neither SVG nor PNG: name a file that ends in .svg or .png")
     try:
         if output.suffix == ".svg":
             output.write_text(text)
@@ -39,12 +39,12 @@ def diagram(servers: str, output: Path | None) -> None:
             with working(f"draws {output}"):
                 output.write_bytes(png(text))
     except OSError as exc:
-        raise Problem(f"{output} cannot be written: {exc.strerror or exc}", status=1) from exc
+        raise UserError(f"{output} cannot be written: {exc.strerror or exc}", status=1) from exc
     click.echo(f"{output} shows {drawing.listed_groups(load(servers).cluster)}")
 
 
 def png(text: str) -> bytes:
-    """The picture as pixels, by the library cairo. Raises Problem where it is missing."""
+    """The picture as pixels, by the library cairo. Raises UserError where it is missing."""
     host.ensure_library("cairo", "libcairo2")
     import cairosvg
 

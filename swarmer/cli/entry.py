@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from swarmer.cli import registrator
+
 
 def main() -> None:
     """What stands behind `swarmer` on the command line; ends the process."""
     if sys.argv[1:2] == ["registrator"]:
-        from node import registrator_command
-
-        sys.exit(registrator_command.main(sys.argv[2:]))
-    from swarmer.cli import main
+        registrator.replace_process(sys.argv[2:])
+    from swarmer.cli import main  # half a second of imports that the registrator does not need
 
     main.main()

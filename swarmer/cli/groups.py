@@ -16,8 +16,9 @@ from swarmer.cli.completion import complete_groups, complete_nodes
 from swarmer.cli.progress import working
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
+from swarmer.core.errors import UserError
 from swarmer.local import node_containers
-from swarmer.local.workspace import Ground, Problem
+from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import cloud, history
 
 POWER_OFF_S = 30.0
@@ -36,11 +37,11 @@ def terminate(servers: str, node: str) -> None:
     click.echo(f"{name} is terminated; its group launches another: `swarmer events` tells how that goes")
 
 
-def _await_power_off(g: Ground, name: str) -> None:
+def _await_power_off(g: Environment, name: str) -> None:
     deadline_s = time.monotonic() + POWER_OFF_S
     while name in node_containers.addresses(g):
         if time.monotonic() > deadline_s:
-            raise Problem(
+            raise UserError(
                 f"{name} is terminated, but its machine is still there: see {g.state}/aws.log", status=1
             )
         time.sleep(0.1)
@@ -60,19 +61,19 @@ def scale(servers: str, group: str, number: int) -> None:
 
 
 def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> None:
-    """Raises Problem, with the way that works."""
+    """Raises UserError, with the way that works."""
     known = {each.name: each for each in cluster.groups}
     if group not in known:
-        raise Problem(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
+        raise UserError(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
     found = known[group]
     if found.has_quorum_role:
-        raise Problem(
+        raise UserError(
             f"{group} votes ({', '.join(sorted(found.roles))}), so its size is fixed: "
             f"change `size` in {where}, then `swarmer up`"
         )
     if not found.smallest <= number <= found.largest:
         key = "size" if found.size is not None else "max" if number > found.largest else "min"
-        raise Problem(
+        raise UserError(
             f"{group} has {found.smallest} to {found.largest} nodes, not {number}: "
             f"change `{key}` in {where}, then `swarmer up`"
         )

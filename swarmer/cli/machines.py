@@ -15,16 +15,18 @@ from swarmer.adapters import volume
 from swarmer.cli.common import load, servers_option
 from swarmer.cli.completion import complete_groups
 from swarmer.cli.progress import working
+from swarmer.cli.tables import status_table
 from swarmer.core import user_data
 from swarmer.core.cluster import Cluster
+from swarmer.core.errors import UserError
 from swarmer.core.health import Status
 from swarmer.core.machines import SOFTWARE_FILE, Addressing, Machine, machines, seed
 from swarmer.core.user_data import AnySoftware, Share
 from swarmer.local import host, seeds
-from swarmer.local.progress import Show, status_table
-from swarmer.local.workspace import Problem
-from swarmer.providers.vagrant import cleanup, plan, status
+from swarmer.local.progress import Show
+from swarmer.providers.vagrant import cleanup, plan
 from swarmer.providers.vagrant import prepare as preparing
+from swarmer.providers.vagrant import status as cluster_status
 
 
 @click.command("cloud-init")
@@ -63,7 +65,7 @@ def cloud_init(
         _address(text, "--nameserver")
     for text, option in ((zone, "--zone"), (interface, "--interface")):
         if not re.fullmatch(r"[A-Za-z0-9._-]*", text):
-            raise Problem(f"{option}: {text!r} is no name; take letters, digits, '.', '_' and '-'")
+            raise UserError(f"{option}: {text!r} is no name; take letters, digits, '.', '_' and '-'")
     for text in server:
         _host(cluster, text, "--server")
     addressing = Addressing(gateway=gateway or "", nameservers=nameserver, interface=interface)
@@ -81,7 +83,7 @@ def cloud_init(
         )
         seeds.write(folder, told)
     except OSError as exc:
-        raise Problem(f"{folder} cannot be written: {exc.strerror or exc}", status=1) from exc
+        raise UserError(f"{folder} cannot be written: {exc.strerror or exc}", status=1) from exc
     written = [*told.files, SOFTWARE_FILE]
     if as_volume:
         seeds.write_volume(folder, folder / SOFTWARE_FILE)
@@ -92,10 +94,10 @@ def cloud_init(
 def _found(cluster: Cluster, group: str, index: int, address: str | None) -> Machine:
     known = {each.name: each for each in cluster.groups}
     if group not in known:
-        raise Problem(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
+        raise UserError(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
     found = [each for each in machines(cluster) if each.group.name == group]
     if index > len(found):
-        raise Problem(f"{group} has {len(found)} nodes at most, not {index}: take 1 to {len(found)}")
+        raise UserError(f"{group} has {len(found)} nodes at most, not {index}: take 1 to {len(found)}")
     if address is None:
         return found[index - 1]
     _host(cluster, address, "--address")
@@ -103,30 +105,30 @@ def _found(cluster: Cluster, group: str, index: int, address: str | None) -> Mac
 
 
 def _check(addressing: Addressing, cluster: Cluster, one: Machine) -> None:
-    """Raises Problem."""
+    """Raises UserError."""
     if (addressing.gateway or addressing.nameservers) and not addressing.interface:
-        raise Problem("--interface is missing: --gateway and --nameserver need its name, for example eno1")
+        raise UserError("--interface is missing: --gateway and --nameserver need its name, for example eno1")
     if addressing.gateway:
         _host(cluster, addressing.gateway, "--gateway")
     if addressing.gateway == one.address:
-        raise Problem(f"--gateway: {one.address} is {one.name} itself; name the router's address")
+        raise UserError(f"--gateway: {one.address} is {one.name} itself; name the router's address")
 
 
 def _address(text: str, option: str) -> None:
     try:
         IPv4Address(text)
     except ValueError:
-        raise Problem(f"{option}: {text!r} is no IPv4 address; write one like 10.42.0.10") from None
+        raise UserError(f"{option}: {text!r} is no IPv4 address; write one like 10.42.0.10") from None
 
 
 def _host(cluster: Cluster, address: str, option: str) -> None:
-    """Raises Problem where no machine of the cluster's network can have the address."""
+    """Raises UserError where no machine of the cluster's network can have the address."""
     _address(address, option)
     network = IPv4Network(cluster.network.cidr)
     if IPv4Address(address) not in network:
-        raise Problem(f"{option}: {address} is outside network.cidr, {network}; take one in it")
+        raise UserError(f"{option}: {address} is outside network.cidr, {network}; take one in it")
     if IPv4Address(address) in (network.network_address, network.broadcast_address):
-        raise Problem(
+        raise UserError(
             f"{option}: {address} is no host's address in {network}; take {network[1]} to {network[-2]}"
         )
 
@@ -134,7 +136,7 @@ def _host(cluster: Cluster, address: str, option: str) -> None:
 def _share(cluster: Cluster, text: str | None) -> Share:
     voting = max(cluster.consul_servers, cluster.swarm_managers)
     if text is None and voting > 1:
-        raise Problem(
+        raise UserError(
             f"--share is missing: {voting} nodes of {cluster.name} share its images and its identity; "
             "write HOST:/PATH of an NFS, virtiofs:TAG, or `mounted` where the machine brings it along"
         )
@@ -148,7 +150,7 @@ def _share(cluster: Cluster, text: str | None) -> Share:
             return Share(kind=user_data.VIRTIOFS, source=tag)
         if ":/" in text and not text.startswith(":"):
             return Share(kind=user_data.NFS, source=text)
-    raise Problem(f"--share: {text!r} is no share; write HOST:/PATH, virtiofs:TAG, or `mounted`")
+    raise UserError(f"--share: {text!r} is no share; write HOST:/PATH, virtiofs:TAG, or `mounted`")
 
 
 def _url(text: str | None) -> str | None:
@@ -156,7 +158,7 @@ def _url(text: str | None) -> str | None:
         return None
     is_one = re.match("https?://[^/?#]", text) and text.isprintable() and text.isascii()
     if not is_one or set(text) & set(" \"'$`\\"):
-        raise Problem(f"--software: {text!r} is no URL; write one like https://example.com/software.zip")
+        raise UserError(f"--software: {text!r} is no URL; write one like https://example.com/software.zip")
     return text
 
 
@@ -226,10 +228,10 @@ def status(servers: str, within_s: float, as_json: bool) -> None:
     g = load(servers)
     if within_s:
         with Show().step("validate", f"{g.cluster.name} is validated") as say:
-            found = status.wait(g, within_s, say)
+            found = cluster_status.wait(g, within_s, say)
     else:
-        with working(f"looks at {g.cluster.name}"), status.observer(g) as observer:
-            found = status.look(g, observer)
+        with working(f"looks at {g.cluster.name}"), cluster_status.observer(g) as observer:
+            found = cluster_status.look(g, observer)
     _show(found, as_json)
     if not found.validated:
         sys.exit(1)

@@ -9,7 +9,7 @@ import click
 
 from swarmer.core import reference as pages
 from swarmer.core import software
-from swarmer.local.workspace import Problem
+from swarmer.core.errors import UserError
 
 PAGE: Final = software.ROOT / "docs/servers.md"
 
@@ -24,11 +24,13 @@ def reference(page: Path, write: bool) -> None:
         if write:
             page.write_text(text)
     except OSError as exc:
-        raise Problem(f"{page}: {exc.strerror or exc}") from exc
+        raise UserError(f"{page}: {exc.strerror or exc}") from exc
     except UnicodeDecodeError as exc:
-        raise Problem(f"{page}: not UTF-8; name a page of text, like docs/servers.md") from exc
+        raise UserError(f"{page}: not UTF-8; name a page of text, like docs/servers.md") from exc
     except KeyError as exc:
-        raise Problem(f"{page}: no table is called {exc.args[0]}; take {', '.join(pages.SECTIONS)}") from exc
+        raise UserError(
+            f"{page}: no table is called {exc.args[0]}; take {', '.join(pages.SECTIONS)}"
+        ) from exc
     if not write:
         click.echo(text, nl=False)
 

@@ -8,6 +8,8 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import version
 from typing import Final
 
 import click
@@ -17,14 +19,14 @@ from rich.text import Text
 
 from swarmer.cli.common import load_running, servers_option
 from swarmer.cli.progress import working
+from swarmer.cli.tables import status_table
 from swarmer.core import names
 from swarmer.core.health import Status, judge
 from swarmer.local import node_containers
-from swarmer.local.progress import status_table
-from swarmer.local.workspace import Ground
-from swarmer.operations.observer import Observer
+from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import cloud
 
+VERSION: Final = version("swarmer")
 PAUSE_S: Final = 1.0
 """Between two looks of `--watch`."""
 
@@ -38,7 +40,17 @@ def show_status(status: Status) -> None:
     console().print(status_table(status))
 
 
-def show_outdated(g: Ground, status: Status) -> None:
+def warn_of_version(deployed: str) -> None:
+    """If another release than this one deployed the cluster."""
+    if deployed != VERSION:
+        click.echo(
+            f"  the cluster was deployed by swarmer {deployed or 'before 0.2'}, and this is swarmer "
+            f"{VERSION}: deploy it again, or use that release",
+            err=True,
+        )
+
+
+def show_outdated(g: Environment, status: Status) -> None:
     """What a change of servers.yml did not reach yet: a launch template counts for the next instance."""
     ids = cloud.outdated(g)
     older = [node.name for node in status.nodes if names.instance_id(node.name) in ids]
@@ -70,22 +82,26 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         show_status(found)
+        click.echo(f"  {g.cluster.name} runs swarmer {found.version or 'before 0.2'}")
         for problem in found.problems:
             click.echo(f"  {problem}", err=True)
+        warn_of_version(found.version)
         show_outdated(g, found)
     if not found.validated:
         sys.exit(1)
 
 
-def _looks(g: Ground) -> Iterator[Status]:
+def _looks(g: Environment) -> Iterator[Status]:
     """What is seen now, each time that it is asked for."""
-    with Observer(g) as observer:
+    release = cloud.deployed_version(g)
+    with cloud.observer(g) as observer:
         while True:
             found = cloud.instances(g, node_containers.running(g))
-            yield judge(g.cluster.name, tuple(node.expected for node in found), observer.look(found))
+            expected = tuple(node.expected for node in found)
+            yield replace(judge(g.cluster.name, expected, observer.look(expected)), version=release)
 
 
-def _watch(g: Ground, *, as_json: bool) -> None:
+def _watch(g: Environment, *, as_json: bool) -> None:
     screen = console()
     if screen.is_terminal and not as_json:
         with Live(console=screen, auto_refresh=False) as live:

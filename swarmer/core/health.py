@@ -97,6 +97,8 @@ class Status:
     problems: tuple[str, ...]
     nodes: tuple[NodeStatus, ...]
     registry: RegistryStatus
+    version: str = ""
+    """The release that deployed the cluster; empty if nobody recorded it."""
 
     def to_json(self) -> dict[str, Any]:
         """What `swarmer status --json` prints."""

@@ -11,6 +11,10 @@ TAG_GROUP: Final = "swarmer:group"
 TAG_ROLES: Final = "swarmer:roles"
 """The group's roles, sorted, joined by one space."""
 
+# -- CloudFormation ------------------------------------------------------------------------
+OUTPUT_VERSION: Final = "Version"
+"""Output of the cluster's stack: the release of this project that deployed it."""
+
 # -- Auto Scaling's lifecycle hooks -----------------------------------------------------
 HOOK_LAUNCH: Final = "swarmer-launch"
 HOOK_TERMINATE: Final = "swarmer-terminate"

@@ -13,6 +13,7 @@ from typing import Any
 CONSUL_SERVER = "consul-server"
 SWARM_MANAGER = "swarm-manager"
 SWARM_WORKER = "swarm-worker"
+ROLES = (CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER)
 
 
 @dataclass(frozen=True, kw_only=True)

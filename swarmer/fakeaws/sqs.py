@@ -25,7 +25,7 @@ from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.fakeaws.daemon import background
 from swarmer.fakeaws.iam import authorization
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 CONCURRENCY: Final = 5
 """Batches under way of one mapping that names no MaximumConcurrency. AWS begins with five."""

@@ -10,8 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from swarmer.local import engine
+from swarmer.local.environment import Environment
 from swarmer.local.node_containers import container_name
-from swarmer.local.workspace import Ground
 
 SAID = re.compile(r"swarmer: (?P<text>.*)$")
 CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
@@ -21,7 +21,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
 class Console:
     """One node's console, followed from `since` (RFC 3339) on."""
 
-    ground: Ground
+    ground: Environment
     node: str
     since: str
     phase: str = "boots"

@@ -24,7 +24,7 @@ SCRIPT: Final = software.ROOT / "dns-proxy/serve.sh"
 
 
 def make_image() -> str:
-    """Its name. Raises Problem where a package is missing, process.Failed."""
+    """Its name. Raises UserError where a package is missing, process.Failed."""
     host.ensure_engine()
     host.ensure_packages(("mmdebstrap", "mmdebstrap"))
     with tempfile.TemporaryDirectory() as held:

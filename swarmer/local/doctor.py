@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from swarmer.adapters import process
-from swarmer.local import engine, host, node_containers, node_image, workspace
-from swarmer.local.workspace import Ground
-from swarmer.providers.rehearsal import cloud
+from swarmer.core.errors import UserError
+from swarmer.local import aws_daemon, engine, environment, host, node_containers, node_image
+from swarmer.local.environment import Environment
 
 GIB: Final = 1 << 30
 DISK_GIB: Final = 6
@@ -85,7 +85,7 @@ class Finding:
         return asdict(self)
 
 
-def gather(g: Ground) -> Facts:
+def gather(g: Environment) -> Facts:
     """Looks; changes nothing."""
     return Facts(
         python=sys.version_info[:2],
@@ -234,7 +234,7 @@ def _has_image() -> bool:
 
 
 def _cdk() -> str | None:
-    path = workspace.ROOT / "node_modules/aws-cdk/package.json"
+    path = environment.ROOT / "node_modules/aws-cdk/package.json"
     return f"{json.loads(path.read_text())['version']}" if path.exists() else None
 
 
@@ -252,14 +252,14 @@ def _has_ipvs() -> bool:
     return any("/ip_vs.ko" in path.read_text(errors="replace") for path in lists if path.exists())
 
 
-def _port(g: Ground) -> dict[str, Any]:
+def _port(g: Environment) -> dict[str, Any]:
     try:
-        return {"port": cloud.with_free_port(g).aws_port, "port_problem": None}
-    except workspace.Problem as exc:
+        return {"port": aws_daemon.with_free_port(g).aws_port, "port_problem": None}
+    except UserError as exc:
         return {"port": g.aws_port, "port_problem": str(exc)}
 
 
-def _overlapping(g: Ground) -> tuple[str, ...]:
+def _overlapping(g: Environment) -> tuple[str, ...]:
     """Routes into the cluster's addresses that are not the rehearsal's own network."""
     own = IPv4Network(g.cluster.network.cidr)
     try:
@@ -278,8 +278,8 @@ def _docker_root() -> Path:
     try:
         root = Path(engine.docker("info", "-f", "{{.DockerRootDir}}", timeout_s=20))
     except process.Failed:
-        return workspace.ROOT
-    return root if root.exists() else workspace.ROOT
+        return environment.ROOT
+    return root if root.exists() else environment.ROOT
 
 
 def _available_mib() -> int | None:

@@ -8,14 +8,14 @@ import subprocess
 from typing import Any, Final
 
 from swarmer.adapters import process
-from swarmer.local import workspace
+from swarmer.local import environment
 
 ATTEMPTS: Final = 10
 HOST_VARIABLE: Final = "SWARMER_DOCKER_HOST"
 """Where the engine is. Not DOCKER_HOST: people point that at the cluster, which must not rehearse itself."""
 
 
-def environment() -> dict[str, str]:
+def docker_environment() -> dict[str, str]:
     """Of every docker command that means this machine's engine."""
     kept = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     return kept | {"DOCKER_HOST": os.environ.get(HOST_VARIABLE, "unix:///var/run/docker.sock")}
@@ -23,14 +23,14 @@ def environment() -> dict[str, str]:
 
 def docker(*argv: str, timeout_s: float = 120, stdin: bytes = b"") -> str:
     """Standard output of `docker ARGV`; raises process.Failed."""
-    return process.run(["docker", *argv], timeout_s=timeout_s, env=environment(), stdin=stdin).strip()
+    return process.run(["docker", *argv], timeout_s=timeout_s, env=docker_environment(), stdin=stdin).strip()
 
 
 def stream(*argv: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """`docker ARGV` as a process whose output is read line by line."""
     return subprocess.Popen(
         ["docker", *argv],
-        env=environment(),
+        env=docker_environment(),
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,5 +65,5 @@ def networks(**labels: str) -> list[str]:
 
 
 def _filters(labels: dict[str, str]) -> list[str]:
-    wanted = {workspace.LABEL_REHEARSAL: str(workspace.ROOT), **labels}
+    wanted = {environment.LABEL_REHEARSAL: str(environment.ROOT), **labels}
     return [word for key, value in wanted.items() for word in ("--filter", f"label={key}={value}")]

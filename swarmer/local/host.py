@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import files, process
-from swarmer.local import engine, workspace
-from swarmer.local.workspace import Problem
+from swarmer.core.errors import UserError
+from swarmer.local import engine, environment
 
-DOCKERD_PID: Final = workspace.STATE / "dockerd.pid"
+DOCKERD_PID: Final = environment.STATE / "dockerd.pid"
 """Of a dockerd that we started by hand, where no systemd does; `down` ends it again."""
 DOCKERD_START_S: Final = 30.0
 APT_WAITS: Final = "DPkg::Lock::Timeout=300"
 """For a package that somebody else installs meanwhile: a person, unattended upgrades."""
-BIN: Final = workspace.ROOT / ".venv/bin"
-CDK: Final = workspace.ROOT / "node_modules/.bin/cdk"
+BIN: Final = environment.ROOT / ".venv/bin"
+CDK: Final = environment.ROOT / "node_modules/.bin/cdk"
 
 
 def can_install() -> bool:
@@ -33,12 +33,12 @@ def can_install() -> bool:
 
 
 def ensure_packages(*wanted: tuple[str, str]) -> bool:
-    """Install Debian packages whose command is missing: `(command, package)`. Raises Problem."""
+    """Install Debian packages whose command is missing: `(command, package)`. Raises UserError."""
     return _install([package for command, package in wanted if shutil.which(command) is None])
 
 
 def ensure_library(name: str, package: str) -> bool:
-    """Install the Debian package of a shared library that is missing. Raises Problem."""
+    """Install the Debian package of a shared library that is missing. Raises UserError."""
     return _install([] if find_library(name) else [package])
 
 
@@ -47,18 +47,18 @@ def _install(missing: list[str]) -> bool:
         return False
     if not can_install():
         packages = " ".join(missing)
-        raise Problem(
+        raise UserError(
             f"{packages}: not installed, and only root on Debian can have it installed for them; "
             f"on Debian or Ubuntu: sudo apt-get install {packages}"
         )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "-o", APT_WAITS, "install", "-qy", "--no-install-recommends", *missing]
-    with files.alone(workspace.STATE / "apt.lock"):  # `apt-get update` does not wait for another, it fails
+    with files.alone(environment.STATE / "apt.lock"):  # `apt-get update` does not wait for another, it fails
         try:
             process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
             process.run(install, timeout_s=600, env=quiet)
         except process.Failed as exc:
-            raise Problem(f"installing {' '.join(missing)} failed: {exc}", status=1) from exc
+            raise UserError(f"installing {' '.join(missing)} failed: {exc}", status=1) from exc
     return True
 
 
@@ -71,13 +71,13 @@ def engine_version() -> str | None:
 
 
 def ensure_engine() -> str:
-    """A Docker Engine that answers; its version. Raises Problem."""
+    """A Docker Engine that answers; its version. Raises UserError."""
     if version := engine_version():
         return version
     if host := os.environ.get(engine.HOST_VARIABLE):
-        raise Problem(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
+        raise UserError(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
     # Of two dockerds the second fails, and its number would be remembered.
-    with files.alone(workspace.STATE / "engine.lock"):
+    with files.alone(environment.STATE / "engine.lock"):
         return _install_and_start_engine()
 
 
@@ -86,7 +86,7 @@ def _install_and_start_engine() -> str:
     if version := engine_version():
         return version
     if os.geteuid() != 0:
-        raise Problem(
+        raise UserError(
             "Docker does not answer: start it with `sudo systemctl start docker`, "
             "and see that `docker info` works for you"
         )
@@ -96,13 +96,13 @@ def _install_and_start_engine() -> str:
         if version := engine_version():
             return version
         time.sleep(0.2)
-    raise Problem(
+    raise UserError(
         f"dockerd does not answer {DOCKERD_START_S:.0f} s after its start: see {_dockerd_log()}", status=1
     )
 
 
 def _dockerd_log() -> Path:
-    return workspace.STATE / "dockerd.log"
+    return environment.STATE / "dockerd.log"
 
 
 def _start_engine() -> None:
@@ -111,9 +111,9 @@ def _start_engine() -> None:
         try:
             process.run(["systemctl", "start", "docker"])
         except process.Failed as exc:
-            raise Problem(f"Docker could not be started: {exc}", status=1) from exc
+            raise UserError(f"Docker could not be started: {exc}", status=1) from exc
         return
-    workspace.STATE.mkdir(exist_ok=True)
+    environment.STATE.mkdir(exist_ok=True)
     started = process.detach(["dockerd"], _dockerd_log(), cwd=Path("/"))
     files.ensure_file(DOCKERD_PID, f"{started.pid}\n")
 
@@ -162,8 +162,8 @@ def _reap(pid: int) -> None:
 
 def ensure_cdk() -> bool:
     """The CDK's command line of package.json, under the Node that the virtualenv brings."""
-    wanted = json.loads((workspace.ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
-    installed = workspace.ROOT / "node_modules/aws-cdk/package.json"
+    wanted = json.loads((environment.ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    installed = environment.ROOT / "node_modules/aws-cdk/package.json"
     if installed.exists() and json.loads(installed.read_text())["version"] == wanted:
         return False
     try:
@@ -174,11 +174,11 @@ def ensure_cdk() -> bool:
             "--no-fund",
             "--loglevel=error",
             "--prefix",
-            str(workspace.ROOT),
+            str(environment.ROOT),
         ]
         process.run(argv, timeout_s=600, env=node_environment())
     except process.Failed as exc:
-        raise Problem(f"installing the CDK's command line failed: {exc}", status=1) from exc
+        raise UserError(f"installing the CDK's command line failed: {exc}", status=1) from exc
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any, Final
 
 from swarmer.adapters import process
 from swarmer.core import names
+from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
-from swarmer.local import engine, workspace
-from swarmer.local.workspace import Ground, Problem
+from swarmer.local import engine, environment
+from swarmer.local.environment import Environment
 
 CAPABILITIES: Final = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE")
 """All but the one that a host may lack itself: `--privileged` fails there."""
@@ -36,18 +38,18 @@ class Node:
         return self.expected.name
 
 
-def container_name(g: Ground, node: str) -> str:
+def container_name(g: Environment, node: str) -> str:
     """A node's container on this machine's engine."""
     return f"{g.cluster.name}.{node}"
 
 
-def create_arguments(g: Ground, node: Node, image: str, seed: Path) -> list[str]:
+def create_arguments(g: Environment, node: Node, image: str, seed: Path) -> list[str]:
     """`docker create` of a node container. Pure but for the look at the cgroup hierarchy."""
     labels = {
-        workspace.LABEL_REHEARSAL: str(workspace.ROOT),
-        workspace.LABEL_CLUSTER: g.cluster.name,
-        workspace.LABEL_NODE: node.name,
-        workspace.LABEL_INSTANCE: node.expected.instance_id,
+        environment.LABEL_REHEARSAL: str(environment.ROOT),
+        environment.LABEL_CLUSTER: g.cluster.name,
+        environment.LABEL_NODE: node.name,
+        environment.LABEL_INSTANCE: node.expected.instance_id,
     }
     return [
         *("create", "-t", "--name", container_name(g, node.name)),
@@ -76,7 +78,12 @@ def cgroup_arguments() -> tuple[str, ...]:
     return ("-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-e", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
 
 
-def write_seed(g: Ground, node: Node) -> Path:
+def run_script(container: str, script: str) -> subprocess.Popen[str]:
+    """A shell script in a node, whose input stays open."""
+    return engine.stream("exec", "-i", container, "sh", "-c", script, stdin=subprocess.PIPE)
+
+
+def write_seed(g: Environment, node: Node) -> Path:
     """The NoCloud seed: user-data as the launch template has it, and who the machine is."""
     seed = g.state / "seeds" / node.expected.instance_id
     seed.mkdir(parents=True, exist_ok=True)
@@ -86,7 +93,7 @@ def write_seed(g: Ground, node: Node) -> Path:
         "local-hostname": f"ip-{node.expected.address.replace('.', '-')}",
         "local-ipv4": node.expected.address,
         "availability-zone": node.expected.zone,
-        "region": workspace.REGION,
+        "region": environment.REGION,
         "swarmer": {
             "aws_endpoint_url": g.aws_url_for_nodes,
             "metadata_endpoint": g.aws_url_for_nodes,
@@ -96,78 +103,78 @@ def write_seed(g: Ground, node: Node) -> Path:
     return seed
 
 
-def ensure_network(g: Ground) -> None:
+def ensure_network(g: Environment) -> None:
     """The docker network with the VPC's own CIDR, so that a node's address is its instance's."""
-    create_network(g, g.network, workspace.LABEL_REHEARSAL)
+    create_network(g, g.network, environment.LABEL_REHEARSAL)
 
 
-def create_network(g: Ground, name: str, label: str) -> None:
-    """Unless it is there. `label`: whose it is. Raises Problem."""
+def create_network(g: Environment, name: str, label: str) -> None:
+    """Unless it is there. `label`: whose it is. Raises UserError."""
     if engine.docker("network", "ls", "-q", "--filter", f"name=^{name}$"):
         subnet = engine.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name)
         if subnet != g.cluster.network.cidr:
-            raise Problem(
+            raise UserError(
                 f"{g.servers}: network.cidr: {g.cluster.name} is there already, in {subnet}, and cannot "
                 f"move to {g.cluster.network.cidr}: remove it first, or take {subnet} again"
             )
         return
     try:
         engine.docker(
-            *("network", "create", "--label", f"{label}={workspace.ROOT}"),
-            *("--label", f"{workspace.LABEL_CLUSTER}={g.cluster.name}"),
+            *("network", "create", "--label", f"{label}={environment.ROOT}"),
+            *("--label", f"{environment.LABEL_CLUSTER}={g.cluster.name}"),
             *("--subnet", g.cluster.network.cidr, "--gateway", g.gateway, name),
         )
     except process.Failed as exc:
-        raise Problem(
+        raise UserError(
             f"{g.servers}: network.cidr: {g.cluster.network.cidr} cannot be a network on this machine "
             f"({exc}): take a CIDR that nothing here uses"
         ) from exc
 
 
-def ensure_created(g: Ground, node: Node, image: str) -> None:
+def ensure_created(g: Environment, node: Node, image: str) -> None:
     """The container, not started yet."""
     if engine.docker("ps", "-aq", "--filter", f"name=^{container_name(g, node.name)}$"):
         return
     engine.docker(*create_arguments(g, node, image, write_seed(g, node)))
 
 
-def start(g: Ground, *nodes: Node) -> None:
+def start(g: Environment, *nodes: Node) -> None:
     """Power on; a node that runs stays as it is."""
     engine.docker("start", *(container_name(g, node.name) for node in nodes))
 
 
-def containers(g: Ground) -> list[dict[str, Any]]:
+def containers(g: Environment) -> list[dict[str, Any]]:
     """Of the cluster's nodes, running or not, as `docker inspect` prints them."""
-    return engine.containers(workspace.LABEL_NODE, **{workspace.LABEL_CLUSTER: g.cluster.name})
+    return engine.containers(environment.LABEL_NODE, **{environment.LABEL_CLUSTER: g.cluster.name})
 
 
-def running(g: Ground) -> dict[str, str]:
+def running(g: Environment) -> dict[str, str]:
     """Name of each running node to the moment its container started (RFC 3339)."""
     return {
-        each["Config"]["Labels"][workspace.LABEL_NODE]: each["State"]["StartedAt"]
+        each["Config"]["Labels"][environment.LABEL_NODE]: each["State"]["StartedAt"]
         for each in containers(g)
         if each["State"]["Running"]
     }
 
 
-def addresses(g: Ground) -> dict[str, str]:
+def addresses(g: Environment) -> dict[str, str]:
     """Name of each node container, running or not, to its address."""
     return {
-        each["Config"]["Labels"][workspace.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
+        each["Config"]["Labels"][environment.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
             "IPAMConfig"
         ]["IPv4Address"]
         for each in containers(g)
     }
 
 
-def find(g: Ground, known: Mapping[str, str], text: str) -> str:
+def find(g: Environment, known: Mapping[str, str], text: str) -> str:
     """The one node of `known` (name to address) that `text` means: name, address, or a part of the name."""
     exact = [name for name, address in known.items() if text in (name, address)]
     matches = exact or [name for name in known if text in name]
     if len(matches) == 1:
         return matches[0]
     what = f"{len(matches)} nodes have {text!r} in their name" if matches else f"no node is called {text!r}"
-    raise Problem(f"{what}; the nodes of {g.cluster.name}: {', '.join(sorted(known))}")
+    raise UserError(f"{what}; the nodes of {g.cluster.name}: {', '.join(sorted(known))}")
 
 
 def from_instance(instance: dict[str, Any], user_data: str, runs: bool) -> Node:

@@ -1,1 +1,1 @@
-"""TODO swarmer/operations"""
+"""What is done with a running cluster, whoever provides its machines."""

@@ -17,9 +17,6 @@ from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names
 from swarmer.core.health import Expected, Seen, SwarmNode
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
-from swarmer.local import engine
-from swarmer.local.node_containers import Node, container_name
-from swarmer.local.workspace import Ground
 
 MEMBER_STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's, in this order: https://pkg.go.dev/github.com/hashicorp/serf/serf#MemberStatus"""
@@ -34,6 +31,10 @@ exec docker run --rm -i --label swarmer.probe swarmer/probe sh -c '
         wget -q -T 4 -O /dev/null "$url" && echo yes || echo no
     done'
 """
+
+
+StartProbe = Callable[[str], "subprocess.Popen[str]"]
+"""Runs PROBE by a shell on the node of that name; its input and output are lines of text."""
 
 
 class Probe:
@@ -81,17 +82,12 @@ class Probe:
             self._process.wait()
 
 
-def exec_probe(container: str) -> subprocess.Popen[str]:
-    """PROBE in a node that is a container."""
-    return engine.stream("exec", "-i", container, "sh", "-c", PROBE, stdin=subprocess.PIPE)
-
-
 class Observer:
     """A context; its probes live as long as it does. `start` runs PROBE on the node of that name."""
 
-    def __init__(self, g: Ground, start: Callable[[str], subprocess.Popen[str]] | None = None) -> None:
-        self._ground = g
-        self._start = start or (lambda name: exec_probe(container_name(g, name)))
+    def __init__(self, domain: str, start: StartProbe) -> None:
+        self._domain = domain
+        self._start = start
         self._probes: dict[str, Probe] = {}
 
     def __enter__(self) -> Self:
@@ -103,19 +99,15 @@ class Observer:
         for probe in self._probes.values():
             probe.close()
 
-    def look(self, nodes: Sequence[Node]) -> Seen:
+    def look(self, nodes: Sequence[Expected]) -> Seen:
         """Ask only machines that run: the addresses of others lead nowhere."""
-        return self.look_at([node.expected for node in nodes])
-
-    def look_at(self, nodes: Sequence[Expected]) -> Seen:
-        """As `look`."""
         up = [node for node in nodes if node.runs]
         seen = ask_consul(_addresses(up, CONSUL_SERVER, first=True))
         swarm = ask_swarm(_addresses(up, SWARM_MANAGER))
         return Seen(**seen, swarm=swarm, answers=self._ask_probes(up))
 
     def _ask_probes(self, nodes: Iterable[Expected]) -> dict[str, bool]:
-        url = f"http://{names.registry_name(self._ground.cluster.domain)}/v2/"
+        url = f"http://{names.registry_name(self._domain)}/v2/"
         wanted = [node.name for node in nodes]
         for name in wanted:
             if name not in self._probes or self._probes[name].is_over:

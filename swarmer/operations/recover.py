@@ -11,18 +11,15 @@ import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from swarmer.adapters import docker, process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
 from swarmer.core import names
+from swarmer.core.errors import UserError
+from swarmer.core.health import Expected
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
-from swarmer.local import engine as local_engine
-from swarmer.local import node_containers
-from swarmer.local.node_containers import Node
-from swarmer.local.workspace import Ground, Problem
-from swarmer.providers.rehearsal import cloud
 
 LEFT: Final = 3
 """Serf's status of a member that left, or was made to."""
@@ -37,7 +34,7 @@ SWARM_S: Final = 30.0
 ACT_S: Final = 240.0
 
 
-class NoSurvivor(Problem):
+class NoSurvivor(UserError):
     """Nothing is left of a quorum, as far as it shows."""
 
 
@@ -84,26 +81,38 @@ class Step:
     """Members of that quorum, which are forgotten; an address where nobody knows the name."""
 
 
-def recover(g: Ground) -> list[Step]:
-    """The steps that were taken. Raises Problem where there is nothing to do, or no proof."""
-    steps = _decide_patiently(g)
+class Machines(Protocol):
+    """A provider's machines, as far as a recovery needs them."""
+
+    def instances(self) -> Sequence[Expected]:
+        """The cluster's nodes as the provider has them. Raises UserError."""
+
+    def terminated(self) -> Collection[str]:
+        """IDs of the instances that are gone for good. Raises UserError."""
+
+    def run(self, node: str, argv: Sequence[str], timeout_s: float) -> str:
+        """Standard output of a command on a node. Raises process.Failed."""
+
+
+def recover(machines: Machines) -> list[Step]:
+    """The steps that were taken. Raises UserError where there is nothing to do, or no proof."""
+    steps = _decide_patiently(machines)
     lost = sorted({name for step in steps for name in step.lost})
-    check_proof(lost, {node.name for node in cloud.instances(g)}, cloud.terminated(g))
+    check_proof(lost, {node.name for node in machines.instances()}, machines.terminated())
     for step in steps:
-        container = node_containers.container_name(g, step.survivor)
         argv = ("/opt/swarmer/bin/python", "-m", "node.recover", *step.options, *step.lost)
         try:
-            local_engine.docker("exec", container, *argv, timeout_s=ACT_S)
+            machines.run(step.survivor, argv, ACT_S)
         except process.Failed as exc:
-            raise Problem(f"{step.survivor}: {exc}", status=1) from exc
+            raise UserError(f"{step.survivor}: {exc}", status=1) from exc
     return steps
 
 
-def _decide_patiently(g: Ground) -> list[Step]:
+def _decide_patiently(machines: Machines) -> list[Step]:
     """As `decide`; while no survivor shows, it looks again for a bounded time."""
     deadline_s = time.monotonic() + SURVIVOR_TIMEOUT_S
     while True:
-        up = [node for node in cloud.instances(g, node_containers.running(g)) if node.expected.runs]
+        up = [node for node in machines.instances() if node.runs]
         with ThreadPoolExecutor(max_workers=max(1, len(up))) as pool:
             seen = list(pool.map(look, up))
         try:
@@ -117,26 +126,26 @@ def _decide_patiently(g: Ground) -> list[Step]:
 # -- gather -----------------------------------------------------------------------------------
 
 
-def look(node: Node) -> Seen:
+def look(node: Expected) -> Seen:
     """Ask its Consul, and its Docker where it is a manager."""
     found: dict[str, Any] = {}
-    consul = Consul(node.expected.address, names.CONSUL_HTTP_PORT, timeout_s=ANSWER_S)
+    consul = Consul(node.address, names.CONSUL_HTTP_PORT, timeout_s=ANSWER_S)
     with contextlib.suppress(Unavailable):
         found["members"] = frozenset(map(_member, consul.members()))
-        if CONSUL_SERVER in node.expected.roles:
+        if CONSUL_SERVER in node.roles:
             found["last_entry"] = consul.last_entry()
             found["has_leader"] = bool(raft := {each["Node"] for each in consul.raft_servers()})
             found["lost_servers"] = _without_vote(consul.members(), raft) if raft else frozenset()
-    if SWARM_MANAGER in node.expected.roles:
+    if SWARM_MANAGER in node.roles:
         with contextlib.suppress(docker.Unavailable):
-            url = f"tcp://{node.expected.address}:{names.DOCKER_PORT}"
+            url = f"tcp://{node.address}:{names.DOCKER_PORT}"
             engine = Engine(url, timeout_s=SWARM_S)
             swarm = engine.swarm()
             found["has_quorum"] = swarm.is_manager
             found["lost_managers"] = _without_raft(engine) if swarm.is_manager else frozenset()
             # One that never joined has no id there.
             found["managers"] = frozenset(swarm.managers) if swarm.node else None
-    return Seen(name=node.name, address=node.expected.address, **found)
+    return Seen(name=node.name, address=node.address, **found)
 
 
 def _member(entry: dict[str, Any]) -> Member:
@@ -169,13 +178,13 @@ def _without_raft(engine: Engine) -> frozenset[str]:
 def decide(seen: Sequence[Seen]) -> list[Step]:
     """Who goes on alone, for each quorum that is lost: one node for both where none is ahead of it. Pure.
 
-    Raises Problem where no quorum is lost, nothing is left of one, or a majority of one is there.
+    Raises UserError where no quorum is lost, nothing is left of one, or a majority of one is there.
     """
     servers = [] if any(node.has_leader for node in seen) else _servers(seen)
     managers = [] if any(node.has_quorum for node in seen) else _managers(seen)
     unfinished = _unfinished(seen)
     if not servers and not managers and not unfinished:
-        raise Problem(
+        raise UserError(
             "Consul has a leader and the Swarm a quorum: there is nothing to recover; "
             "`swarmer status` says more",
             status=1,
@@ -227,7 +236,7 @@ def _managers(seen: Sequence[Seen]) -> list[Seen]:
 
 def _check_majority(there: int, lost: int, whom: str) -> None:
     if there > lost > 0:
-        raise Problem(
+        raise UserError(
             f"most of {whom} are there ({there} of {there + lost}): they decide by themselves within "
             "seconds; `swarmer status` says more",
             status=1,
@@ -262,18 +271,18 @@ def _lost_managers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
 
 def _step(survivor: Seen, options: tuple[str, ...], lost: set[str]) -> Step:
     if not lost:
-        raise Problem("no member is lost: start what is only switched off, with `swarmer up`", status=1)
+        raise UserError("no member is lost: start what is only switched off, with `swarmer up`", status=1)
     return Step(survivor=survivor.name, options=options, lost=tuple(sorted(lost)))
 
 
 def check_proof(lost: Sequence[str], living: Collection[str], terminated: Collection[str]) -> None:
-    """Raises Problem for a node that may come back: two clusters would be the end of both.
+    """Raises UserError for a node that may come back: two clusters would be the end of both.
 
     `living`: names of nodes. `terminated`: ids of instances.
     """
     for name in lost:
         if name in living or names.instance_id(name) not in terminated:
-            raise Problem(
+            raise UserError(
                 f"{name} may come back: its instance is not terminated; start it, or terminate it first",
                 status=1,
             )

@@ -1,1 +1,1 @@
-"""TODO swarmer/providers"""
+"""Who provides a cluster's machines. Each provider stands alone; the command chooses one."""

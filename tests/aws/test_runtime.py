@@ -20,8 +20,8 @@ import pytest
 from swarmer.core import description
 from swarmer.fakeaws.base import journal
 from swarmer.fakeaws.lambda_.functions import Archive, Function, Outcome
-from swarmer.local import engine, host, node_image, workspace
-from swarmer.local.workspace import Ground
+from swarmer.local import engine, environment, host, node_image
+from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import machine_controller
 from swarmer.providers.rehearsal.runtime import trees
 from swarmer.providers.rehearsal.runtime.pool import Pool
@@ -108,13 +108,13 @@ def function(aws: Aws) -> Function:
 @pytest.fixture
 def pool(small: Path, aws: Aws) -> Iterator[Pool]:
     host.ensure_engine()
-    g = Ground(cluster=description.load(small), servers=small)
+    g = Environment(cluster=description.load(small), servers=small)
     g.state.mkdir(parents=True, exist_ok=True)
-    made = Pool(machine_controller.write(g, node_image.ensure_image(workspace.CACHE, lambda _: None)))
+    made = Pool(machine_controller.write(g, node_image.ensure_image(environment.CACHE, lambda _: None)))
     yield made
     made.close()
     shutil.rmtree(g.state)
-    assert engine.containers(**{workspace.LABEL_FUNCTION: "function"}) == []
+    assert engine.containers(**{environment.LABEL_FUNCTION: "function"}) == []
 
 
 def call(pool: Pool, function: Function, event: Any = "hello") -> Outcome:
@@ -144,7 +144,7 @@ def test_a_function_sees_what_lambda_would_show_it(pool: Pool, function: Functio
 def test_an_environment_stays_warm_until_the_function_changes(pool: Pool, function: Function) -> None:
     assert [json.loads(call(pool, function).payload)["count"] for _ in range(3)] == [1, 2, 3]
     assert json.loads(call(pool, replace(function, revision="2")).payload)["count"] == 1
-    assert len(engine.containers(**{workspace.LABEL_FUNCTION: "function"})) == 1
+    assert len(engine.containers(**{environment.LABEL_FUNCTION: "function"})) == 1
 
 
 @pytest.mark.cluster

@@ -17,7 +17,7 @@ from typing import Any, Final
 import boto3
 
 from swarmer.core import names
-from swarmer.local import workspace
+from swarmer.local import environment
 from tests.bench import goals
 from tests.faults import healing, journal, probe
 from tests.faults.evidence import quantile
@@ -164,7 +164,7 @@ class Herd:
 def client(service: str) -> Any:
     """Of a person."""
     return boto3.client(
-        *(service, workspace.REGION),
+        *(service, environment.REGION),
         endpoint_url=healing.AWS,
         aws_access_key_id="person",
         aws_secret_access_key="person",

@@ -26,7 +26,7 @@ from typing import Any, Final
 import boto3
 
 from swarmer.core import names
-from swarmer.local import workspace
+from swarmer.local import environment
 from tests.bench import goals
 from tests.faults.lab import say, until
 from tests.lambdas.swarm_api import SWARM_ID
@@ -77,13 +77,13 @@ def measure_one(size: int) -> list[dict[str, Any]]:
 
 def sweep(url: str, consul: int, swarm: int) -> dict[str, Any]:
     """In a process of its own."""
-    environment = {
+    variables = {
         **os.environ,
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "person",
         "AWS_SECRET_ACCESS_KEY": "person",
-        "AWS_DEFAULT_REGION": workspace.REGION,
-        "AWS_REGION": workspace.REGION,
+        "AWS_DEFAULT_REGION": environment.REGION,
+        "AWS_REGION": environment.REGION,
         "POWERTOOLS_SERVICE_NAME": "reconcile-cluster",
         "POWERTOOLS_TRACE_DISABLED": "true",
         "CLUSTER": CLUSTER,
@@ -94,12 +94,12 @@ def sweep(url: str, consul: int, swarm: int) -> dict[str, Any]:
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.sweep_once"],
-        env=environment,
+        env=variables,
         capture_output=True,
         text=True,
         timeout=SWEEP_S,
         check=False,
-        cwd=workspace.ROOT,
+        cwd=environment.ROOT,
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
@@ -114,10 +114,10 @@ def sweep(url: str, consul: int, swarm: int) -> dict[str, Any]:
 @contextmanager
 def aws(folder: Path) -> Iterator[str]:
     port = free_port()
-    argv = [sys.executable, "-m", "rehearsal.aws", "--listen", f"127.0.0.1:{port}"]
+    argv = [sys.executable, "-m", "swarmer.providers.rehearsal.daemon", "--listen", f"127.0.0.1:{port}"]
     ready = folder / "ready"
     daemon = subprocess.Popen(
-        [*argv, "--ready-file", str(ready)], stdout=subprocess.DEVNULL, cwd=workspace.ROOT
+        [*argv, "--ready-file", str(ready)], stdout=subprocess.DEVNULL, cwd=environment.ROOT
     )
     try:
         until(ready.exists, 120, "AWS on this machine did not start")
@@ -129,7 +129,7 @@ def aws(folder: Path) -> Iterator[str]:
 
 def client(service: str, url: str) -> Any:
     return boto3.client(
-        *(service, workspace.REGION),
+        *(service, environment.REGION),
         endpoint_url=url,
         aws_access_key_id="person",
         aws_secret_access_key="person",

@@ -12,7 +12,7 @@ import yaml
 
 from swarmer.cli.common import load
 from swarmer.core import names
-from swarmer.local.workspace import Ground
+from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import swarmer
 
@@ -30,7 +30,7 @@ class Described:
         self.more = more
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> Environment:
         return load(str(self.path))
 
     # -- what a person does ---------------------------------------------------------------------

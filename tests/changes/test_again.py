@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swarmer.local import host, node_containers, workspace
+from swarmer.local import environment, host, node_containers
 from swarmer.providers.rehearsal import cloud
 from tests.changes.description import EVERYTHING, Described
 from tests.rehearsal.conftest import until
@@ -39,8 +39,8 @@ def cdk(cluster: Described, verb: str, *argv: str) -> subprocess.CompletedProces
     app = f"{host.BIN}/python app.py"
     return subprocess.run(
         [str(host.CDK), verb, "--app", app, "--context", f"servers={cluster.path}", *argv],
-        cwd=workspace.ROOT,
-        env=host.node_environment(workspace.aws_environment(g.aws_url) | cloud.CDK_QUIET)
+        cwd=environment.ROOT,
+        env=host.node_environment(environment.aws_environment(g.aws_url) | cloud.CDK_QUIET)
         | {"CDK_OUTDIR": str(g.state / "again.out")},
         capture_output=True,
         text=True,

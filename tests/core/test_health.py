@@ -92,7 +92,7 @@ def test_a_machine_that_does_not_run_is_down() -> None:
 
 def test_the_status_is_an_interface() -> None:
     shown = look().to_json()
-    assert list(shown) == ["cluster", "validated", "problems", "nodes", "registry"]
+    assert list(shown) == ["cluster", "validated", "problems", "nodes", "registry", "version"]
     wanted = "name instance_id group roles address zone consul swarm swarm_role"
     assert list(shown["nodes"][0]) == wanted.split()
     assert shown["registry"] == {"holder": "c1", "address": "10.0.0.4:5000", "healthy": True}

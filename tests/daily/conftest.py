@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from swarmer.cli.common import DEFAULT, load
-from swarmer.local import engine, host, node_containers, node_image, workspace
+from swarmer.local import engine, environment, host, node_containers, node_image
 from tests.rehearsal.conftest import broken_image, swarmer
 
 __all__ = ["broken_image"]
@@ -93,7 +93,7 @@ def person(lab: Lab, machine_image: str) -> Iterator[Machine]:
     address = IPv4Network(g.cluster.network.cidr)[-2]
     engine.docker(
         *("run", "-d", "-t", "--name", name, "--network", g.network, "--ip", str(address)),
-        *("--label", f"{workspace.LABEL_REHEARSAL}={workspace.ROOT}"),
+        *("--label", f"{environment.LABEL_REHEARSAL}={environment.ROOT}"),
         *node_containers.CAPABILITIES,
         *node_containers.ISOLATION,
         *node_containers.MOUNTS,
@@ -102,7 +102,7 @@ def person(lab: Lab, machine_image: str) -> Iterator[Machine]:
     try:
         made = Machine(name)
         made.run("mkdir /swarmer")
-        for path in (workspace.ROOT / "setup.sh", lab.servers):
+        for path in (environment.ROOT / "setup.sh", lab.servers):
             engine.docker("cp", str(path), f"{name}:/swarmer/")
         wait_for(made, "docker version")
         yield made

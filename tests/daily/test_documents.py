@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmer.local import engine, host, node_image, workspace
+from swarmer.local import engine, environment, host, node_image
 from tests.daily.conftest import Lab, Machine, wait_for
 from tests.docs import pages, typed
 from tests.docs.pages import Block
@@ -52,7 +52,7 @@ def tools() -> None:
 def readers() -> dict[str, str]:
     """A reader's environment; the first lines of docs/daily-use.md put the command on PATH."""
     kept = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
-    return kept | {"PATH": f"{workspace.ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
+    return kept | {"PATH": f"{environment.ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
 
 
 def session(blocks: list[Block]) -> str:
@@ -74,7 +74,7 @@ def test_every_command_of_the_page_does_what_it_says(lab: Lab, tools: None, page
     script = session(of(page, pages.CLUSTER, "until Ctrl-C"))
     done = subprocess.run(
         ["bash", "-c", script],
-        cwd=workspace.ROOT,
+        cwd=environment.ROOT,
         env=readers(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -111,7 +111,7 @@ def only_line(words: str) -> str:
 def lend(image: str, address: str, name: str) -> None:
     """Have a manager's engine know an image of this machine's, by that name: no Docker Hub is needed."""
     saved = subprocess.run(
-        ["docker", "save", image], env=engine.environment(), capture_output=True, check=True
+        ["docker", "save", image], env=engine.docker_environment(), capture_output=True, check=True
     )
     manager = ["docker", "-H", f"tcp://{address}:4000"]
     subprocess.run([*manager, "load", "-q"], input=saved.stdout, check=True)
@@ -126,7 +126,7 @@ def managers(lab: Lab) -> list[str]:
 def test_a_command_in_a_sentence_does_what_it_says(lab: Lab, tools: None, command: str) -> None:
     line = command.replace("NODE", managers(lab)[0]).replace("ADDRESS", managers(lab)[0])
     done = subprocess.run(
-        ["bash", "-ec", line], cwd=workspace.ROOT, env=readers(), capture_output=True, text=True
+        ["bash", "-ec", line], cwd=environment.ROOT, env=readers(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 import dns.resolver
 import pytest
 
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from tests.daily.conftest import Lab, Machine
 
 RESOLVED = "echo nameserver 127.0.0.53 > /etc/resolv.conf; systemctl restart systemd-resolved"
@@ -55,7 +55,7 @@ def test_after_setup_the_cluster_is_used_by_its_names_and_undo_leaves_no_trace(
 def test_from_the_rehearsals_own_machine_the_addresses_are_found(lab: Lab, tmp_path: Path) -> None:
     """A root of its own: this machine's resolver stays as it is."""
     done = subprocess.run(
-        [workspace.ROOT / "setup.sh", "-f", lab.servers],
+        [environment.ROOT / "setup.sh", "-f", lab.servers],
         env={**os.environ, "SWARMER_SETUP_ROOT": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -69,12 +69,12 @@ def test_from_the_rehearsals_own_machine_the_addresses_are_found(lab: Lab, tmp_p
 def test_the_container_forwards_names_while_it_runs(
     lab: Lab, compose: list[str], tmp_path: Path, end: str
 ) -> None:
-    subprocess.run(["make", "dns-proxy"], cwd=workspace.ROOT, check=True)
+    subprocess.run(["make", "dns-proxy"], cwd=environment.ROOT, check=True)
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text("search example.org\nnameserver 192.0.2.1")
     before = resolv_conf.read_bytes()
-    project = [*compose, "-p", f"{load_name(lab)}-dns", "-f", str(workspace.ROOT / "dns-proxy-compose.yml")]
-    env = engine.environment() | {
+    project = [*compose, "-p", f"{load_name(lab)}-dns", "-f", str(environment.ROOT / "dns-proxy-compose.yml")]
+    env = engine.docker_environment() | {
         "SWARMER_NODES": " ".join(lab.addresses),
         "SWARMER_RESOLV_CONF": str(resolv_conf),
     }

@@ -52,6 +52,10 @@ TYPED: Final = {
     "make docs": ("tests/docs/test_make.py", "make checkout docs"),
     "make help": ("tests/docs/test_make.py", "make checkout help"),
     "redis-cli --rdb": ("tests/examples/test_volume.py", "--rdb"),
+    "swarmer address --role ROLE": (
+        "tests/rehearsal/test_cluster.py",
+        "swarmer address --role swarm-manager",
+    ),
     "swarmer recover": ("tests/rehearsal/test_resilience.py", "swarmer recover"),
     "swarmer registrator run consul://127.0.0.1:8500": ("tests/node/lab.py", "registrator run"),
     "swarmer scale GROUP N": ("tests/faults/lab.py", "swarmer self.servers scale self.group"),

@@ -62,6 +62,8 @@ def _remove_others(wanted: str) -> None:
 
 def lend_base(tag: str, docker_host: str) -> None:
     """Load it into another engine, under the name that Dockerfiles start from."""
-    with subprocess.Popen(["docker", "save", tag], env=engine.environment(), stdout=subprocess.PIPE) as saved:
+    with subprocess.Popen(
+        ["docker", "save", tag], env=engine.docker_environment(), stdout=subprocess.PIPE
+    ) as saved:
         subprocess.run(["docker", "-H", docker_host, "load", "-q"], stdin=saved.stdout, check=True)
     subprocess.run(["docker", "-H", docker_host, "tag", tag, NAME], check=True)

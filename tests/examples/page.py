@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from swarmer.local import workspace
+from swarmer.local import environment
 
-EXAMPLES: Final = workspace.ROOT / "examples"
+EXAMPLES: Final = environment.ROOT / "examples"
 END: Final = "<end of block>"
 
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from tests.faults import healing
 from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.evidence import is_steady
@@ -32,7 +32,7 @@ STEADY_WITHIN_S = 60.0
 PROOF_S = 150.0
 """So long what a fault lacks in the end may take to come: the functions' next sweep is a minute away."""
 PROOF_PAUSE_S = 1.0
-REPORT: Final = workspace.STATE / "faults.json"
+REPORT: Final = environment.STATE / "faults.json"
 """Everything that was seen; `--json` names another file."""
 
 
@@ -131,7 +131,7 @@ def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Pat
         write(path, outcomes)
         say(f"  [{number}/{len(faults)}] {outcome.sentence()}")
         if not outcome.survived:
-            folder = workspace.STATE / "faults" / fault.name
+            folder = environment.STATE / "faults" / fault.name
             lab.keep_journals(folder)
             say(f"  its nodes' journals: {folder}")
         if not outcome.survived and fault is not faults[-1]:
@@ -139,8 +139,8 @@ def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Pat
 
 
 SUITES: Final = (
-    (workspace.ROOT / "servers.yml", FAULTS),
-    (workspace.ROOT / "tests/faults/healing.yml", HEALING),
+    (environment.ROOT / "servers.yml", FAULTS),
+    (environment.ROOT / "tests/faults/healing.yml", HEALING),
 )
 """Each set of faults with the description of the cluster that they happen to."""
 
@@ -168,7 +168,7 @@ def main() -> int:
             continue
         lab = Lab(servers)
         was_up = bool(
-            engine.containers(workspace.LABEL_NODE, **{workspace.LABEL_CLUSTER: lab.described["name"]})
+            engine.containers(environment.LABEL_NODE, **{environment.LABEL_CLUSTER: lab.described["name"]})
         )
         try:
             lab.up()

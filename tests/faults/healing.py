@@ -15,7 +15,7 @@ from docker import DockerClient
 from docker.errors import APIError
 
 from swarmer.core import names
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from tests.faults.actions import drop_packets, heal_network
 from tests.faults.catalogue import Fault
 from tests.faults.disturbances import did_not_happen
@@ -177,7 +177,7 @@ def kill_function_while_it_drains(nodes: list[Node]) -> None:
     elsewhere.
     """
     last, deadline_s = last_number(), time.monotonic() + KILL_S
-    sdk = DockerClient(base_url=engine.environment()["DOCKER_HOST"])
+    sdk = DockerClient(base_url=engine.docker_environment()["DOCKER_HOST"])
     nodes[-1].scale_group(1)
     hits, signs = 0, ['"told to stay out"']
     while hits < KILLS:
@@ -196,7 +196,7 @@ def kill_function_while_it_drains(nodes: list[Node]) -> None:
 
 
 def kill_containers_of(sdk: DockerClient, function: str) -> None:
-    labels = [f"{workspace.LABEL_REHEARSAL}={workspace.ROOT}", f"{workspace.LABEL_FUNCTION}={function}"]
+    labels = [f"{environment.LABEL_REHEARSAL}={environment.ROOT}", f"{environment.LABEL_FUNCTION}={function}"]
     for each in sdk.api.containers(filters={"label": labels}, quiet=True):
         with contextlib.suppress(APIError):  # it has ended by itself
             sdk.api.kill(each["Id"])
@@ -218,7 +218,7 @@ class BrokenImage:
         self.last = last_number()
         cluster = json.loads(swarmer(nodes[0].servers, "status", "--json").stdout)["cluster"]
         self.asg = names.group_asg_name(cluster, nodes[-1].group)
-        self.path = workspace.STATE / "clusters" / cluster / "ground.json"
+        self.path = environment.STATE / "clusters" / cluster / "ground.json"
         told = json.loads(self.path.read_text())
         self.was = told["image"]
         # Without a command: that would be the image's, and no machine that says anything would boot.
@@ -242,7 +242,7 @@ class BrokenImage:
             docker("image", "rm", "-f", BROKEN)
         cluster = json.loads(swarmer(nodes[0].servers, "status", "--json").stdout)["cluster"]
         client = boto3.client(
-            *("autoscaling", workspace.REGION),
+            *("autoscaling", environment.REGION),
             endpoint_url=AWS,
             aws_access_key_id="person",
             aws_secret_access_key="person",

@@ -20,12 +20,12 @@ from typing import Any, Final
 import yaml
 
 from swarmer.adapters import process
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from tests.faults import probe
 from tests.faults.probe import Target, survivors
 
-SWARMER: Final = str(workspace.ROOT / ".venv/bin/swarmer")
-AWS_PORT: Final = os.environ.get("SWARMER_AWS_PORT", str(workspace.AWS_PORT))
+SWARMER: Final = str(environment.ROOT / ".venv/bin/swarmer")
+AWS_PORT: Final = os.environ.get("SWARMER_AWS_PORT", str(environment.AWS_PORT))
 """Named: where it is taken, no other is, and nothing is asked of a foreign AWS."""
 UP_S: Final = 600.0
 STATUS_S: Final = 60.0
@@ -164,9 +164,9 @@ class Lab:
     def look(self) -> None:
         """Which nodes there are."""
         by_name = {
-            each["Config"]["Labels"][workspace.LABEL_NODE]: each["Name"].lstrip("/")
+            each["Config"]["Labels"][environment.LABEL_NODE]: each["Name"].lstrip("/")
             for each in engine.containers(
-                workspace.LABEL_NODE, **{workspace.LABEL_CLUSTER: self.described["name"]}
+                environment.LABEL_NODE, **{environment.LABEL_CLUSTER: self.described["name"]}
             )
         }
         self.nodes = [

@@ -18,7 +18,7 @@ import pytest
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core.node import CloudView
-from swarmer.local import host, node_image, workspace
+from swarmer.local import environment, host, node_image
 
 
 def free_port() -> int:
@@ -84,8 +84,8 @@ class ConsulServer:
     @staticmethod
     def binary() -> str:
         host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-        workspace.CACHE.mkdir(parents=True, exist_ok=True)
-        return str(node_image.ensure_consul(workspace.CACHE, lambda _: None))
+        environment.CACHE.mkdir(parents=True, exist_ok=True)
+        return str(node_image.ensure_consul(environment.CACHE, lambda _: None))
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swarmer.local import host, workspace
+from swarmer.local import environment, host
 from tests.node.conftest import ConsulServer
 
-SWARMER = workspace.ROOT / ".venv/bin/swarmer"
+SWARMER = environment.ROOT / ".venv/bin/swarmer"
 IMAGE = "team/tiny:1"
 ADDRESS = "10.0.0.4"
 """Of the host, as the registrator is told."""

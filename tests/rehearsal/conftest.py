@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from swarmer.cli.common import DEFAULT, load
-from swarmer.local import engine, node_image, workspace
+from swarmer.local import engine, environment, node_image
 from tests.rehearsal.aws_client import aws, aws_server
 
 __all__ = ["aws", "aws_server"]
 
-SWARMER = str(workspace.ROOT / ".venv/bin/swarmer")
+SWARMER = str(environment.ROOT / ".venv/bin/swarmer")
 
 
 def swarmer(
@@ -42,7 +42,7 @@ class Cluster:
     """A validated cluster, asked from outside."""
 
     up: subprocess.CompletedProcess[str]
-    ground: workspace.Ground
+    ground: environment.Environment
     _nodes: list[dict[str, Any]] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
 
 def containers() -> dict[str, str]:
     """Name to start time of every node container of this checkout."""
-    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers(workspace.LABEL_NODE)}
+    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers(environment.LABEL_NODE)}
 
 
 @pytest.fixture

@@ -84,7 +84,13 @@ def test_only_the_machine_itself_is_reached(address: object, local: bool) -> Non
 class Daemon:
     def __init__(self, folder: Path, *listen: str) -> None:
         self.ready, self.pid = folder / "ready", folder / "pid"
-        self._command = [sys.executable, "-m", "rehearsal.aws", "--ready-file", str(self.ready)]
+        self._command = [
+            sys.executable,
+            "-m",
+            "swarmer.providers.rehearsal.daemon",
+            "--ready-file",
+            str(self.ready),
+        ]
         self._command += ["--pid-file", str(self.pid)]
         self._command += [word for address in listen for word in ("--listen", address)]
         self.process = subprocess.Popen(

@@ -8,14 +8,18 @@ import signal
 import subprocess
 import time
 import urllib.request
+from importlib.metadata import version
 
 import boto3
 import dns.resolver
 import pytest
+from click.testing import CliRunner
 
 from swarmer.adapters.consul import Consul
+from swarmer.cli import status as cli_status
+from swarmer.cli.main import main
 from swarmer.core import user_data
-from swarmer.local import engine, node_image, workspace
+from swarmer.local import engine, environment, node_image
 from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
 
@@ -28,7 +32,10 @@ IMAGE = "registry.service.swarmer:5000/hello"
 def image(cluster: Cluster) -> str:
     """An image in the cluster's registry, pushed through a manager."""
     saved = subprocess.run(
-        ["docker", "save", node_image.PROBE_IMAGE], env=engine.environment(), capture_output=True, check=True
+        ["docker", "save", node_image.PROBE_IMAGE],
+        env=engine.docker_environment(),
+        capture_output=True,
+        check=True,
     )
     cluster.docker("load", stdin=saved.stdout)
     cluster.docker("tag", node_image.PROBE_IMAGE, IMAGE)
@@ -130,7 +137,7 @@ def test_blobs_lie_in_the_bucket(cluster: Cluster, image: str) -> None:
     s3 = boto3.client(
         "s3",
         endpoint_url=cluster.ground.aws_url,
-        region_name=workspace.REGION,
+        region_name=environment.REGION,
         aws_access_key_id="x",
         aws_secret_access_key="x",
     )
@@ -318,3 +325,26 @@ def test_an_image_pushed_before_is_pulled_from_the_next_holder(cluster: Cluster,
     cluster.on(worker, "docker", "pull", image)
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_address_is_printed_alone_for_scripts(cluster: Cluster) -> None:
+    managers = [node["address"] for node in cluster.nodes("swarm-manager")]
+    assert swarmer("address", "--role", "swarm-manager").stdout.strip() in managers
+    assert swarmer("address", "core", "--all").stdout.split() == sorted(
+        managers, key={node["address"]: node["name"] for node in cluster.nodes()}.__getitem__
+    )
+    refused = swarmer("address", "nowhere")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no group or node 'nowhere'" in refused.stderr
+
+
+def test_the_status_tells_the_clusters_version_and_warns_of_another_one(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = version("swarmer")
+    assert cluster.status()["version"] == mine
+    assert "deployed by" not in swarmer("status").stderr
+    found = CliRunner()
+    monkeypatch.setattr(cli_status, "VERSION", "9.9.9")
+    done = found.invoke(main, ["status"])
+    assert f"deployed by swarmer {mine}, and this is swarmer 9.9.9" in done.stderr

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from swarmer.cli import main
+from swarmer.cli import describe, nodes, rehearsal
 from swarmer.cli.main import main
 from swarmer.core import description
-from swarmer.local import host, workspace
-from swarmer.local.workspace import Ground
-from swarmer.providers.rehearsal import cloud, down
+from swarmer.core.errors import UserError
+from swarmer.local import aws_daemon, environment, host
+from swarmer.local.environment import Environment
+from swarmer.providers.rehearsal import down
 from tests.rehearsal.conftest import swarmer
 
 
@@ -79,16 +80,16 @@ def test_a_port_that_is_taken_is_named_and_another_one_offered(small: Path, take
     assert done.returncode == 2
     assert f"port {taken_port} on 127.0.0.1 is taken" in done.stderr
     assert "--aws-port" in done.stderr
-    assert not (workspace.STATE / "clusters/small").exists()
+    assert not (environment.STATE / "clusters/small").exists()
 
 
 def test_a_port_that_nobody_asked_for_gives_way_to_the_next_free_one(small: Path, taken_port: int) -> None:
-    told = Ground(cluster=description.load(small), servers=small, aws_port=taken_port)
-    found = cloud.with_free_port(told)
-    assert taken_port < found.aws_port < taken_port + cloud.PORTS
-    assert cloud.with_free_port(found) == found
-    with pytest.raises(workspace.Problem, match=f"swarmer up --aws-port {found.aws_port}"):
-        cloud.with_free_port(replace(told, is_port_named=True))
+    told = Environment(cluster=description.load(small), servers=small, aws_port=taken_port)
+    found = aws_daemon.with_free_port(told)
+    assert taken_port < found.aws_port < taken_port + aws_daemon.PORTS
+    assert aws_daemon.with_free_port(found) == found
+    with pytest.raises(UserError, match=f"swarmer up --aws-port {found.aws_port}"):
+        aws_daemon.with_free_port(replace(told, is_port_named=True))
 
 
 @pytest.mark.parametrize(
@@ -179,8 +180,8 @@ def test_what_stands_behind_the_node_is_the_command(
     typed: str, run: str | None, monkeypatch: pytest.MonkeyPatch, small: Path
 ) -> None:
     began: list[list[str]] = []
-    monkeypatch.setattr(main, "find_container", lambda g, node: f"{g.cluster.name}.{node}")
-    monkeypatch.setattr(main, "_replace", began.append)
+    monkeypatch.setattr(nodes, "find_container", lambda g, node: f"{g.cluster.name}.{node}")
+    monkeypatch.setattr(nodes, "_replace", began.append)
     done = CliRunner().invoke(main, ["exec", "-f", str(small), *typed.split()])
     if run is None:
         assert (done.exit_code, began) == (2, [])
@@ -190,7 +191,7 @@ def test_what_stands_behind_the_node_is_the_command(
 
 def test_a_full_disk_is_one_line(small: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        argv = [str(workspace.ROOT / ".venv/bin/swarmer"), "machines", "-f", str(small)]
+        argv = [str(environment.ROOT / ".venv/bin/swarmer"), "machines", "-f", str(small)]
         done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert lines(done) == ["swarmer: standard output: No space left on device"]
@@ -215,7 +216,8 @@ def test_ctrl_c_speaks_of_what_is_left_only_where_something_is(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "load", interrupt)
+    for part in (rehearsal, describe):
+        monkeypatch.setattr(part, "load", interrupt)
     done = CliRunner().invoke(main, [verb, "-f", str(small)])
     assert done.exit_code == 130
     assert done.output == f"swarmer: interrupted{left}\n"

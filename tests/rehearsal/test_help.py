@@ -14,7 +14,7 @@ from rich.console import Console
 
 from swarmer.cli.main import main
 from swarmer.cli.progress import PATIENCE_S
-from swarmer.local import workspace
+from swarmer.local import environment
 from swarmer.local.progress import Show
 from tests.rehearsal.conftest import SWARMER, swarmer
 
@@ -93,19 +93,19 @@ SLOW = "import time; from swarmer.cli.progress import working\nwith working('loo
 
 
 def test_what_takes_longer_than_a_moment_says_so_and_where_it_is_seen_with_its_seconds() -> None:
-    slow = [str(workspace.ROOT / ".venv/bin/python"), "-c", SLOW.format(PATIENCE_S + 1)]
-    piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=workspace.ROOT)
+    slow = [str(environment.ROOT / ".venv/bin/python"), "-c", SLOW.format(PATIENCE_S + 1)]
+    piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=environment.ROOT)
     assert (piped.stdout, piped.stderr) == ("", "looks …\n")
     command = f"env -u NO_COLOR TERM=xterm {shlex.join(slow)}"
     seen = subprocess.run(
-        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=True, cwd=workspace.ROOT
+        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=True, cwd=environment.ROOT
     )
     assert "looks … 2 s" in seen.stdout.decode()
 
 
 def test_what_is_over_in_a_moment_says_nothing() -> None:
-    quick = [str(workspace.ROOT / ".venv/bin/python"), "-c", SLOW.format(0)]
-    done = subprocess.run(quick, capture_output=True, text=True, check=True, cwd=workspace.ROOT)
+    quick = [str(environment.ROOT / ".venv/bin/python"), "-c", SLOW.format(0)]
+    done = subprocess.run(quick, capture_output=True, text=True, check=True, cwd=environment.ROOT)
     assert (done.stdout, done.stderr) == ("", "")
 
 
@@ -144,7 +144,7 @@ def test_colours_are_for_terminals(env: dict[str, str], is_coloured: bool) -> No
     words = " ".join(f"{key}={value}" for key, value in env.items())
     command = f"env -u NO_COLOR TERM=xterm {words} {SWARMER} doctor"
     done = subprocess.run(
-        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=False, cwd=workspace.ROOT
+        ["script", "-qefc", command, "/dev/null"], capture_output=True, check=False, cwd=environment.ROOT
     )
     assert (b"\x1b[32m" in done.stdout) == is_coloured
     assert "\x1b[" not in swarmer("doctor").stdout

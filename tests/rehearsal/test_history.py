@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from swarmer.cli import groups
 from swarmer.core import description
-from swarmer.local.workspace import Ground, Problem
+from swarmer.core.errors import UserError
+from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import history
 from tests.rehearsal.aws_client import Aws
 from tests.rehearsal.aws_template import cluster
@@ -97,7 +98,7 @@ def test_what_cannot_be_scaled_by_hand_names_the_way_that_works(
 ) -> None:
     path = tmp_path / "servers.yml"
     path.write_text(GROUPS)
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(UserError) as refused:
         groups.check_scalable(description.load(path), group, number, where="servers.yml")
     assert said in str(refused.value)
     groups.check_scalable(description.load(path), "workers", 3, where="servers.yml")
@@ -108,7 +109,7 @@ def test_at_most_so_many_entries_are_shown_the_last_ones(
     monkeypatch: pytest.MonkeyPatch, lines: str, shown: list[int]
 ) -> None:
     entries = [entry("event", "x") | {"number": number} for number in (1, 2, 3)]
-    ground = Ground(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
+    ground = Environment(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
     monkeypatch.setattr(groups, "load_running", lambda _: ground)
     monkeypatch.setattr(history, "fetch", lambda _, after: entries)
     done = CliRunner().invoke(groups.events, ["--json", "-n", lines])
@@ -116,7 +117,7 @@ def test_at_most_so_many_entries_are_shown_the_last_ones(
 
 
 def test_ctrl_c_is_how_following_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    ground = Ground(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
+    ground = Environment(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
     monkeypatch.setattr(groups, "load_running", lambda _: ground)
 
     def fetch(_: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:

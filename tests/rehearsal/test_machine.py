@@ -12,16 +12,17 @@ import pytest
 
 from swarmer.adapters import process
 from swarmer.core import description
-from swarmer.local import engine, host, node_containers, node_image, workspace
+from swarmer.core.errors import UserError
+from swarmer.local import engine, environment, host, node_containers, node_image
 from swarmer.local.console import Console
-from swarmer.local.workspace import Ground, Problem
+from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal.up import Busy, alone
 
 
 @pytest.fixture
-def g(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
-    monkeypatch.setattr(workspace, "STATE", tmp_path / "state")
-    return Ground(cluster=description.load(small), servers=small)
+def g(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    monkeypatch.setattr(environment, "STATE", tmp_path / "state")
+    return Environment(cluster=description.load(small), servers=small)
 
 
 @pytest.mark.parametrize("why", ["not root", "not Debian"])
@@ -32,7 +33,7 @@ def test_what_is_missing_is_named_where_it_cannot_be_installed(
         monkeypatch.setattr("os.geteuid", lambda: 1000)
     else:
         monkeypatch.setattr("shutil.which", lambda command: None)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(UserError) as caught:
         host.ensure_packages(("no-such-command", "some-package"))
     assert "sudo apt-get install some-package" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -65,7 +66,7 @@ def test_of_many_who_need_the_engine_at_once_one_starts_it(
         time.sleep(0.1)
         answering.append("20.10.24")
 
-    monkeypatch.setattr(workspace, "STATE", tmp_path)
+    monkeypatch.setattr(environment, "STATE", tmp_path)
     monkeypatch.setattr(host, "engine_version", lambda: answering[0] if answering else None)
     monkeypatch.setattr(host, "ensure_packages", lambda *wanted: False)
     monkeypatch.setattr(host, "_start_engine", start)
@@ -76,8 +77,8 @@ def test_of_many_who_need_the_engine_at_once_one_starts_it(
 
 
 def test_a_process_that_got_the_number_of_ours_is_not_taken_for_it() -> None:
-    assert not host.is_running(1, "rehearsal.aws")
-    assert not host.is_running(2**22 + 1, "rehearsal.aws")
+    assert not host.is_running(1, "swarmer.providers.rehearsal.daemon")
+    assert not host.is_running(2**22 + 1, "swarmer.providers.rehearsal.daemon")
 
 
 def test_docker_commands_of_the_rehearsal_never_go_where_people_point_docker(
@@ -85,38 +86,38 @@ def test_docker_commands_of_the_rehearsal_never_go_where_people_point_docker(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://10.42.64.4:4000")
     monkeypatch.setenv("DOCKER_CONTEXT", "cluster")
-    assert engine.environment()["DOCKER_HOST"] == "unix:///var/run/docker.sock"
-    assert "DOCKER_CONTEXT" not in engine.environment()
+    assert engine.docker_environment()["DOCKER_HOST"] == "unix:///var/run/docker.sock"
+    assert "DOCKER_CONTEXT" not in engine.docker_environment()
 
 
 def test_credentials_of_a_real_account_do_not_reach_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "secret")
-    found = workspace.aws_environment("http://localhost:1")
+    found = environment.aws_environment("http://localhost:1")
     assert "AWS_PROFILE" not in found
     assert "AWS_SESSION_TOKEN" not in found
     assert found["AWS_ENDPOINT_URL"] == "http://localhost:1"
 
 
-def test_only_one_up_of_a_cluster_is_at_work(g: Ground) -> None:
+def test_only_one_up_of_a_cluster_is_at_work(g: Environment) -> None:
     with alone(g), pytest.raises(Busy, match=r"process \d+ is at work on small already"), alone(g):
         pass
     with alone(g):
         pass
 
 
-def test_a_node_is_found_by_name_address_or_a_part_that_only_it_has(g: Ground) -> None:
+def test_a_node_is_found_by_name_address_or_a_part_that_only_it_has(g: Environment) -> None:
     known = {"core-i-0a": "10.0.0.4", "core-i-0b": "10.0.0.5"}
     assert node_containers.find(g, known, "core-i-0a") == "core-i-0a"
     assert node_containers.find(g, known, "10.0.0.5") == "core-i-0b"
     assert node_containers.find(g, known, "0b") == "core-i-0b"
-    with pytest.raises(Problem, match="2 nodes have 'core' in their name"):
+    with pytest.raises(UserError, match="2 nodes have 'core' in their name"):
         node_containers.find(g, known, "core")
-    with pytest.raises(Problem, match="no node is called 'x'; the nodes of small: core-i-0a, core-i-0b"):
+    with pytest.raises(UserError, match="no node is called 'x'; the nodes of small: core-i-0a, core-i-0b"):
         node_containers.find(g, known, "x")
 
 
-def test_a_console_tells_progress_readiness_and_death(g: Ground) -> None:
+def test_a_console_tells_progress_readiness_and_death(g: Environment) -> None:
     console = Console(g, "core-i-0a", "")
     console.hear("[    1.0] python[7]: swarmer: waits for a Consul leader")
     assert (console.phase, console.is_ready, console.death) == ("waits for a Consul leader", False, "")
@@ -136,7 +137,7 @@ def test_a_node_image_that_another_checkout_has_just_made_is_left_to_it() -> Non
 
 
 def test_a_cluster_that_is_there_does_not_move_to_another_network(
-    g: Ground, monkeypatch: pytest.MonkeyPatch
+    g: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -145,7 +146,7 @@ def test_a_cluster_that_is_there_does_not_move_to_another_network(
         return {"ls": "0123456789ab", "inspect": "10.9.0.0/16"}[argv[1]]
 
     monkeypatch.setattr(engine, "docker", docker)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(UserError) as caught:
         node_containers.ensure_network(g)
     assert "network.cidr: small is there already, in 10.9.0.0/16, and cannot move to 10.44.0.0/16" in str(
         caught.value

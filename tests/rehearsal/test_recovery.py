@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from swarmer.local.workspace import Ground, Problem
+from swarmer.core.errors import UserError
 from swarmer.operations import recover
-from swarmer.operations.recover import Member, Seen, Step, check_proof, decide
+from swarmer.operations.recover import Machines, Member, Seen, Step, check_proof, decide
 
 
 def address(name: str) -> str:
@@ -129,7 +129,7 @@ def test_a_manager_whose_name_nobody_knows_stands_there_by_its_address_and_is_ne
         [replace(leads(SERVER), members=members(*SERVERS)), replace(MANAGER, members=frozenset())]
     )
     assert step.lost == (address("managers-i-5"), address("managers-i-6"))
-    with pytest.raises(Problem, match="may come back"):
+    with pytest.raises(UserError, match="may come back"):
         check_proof(step.lost, set(), {"i-5", "i-6"})
 
 
@@ -163,7 +163,7 @@ def test_a_recovery_that_was_broken_off_between_consul_and_swarm_finishes_both()
 def test_a_node_that_runs_is_never_forgotten_by_what_is_left_of_a_recovery() -> None:
     """A manager that joins has no place in raft yet, and its row may not be ready."""
     seen = [leads(SERVER), replace(controls(MANAGER), lost_managers=frozenset((MANAGERS[1],)))]
-    with pytest.raises(Problem, match="there is nothing to recover"):
+    with pytest.raises(UserError, match="there is nothing to recover"):
         decide([*seen, named(MANAGER, MANAGERS[1])])
 
 
@@ -180,12 +180,12 @@ def test_a_node_that_runs_is_never_forgotten_by_what_is_left_of_a_recovery() -> 
     ids=["both well", "both well on one node", "no server", "no manager", "a replacement alone", "nobody"],
 )
 def test_it_is_refused(seen: list[Seen], said: str) -> None:
-    with pytest.raises(Problem, match=said):
+    with pytest.raises(UserError, match=said):
         decide(seen)
 
 
 def test_nobody_is_lost_where_all_of_them_run() -> None:
-    with pytest.raises(Problem, match="no member is lost"):
+    with pytest.raises(UserError, match="no member is lost"):
         decide([controls(MANAGER), *(named(SERVER, name) for name in SERVERS)])
 
 
@@ -200,7 +200,7 @@ def test_nobody_is_lost_where_all_of_them_run() -> None:
 )
 def test_a_majority_that_is_there_elects_by_itself(seen: list[Seen]) -> None:
     """One lost member of three, seen while the others still vote: going on alone would split them."""
-    with pytest.raises(Problem, match=r"are there \(2 of 3\)"):
+    with pytest.raises(UserError, match=r"are there \(2 of 3\)"):
         decide(seen)
 
 
@@ -209,12 +209,10 @@ def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
 ) -> None:
     """As after a recovery that was killed: it restarts both."""
     looks = iter([replace(BOTH, last_entry=None, managers=None), replace(BOTH, managers=None), BOTH])
-    expected = SimpleNamespace(runs=True)
-    monkeypatch.setattr(recover.cloud, "instances", lambda *_: [SimpleNamespace(expected=expected)])
-    monkeypatch.setattr(recover.nodes, "running", lambda _: {})
+    up = SimpleNamespace(instances=lambda: [SimpleNamespace(runs=True)])
     monkeypatch.setattr(recover, "look", lambda _: next(looks))
     monkeypatch.setattr("time.sleep", lambda _: None)
-    (step,) = recover._decide_patiently(cast(Ground, None))
+    (step,) = recover._decide_patiently(cast(Machines, up))
     assert step.survivor == "core-i-1"
 
 
@@ -228,5 +226,5 @@ def test_members_whose_instances_are_terminated_are_proved_to_be_gone() -> None:
     ids=["switched off", "unknown to EC2", "both said"],
 )
 def test_a_member_that_may_come_back_is_named(living: set[str], terminated: set[str]) -> None:
-    with pytest.raises(Problem, match="core-i-3 may come back"):
+    with pytest.raises(UserError, match="core-i-3 may come back"):
         check_proof(["core-i-2", "core-i-3"], living, terminated)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
 
 pytestmark = pytest.mark.cluster
@@ -25,7 +25,7 @@ def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
     assert "/usr/local/bin/consul" in done.stderr
     assert "Traceback" not in done.stderr
     assert containers() == before
-    assert not (workspace.STATE / "clusters/small").exists()
+    assert not (environment.STATE / "clusters/small").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -47,7 +47,7 @@ def test_an_up_that_is_interrupted_removes_what_it_made(
     assert interrupted.returncode == 130
     assert b"Traceback" not in said
     assert containers() == before
-    assert not (workspace.STATE / "clusters/small").exists()
+    assert not (environment.STATE / "clusters/small").exists()
 
 
 def test_down_leaves_nothing_even_of_an_up_that_was_interrupted(cluster: Cluster, small: Path) -> None:
@@ -65,12 +65,13 @@ def test_down_leaves_nothing_even_of_an_up_that_was_interrupted(cluster: Cluster
     if engine_answers():
         assert containers() == {}
         assert engine.networks() == []
-    assert not (workspace.STATE / "clusters").exists()
+    assert not (environment.STATE / "clusters").exists()
     processes = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True).stdout
-    assert f"--pid-file {workspace.STATE}" not in processes
+    assert f"--pid-file {environment.STATE}" not in processes
 
 
 def engine_answers() -> bool:
     return (
-        subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode == 0
+        subprocess.run(["docker", "version"], env=engine.docker_environment(), capture_output=True).returncode
+        == 0
     )

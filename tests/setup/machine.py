@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarmer.local import workspace
+from swarmer.local import environment
 
-SCRIPT = workspace.ROOT / "setup.sh"
+SCRIPT = environment.ROOT / "setup.sh"
 ADDRESSES = ("10.42.1.4", "10.42.1.68", "10.42.1.132", "10.42.1.196")
 
 

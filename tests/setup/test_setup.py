@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmer.local import workspace
+from swarmer.local import environment
 from tests.setup.machine import ADDRESSES, SCRIPT, Machine
 
 REGISTRY = "registry.service.swarmer:5000"
@@ -50,9 +50,12 @@ def engine(machine: Machine) -> Iterator[Machine]:
 
 
 def test_the_shell_scripts_pass_shellcheck() -> None:
-    script = workspace.ROOT / "dns-proxy/serve.sh"
+    script = environment.ROOT / "dns-proxy/serve.sh"
     done = subprocess.run(
-        [workspace.ROOT / ".venv/bin/shellcheck", SCRIPT, script], capture_output=True, text=True, check=False
+        [environment.ROOT / ".venv/bin/shellcheck", SCRIPT, script],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
 
@@ -134,7 +137,7 @@ def test_other_nodes_take_the_place_of_former_ones(mac: Machine) -> None:
 def test_another_clusters_domain_takes_the_place_of_the_former(mac: Machine, tmp_path: Path) -> None:
     other = tmp_path / "other.yml"
     other.write_text(
-        (workspace.ROOT / "servers.yml").read_text().replace("domain: swarmer", "domain: shop.internal")
+        (environment.ROOT / "servers.yml").read_text().replace("domain: swarmer", "domain: shop.internal")
     )
     mac.setup(*ADDRESSES)
     done = mac.setup("-f", str(other), *ADDRESSES)
@@ -320,7 +323,7 @@ def test_where_nothing_is_set_up_the_domain_is_read_or_it_says_that_it_cannot_be
 
 
 def test_the_container_that_forwards_names_wants_nodes_before_it_touches_anything() -> None:
-    script = workspace.ROOT / "dns-proxy/serve.sh"
+    script = environment.ROOT / "dns-proxy/serve.sh"
     env = {"PATH": os.environ["PATH"], "SWARMER_DOMAIN": "swarmer", "SWARMER_NODES": ""}
     done = subprocess.run(["sh", script], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmer.adapters import process
-from swarmer.local import engine, host, node_image, workspace
+from swarmer.local import engine, environment, host, node_image
 from swarmer.local.node_image import PROBE_IMAGE
 from swarmer.providers.vagrant import plan
 
@@ -54,7 +54,7 @@ class Laptop:
     @property
     def label(self) -> str:
         """Of all that it makes on this machine's engine."""
-        return f"{workspace.LABEL_CLUSTER}={self.name}"
+        return f"{environment.LABEL_CLUSTER}={self.name}"
 
     def run(self, *argv: str, stdin: str = "") -> str:
         """What a command says; it has to succeed."""
@@ -68,7 +68,7 @@ class Laptop:
 
     def swarmer(self, *words: str) -> str:
         """`swarmer WORDS` about this servers.yml."""
-        return self.run(str(workspace.ROOT / ".venv/bin/swarmer"), *words, "-f", str(self.servers))
+        return self.run(str(environment.ROOT / ".venv/bin/swarmer"), *words, "-f", str(self.servers))
 
     def validated(self, within_s: int = 60) -> dict[str, Any]:
         """The cluster, in which all is well within that time."""
@@ -106,7 +106,7 @@ class Laptop:
             text=True,
             timeout=COMMAND_S,
             env=self.env,
-            cwd=workspace.ROOT,
+            cwd=environment.ROOT,
             check=False,
             input=stdin,
         )
@@ -165,10 +165,10 @@ def computer_with_docker(folder: Path, name: str, groups: str = CORE) -> Iterato
     host.ensure_engine()
     if not node_image.exists(node_image.tag()):
         host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-        node_image.ensure_image(workspace.CACHE, lambda word: None)
+        node_image.ensure_image(environment.CACHE, lambda word: None)
     with computer(folder, name, groups) as found:
         yield found
-        ours = ("--filter", f"label={plan.LABEL}={workspace.ROOT}", "--filter", f"label={found.label}")
+        ours = ("--filter", f"label={plan.LABEL}={environment.ROOT}", "--filter", f"label={found.label}")
         if left := engine.docker("ps", "-aq", *ours).split():
             engine.docker("rm", "-f", "-v", *left)
         if networks := engine.docker("network", "ls", "-q", *ours).split():

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 from swarmer.providers.vagrant import plan
 from tests.docs import pages
 from tests.docs.pages import ROOT
@@ -36,7 +36,7 @@ def names(laptop: Laptop) -> list[str]:
 
 
 def test_addresses_that_are_taken_already_are_named(laptop: Laptop) -> None:
-    label = ("--label", f"{plan.LABEL}={workspace.ROOT}", "--label", laptop.label)
+    label = ("--label", f"{plan.LABEL}={environment.ROOT}", "--label", laptop.label)
     engine.docker("network", "create", *label, "--subnet", "10.46.0.0/24", f"{NAME}-other")
     said = laptop.fails("vagrant up")
     engine.docker("network", "rm", f"{NAME}-other")

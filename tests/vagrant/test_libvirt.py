@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarmer.core import names
-from swarmer.local import host, workspace
+from swarmer.local import environment, host
 from swarmer.providers.vagrant import plan
 from tests.vagrant.conftest import Laptop, computer
 
@@ -43,7 +43,7 @@ def test_a_virtual_machine_has_its_size_its_seed_and_what_outlives_it(laptop: La
 
 def test_its_seed_mounts_what_vagrant_attaches(laptop: Laptop) -> None:
     command = ("vagrant", "prepare", "-f", str(laptop.servers), "libvirt")
-    laptop.run(str(workspace.ROOT / ".venv/bin/swarmer"), *command)
+    laptop.run(str(environment.ROOT / ".venv/bin/swarmer"), *command)
     folder = plan.STATE / f"seeds/{NAME}/libvirt/core-2"
     assert (folder / "seed.iso").read_bytes()[32769:32774] == b"CD001"
     tag = hashlib.md5(str(plan.SHARED).encode(), usedforsecurity=False).hexdigest()[:31]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from swarmer.local import workspace
+from swarmer.local import environment
 from swarmer.providers.vagrant import plan
 from tests.vagrant.conftest import Laptop, computer_with_docker
 
@@ -46,7 +46,7 @@ def test_what_outlives_virtual_machines_is_exported_and_their_seed_mounts_it(lap
     assert (folder["type"], folder["hostpath"]) == ("nfs", str(plan.SHARED))
     assert "guestpath" not in folder
     laptop.run(
-        *(str(workspace.ROOT / ".venv/bin/swarmer"), "vagrant", "prepare"),
+        *(str(environment.ROOT / ".venv/bin/swarmer"), "vagrant", "prepare"),
         *("-f", str(laptop.servers), "virtualbox"),
     )
     seed = plan.STATE / f"seeds/{NAME}/virtualbox/core-2"
@@ -55,7 +55,7 @@ def test_what_outlives_virtual_machines_is_exported_and_their_seed_mounts_it(lap
 
 
 @pytest.mark.parametrize(
-    "folder", [workspace.ROOT, workspace.ROOT / "docs"], ids=["the checkout", "below it"]
+    "folder", [environment.ROOT, environment.ROOT / "docs"], ids=["the checkout", "below it"]
 )
 def test_a_description_is_named_from_the_folder_where_one_types(laptop: Laptop, folder: Path) -> None:
     env = laptop.env | {"SWARMER_SERVERS": os.path.relpath(laptop.servers, folder)}
@@ -68,6 +68,6 @@ def test_a_description_is_named_from_the_folder_where_one_types(laptop: Laptop, 
 def test_an_empty_name_of_a_description_means_the_shipped_one(laptop: Laptop) -> None:
     env = laptop.env | {"SWARMER_SERVERS": ""}
     argv = ["vagrant", "status", "--machine-readable"]
-    done = subprocess.run(argv, env=env, cwd=workspace.ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, env=env, cwd=environment.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert ",workers-2,state," in done.stdout

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import pytest
 
 from swarmer.adapters import process
-from swarmer.local import host, workspace
-from swarmer.providers.vm import emulator, image, status
+from swarmer.local import environment, host
+from swarmer.providers.vm import emulator, image
+from swarmer.providers.vm import status as cluster_status
 from swarmer.providers.vm.guest import ADDRESS, Guest
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
@@ -39,18 +40,18 @@ def say(text: str) -> None:
 def guest() -> Iterator[Guest]:
     """One machine, powered on; the tests below go through its life in their order."""
     host.ensure_packages(("docker", "docker.io"))
-    emulator.ensure_tools(workspace.CACHE, say)
-    built = image.ensure_image(workspace.CACHE, say)
+    emulator.ensure_tools(environment.CACHE, say)
+    built = image.ensure_image(environment.CACHE, say)
     say(f"boots {built.disk}")
-    with Guest(built, workspace.STATE / "vm-console.log", say, ports=(PORT,)) as powered_on:
+    with Guest(built, environment.STATE / "vm-console.log", say, ports=(PORT,)) as powered_on:
         took_s = powered_on.until(lambda: powered_on.console.readies > 0, BOOT_S, "the node is not ready")
         say(f"= ready {took_s:.0f} s after power on")
-        status.load_probe(built.probe)
+        cluster_status.load_probe(built.probe)
         yield powered_on
 
 
 def is_validated() -> bool:
-    status = status.look()
+    status = cluster_status.look()
     if status.problems:
         say(f"not yet: {status.problems[0]}")
     return status.validated
@@ -68,24 +69,24 @@ def page() -> str:
 def test_a_node_on_a_stock_kernel_is_a_valid_cluster(guest: Guest) -> None:
     took_s = guest.until(is_validated, SETTLE_S, "the cluster does not validate")
     say(f"= validated {took_s:.0f} s later")
-    assert status.on_machine("systemctl", "--failed", "--plain", "--no-legend") == ""
+    assert cluster_status.on_machine("systemctl", "--failed", "--plain", "--no-legend") == ""
 
 
 def test_routing_mesh_carries_traffic_to_a_virtual_ip(guest: Guest) -> None:
     serve = "mkdir /www && echo hello > /www/index.html && exec httpd -f -p 80 -h /www"
-    status.docker("network", "create", "-d", "overlay", "--attachable", "apps")
-    status.docker(
+    cluster_status.docker("network", "create", "-d", "overlay", "--attachable", "apps")
+    cluster_status.docker(
         *("service", "create", "-d", "--name", "web", "--network", "apps", "--publish", f"{PORT}:80"),
-        *("--no-resolve-image", status.PROBE, "sh", "-c", serve),
+        *("--no-resolve-image", cluster_status.PROBE, "sh", "-c", serve),
     )
     took_s = guest.until(lambda: page() == "hello\n", SETTLE_S, f"{URL} does not answer")
     say(f"= answers through the routing mesh {took_s:.0f} s after its creation")
-    endpoint = json.loads(status.docker("service", "inspect", "web"))[0]["Endpoint"]
+    endpoint = json.loads(cluster_status.docker("service", "inspect", "web"))[0]["Endpoint"]
     assert endpoint["Spec"]["Mode"] == "vip"
     assert endpoint["Ports"][0]["PublishMode"] == "ingress"
-    assert "ip_vs_rr" in status.in_container("cat", "/proc/modules")
+    assert "ip_vs_rr" in cluster_status.in_container("cat", "/proc/modules")
     # By its name, which is the virtual IP.
-    assert status.has_answer("http://web/", options=("--network", "apps"))
+    assert cluster_status.has_answer("http://web/", options=("--network", "apps"))
 
 
 def test_reboot_is_survived_unaided(guest: Guest) -> None:
@@ -93,7 +94,7 @@ def test_reboot_is_survived_unaided(guest: Guest) -> None:
     guest.console.readies = 0
     say("reboots")
     try:
-        status.on_machine("systemctl", "reboot")
+        cluster_status.on_machine("systemctl", "reboot")
     except process.Failed as exc:
         say(f"connection cut: {exc}")
     took_s = guest.until(lambda: guest.console.readies > 0, BOOT_S, "the node is not ready again")
@@ -107,4 +108,4 @@ def test_reboot_is_survived_unaided(guest: Guest) -> None:
 
 def boot_id() -> str:
     """The kernel's name of this boot."""
-    return status.in_container("cat", "/proc/sys/kernel/random/boot_id")
+    return cluster_status.in_container("cat", "/proc/sys/kernel/random/boot_id")

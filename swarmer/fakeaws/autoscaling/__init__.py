@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/autoscaling"""
+"""Auto Scaling: a pure lifecycle, its controller, and the API that moto lacks."""

@@ -32,7 +32,7 @@ from swarmer.fakeaws.base import clock
 from swarmer.fakeaws.ec2 import instances
 from swarmer.fakeaws.eventbridge import bus
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 ROUNDS: Final = 100
 """A group comes to rest long before."""

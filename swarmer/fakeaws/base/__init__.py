@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/base"""
+"""What every service shares: clock, journal, faults on purpose, errors."""

@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/cloudformation"""
+"""CloudFormation: templates, stacks, change sets and removal as AWS orders them."""

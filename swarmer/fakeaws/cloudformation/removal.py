@@ -20,7 +20,7 @@ from swarmer.fakeaws.autoscaling.state import extras
 from swarmer.fakeaws.base.errors import reason
 from swarmer.fakeaws.base.preload import ACCOUNT
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 RETAIN: Final = frozenset({"Retain", "RetainExceptOnCreate"})
 """Deletion policies of what stays when its stack goes."""

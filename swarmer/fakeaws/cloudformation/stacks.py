@@ -15,7 +15,7 @@ from moto.core.exceptions import ServiceException
 from swarmer.fakeaws.base.errors import ResourceFailed, reason
 from swarmer.fakeaws.cloudformation import removal
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 create_resources: Final = Stack.create_resources
 update_resources: Final = ResourceMap.update

@@ -13,7 +13,7 @@ from moto.ssm import ssm_backends
 
 from swarmer.fakeaws.base.errors import ResourceFailed
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 REPLACED: Final = frozenset({"AWS::Lambda::LayerVersion"})
 """Types whose change makes another resource: a Ref to one gives something new, too."""

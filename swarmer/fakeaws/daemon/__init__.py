@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/daemon"""
+"""The server: its sockets and routes, work in the background, and all extensions of moto."""

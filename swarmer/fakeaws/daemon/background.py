@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 PERIOD_S: Final = 0.5
 

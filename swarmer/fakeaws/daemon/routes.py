@@ -17,7 +17,7 @@ from swarmer.fakeaws.base.faults import Fault
 from swarmer.fakeaws.cloudformation import coverage
 from swarmer.fakeaws.ec2.metadata import MetadataService
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 METADATA_PATHS: Final = ("/latest/api/", "/latest/meta-data", "/latest/dynamic", "/latest/user-data")
 """At the root, as on EC2: aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT."""

@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/ec2"""
+"""EC2: instances with addresses and tags, images, security groups, and the metadata service."""

@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/eventbridge"""
+"""EventBridge: the default bus, rules and schedules."""

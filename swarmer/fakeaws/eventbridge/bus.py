@@ -16,7 +16,7 @@ from moto.events import events_backends
 from swarmer.fakeaws.base import clock, faults, journal
 from swarmer.fakeaws.base.preload import ACCOUNT
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 STATE_CHANGE: Final = "EC2 Instance State-change Notification"
 LAUNCH_ACTION: Final = "EC2 Instance-launch Lifecycle Action"

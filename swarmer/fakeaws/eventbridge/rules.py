@@ -24,7 +24,7 @@ from swarmer.fakeaws.eventbridge.schedule_expressions import next_due_s
 from swarmer.fakeaws.iam import policies
 from swarmer.fakeaws.iam.policies import Request, Resource
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 send_elsewhere: Final = Rule.send_to_targets
 

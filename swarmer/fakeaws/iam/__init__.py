@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/iam"""
+"""IAM: what roles may do, evaluated for every request of a session."""

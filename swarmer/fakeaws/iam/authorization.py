@@ -29,7 +29,7 @@ from swarmer.fakeaws.iam import policies
 from swarmer.fakeaws.iam.policies import Request, Resource
 from swarmer.fakeaws.iam.resources import resources
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 ENFORCED_FOR: Final = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
 """Who may assume a role tells whose it is."""

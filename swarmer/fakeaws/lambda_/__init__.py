@@ -1,1 +1,1 @@
-"""TODO swarmer/fakeaws/lambda_"""
+"""Lambda: functions, their logs, and the context in which one runs."""

@@ -22,7 +22,7 @@ from swarmer.fakeaws.iam import authorization
 if TYPE_CHECKING:
     from swarmer.fakeaws.lambda_.functions import Function
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.fakeaws")
 
 attribute_of_group: Final = LogGroup.get_cfn_attribute
 _guard: Final = threading.Lock()

@@ -1,1 +1,1 @@
-"""TODO swarmer/providers/rehearsal"""
+"""The rehearsal: `cdk deploy` against the simulated AWS, with node containers as instances."""

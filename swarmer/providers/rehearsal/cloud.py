@@ -1,17 +1,16 @@
-"""AWS on this machine (rehearsal.aws as a daemon) and the real CDK CLI against it."""
+"""AWS on this machine as a daemon, and the real CDK CLI against it."""
 
 from __future__ import annotations
 
 import base64
-import json
-import socket
+import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,16 +21,15 @@ from botocore.config import Config
 
 from swarmer.adapters import process
 from swarmer.core import names
-from swarmer.local import host, workspace
+from swarmer.core.errors import UserError
+from swarmer.core.health import Expected
+from swarmer.local import aws_daemon, engine, environment, host, node_containers
+from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node, from_instance
-from swarmer.local.workspace import Ground, Problem
+from swarmer.operations.observer import PROBE, Observer
 from swarmer.providers.rehearsal import machine_controller
 
-COMMAND: Final = "rehearsal.aws"
 START_S: Final = 30.0
-READY_FILE: Final = "aws.ready"
-PORTS: Final = 50
-"""So many are looked at, from the first."""
 ACCOUNT: Final = "123456789012"
 """Moto's."""
 CDK_QUIET: Final = {
@@ -43,90 +41,47 @@ CDK_QUIET: Final = {
 }
 
 
-def daemon_pid(g: Ground) -> int | None:
-    """Of the running daemon of this cluster."""
-    path = g.state / "aws.pid"
-    if not path.exists():
-        return None
-    pid = int(path.read_text())
-    return pid if host.is_running(pid, COMMAND) else None
-
-
-def ensure_aws(g: Ground, image: str, apart_s: float = 0.0) -> bool:
-    """Start AWS on this machine; raises Problem where that fails. `image`: of the nodes, that start
+def ensure_aws(g: Environment, image: str, apart_s: float = 0.0) -> bool:
+    """Start AWS on this machine; raises UserError where that fails. `image`: of the nodes, that start
     `apart_s` after each other."""
     written = machine_controller.write(g, image, apart_s)
-    if daemon_pid(g):
+    if aws_daemon.daemon_pid(g):
         return False
-    ready = g.state / READY_FILE
+    ready = g.state / aws_daemon.READY_FILE
     ready.unlink(missing_ok=True)
     addresses = [f"127.0.0.1:{g.aws_port}", f"{g.gateway}:{g.aws_port}"]
     log = g.state / "aws.log"
     log.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", COMMAND, "--pid-file", str(g.state / "aws.pid")]
+    argv = [sys.executable, "-m", aws_daemon.COMMAND, "--pid-file", str(g.state / "aws.pid")]
     argv += ["--ready-file", str(ready), "--ground", str(written)]
     argv += [word for address in addresses for word in ("--listen", address)]
-    daemon = process.detach(argv, log, cwd=workspace.ROOT)
+    daemon = process.detach(argv, log, cwd=environment.ROOT)
     deadline_s = time.monotonic() + START_S
     while not ready.exists():
         if daemon.poll() is not None:
-            raise Problem(
+            raise UserError(
                 _tail(g, "aws.log", 1) or "AWS on this machine did not start", status=daemon.returncode
             )
         if time.monotonic() > deadline_s:
             daemon.kill()
-            raise Problem(
+            raise UserError(
                 f"AWS on this machine did not start within {START_S:.0f} s: see {g.state}/aws.log", status=1
             )
         time.sleep(0.05)
     return True
 
 
-def remembered_port(g: Ground) -> int | None:
-    """Where the running daemon of this cluster listens: one that runs is not moved."""
-    ready = g.state / READY_FILE
-    if not daemon_pid(g) or not ready.exists():
-        return None
-    return int(json.loads(ready.read_text())["url"].rpartition(":")[2])
-
-
-def with_free_port(g: Ground) -> Ground:
-    """The same cluster, its AWS on the next port that is free: another cluster's may have the first.
-
-    Raises Problem where a person named the port, and it is taken.
-    """
-    if daemon_pid(g) or _is_free(g.aws_port):
-        return g
-    free = next((port for port in range(g.aws_port + 1, g.aws_port + PORTS) if _is_free(port)), None)
-    if g.is_port_named or free is None:
-        raise Problem(
-            f"port {g.aws_port} on 127.0.0.1 is taken: end what listens there, or take another: "
-            f"swarmer up --aws-port {free or g.aws_port + PORTS}"
-        )
-    return replace(g, aws_port=free)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def bootstrap_and_synthesise(g: Ground) -> None:
+def bootstrap_and_synthesise(g: Environment) -> None:
     """`cdk bootstrap` and `cdk synth`, at the same time: neither needs the other."""
     with ThreadPoolExecutor() as pool:
         # Away from cdk.json, bootstrap has no app to synthesise first.
-        bootstrap = pool.submit(_cdk, g, "bootstrap", f"aws://{ACCOUNT}/{workspace.REGION}", cwd=g.state)
+        bootstrap = pool.submit(_cdk, g, "bootstrap", f"aws://{ACCOUNT}/{environment.REGION}", cwd=g.state)
         out = str(g.state / "cdk.out")
         _cdk(g, "synth", "--quiet", "--context", f"servers={g.servers}", "--output", out)
         bootstrap.result()
 
 
-def deploy(g: Ground) -> None:
+def deploy(g: Environment) -> None:
     """`cdk deploy --all` of what was synthesised, in the quickest way there is."""
     # Only change sets can take in what is there already.
     way = ("change-set", "--import-existing-resources") if _takes_bucket_in(g) else ("direct",)
@@ -134,8 +89,8 @@ def deploy(g: Ground) -> None:
     _cdk(g, "deploy", "--all", "--app", str(g.state / "cdk.out"), *options)
 
 
-def _takes_bucket_in(g: Ground) -> bool:
-    """The bucket that servers.yml names is there, and was left by a stack that is gone. Raises Problem."""
+def _takes_bucket_in(g: Environment) -> bool:
+    """The bucket that servers.yml names is there, and was left by a stack that is gone. Raises UserError."""
     if g.cluster.registry.bucket is None:
         return False
     stack = f"{g.cluster.name}-registry"
@@ -148,7 +103,7 @@ def _takes_bucket_in(g: Ground) -> bool:
     return is_there and stack not in having
 
 
-def _cdk(g: Ground, verb: str, *argv: str, cwd: Path = workspace.ROOT) -> None:
+def _cdk(g: Environment, verb: str, *argv: str, cwd: Path = environment.ROOT) -> None:
     log = f"cdk-{verb}.log"
     with (g.state / log).open("wb") as written:
         done = subprocess.run(
@@ -156,15 +111,15 @@ def _cdk(g: Ground, verb: str, *argv: str, cwd: Path = workspace.ROOT) -> None:
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,
-            env=host.node_environment(workspace.aws_environment(g.aws_url) | CDK_QUIET),
+            env=host.node_environment(environment.aws_environment(g.aws_url) | CDK_QUIET),
             cwd=cwd,
             check=False,
         )
     if done.returncode:
-        raise Problem(f"cdk {verb} failed:\n{_tail(g, log, 15)}\n(all of it: {g.state / log})", status=1)
+        raise UserError(f"cdk {verb} failed:\n{_tail(g, log, 15)}\n(all of it: {g.state / log})", status=1)
 
 
-def _tail(g: Ground, log: str, lines: int) -> str:
+def _tail(g: Environment, log: str, lines: int) -> str:
     return "\n".join((g.state / log).read_text(errors="replace").rstrip().splitlines()[-lines:])
 
 
@@ -176,7 +131,7 @@ def _client(service: str, url: str) -> Any:
     return boto3.client(
         service,
         endpoint_url=url,
-        region_name=workspace.REGION,
+        region_name=environment.REGION,
         aws_access_key_id="rehearsal",
         aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
         config=Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20),
@@ -188,13 +143,21 @@ def _asking() -> Iterator[None]:
     try:
         yield
     except botocore.exceptions.ClientError as exc:
-        raise Problem(f"AWS on this machine refuses: {exc}", status=1) from exc
+        raise UserError(f"AWS on this machine refuses: {exc}", status=1) from exc
     except botocore.exceptions.BotoCoreError as exc:
-        raise Problem(f"AWS on this machine does not answer: {exc}", status=1) from exc
+        raise UserError(f"AWS on this machine does not answer: {exc}", status=1) from exc
 
 
-def instances(g: Ground, running: dict[str, str] | None = None) -> list[Node]:
-    """The cluster's nodes as EC2 has them; `running`: which of their machines run. Raises Problem."""
+def observer(g: Environment) -> Observer:
+    """A context; it asks from inside a container on each node."""
+    return Observer(
+        g.cluster.domain,
+        lambda name: node_containers.run_script(node_containers.container_name(g, name), PROBE),
+    )
+
+
+def instances(g: Environment, running: dict[str, str] | None = None) -> list[Node]:
+    """The cluster's nodes as EC2 has them; `running`: which of their machines run. Raises UserError."""
     ec2 = _client("ec2", g.aws_url)
     filters = [
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
@@ -218,8 +181,8 @@ def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) ->
     return from_instance(instance, text, runs=False)
 
 
-def terminated(g: Ground) -> set[str]:
-    """Ids of this cluster's instances that EC2 says are gone for good. Raises Problem."""
+def terminated(g: Environment) -> set[str]:
+    """Ids of this cluster's instances that EC2 says are gone for good. Raises UserError."""
     filters = [
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
         {"Name": "instance-state-name", "Values": ["terminated"]},
@@ -234,8 +197,8 @@ def terminated(g: Ground) -> set[str]:
         }
 
 
-def outdated(g: Ground) -> set[str]:
-    """Ids of instances in service that run what their group's launch template was before. Raises Problem."""
+def outdated(g: Environment) -> set[str]:
+    """IDs of instances in service that an older launch template of their group made. Raises UserError."""
     wanted = [names.group_asg_name(g.cluster.name, group.name) for group in g.cluster.groups]
     with _asking():
         pager = _client("autoscaling", g.aws_url).get_paginator("describe_auto_scaling_groups")
@@ -258,39 +221,71 @@ def _version(group: dict[str, Any]) -> str:
     return str((group.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])["Version"])
 
 
-def terminate(g: Ground, instance_id: str) -> None:
-    """As the console would. Raises Problem."""
+def terminate(g: Environment, instance_id: str) -> None:
+    """As the console would. Raises UserError."""
     with _asking():
         _client("ec2", g.aws_url).terminate_instances(InstanceIds=[instance_id])
 
 
-def scale(g: Ground, group: str, number: int) -> int:
-    """Set a group's desired capacity; what it was. Raises Problem."""
+def scale(g: Environment, group: str, number: int) -> int:
+    """Set a group's desired capacity; what it was. Raises UserError."""
     autoscaling, name = _client("autoscaling", g.aws_url), names.group_asg_name(g.cluster.name, group)
     try:
         found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
         if not found:
-            raise Problem(f"{group} is not deployed yet: `swarmer up`", status=1)
+            raise UserError(f"{group} is not deployed yet: `swarmer up`", status=1)
         autoscaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=number)
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
-        raise Problem(f"{group} was not scaled: {exc}", status=1) from exc
+        raise UserError(f"{group} was not scaled: {exc}", status=1) from exc
     return int(found[0]["DesiredCapacity"])
 
 
-def identity(g: Ground) -> str:
-    """What the cluster's identity parameter says. Raises Problem."""
+def identity(g: Environment) -> str:
+    """What the cluster's identity parameter says. Raises UserError."""
     name = names.identity_parameter(g.cluster.name)
     with _asking():
         return str(_client("ssm", g.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
 
 
-def registry_objects(g: Ground) -> tuple[str, list[tuple[str, int]]]:
-    """Name of the registry's bucket, and key and bytes of every object in it. Raises Problem."""
+def _outputs(g: Environment, stack: str) -> dict[str, str]:
+    """Outputs of one of the cluster's stacks. Raises UserError."""
     with _asking():
-        found = _client("cloudformation", g.aws_url).describe_stacks(StackName=f"{g.cluster.name}-registry")
-        values = {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0]["Outputs"]}
+        found = _client("cloudformation", g.aws_url).describe_stacks(StackName=f"{g.cluster.name}-{stack}")
+    return {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", ())}
+
+
+def deployed_version(g: Environment) -> str:
+    """The release that deployed the cluster; empty of one before 0.2, and of one that is not deployed yet."""
+    with contextlib.suppress(UserError):
+        return _outputs(g, "cluster").get(names.OUTPUT_VERSION, "")
+    return ""
+
+
+def registry_objects(g: Environment) -> tuple[str, list[tuple[str, int]]]:
+    """Name of the registry's bucket, and key and bytes of every object in it. Raises UserError."""
+    values = _outputs(g, "registry")
+    with _asking():
         pages = (
             _client("s3", g.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
         )
         objects = [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
     return values["BucketName"], objects
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines of a rehearsed cluster, for `operations.recover`."""
+
+    environment: Environment
+
+    def instances(self) -> list[Expected]:
+        return [
+            node.expected for node in instances(self.environment, node_containers.running(self.environment))
+        ]
+
+    def terminated(self) -> set[str]:
+        return terminated(self.environment)
+
+    def run(self, node: str, argv: Sequence[str], timeout_s: float) -> str:
+        container = node_containers.container_name(self.environment, node)
+        return engine.docker("exec", container, *argv, timeout_s=timeout_s)

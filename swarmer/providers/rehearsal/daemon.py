@@ -1,4 +1,7 @@
-"""The daemon: `python -m rehearsal.aws --listen 127.0.0.1:4566 --listen 10.42.0.1:4566`."""
+"""The daemon that is AWS on this machine: the simulated AWS, its node containers and its functions.
+
+python -m swarmer.providers.rehearsal.daemon --listen 127.0.0.1:4566 --listen 10.42.0.1:4566
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         server = Server(options.listen)
     except ListenError as exc:
-        sys.stderr.write(f"rehearsal.aws: {exc}\n")
+        sys.stderr.write(f"swarmer: AWS on this machine: {exc}\n")
         return MISUSE
     with _written(options.pid_file, f"{os.getpid()}\n"):
         offline.refuse_connections()
@@ -49,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m rehearsal.aws", description="AWS on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m swarmer.providers.rehearsal.daemon", description="AWS on this machine."
+    )
     parser.add_argument(
         "--listen", action="append", required=True, metavar="HOST:PORT", help="may be given more than once"
     )
@@ -92,7 +97,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
-    logging.getLogger("rehearsal.aws").setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logging.getLogger("swarmer").setLevel(logging.DEBUG if verbose else logging.WARNING)
     if not verbose:
         warnings.simplefilter("ignore")  # moto's, about its own gaps: /swarmer/not-rehearsed lists those
 

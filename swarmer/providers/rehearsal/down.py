@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import process
-from swarmer.local import engine, host, workspace
-from swarmer.local.workspace import Ground
+from swarmer.local import aws_daemon, engine, environment, host
+from swarmer.local.environment import Environment
 
-AWS: Final = "rehearsal.aws"
 UP_PID: Final = "up.pid"
 """Below a cluster's state: the process of an `up` that is at work."""
 LOOKS: Final = 100
 QUIET_LOOKS: Final = 3
 
 
-def remove(g: Ground) -> None:
+def remove(g: Environment) -> None:
     """Of one cluster: daemon, containers with their volumes, network, state."""
     _stop_daemon(g.state)
-    _remove_containers(**{workspace.LABEL_CLUSTER: g.cluster.name})
-    for network in engine.networks(**{workspace.LABEL_CLUSTER: g.cluster.name}):
+    _remove_containers(**{environment.LABEL_CLUSTER: g.cluster.name})
+    for network in engine.networks(**{environment.LABEL_CLUSTER: g.cluster.name}):
         engine.docker("network", "rm", network)
     shutil.rmtree(g.state, ignore_errors=True)
 
@@ -31,7 +30,7 @@ def remove(g: Ground) -> None:
 def remove_all() -> list[str]:
     """Of every cluster of this checkout, with no servers.yml needed; what was removed, in words."""
     done = []
-    for state in sorted((workspace.STATE / "clusters").glob("*")):
+    for state in sorted((environment.STATE / "clusters").glob("*")):
         _stop_up(state)
         if _stop_daemon(state):
             done.append(f"AWS of {state.name}")
@@ -42,7 +41,7 @@ def remove_all() -> list[str]:
             engine.docker("network", "rm", network)
             done.append("their network")
         done += ["the Docker Engine that was started for it"] if host.stop_engine_of_ours() else []
-    shutil.rmtree(workspace.STATE / "clusters", ignore_errors=True)
+    shutil.rmtree(environment.STATE / "clusters", ignore_errors=True)
     return done
 
 
@@ -65,7 +64,7 @@ def _remove_containers(**labels: str) -> int:
 
 
 def _stop_daemon(state: Path) -> bool:
-    return _stop_recorded(state / "aws.pid", AWS)
+    return any(_stop_recorded(state / "aws.pid", each) for each in aws_daemon.COMMANDS)
 
 
 def _stop_up(state: Path) -> bool:

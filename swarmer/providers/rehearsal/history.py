@@ -7,7 +7,7 @@ import time
 import urllib.request
 from typing import Any, Final
 
-from swarmer.local.workspace import Problem
+from swarmer.core.errors import UserError
 
 PATH: Final = "/swarmer/events"
 WAIT_S: Final = 20.0
@@ -43,14 +43,14 @@ LOG_KEYS: Final = frozenset(
 
 
 def fetch(url: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
-    """Entries with greater numbers; waits for one for so long. Raises Problem."""
+    """Entries with greater numbers; waits for one for so long. Raises UserError."""
     try:
         with urllib.request.urlopen(
             f"{url}{PATH}?after={after}&wait={wait_s}", timeout=wait_s + 10
         ) as answer:
             found: list[dict[str, Any]] = json.load(answer)
     except (OSError, ValueError) as exc:
-        raise Problem(f"AWS on this machine does not answer: {exc}", status=1) from exc
+        raise UserError(f"AWS on this machine does not answer: {exc}", status=1) from exc
     return found
 
 

@@ -1,6 +1,6 @@
 """Every instance that runs has its machine, one that is terminated has none: for as long as AWS runs here.
 
-`python -m rehearsal.aws --ground FILE` watches over the cluster that FILE describes; `swarmer up` writes it.
+The rehearsal's daemon (daemon.py) watches over the cluster that FILE describes; `swarmer up` writes it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any, Final
 from swarmer.adapters import process
 from swarmer.core import description
 from swarmer.core.node import CONSUL_SERVER
-from swarmer.local import engine, node_containers, workspace
+from swarmer.local import engine, environment, node_containers
 from swarmer.local.console import CONTROL
+from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node
-from swarmer.local.workspace import Ground
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.rehearsal")
 
 PERIOD_S: Final = 5.0
 """Between looks where nobody tells of a change."""
@@ -33,7 +33,7 @@ KEPT_CONSOLES: Final = 50
 FILE: Final = "ground.json"
 
 
-def write(g: Ground, image: str, apart_s: float = 0.0) -> Path:
+def write(g: Environment, image: str, apart_s: float = 0.0) -> Path:
     """What the daemon needs to know of the cluster; `apart_s`: between the starts of two machines."""
     path = g.state / FILE
     draft = path.with_suffix(".new")
@@ -43,11 +43,11 @@ def write(g: Ground, image: str, apart_s: float = 0.0) -> Path:
     return path
 
 
-def read(path: Path) -> tuple[Ground, str, float]:
+def read(path: Path) -> tuple[Environment, str, float]:
     """The cluster, its node image and `apart_s`, as they were written last."""
     said = json.loads(path.read_text())
     servers = Path(said["servers"])
-    g = Ground(cluster=description.load(servers), servers=servers, aws_port=said["aws_port"])
+    g = Environment(cluster=description.load(servers), servers=servers, aws_port=said["aws_port"])
     return g, said["image"], said["apart_s"]
 
 
@@ -115,7 +115,7 @@ class Machines:
         """What the instance's machine wrote; as on EC2 it is kept for a while after its end."""
         if instance_id in self._last_words:
             return self._last_words[instance_id]
-        found = engine.containers(**{workspace.LABEL_INSTANCE: instance_id})
+        found = engine.containers(**{environment.LABEL_INSTANCE: instance_id})
         return read_console(found[0]["Id"]) if found else ""
 
     def ensure(self) -> bool:
@@ -123,7 +123,7 @@ class Machines:
         g, image, apart_s = read(self._path)
         found = {each["InstanceId"]: (each, data) for each, data in self._look(g.cluster.name)}
         held = {
-            labels[workspace.LABEL_INSTANCE]: (labels[workspace.LABEL_NODE], runs)
+            labels[environment.LABEL_INSTANCE]: (labels[environment.LABEL_NODE], runs)
             for labels, runs in (
                 (each["Config"]["Labels"], bool(each["State"]["Running"]))
                 for each in node_containers.containers(g)
@@ -157,7 +157,7 @@ def read_console(container: str) -> str:
         return ""
 
 
-def boot(g: Ground, new: Collection[Node], image: str, apart_s: float) -> None:
+def boot(g: Environment, new: Collection[Node], image: str, apart_s: float) -> None:
     """A machine for each, at the same time; or so far apart, the servers that all wait for last."""
 
     def one(node: Node) -> None:
@@ -175,7 +175,7 @@ def boot(g: Ground, new: Collection[Node], image: str, apart_s: float) -> None:
                     log.warning("a machine could not be started: %s", exc)
 
 
-def remove(g: Ground, names: Collection[str]) -> None:
+def remove(g: Environment, names: Collection[str]) -> None:
     """Power off, and the disk is gone."""
     if names:
         engine.docker("rm", "-f", "-v", *(node_containers.container_name(g, name) for name in names))

@@ -15,31 +15,30 @@ from datetime import UTC, datetime
 from typing import Final
 
 from swarmer.adapters import process
+from swarmer.core.errors import UserError
 from swarmer.core.health import Status, judge
-from swarmer.local import host, node_containers, node_image, workspace
+from swarmer.local import aws_daemon, environment, host, node_containers, node_image
 from swarmer.local.console import Console
+from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node
 from swarmer.local.progress import Show
-from swarmer.local.workspace import Ground, Problem
 from swarmer.operations.observer import Observer
+from swarmer.operations.wait import PAUSE_S, Streak
 from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.down import UP_PID, remove
 
-ROUNDS: Final = 3
-"""So many checks in a row must find nothing."""
-PAUSE_S: Final = 0.4
 BOOT_S: Final = 240.0
 MACHINES_S: Final = 60.0
 
 
-class BootFailure(Problem):
+class BootFailure(UserError):
     """A node is dead or late; the text names it and has its last lines."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, status=1)
 
 
-class Busy(Problem):
+class Busy(UserError):
     """Another `up` of this cluster is at work."""
 
 
@@ -47,7 +46,7 @@ class Busy(Problem):
 class Up:
     """What the steps share."""
 
-    ground: Ground
+    ground: Environment
     show: Show
     image: str | None = None
     """A node image to use instead of the one that is built."""
@@ -60,11 +59,11 @@ class Up:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Status:
-        """Raises Problem; where a cluster that was new did not come up, nothing is left of it."""
+        """Raises UserError; where a cluster that was new did not come up, nothing is left of it."""
         began_s = time.monotonic()
         self.is_new = not self.ground.state.exists()
         self.prepare_machine()
-        self.ground = cloud.with_free_port(self.ground)
+        self.ground = aws_daemon.with_free_port(self.ground)
         try:
             with _terminable(), alone(self.ground):
                 self.start_aws()
@@ -72,7 +71,7 @@ class Up:
                 status = self.boot()
         except Busy:
             raise
-        except (Problem, process.Failed, KeyboardInterrupt):
+        except (UserError, process.Failed, KeyboardInterrupt):
             if self.is_new and not self.retain:
                 with self.show.step("remove", "Removes what was made"):
                     remove(self.ground)
@@ -90,7 +89,7 @@ class Up:
             if self.image is None:
                 if not node_image.exists(node_image.base_tag()):
                     host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-                self.image = node_image.ensure_image(workspace.CACHE, say)
+                self.image = node_image.ensure_image(environment.CACHE, say)
             cdk.result()
             say(f"={self.image}")
 
@@ -136,7 +135,7 @@ class Up:
             if not missing:
                 return
             if time.monotonic() > deadline_s:
-                raise Problem(f"{missing[0]} got no machine: see {self.ground.state}/aws.log", status=1)
+                raise UserError(f"{missing[0]} got no machine: see {self.ground.state}/aws.log", status=1)
             time.sleep(0.1)
 
     def validate(self) -> Status:
@@ -145,7 +144,7 @@ class Up:
         self.follow(consoles)
         deadline_s = time.monotonic() + self.boot_s
         try:
-            with self.show.booting(self.nodes, consoles) as draw, Observer(self.ground) as observer:
+            with self.show.booting(self.nodes, consoles) as draw, cloud.observer(self.ground) as observer:
                 while not all(console.is_ready for console in consoles.values()):
                     self.check_alive(consoles, deadline_s, "not ready")
                     draw(f"{sum(each.is_ready for each in consoles.values())} of {len(consoles)} nodes ready")
@@ -175,21 +174,20 @@ class Up:
     def look_until_validated(
         self, observer: Observer, consoles: dict[str, Console], deadline_s: float, draw: Callable[[str], None]
     ) -> Status:
-        """ROUNDS looks in a row that find nothing."""
-        rounds = 0
+        """Until the cluster is validated."""
+        streak = Streak()
         while True:
             status = judge(
                 self.ground.cluster.name,
                 tuple(node.expected for node in self.nodes),
-                observer.look(self.nodes),
+                observer.look([node.expected for node in self.nodes]),
             )
-            rounds = rounds + 1 if status.validated else 0
-            if rounds == ROUNDS:
+            if streak.add(status):
                 return status
-            note = f"check {rounds} of {ROUNDS} passed" if rounds else status.problems[0]
+            note = streak.note(status)
             draw(note)
             self.check_alive(consoles, deadline_s, note)
-            if not rounds:
+            if not status.validated:
                 self.keep_up(consoles)
             time.sleep(PAUSE_S)
 
@@ -212,7 +210,7 @@ def _last_lines(console: Console) -> str:
 
 
 @contextmanager
-def alone(g: Ground) -> Iterator[None]:
+def alone(g: Environment) -> Iterator[None]:
     """One `up` of a cluster at a time; the lock ends with the process, `down` finds who holds it."""
     g.state.mkdir(parents=True, exist_ok=True)
     with (g.state / UP_PID).open("a+") as lock:

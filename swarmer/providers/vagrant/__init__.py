@@ -1,1 +1,1 @@
-"""TODO swarmer/providers/vagrant"""
+"""Vagrant's machines: the plan that the Vagrantfile reads, and their status as one cluster."""

@@ -15,8 +15,8 @@ from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names
 from swarmer.core.machines import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
-from swarmer.local import engine, workspace
-from swarmer.local.workspace import Ground
+from swarmer.local import engine, environment
+from swarmer.local.environment import Environment
 from swarmer.providers.vagrant import plan
 
 CONNECT_S: Final = 1.0
@@ -26,7 +26,7 @@ SWARM_S: Final = 30.0
 IDENTITY: Final = "identity"
 
 
-def forget(g: Ground, name: str) -> str:
+def forget(g: Environment, name: str) -> str:
     """What was done about the machine of that name, which is gone, in one line."""
     left = plan.created(g)
     if not left:
@@ -41,7 +41,7 @@ def forget(g: Ground, name: str) -> str:
     return f"{name} is out of Swarm and Consul"
 
 
-def _end(g: Ground) -> str:
+def _end(g: Environment) -> str:
     """The next `vagrant up` founds another cluster, that has these images."""
     (plan.kept(g) / IDENTITY).unlink(missing_ok=True)
     # Where the machines were virtual there may be no Docker.
@@ -50,8 +50,8 @@ def _end(g: Ground) -> str:
     return f"{g.cluster.name} is over; its images stay in {plan.kept(g) / 'images'}"
 
 
-def _remove_network(g: Ground) -> None:
-    filters = (f"label={plan.LABEL}={workspace.ROOT}", f"name=^{plan.network(g)}$")
+def _remove_network(g: Environment) -> None:
+    filters = (f"label={plan.LABEL}={environment.ROOT}", f"name=^{plan.network(g)}$")
     wanted = [word for each in filters for word in ("--filter", each)]
     found = engine.docker("network", "ls", "-q", *wanted).split()
     for network in found:
@@ -70,7 +70,7 @@ def _retry(step: Callable[[], None]) -> None:
             time.sleep(0.5)
 
 
-def _out_of_swarm(g: Ground, name: str, left: Iterable[Machine]) -> None:
+def _out_of_swarm(g: Environment, name: str, left: Iterable[Machine]) -> None:
     for address in _answering(left, SWARM_MANAGER, names.DOCKER_PORT):
         swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=SWARM_S)
         if not swarm.swarm().is_manager:

@@ -11,39 +11,39 @@ from typing import Any, Final
 from swarmer.core import names
 from swarmer.core.machines import Machine, machines
 from swarmer.core.user_data import MOUNTED, NFS, VIRTIOFS, Share
-from swarmer.local import engine, node_containers, node_image, workspace
+from swarmer.local import engine, environment, node_containers, node_image
+from swarmer.local.environment import Environment
 from swarmer.local.seeds import VOLUME
-from swarmer.local.workspace import Ground
 
 LABEL: Final = "swarmer.vagrant"
 """On containers and networks: the checkout they belong to. `swarmer down` leaves them to Vagrant."""
-STATE: Final = workspace.STATE / "vagrant"
+STATE: Final = environment.STATE / "vagrant"
 SHARED: Final = STATE / "shared"
 """What outlives every machine: a folder for each cluster, with its images and its identity."""
 DOCKER: Final = "docker"
 
 
-def network(g: Ground) -> str:
+def network(g: Environment) -> str:
     """The docker network of the containers."""
     return f"swarmer-{g.cluster.name}-vagrant"
 
 
-def kept(g: Ground) -> Path:
+def kept(g: Environment) -> Path:
     """The cluster's own folder in what is shared."""
     return SHARED / g.cluster.name
 
 
-def seed_folder(g: Ground, machine: Machine, provider: str) -> Path:
+def seed_folder(g: Environment, machine: Machine, provider: str) -> Path:
     """Where its seed lies; providers differ in how the share gets there."""
     return STATE / "seeds" / g.cluster.name / provider / machine.name
 
 
-def container_name(g: Ground, machine: str) -> str:
+def container_name(g: Environment, machine: str) -> str:
     """Of a machine that is a container; no rehearsal's node is called so."""
     return f"{g.cluster.name}.{machine}"
 
 
-def share(g: Ground, provider: str) -> Share:
+def share(g: Environment, provider: str) -> Share:
     """How SHARED gets to names.SHARE in a machine."""
     if provider == "virtualbox":
         path = str(SHARED).replace(" ", "\\040")
@@ -55,17 +55,17 @@ def share(g: Ground, provider: str) -> Share:
     return Share(kind=MOUNTED)
 
 
-def created(g: Ground) -> dict[Machine, str]:
+def created(g: Environment) -> dict[Machine, str]:
     """The machines that Vagrant has, running or not, with their provider."""
     root = Path(os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     found = {}
     for machine in machines(g.cluster):
-        for path in sorted((workspace.ROOT / root / "machines" / machine.name).glob("*/id")):
+        for path in sorted((environment.ROOT / root / "machines" / machine.name).glob("*/id")):
             found[machine] = path.parent.name
     return found
 
 
-def to_json(g: Ground) -> dict[str, Any]:
+def to_json(g: Environment) -> dict[str, Any]:
     """For the Vagrantfile."""
     cidr = IPv4Network(g.cluster.network.cidr)
     return {
@@ -74,13 +74,13 @@ def to_json(g: Ground) -> dict[str, Any]:
         "network": network(g),
         "shared": str(SHARED),
         "share": names.SHARE,
-        "docker_host": engine.environment()["DOCKER_HOST"],
+        "docker_host": engine.docker_environment()["DOCKER_HOST"],
         "image": node_image.tag(),
         "machines": [_machine(g, each) for each in machines(g.cluster)],
     }
 
 
-def _machine(g: Ground, machine: Machine) -> dict[str, Any]:
+def _machine(g: Environment, machine: Machine) -> dict[str, Any]:
     return {
         "name": machine.name,
         "address": machine.address,
@@ -96,15 +96,15 @@ def _machine(g: Ground, machine: Machine) -> dict[str, Any]:
     }
 
 
-def _create_arguments(g: Ground, machine: Machine) -> list[str]:
+def _create_arguments(g: Environment, machine: Machine) -> list[str]:
     """`docker run` of a machine that is a container."""
     return [
         *(
             "-t",
             "--label",
-            f"{LABEL}={workspace.ROOT}",
+            f"{LABEL}={environment.ROOT}",
             "--label",
-            f"{workspace.LABEL_CLUSTER}={g.cluster.name}",
+            f"{environment.LABEL_CLUSTER}={g.cluster.name}",
         ),
         *("-v", f"{SHARED}:{names.SHARE}"),
         *node_containers.machine_arguments(network(g), machine.address, seed_folder(g, machine, DOCKER)),

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from swarmer.adapters import volume
 from swarmer.core.machines import Addressing, Machine, Seed, machines, seed
-from swarmer.local import host, node_containers, node_image, seeds, workspace
+from swarmer.local import environment, host, node_containers, node_image, seeds
+from swarmer.local.environment import Environment
 from swarmer.local.progress import Show
-from swarmer.local.workspace import Ground
 from swarmer.providers.vagrant import plan
 
 
-def prepare(g: Ground, provider: str, show: Show) -> None:
-    """Idempotent. Raises Problem, process.Failed."""
+def prepare(g: Environment, provider: str, show: Show) -> None:
+    """Idempotent. Raises UserError, process.Failed."""
     (plan.kept(g) / "images").mkdir(parents=True, exist_ok=True)
     for each in machines(g.cluster):
         seeds.write(plan.seed_folder(g, each, provider), _seed(g, each, provider))
@@ -23,7 +23,7 @@ def prepare(g: Ground, provider: str, show: Show) -> None:
         _write_volumes(g, provider, show)
 
 
-def _seed(g: Ground, each: Machine, provider: str) -> Seed:
+def _seed(g: Environment, each: Machine, provider: str) -> Seed:
     return seed(
         g.cluster,
         each,
@@ -34,17 +34,17 @@ def _seed(g: Ground, each: Machine, provider: str) -> Seed:
     )
 
 
-def _prepare_engine(g: Ground, show: Show) -> None:
+def _prepare_engine(g: Environment, show: Show) -> None:
     host.ensure_engine()
     if not node_image.exists(node_image.tag()):
         with show.step("image", "Node image") as say:
             if not node_image.exists(node_image.base_tag()):
                 host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-            say(f"={node_image.ensure_image(workspace.CACHE, say)}")
+            say(f"={node_image.ensure_image(environment.CACHE, say)}")
     node_containers.create_network(g, plan.network(g), plan.LABEL)
 
 
-def _write_volumes(g: Ground, provider: str, show: Show) -> None:
+def _write_volumes(g: Environment, provider: str, show: Show) -> None:
     if volume.tool() is None:
         host.ensure_packages((volume.PACKAGE, volume.PACKAGE))
     with show.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:

@@ -6,49 +6,45 @@ import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
+from swarmer.core.errors import UserError
 from swarmer.core.health import Expected, Status, judge
 from swarmer.core.machines import Machine
-from swarmer.local import engine, workspace
-from swarmer.local.workspace import Ground, Problem
-from swarmer.operations.observer import PROBE, Observer, exec_probe
+from swarmer.local import engine, environment, node_containers
+from swarmer.local.environment import Environment
+from swarmer.operations.observer import PROBE, Observer
+from swarmer.operations.wait import PAUSE_S, Streak
 from swarmer.providers.vagrant import plan
 
-ROUNDS: Final = 3
-"""So many looks in a row must find nothing, where one waits for it."""
-PAUSE_S: Final = 0.4
 
-
-def look(g: Ground, observer: Observer) -> Status:
-    """One look. Raises Problem where Vagrant has no machine of this cluster."""
+def look(g: Environment, observer: Observer) -> Status:
+    """One look. Raises UserError where Vagrant has no machine of this cluster."""
     found = plan.created(g)
     if not found:
-        raise Problem(f"no machine of {g.cluster.name} is there: `vagrant up` makes them", status=1)
+        raise UserError(f"no machine of {g.cluster.name} is there: `vagrant up` makes them", status=1)
     expected = tuple(_expected(g, machine, provider) for machine, provider in found.items())
-    return judge(g.cluster.name, expected, observer.look_at(expected))
+    return judge(g.cluster.name, expected, observer.look(expected))
 
 
-def observer(g: Ground) -> Observer:
+def observer(g: Environment) -> Observer:
     """A context; it asks from inside a container on each machine."""
     providers = {machine.name: provider for machine, provider in plan.created(g).items()}
-    return Observer(g, partial(_start_probe, g, providers))
+    return Observer(g.cluster.domain, partial(_start_probe, g, providers))
 
 
-def wait(g: Ground, within_s: float, say: Callable[[str], None]) -> Status:
-    """Until nothing is wrong, ROUNDS times in a row; the last look where time is up before."""
-    deadline_s, rounds = time.monotonic() + within_s, 0
+def wait(g: Environment, within_s: float, say: Callable[[str], None]) -> Status:
+    """Until the cluster is validated; the last look if time is up before."""
+    deadline_s, streak = time.monotonic() + within_s, Streak()
     with observer(g) as watching:
         while True:
             status = look(g, watching)
-            rounds = rounds + 1 if status.validated else 0
-            if rounds == ROUNDS or time.monotonic() > deadline_s:
+            if streak.add(status) or time.monotonic() > deadline_s:
                 return status
-            say(f"check {rounds} of {ROUNDS} passed" if rounds else status.problems[0])
+            say(streak.note(status))
             time.sleep(PAUSE_S)
 
 
-def _expected(g: Ground, machine: Machine, provider: str) -> Expected:
+def _expected(g: Environment, machine: Machine, provider: str) -> Expected:
     return Expected(
         name=machine.name,
         instance_id=str(machine.index),
@@ -60,7 +56,7 @@ def _expected(g: Ground, machine: Machine, provider: str) -> Expected:
     )
 
 
-def _runs(g: Ground, machine: Machine, provider: str) -> bool:
+def _runs(g: Environment, machine: Machine, provider: str) -> bool:
     """Of a virtual machine only the cluster itself tells."""
     if provider != plan.DOCKER:
         return True
@@ -68,9 +64,9 @@ def _runs(g: Ground, machine: Machine, provider: str) -> bool:
     return engine.docker("ps", "-q", "--filter", f"name=^{name}$") != ""
 
 
-def _start_probe(g: Ground, providers: dict[str, str], name: str) -> subprocess.Popen[str]:
+def _start_probe(g: Environment, providers: dict[str, str], name: str) -> subprocess.Popen[str]:
     if providers[name] == plan.DOCKER:
-        return exec_probe(plan.container_name(g, name))
+        return node_containers.run_script(plan.container_name(g, name), PROBE)
     argv = ["vagrant", "ssh", name, "--no-tty", "-c", f"sudo sh -c '{_quoted(PROBE)}'"]
     return subprocess.Popen(
         argv,
@@ -79,7 +75,7 @@ def _start_probe(g: Ground, providers: dict[str, str], name: str) -> subprocess.
         stderr=subprocess.DEVNULL,
         text=True,
         bufsize=1,
-        cwd=workspace.ROOT,
+        cwd=environment.ROOT,
     )
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import process
+from swarmer.core.errors import UserError
 from swarmer.local import host, node_image
 from swarmer.local.node_image import Progress
-from swarmer.local.workspace import Problem
 
 COMMAND: Final = "qemu-system-x86_64"
 PACKAGE: Final = "qemu-system-x86"
@@ -24,7 +24,7 @@ BACKPORTED: Final = "bookworm"
 
 
 def ensure_tools(cache: Path, progress: Progress) -> None:
-    """QEMU and what makes the seed. Raises Problem, process.Failed."""
+    """QEMU and what makes the seed. Raises UserError, process.Failed."""
     host.ensure_packages(("genisoimage", "genisoimage"))
     if version() >= OLDEST:
         return
@@ -35,7 +35,7 @@ def ensure_tools(cache: Path, progress: Progress) -> None:
     elif not version():
         host.ensure_packages((COMMAND, PACKAGE))
     if version() < OLDEST:
-        raise Problem(
+        raise UserError(
             f"{COMMAND} {version() or 'is missing'}: version {OLDEST} or newer is needed; on Debian 12: "
             f"sudo apt-get install -t {BACKPORTED}-backports {PACKAGE}"
         )

@@ -77,7 +77,7 @@ def key() -> str:
 
 
 def ensure_image(cache: Path, progress: Progress) -> Image:
-    """Build the disk unless the cache holds it. Raises process.Failed, ground.Problem."""
+    """Build the disk unless the cache holds it. Raises process.Failed, UserError."""
     wanted = cache / f"{CACHED}{key()}"
     if wanted.exists():
         return Image(wanted)

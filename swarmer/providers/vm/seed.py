@@ -12,7 +12,7 @@ from typing import Final
 from swarmer.adapters import process
 from swarmer.core.health import Expected
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER
-from swarmer.local import workspace
+from swarmer.local import environment
 from swarmer.local.seeds import VOLUME
 
 SERVERS: Final = Path(__file__).with_name("servers.yml")
@@ -36,7 +36,7 @@ def write(folder: Path) -> Path:
     """The volume as a file below `folder`. Raises process.Failed."""
     process.run(
         [
-            *(str(workspace.ROOT / ".venv/bin/swarmer"), "cloud-init", "all", "1", "-f", str(SERVERS)),
+            *(str(environment.ROOT / ".venv/bin/swarmer"), "cloud-init", "all", "1", "-f", str(SERVERS)),
             *("--address", ADDRESS, "--volume", "-o", str(folder / "seed")),
         ],
         timeout_s=120,

@@ -9,7 +9,7 @@ import pytest
 
 from swarmer.adapters.docker import Engine
 from swarmer.local import engine as command_line
-from swarmer.local import host, node_image, workspace
+from swarmer.local import environment, host, node_image
 from tests.node.daemons.daemon import ALL_ROLES, Daemon, eventually, machine
 
 
@@ -27,8 +27,8 @@ def make_daemon(
 ) -> Iterator[Callable[..., Daemon]]:
     """Agents that have started; all of them are ended in the end."""
     host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-    workspace.CACHE.mkdir(parents=True, exist_ok=True)
-    binary = node_image.ensure_consul(workspace.CACHE, lambda _: None)
+    environment.CACHE.mkdir(parents=True, exist_ok=True)
+    binary = node_image.ensure_consul(environment.CACHE, lambda _: None)
     made: list[Daemon] = []
 
     def make(name: str, roles: tuple[str, ...] = ALL_ROLES) -> Daemon:
@@ -83,7 +83,7 @@ def right(cluster: list[Daemon]) -> Daemon:
 def engine_url() -> str:
     """Where this machine's own engine listens."""
     host.ensure_engine()
-    return command_line.environment()["DOCKER_HOST"]
+    return command_line.docker_environment()["DOCKER_HOST"]
 
 
 @pytest.fixture(scope="session")

@@ -105,6 +105,8 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
     "get": lambda api: api.get("a"),
     "watch": lambda api: api.watch("a/", None, wait_s=1),
     "put": lambda api: api.put("a", "b"),
+    "create": lambda api: api.create("a", "b"),
+    "holds": lambda api: api.holds("a", "s"),
     "put_all": lambda api: api.put_all({"a": "b"}),
     "create_session": lambda api: api.create_session("a", ttl_s=10, lock_delay_s=1),
     "renew_session": lambda api: api.renew_session("s"),
@@ -128,7 +130,7 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
 }
 READS = (
     *("leader", "members", "last_entry", "raft_servers", "get", "watch", "services", "ailing", "healthy"),
-    *("nodes", "is_catalogued", "catalogued", "below"),
+    *("nodes", "is_catalogued", "catalogued", "below", "holds"),
 )
 
 

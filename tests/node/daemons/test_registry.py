@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from swarmer.core import election, names
-from swarmer.local import workspace
+from swarmer.local import environment
 from tests.node.daemons import candidate_program, fake_registry
 from tests.node.daemons.daemon import Daemon, eventually
 
@@ -140,7 +140,7 @@ class Node:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", candidate_program.__name__, json.dumps(settings)],
-                cwd=workspace.ROOT,
+                cwd=environment.ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -1,1 +1,1 @@
-"""TODO swarmer/providers/rehearsal/runtime"""
+"""Containers in which the rehearsal's Lambda functions run."""

@@ -18,14 +18,14 @@ from swarmer.fakeaws.base import journal
 from swarmer.fakeaws.lambda_ import execution_context, functions
 from swarmer.fakeaws.lambda_.execution_context import Loan
 from swarmer.fakeaws.lambda_.functions import Function, Outcome
-from swarmer.local import workspace
+from swarmer.local import environment
+from swarmer.local.environment import Environment
 from swarmer.local.node_containers import container_name
-from swarmer.local.workspace import Ground
 from swarmer.providers.rehearsal import machine_controller
 from swarmer.providers.rehearsal.runtime import trees
-from swarmer.providers.rehearsal.runtime.environment import Answer, Environment
+from swarmer.providers.rehearsal.runtime.execution_environment import Answer, ExecutionEnvironment
 
-log: Final = logging.getLogger("rehearsal.aws")
+log: Final = logging.getLogger("swarmer.rehearsal")
 
 RUNTIMES: Final = frozenset({"python3.13"})
 """What the node image has."""
@@ -46,7 +46,7 @@ BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
 class Warm:
     """An environment and what it was made of."""
 
-    environment: Environment
+    environment: ExecutionEnvironment
     revision: str
     loan: Loan
 
@@ -140,7 +140,7 @@ class Pool:
         def hear(request_id: str, line: str) -> None:
             journal.record_log(function.name, line, request_id)
 
-        environment = Environment(
+        environment = ExecutionEnvironment(
             name=name,
             argv=arguments(g, function, loan, image, name),
             environment=variables(g, function, loan),
@@ -224,7 +224,7 @@ def _call(function: Function, request_id: str, event: Any) -> dict[str, Any]:
     }
 
 
-def variables(g: Ground, function: Function, loan: Loan) -> dict[str, str]:
+def variables(g: Environment, function: Function, loan: Loan) -> dict[str, str]:
     """The template's, those that Lambda sets, and where AWS is here.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -252,16 +252,16 @@ def variables(g: Ground, function: Function, loan: Loan) -> dict[str, str]:
     }
 
 
-def arguments(g: Ground, function: Function, loan: Loan, image: str, name: str) -> list[str]:
+def arguments(g: Environment, function: Function, loan: Loan, image: str, name: str) -> list[str]:
     """`docker run` of an environment. In a VPC: an address of its subnets; else away from every node."""
     state = g.state / "functions"
     code = trees.ensure_tree((function.code,), state)
     layers = trees.ensure_tree(function.layers, state)
     runtime = trees.ensure_runtime(image)
     labels = {
-        workspace.LABEL_REHEARSAL: str(workspace.ROOT),
-        workspace.LABEL_CLUSTER: g.cluster.name,
-        workspace.LABEL_FUNCTION: function.name,
+        environment.LABEL_REHEARSAL: str(environment.ROOT),
+        environment.LABEL_CLUSTER: g.cluster.name,
+        environment.LABEL_FUNCTION: function.name,
     }
     network = ("--network", g.network, "--ip", loan.address) if loan.address else ("--network", "bridge")
     return [

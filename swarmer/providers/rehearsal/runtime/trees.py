@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.fakeaws.lambda_.functions import Archive
-from swarmer.local import engine, workspace
+from swarmer.local import engine, environment
 
 BROUGHT: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 """Of a node's packages: those that Lambda's Python runtime has, and not one more."""
@@ -83,7 +83,7 @@ def _digest(files: Iterator[tuple[str, bytes]]) -> str:
 def ensure_runtime(image: str) -> Path:
     """Lambda's own packages, out of the node image."""
     identity = engine.docker("image", "inspect", "-f", "{{.Id}}", image).rpartition(":")[2][:12]
-    kept = workspace.CACHE / f"lambda-runtime-{identity}"
+    kept = environment.CACHE / f"lambda-runtime-{identity}"
     with _making:
         if not kept.exists():
             _copy_runtime(image, kept)
@@ -91,14 +91,14 @@ def ensure_runtime(image: str) -> Path:
 
 
 def _copy_runtime(image: str, kept: Path) -> None:
-    workspace.CACHE.mkdir(parents=True, exist_ok=True)
+    environment.CACHE.mkdir(parents=True, exist_ok=True)
     held = engine.docker("create", image)
-    draft = Path(tempfile.mkdtemp(dir=workspace.CACHE))
+    draft = Path(tempfile.mkdtemp(dir=environment.CACHE))
     try:
         for name in BROUGHT:
             engine.docker("cp", "-q", f"{held}:{PACKAGES}/{name}", f"{draft}/{name}")
         draft.chmod(0o755)
-        older = sorted(workspace.CACHE.glob("lambda-runtime-*"), key=lambda path: path.stat().st_mtime)
+        older = sorted(environment.CACHE.glob("lambda-runtime-*"), key=lambda path: path.stat().st_mtime)
         for unused in older[: -KEPT_RUNTIMES or None]:
             shutil.rmtree(unused, ignore_errors=True)
         draft.rename(kept)

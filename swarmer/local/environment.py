@@ -26,16 +26,8 @@ REGION: Final = "us-east-1"
 AWS_PORT: Final = 4566
 
 
-class Problem(Exception):
-    """What keeps the rehearsal from going on, in words for a person. `status`: the exit status."""
-
-    def __init__(self, text: str, *, status: int = 2) -> None:
-        super().__init__(text)
-        self.status = status
-
-
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class Environment:
     """One cluster's rehearsal."""
 
     cluster: Cluster

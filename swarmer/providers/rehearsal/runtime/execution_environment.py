@@ -32,7 +32,7 @@ class Answer:
     """No further invocation will be answered."""
 
 
-class Environment:
+class ExecutionEnvironment:
     """Starts with its container and ends with it, whoever ends it."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Environment:
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._process = subprocess.Popen(
             ["docker", *argv],
-            env=engine.environment(),
+            env=engine.docker_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,75 @@
+"""Commands about the whole cluster: `bucket`, `handover`, `recover`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import click
+
+from swarmer.adapters.consul import Consul, Unavailable
+from swarmer.cli.common import NO_REHEARSAL, load, load_running, servers_option
+from swarmer.cli.progress import working
+from swarmer.core import names
+from swarmer.core.errors import UserError
+from swarmer.local import node_containers
+from swarmer.local.environment import Environment
+from swarmer.operations import recover as recovery
+from swarmer.operations.handover import hand_over
+from swarmer.providers.rehearsal import cloud
+
+
+@click.command()
+@servers_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def bucket(servers: str, as_json: bool) -> None:
+    """List what the registry keeps in its S3 bucket: bytes and key of each object."""
+    g = load_running(servers)
+    with working("asks S3"):
+        name, objects = cloud.registry_objects(g)
+    if as_json:
+        listed = [{"key": key, "bytes": size} for key, size in objects]
+        click.echo(json.dumps({"bucket": name, "objects": listed}, indent=2))
+        return
+    for key, size in objects:
+        click.echo(f"{size:>12}  s3://{name}/{key}")
+    click.echo(f"{len(objects)} objects in {name}", err=True)
+
+
+@click.command()
+@servers_option
+def handover(servers: str) -> None:
+    """Move the registry to another manager; no pull fails meanwhile."""
+    before, after = hand_over(_consul(load(servers)), working)
+    click.echo(f"{before} handed over to {after}")
+
+
+def _consul(g: Environment) -> Consul:
+    """Of any node that runs and answers."""
+    known, up = node_containers.addresses(g), node_containers.running(g)
+    for name in sorted(up):
+        consul = Consul(known[name], names.CONSUL_HTTP_PORT, timeout_s=3)
+        with contextlib.suppress(Unavailable):
+            if consul.leader():
+                return consul
+    raise UserError(NO_REHEARSAL.format(g.cluster.name) if not up else "Consul answers on no node", status=1)
+
+
+@click.command()
+@servers_option
+def recover(servers: str) -> None:
+    """Go on after most servers or managers are lost for good: data and services are kept.
+
+    Of Consul and Swarm only what has lost its majority is touched, and only on the proof that the
+    instances of the lost members are terminated.
+    """
+    g = load_running(servers)
+    with working("a survivor goes on alone"):
+        steps = recovery.recover(cloud.Machines(g))
+    for step in steps:
+        what = " and ".join(option.removeprefix("--").capitalize() for option in step.options)
+        click.echo(f"{step.survivor} goes on alone in {what}; forgotten: {', '.join(step.lost)}")
+    click.echo("`swarmer up` waits for what replaces them.")
+
+
+COMMANDS = (bucket, handover, recover)

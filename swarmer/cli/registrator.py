@@ -1,0 +1,21 @@
+"""`swarmer registrator`: becomes the program that nodes run. Imports little: its start counts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+ROOT: Final = Path(__file__).parents[2]
+"""Folder of the checkout: node software is an asset there, and no installed package."""
+PROGRAM: Final = "node.registrator_command"
+
+
+def replace_process(arguments: Sequence[str]) -> NoReturn:
+    """Become `python -m node.registrator_command ARGUMENTS`."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    sys.stdout.flush()
+    argv = [sys.executable, "-m", PROGRAM, *arguments]
+    os.execve(sys.executable, argv, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - no shell is wanted

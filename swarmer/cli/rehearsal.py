@@ -1,0 +1,61 @@
+"""Commands of the rehearsal on this machine: `up`, `down`."""
+
+from __future__ import annotations
+
+import click
+
+from swarmer.cli.common import load, servers_option
+from swarmer.cli.progress import working
+from swarmer.cli.status import show_outdated, show_status
+from swarmer.cli.tables import next_steps
+from swarmer.local import environment
+from swarmer.local.progress import Show
+from swarmer.providers.rehearsal import down
+from swarmer.providers.rehearsal.up import BOOT_S, Up
+
+
+@click.command()
+@servers_option
+@click.option(
+    "--aws-port",
+    type=click.IntRange(1, 65535),
+    help=f"Port of AWS on this machine [a free one, from $SWARMER_AWS_PORT or {environment.AWS_PORT} on].",
+)
+@click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to look into it.")
+@click.option("--timeout", default=BOOT_S, help="Seconds that nodes may take to boot.", show_default=True)
+@click.option("--apart", default=0.0, help="Start the nodes so many seconds apart, the servers last.")
+@click.option("--node-image", help="Use this image for the nodes instead of building one.")
+def up(
+    servers: str, aws_port: int | None, retain: bool, timeout: float, apart: float, node_image: str | None
+) -> None:
+    """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
+    g = load(servers, aws_port)
+    show = Show()
+    status = Up(
+        ground=g, show=show, image=node_image, retain=retain, boot_s=timeout, apart_s=max(0.0, apart)
+    ).run()
+    show_status(status)
+    show_outdated(g, status)
+    click.echo(
+        f"\n{g.cluster.name} is up. What to type now:\n\n{next_steps(status, domain=g.cluster.domain)}"
+    )
+
+
+@click.command("down")
+@click.option(
+    "-f", "--servers", help="Only the rehearsal of this description; $SWARMER_SERVERS is not heeded."
+)
+def down_(servers: str | None) -> None:
+    """Remove every rehearsal of this checkout: containers, networks, processes."""
+    if servers is not None:
+        g = load(servers)
+        with working(f"removes {g.cluster.name}"):
+            down.remove(g)
+        click.echo(f"removed: {g.cluster.name}")
+        return
+    with working("removes every rehearsal of this checkout"):
+        done = down.remove_all()
+    click.echo(f"removed: {', '.join(done)}" if done else "nothing to remove")
+
+
+COMMANDS = (up, down_)

@@ -1,0 +1,63 @@
+"""The daemon that is AWS on this machine: whether it runs, and on which port."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import replace
+from typing import Final
+
+from swarmer.core.errors import UserError
+from swarmer.local import host
+from swarmer.local.environment import Environment
+
+COMMAND: Final = "swarmer.providers.rehearsal.daemon"
+"""Module that Python runs."""
+COMMANDS: Final = (COMMAND, "rehearsal.aws")
+"""Words of its command line; the second is the module of version 0.1, whose daemon keeps its cluster."""
+READY_FILE: Final = "aws.ready"
+PORTS: Final = 50
+"""Number of ports that are tried, from the first."""
+
+
+def daemon_pid(g: Environment) -> int | None:
+    """Of the running daemon of this cluster."""
+    path = g.state / "aws.pid"
+    if not path.exists():
+        return None
+    pid = int(path.read_text())
+    return pid if any(host.is_running(pid, each) for each in COMMANDS) else None
+
+
+def remembered_port(g: Environment) -> int | None:
+    """Where the running daemon of this cluster listens: one that runs is not moved."""
+    ready = g.state / READY_FILE
+    if not daemon_pid(g) or not ready.exists():
+        return None
+    return int(json.loads(ready.read_text())["url"].rpartition(":")[2])
+
+
+def with_free_port(g: Environment) -> Environment:
+    """The same cluster, its AWS on the next port that is free: another cluster's may have the first.
+
+    Raises UserError where a person named the port, and it is taken.
+    """
+    if daemon_pid(g) or _is_free(g.aws_port):
+        return g
+    free = next((port for port in range(g.aws_port + 1, g.aws_port + PORTS) if _is_free(port)), None)
+    if g.is_port_named or free is None:
+        raise UserError(
+            f"port {g.aws_port} on 127.0.0.1 is taken: end what listens there, or take another: "
+            f"swarmer up --aws-port {free or g.aws_port + PORTS}"
+        )
+    return replace(g, aws_port=free)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
