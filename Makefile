@@ -55,22 +55,22 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 setup: $(VENV)/.deploy ## only the virtualenv
 
 bench-up: $(VENV)/.deploy ## measure: from one file to a running cluster
-	@$(BIN)/python -m tests.bench_up $(ARGS)
+	@$(BIN)/python -m benchmarks.up $(ARGS)
 
 bench-healing: $(VENV)/.test ## measure: how soon what was lost is replaced
-	@$(BIN)/python -m tests.bench_healing $(ARGS)
+	@$(BIN)/python -m benchmarks.healing $(ARGS)
 
 bench-rest: $(VENV)/.test ## measure: what the node software costs while nothing happens
-	@$(BIN)/python -m tests.bench_rest $(ARGS)
+	@$(BIN)/python -m benchmarks.rest $(ARGS)
 
 bench-failover: $(VENV)/.test ## measure: how long the registry is away when its holder dies
-	@$(BIN)/python -m tests.bench_failover $(ARGS)
+	@$(BIN)/python -m benchmarks.failover $(ARGS)
 
 bench-registrator: $(VENV)/.test ## measure: how soon a container has its name in Consul
-	@$(BIN)/python -m tests.bench_registrator $(ARGS)
+	@$(BIN)/python -m benchmarks.registrator $(ARGS)
 
 faults: $(VENV)/.test ## each fault on a running rehearsal, watched from outside
-	@$(BIN)/python -m tests.faults $(ARGS)
+	@$(BIN)/python -m chaos $(ARGS)
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

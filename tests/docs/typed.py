@@ -39,7 +39,7 @@ WITH_CLUSTER: Final = (
 )
 """Typed as they stand, with a running cluster, by tests/daily/test_documents.py."""
 TYPED: Final = {
-    "cdk synth": ("tests/rehearsal/test_aws_cdk.py", "_run synth"),
+    "cdk synth": ("tests/fakeaws/test_cdk.py", "_run synth"),
     "docker service logs logs_talker": ("tests/examples/test_logs.py", "docker service logs logs_talker"),
     "docker stack services rolling": (
         "tests/examples/test_rolling_update.py",
@@ -58,7 +58,7 @@ TYPED: Final = {
     ),
     "swarmer recover": ("tests/rehearsal/test_resilience.py", "swarmer recover"),
     "swarmer registrator run consul://127.0.0.1:8500": ("tests/node/lab.py", "registrator run"),
-    "swarmer scale GROUP N": ("tests/faults/lab.py", "swarmer self.servers scale self.group"),
+    "swarmer scale GROUP N": ("chaos/lab.py", "swarmer self.servers scale self.group"),
     "swarmer up --retain": ("tests/daily/test_documents.py", "swarmer up --retain"),
     **{
         command: ("tests/vagrant/test_daily.py", command)

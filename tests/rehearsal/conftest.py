@@ -15,7 +15,7 @@ import pytest
 
 from swarmer.cli.common import DEFAULT, load
 from swarmer.local import engine, environment, node_image
-from tests.rehearsal.aws_client import aws, aws_server
+from tests.fakeaws.client import aws, aws_server
 
 __all__ = ["aws", "aws_server"]
 

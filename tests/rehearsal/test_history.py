@@ -14,8 +14,8 @@ from swarmer.core import description
 from swarmer.core.errors import UserError
 from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import history
-from tests.rehearsal.aws_client import Aws
-from tests.rehearsal.aws_template import cluster
+from tests.fakeaws.client import Aws
+from tests.fakeaws.template import cluster
 
 
 def entry(kind: str, what: str, source: str = "aws.ec2", **detail: Any) -> dict[str, Any]:

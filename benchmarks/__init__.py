@@ -1,0 +1,1 @@
+"""Benchmarks: each prints its figures beside a baseline of the same run (`make help`)."""

@@ -1,0 +1,82 @@
+"""One sweep in a process of its own, on a cluster that others answer for: what it takes, as JSON.
+
+Started by benchmarks/sweeps.py, which says by the environment where AWS, Consul and Swarm answer. Imports
+what the function does, and no more: its memory is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from botocore.client import BaseClient
+
+from lambdas.reconcile_cluster.handler import handler
+from lambdas.shared import sight
+from swarmer.adapters.consul import Consul
+from swarmer.adapters.docker import Engine
+
+calls: Counter[str] = Counter()
+"""Requests to AWS: each page of an answer is one."""
+
+
+class Context:
+    """What Lambda hands to a handler."""
+
+    function_name = "large-reconcile-cluster"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:large-reconcile-cluster"
+    aws_request_id = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def tick() -> str:
+    """A schedule's event."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return json.dumps({"source": "aws.events", "detail-type": "Scheduled Event", "time": now, "detail": {}})
+
+
+def count(client: Any, operation: str, arguments: Any) -> Any:
+    calls[operation] += 1
+    return real(client, operation, arguments)
+
+
+def main() -> int:
+    record = {
+        "messageId": "1",
+        "receiptHandle": "1",
+        "body": tick(),
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(round(time.time() * 1000))},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue",
+        "awsRegion": "us-east-1",
+    }
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    answer = handler({"Records": [record]}, Context())
+    took = {"wall_s": round(time.monotonic() - began_s, 2), "cpu_s": round(time.process_time() - cpu_s, 2)}
+    # Not ru_maxrss, which remembers who started this process.
+    (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    left = len(answer["batchItemFailures"])
+    sys.stderr.write(
+        json.dumps(took | {"peak_mb": round(int(peak_kb) / 1024), "calls": dict(calls), "left": left}) + "\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    real, BaseClient._make_api_call = BaseClient._make_api_call, count
+    sight.open_consul = lambda _: Consul(
+        "127.0.0.1", int(os.environ["BENCH_CONSUL"]), timeout_s=sight.CONSUL_S
+    )
+    sight.open_engine = lambda _, timeout_s=sight.DOCKER_S: Engine(
+        f"tcp://127.0.0.1:{os.environ['BENCH_SWARM']}", timeout_s=timeout_s
+    )
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""`make faults`: each fault on a running rehearsal, judged by what a probe outside the product saw.
+
+    python -m chaos [--only NAME …] [--json FILE] [--retain]
+
+Survived: validated again by itself (after the power or the network is back, where the fault took it), no push
+lost that the registry had acknowledged, and no answer under an older lease after one under a newer.
+Exit status: 0 every fault was survived; 1 one was not; 2 the cluster does not come up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from chaos import healing
+from chaos.catalogue import FAULTS, Fault
+from chaos.evidence import is_steady
+from chaos.healing import HEALING
+from chaos.journal import refusals
+from chaos.lab import Failure, Lab, Node, say, until
+from chaos.outcome import Outcome, judge, table
+from chaos.probe import Probe
+from swarmer.local import engine, environment
+
+STEADY_S = 2.0
+"""So long all goes well before the fault: what is seen then comes from it. And so long after the end."""
+STEADY_WITHIN_S = 60.0
+PROOF_S = 150.0
+"""So long what a fault lacks in the end may take to come: the functions' next sweep is a minute away."""
+PROOF_PAUSE_S = 1.0
+REPORT: Final = environment.STATE / "faults.json"
+"""Everything that was seen; `--json` names another file."""
+
+
+def endure(lab: Lab, fault: Fault) -> Outcome:
+    """One fault from begin to end; what is judged is the probe's account of it. Raises Failure before it."""
+    fault.prepare(lab)
+    lab.wait_validated(fault.within_s)
+    lab.look()
+    victims = fault.victims(lab)
+    say(f"{fault.name}: {fault.what}: {', '.join(node.name for node in victims)}")
+    trouble: list[str] = []
+    last = healing.last_number()
+    validated_s: float | None = None
+    with Probe(lab.target(victims)) as probe:
+        wait_steady(probe)
+        fault_s = time.monotonic()
+        try:
+            act(fault, lab, victims, trouble)
+            until(lambda: is_healed(fault, victims), fault.heal_s, "the node did not heal itself")
+            lab.wait_validated(fault.within_s)
+            validated_s = time.monotonic() - fault_s
+        except Failure as exc:
+            trouble.append(str(exc))
+        time.sleep(STEADY_S)
+    trouble += lacking(fault, 0 if trouble else PROOF_S)
+    try:
+        fault.clean_up(lab)
+    except Failure as exc:
+        trouble.append(f"was not cleaned up: {exc}")
+    trouble += refused(last)
+    return judge(fault, probe, fault_s, validated_s, trouble)
+
+
+def refused(last: int) -> list[str]:
+    """What IAM refused since that entry of the rehearsal's log: a right that is missing is not survived."""
+    try:
+        return refusals(healing.happened(last))
+    except OSError as exc:
+        return [f"nothing is known of IAM: {exc}"]
+
+
+def wait_steady(probe: Probe) -> None:
+    """Raises Failure where calls fail or wait with no fault at all: such a machine proves nothing."""
+    time.sleep(STEADY_S)
+    steady = lambda: is_steady(list(probe.calls), time.monotonic() - STEADY_S)  # noqa: E731
+    until(steady, STEADY_WITHIN_S, "calls did not go well before the fault")
+
+
+def act(fault: Fault, lab: Lab, victims: list[Node], trouble: list[str]) -> None:
+    """Inflict, wait, recover: power and network come back whatever went wrong."""
+    try:
+        fault.inflict(victims)
+        time.sleep(fault.hold_s)
+        if fault.says and not any(fault.says in problem for problem in lab.problems()):
+            trouble.append(f"nobody says {fault.says!r}")
+    except Failure as exc:
+        trouble.append(f"could not be inflicted: {exc}")
+    finally:
+        fault.recover(victims)
+
+
+def is_healed(fault: Fault, victims: list[Node]) -> bool:
+    return fault.heals is None or fault.heals(victims)
+
+
+def lacking(fault: Fault, within_s: float) -> list[str]:
+    """What it still lacks once time is up; empty: nothing."""
+    deadline_s = time.monotonic() + within_s
+    while (found := _lacks(fault)) and time.monotonic() < deadline_s:
+        time.sleep(PROOF_PAUSE_S)
+    return found
+
+
+def _lacks(fault: Fault) -> list[str]:
+    """Who cannot be asked has proved nothing."""
+    try:
+        return fault.lacks()
+    except (Failure, OSError) as exc:
+        return [f"nothing is proved: {exc}"]
+
+
+def write(path: Path, outcomes: list[Outcome]) -> None:
+    """After each fault: who ends the run early keeps what there is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([outcome.to_json() for outcome in outcomes], indent=1) + "\n")
+
+
+def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Path) -> None:
+    """One after the other; a cluster that one of them broke is replaced: the next begins whole."""
+    for number, fault in enumerate(faults, 1):
+        try:
+            outcome = endure(lab, fault)
+        except (Failure, OSError) as exc:
+            outcome = Outcome(name=fault.name, what=fault.what, troubles=[f"could not be tried: {exc}"])
+        outcomes.append(outcome)
+        write(path, outcomes)
+        say(f"  [{number}/{len(faults)}] {outcome.sentence()}")
+        if not outcome.survived:
+            folder = environment.STATE / "faults" / fault.name
+            lab.keep_journals(folder)
+            say(f"  its nodes' journals: {folder}")
+        if not outcome.survived and fault is not faults[-1]:
+            lab.anew()
+
+
+SUITES: Final = (
+    (environment.ROOT / "servers.yml", FAULTS),
+    (environment.ROOT / "chaos/healing.yml", HEALING),
+)
+"""Each set of faults with the description of the cluster that they happen to."""
+
+
+def options() -> argparse.Namespace:
+    known = [fault.name for _, faults in SUITES for fault in faults]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", action="extend", nargs="+", metavar="NAME", choices=known)
+    parser.add_argument("--list", action="store_true", help="what there is")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=REPORT, help="everything, as JSON")
+    parser.add_argument("--retain", action="store_true", help="leave the cluster running")
+    return parser.parse_args()
+
+
+def main() -> int:
+    wanted = options()
+    if wanted.list:
+        every = (fault for _, faults in SUITES for fault in faults)
+        print("\n".join(f"{fault.name:22}{fault.what}" for fault in every))  # noqa: T201
+        return 0
+    outcomes: list[Outcome] = []
+    for servers, faults in SUITES:
+        chosen = [each for each in faults if not wanted.only or each.name in wanted.only]
+        if not chosen:
+            continue
+        lab = Lab(servers)
+        was_up = bool(
+            engine.containers(environment.LABEL_NODE, **{environment.LABEL_CLUSTER: lab.described["name"]})
+        )
+        try:
+            lab.up()
+            endure_all(lab, chosen, outcomes, wanted.json)
+        except Failure as exc:
+            say(f"faults: {exc}")
+            return 2
+        finally:
+            if not (was_up or wanted.retain):
+                lab.down()
+    print(f"{table(outcomes)}\neverything: {wanted.json}")  # noqa: T201
+    return 0 if all(outcome.survived for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What is done to nodes: by a fault, and by a person or the power company afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from chaos.lab import Failure, Lab, Node, docker, say
+
+Action = Callable[[list[Node]], None]
+REBOOT_S: Final = 300.0
+BUSY_S: Final = 300.0
+LINKS: Final = (("INPUT", "-i"), ("OUTPUT", "-o"), ("FORWARD", "-i"), ("FORWARD", "-o"))
+
+
+def nothing(_: list[Node]) -> None:
+    """No recovery step: the cluster is on its own."""
+
+
+def cut_power(nodes: list[Node]) -> None:
+    docker("kill", *(node.container for node in nodes))
+
+
+def give_power(nodes: list[Node]) -> None:
+    docker("start", *(node.container for node in nodes))
+
+
+def reboot(nodes: list[Node]) -> None:
+    """At once: one `docker restart` of many containers takes them one after the other."""
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        restart = partial(docker, "restart", "-t", "30", timeout_s=REBOOT_S)
+        list(pool.map(restart, [node.container for node in nodes]))
+
+
+def drop_packets(nodes: list[Node]) -> None:
+    for node in nodes:
+        node.on("sh", "-c", " && ".join(f"iptables -I {chain} {way} eth0 -j DROP" for chain, way in LINKS))
+
+
+def heal_network(nodes: list[Node]) -> None:
+    for node in nodes:
+        node.on("sh", "-c", "; ".join(f"iptables -D {chain} {way} eth0 -j DROP" for chain, way in LINKS))
+
+
+def freeze(nodes: list[Node]) -> None:
+    docker("pause", *(node.container for node in nodes))
+
+
+def thaw(nodes: list[Node]) -> None:
+    docker("unpause", *(node.container for node in nodes))
+
+
+def kill(program: str) -> Action:
+    """SIGKILL to one process; whoever started it may start it anew."""
+
+    def act(nodes: list[Node]) -> None:
+        for node in nodes:
+            node.signal("KILL", node.pid(program))
+
+    return act
+
+
+def runs(program: str) -> Callable[[list[Node]], bool]:
+    """Whether it runs on all of them: a unit whose process was killed has none until it is started anew."""
+
+    def look(nodes: list[Node]) -> bool:
+        with contextlib.suppress(Failure):
+            return all(node.pid(program) > 0 for node in nodes)
+        return False
+
+    return look
+
+
+@dataclass
+class Standstill:
+    """SIGSTOP to one process: it stays, and does nothing. Nobody outside the node wakes it."""
+
+    program: str
+    pids: Sequence[tuple[Node, int]] = ()
+
+    def begin(self, nodes: list[Node]) -> None:
+        self.pids = [(node, node.pid(self.program)) for node in nodes]
+        for node, pid in self.pids:
+            node.signal("STOP", pid)
+
+    def is_over(self, _: list[Node]) -> bool:
+        """Nothing stands still any more, and the program runs."""
+        with contextlib.suppress(Failure):
+            return all(not node.is_stopped(pid) and node.pid(self.program) > 0 for node, pid in self.pids)
+        return False
+
+    def clean_up(self, _: Lab) -> None:
+        """For a node that did not heal itself: the next fault needs it whole."""
+        for node, pid in self.pids:
+            if node.is_stopped(pid):
+                say(f"  wakes {self.program} on {node.name}, which nobody did")
+                node.signal("CONT", pid)
+
+
+def keep_busy(nodes: list[Node]) -> None:
+    """Two endless loops on each of them for BUSY_S: every core has more to do than it can."""
+    for node in nodes:
+        for _ in range(2):
+            node.on("sh", "-c", f"timeout {BUSY_S:.0f} sh -c 'while :; do :; done' >/dev/null 2>&1 &")
+
+
+def stop_unit(unit: str) -> Action:
+    def act(nodes: list[Node]) -> None:
+        for node in nodes:
+            node.on("systemctl", "stop", unit)
+
+    return act
+
+
+def start_unit(unit: str) -> Action:
+    def act(nodes: list[Node]) -> None:
+        for node in nodes:
+            node.on("systemctl", "start", unit)
+
+    return act

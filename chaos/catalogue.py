@@ -1,0 +1,287 @@
+"""The faults: whom each one hits, what it does, and what a person or the power company does afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from chaos import small_disk
+from chaos.actions import (
+    BUSY_S,
+    Action,
+    Standstill,
+    cut_power,
+    drop_packets,
+    freeze,
+    give_power,
+    heal_network,
+    keep_busy,
+    kill,
+    nothing,
+    reboot,
+    runs,
+    start_unit,
+    stop_unit,
+    thaw,
+)
+from chaos.identity import Identity
+from chaos.lab import Lab, Node
+from chaos.newcomer import Newcomer
+from chaos.victims import (
+    all_in_one,
+    consul_leader,
+    everyone,
+    follower,
+    holder,
+    holder_that_leads,
+    swarm_leader,
+    worker,
+)
+
+HOLD_S: Final = 15.0
+"""Longer than a Consul session lives without a renewal: what should move has moved by then."""
+PAUSED_S: Final = 30.0
+AWAY_S: Final = 60.0
+AGENT_WATCHDOG_S: Final = 120.0
+"""systemd ends an agent, or a registrator, that has said nothing for so long."""
+RESOLVED_WATCHDOG_S: Final = 30.0
+"""The same of the node's resolver."""
+NAMED_S: Final = 90.0
+"""A killed registrator runs again at once, but a node that is busy starts containers slowly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One of them."""
+
+    name: str
+    what: str
+    victims: Callable[[Lab], list[Node]]
+    inflict: Action
+    prepare: Callable[[Lab], None] = lambda _: None
+    """Long before the fault, which begins with a validated cluster."""
+    recover: Action = nothing
+    """What comes from outside: power, the network. Runs whatever happened before it."""
+    hold_s: float = HOLD_S
+    """From the fault to the recovery."""
+    within_s: float = 120.0
+    """From the recovery to a cluster that is validated."""
+    is_nothing: bool = False
+    """Nobody may take it for a fault: no member lost, no lock moved, no call failed."""
+    says: str = ""
+    """What `swarmer status` must say of it before the recovery."""
+    heals: Callable[[list[Node]], bool] | None = None
+    """What the node itself must have put right in the end, where `swarmer status` does not look."""
+    heal_s: float = 30.0
+    lacks: Callable[[], list[str]] = list
+    """What is still missing in the end, in words, where neither the probe nor `swarmer status` looks."""
+    clean_up: Callable[[Lab], None] = lambda _: None
+    """So that the next fault begins with a whole cluster, where this one did not heal."""
+
+
+def killed_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> Fault:
+    return Fault(name=name, what=what, victims=victims, inflict=cut_power, recover=give_power)
+
+
+def paused_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> Fault:
+    return Fault(name=name, what=what, victims=victims, inflict=freeze, recover=thaw, hold_s=PAUSED_S)
+
+
+def killed_process(
+    name: str, what: str, program: str, *, heals: Callable[[list[Node]], bool] | None = None
+) -> Fault:
+    return Fault(name=name, what=what, victims=holder, inflict=kill(program), hold_s=5, heals=heals)
+
+
+def stopped_containerd(name: str, what: str) -> Fault:
+    """Nobody sees it but who starts a container: one is started as soon as it runs again."""
+    still, newcomer = Standstill("containerd.service"), Newcomer()
+
+    def clean_up(lab: Lab) -> None:
+        still.clean_up(lab)
+        newcomer.clean_up(lab)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=still.begin,
+        hold_s=5,
+        heals=lambda nodes: still.is_over(nodes) and newcomer.came_and_went(nodes),
+        heal_s=120,
+        clean_up=clean_up,
+    )
+
+
+def stopped_registrator(name: str, what: str) -> Fault:
+    """A container that was started while it stood still has its name once it does not."""
+    still, newcomer = Standstill("swarmer-registrator.service"), Newcomer()
+
+    def inflict(nodes: list[Node]) -> None:
+        still.begin(nodes)
+        newcomer.start(nodes)
+
+    def clean_up(lab: Lab) -> None:
+        still.clean_up(lab)
+        newcomer.clean_up(lab)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=inflict,
+        hold_s=5,
+        heals=lambda nodes: still.is_over(nodes) and newcomer.came_and_went(nodes),
+        heal_s=AGENT_WATCHDOG_S + 60,
+        clean_up=clean_up,
+    )
+
+
+def killed_registrator(name: str, what: str) -> Fault:
+    newcomer, end = Newcomer(), kill("swarmer-registrator.service")
+
+    def inflict(nodes: list[Node]) -> None:
+        end(nodes)
+        newcomer.start(nodes)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=inflict,
+        hold_s=5,
+        heals=newcomer.came_and_went,
+        heal_s=NAMED_S,
+        clean_up=newcomer.clean_up,
+    )
+
+
+def stopped_process(name: str, what: str, program: str, heal_s: float) -> Fault:
+    still = Standstill(program)
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=still.begin,
+        hold_s=5,
+        heals=still.is_over,
+        heal_s=heal_s,
+        clean_up=still.clean_up,
+    )
+
+
+def forgotten_keys(name: str, what: str) -> Fault:
+    identity = Identity()
+    return Fault(
+        name=name,
+        what=what,
+        victims=identity.everyone,
+        inflict=identity.forget,
+        hold_s=5,
+        lacks=identity.lacks,
+    )
+
+
+def wiped_server(name: str, what: str) -> Fault:
+    identity = Identity()
+
+    def inflict(nodes: list[Node]) -> None:
+        identity.wipe(nodes)
+        reboot(nodes)
+
+    return Fault(
+        name=name,
+        what=what,
+        victims=identity.one_server,
+        inflict=inflict,
+        hold_s=0,
+        within_s=180,
+        lacks=identity.lacks,
+        clean_up=identity.clean_up,
+    )
+
+
+FAULTS: Final = (
+    killed_node("holder-killed", "the registry's holder loses its power", holder),
+    killed_node("follower-killed", "a manager that is not the holder loses its power", follower),
+    killed_node("swarm-leader-killed", "the Swarm's leader loses its power", swarm_leader),
+    killed_node("consul-leader-killed", "Consul's leader loses its power", consul_leader),
+    killed_node("all-three-killed", "one node that is all three loses its power", all_in_one),
+    killed_node("worker-killed", "a worker loses its power", worker),
+    Fault(
+        name="all-rebooted",
+        what="every node reboots at once",
+        victims=everyone,
+        inflict=reboot,
+        hold_s=0,
+        within_s=180,
+    ),
+    Fault(
+        name="holder-partitioned",
+        what="the holder's packets are dropped, then pass again",
+        victims=holder,
+        inflict=drop_packets,
+        recover=heal_network,
+        hold_s=20,
+    ),
+    stopped_process(
+        "agent-stopped", "SIGSTOP of the holder's agent", "swarmer-agent.service", AGENT_WATCHDOG_S + 30
+    ),
+    stopped_process("election-stopped", "SIGSTOP of the holder's election", "swarmer-registry.service", 30),
+    stopped_process("registry-stopped", "SIGSTOP of docker-registry", "docker-registry", 30),
+    stopped_process("consul-stopped", "SIGSTOP of Consul on the holder", "consul.service", 90),
+    stopped_process("dockerd-stopped", "SIGSTOP of dockerd on the holder", "docker.service", 90),
+    stopped_containerd("containerd-stopped", "SIGSTOP of containerd on the holder"),
+    stopped_registrator("registrator-stopped", "SIGSTOP of the holder's registrator"),
+    stopped_process(
+        "resolved-stopped",
+        "SIGSTOP of systemd-resolved on the holder",
+        "systemd-resolved.service",
+        RESOLVED_WATCHDOG_S + 60,
+    ),
+    Fault(
+        name="disk-full",
+        what="what Consul and Swarm write to is full on Consul's leader",
+        victims=consul_leader,
+        prepare=small_disk.make,
+        inflict=small_disk.fill,
+        recover=small_disk.empty,
+        hold_s=45,
+        says="is full",
+        clean_up=small_disk.unmake,
+    ),
+    Fault(
+        name="cores-busy",
+        what="every core is busy for five minutes, which is no fault",
+        victims=lambda lab: lab.nodes[:2],
+        inflict=keep_busy,
+        hold_s=BUSY_S,
+        is_nothing=True,
+    ),
+    paused_node("node-paused", "the whole holder stands still for 30 s", holder),
+    paused_node(
+        "leader-paused", "the whole holder stands still for 30 s, and leads Consul too", holder_that_leads
+    ),
+    killed_process("registry-killed", "SIGKILL of docker-registry", "docker-registry"),
+    killed_process("election-killed", "SIGKILL of the holder's election", "swarmer-registry.service"),
+    killed_process("consul-killed", "SIGKILL of Consul on the holder", "consul.service"),
+    killed_process("dockerd-killed", "SIGKILL of dockerd on the holder", "docker.service"),
+    killed_process(
+        "agent-killed",
+        "SIGKILL of the holder's agent",
+        "swarmer-agent.service",
+        heals=runs("swarmer-agent.service"),
+    ),
+    killed_registrator("registrator-killed", "SIGKILL of the holder's registrator"),
+    Fault(
+        name="consul-away",
+        what="Consul is stopped on the holder for a minute",
+        victims=holder,
+        inflict=stop_unit("consul.service"),
+        recover=start_unit("consul.service"),
+        hold_s=AWAY_S,
+    ),
+    forgotten_keys("kv-forgotten", "Consul forgets the Swarm's id and its join tokens"),
+    wiped_server("server-amnesia", "all that a Consul server knows is wiped, and its node reboots"),
+)

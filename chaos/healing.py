@@ -1,0 +1,371 @@
+"""Faults that the functions heal: instances that go for good, boots that fail, events and calls that do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from docker import DockerClient
+from docker.errors import APIError
+
+from chaos.actions import drop_packets, heal_network
+from chaos.catalogue import Fault
+from chaos.disturbances import did_not_happen
+from chaos.journal import lacks_alarm, lacks_breaker
+from chaos.lab import AWS_PORT, Failure, Lab, Node, docker, swarmer, until
+from chaos.victims import holder
+from swarmer.core import names
+from swarmer.local import engine, environment
+
+AWS: Final = f"http://127.0.0.1:{AWS_PORT}"
+REPLACED_S: Final = 240.0
+BREAKER_S: Final = 300.0
+SUSPENDED_S: Final = 60.0
+"""So long it is watched that a breaker which is open ends the launches."""
+KILL_S: Final = 200.0
+"""A killed function's message comes again after 70 s."""
+KILLS: Final = 2
+DEREGISTER: Final = "-deregister-node"
+CUT_S: Final = 60.0
+"""Less than the description's `grace`."""
+SERVICE: Final = "work"
+TASKS: Final = 6
+BROKEN: Final = "swarmer/broken-node"
+
+
+# -- what is asked of AWS ------------------------------------------------------------------------
+
+
+def disturb(**fault: Any) -> None:
+    """Have calls or events fail on purpose: swarmer/fakeaws/base/faults.py."""
+    request = urllib.request.Request(f"{AWS}/swarmer/faults", data=json.dumps(fault).encode(), method="POST")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def leave_in_peace(_: object = None) -> None:
+    """None of it any more."""
+    request = urllib.request.Request(f"{AWS}/swarmer/faults", method="DELETE")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def happened(after: int, *, wait_s: float = 0) -> list[dict[str, Any]]:
+    """Entries of the rehearsal's own log with greater numbers; waits for one for so long."""
+    with urllib.request.urlopen(f"{AWS}/swarmer/events?after={after}&wait={wait_s}", timeout=30) as answer:
+        found: list[dict[str, Any]] = json.load(answer)
+    return found
+
+
+def last_number() -> int:
+    """Of that log's newest entry."""
+    return max((each["number"] for each in happened(0)), default=0)
+
+
+def said(message: str, about: str = "", *, after: int = 0) -> bool:
+    """Whether a function has said this, in a line that holds `about`.
+
+    Without `after`, the number of an entry, only what is about one instance: earlier faults left their lines.
+    """
+    lines = [each["what"] for each in happened(after) if each["kind"] == "log"]
+    return any(f'"{message}"' in line and about in line for line in lines)
+
+
+# -- what is done ----------------------------------------------------------------------------------
+
+
+def terminate(nodes: list[Node]) -> None:
+    for node in nodes:
+        node.terminate()
+
+
+def terminate_one_after_the_other(nodes: list[Node]) -> None:
+    """The next one once the replacement of the one before votes."""
+    for node in nodes:
+        node.terminate()
+        is_whole = lambda: swarmer(nodes[0].servers, "status").returncode == 0  # noqa: E731
+        until(is_whole, REPLACED_S, "the replacement does not vote", pause_s=1.0)
+
+
+@dataclass
+class Disturbance:
+    """An instance is terminated while calls and events go wrong; and the proof that they did."""
+
+    faults: tuple[dict[str, Any], ...]
+    last: int | None = None
+    """Number of the last entry of the rehearsal's log before it; None: it never began."""
+
+    def begin(self, nodes: list[Node]) -> None:
+        self.last = last_number()
+        for fault in self.faults:
+            disturb(**fault)
+        terminate(nodes)
+
+    def lacks(self) -> list[str]:
+        """What was to go wrong and did not."""
+        return did_not_happen(self.faults, [] if self.last is None else happened(self.last))
+
+
+@dataclass
+class LostMajority:
+    """Instances are terminated at once; and the proof that the functions saw that nobody decides any more."""
+
+    last: int | None = None
+    """As above."""
+
+    def begin(self, nodes: list[Node]) -> None:
+        self.last = last_number()
+        terminate(nodes)
+
+    def lacks(self) -> list[str]:
+        return lacks_alarm([] if self.last is None else happened(self.last))
+
+
+def recover(nodes: list[Node]) -> None:
+    """What a person does who was told."""
+    done = swarmer(nodes[0].servers, "recover", timeout_s=300)
+    if done.returncode:
+        raise Failure(f"swarmer recover: {done.stderr.strip()}")
+
+
+def run_tasks(lab: Lab) -> None:
+    """A service whose tasks run on workers only, of which there are two."""
+    lab.workers[0].scale_group(2)
+    until(lambda: len(described_workers(lab)) == 2, REPLACED_S, "there is no second worker", pause_s=1.0)
+    lab.wait_validated(REPLACED_S)
+    lab.look()
+    lab.managers[0].on(
+        *("docker", "service", "create", "-d", "--no-resolve-image", "--name", SERVICE),
+        *("--replicas", str(TASKS), "--constraint", "node.role==worker", "--endpoint-mode", "dnsrr"),
+        *("swarmer/probe", "sleep", "3600"),
+    )
+    until(lambda: running_tasks(lab.managers[0]) == TASKS, 60, "the tasks do not run")
+
+
+def described_workers(lab: Lab) -> list[dict[str, Any]]:
+    return [each for each in lab.status()["nodes"] if each["roles"] == ["swarm-worker"]]
+
+
+def running_tasks(manager: Node) -> int:
+    only = ("-f", "desired-state=running", "--format", "{{.CurrentState}}")
+    shown = manager.on("docker", "service", "ps", *only, SERVICE)
+    return sum(line.startswith("Running") for line in shown.splitlines())
+
+
+def end_tasks(lab: Lab) -> None:
+    lab.look()
+    lab.managers[0].on("docker", "service", "rm", SERVICE)
+
+
+def has_departed(nodes: list[Node]) -> bool:
+    """One of them left in order."""
+    return any(said("departed", node.name) for node in nodes)
+
+
+def scale_in(nodes: list[Node]) -> None:
+    nodes[-1].scale_group(1)
+
+
+def kill_function_while_it_drains(nodes: list[Node]) -> None:
+    """SIGKILL to deregister_node after its first step, and again in the drain: its container ends.
+
+    A run takes a fraction of a second: one that was over sooner is followed by others, until the tasks run
+    elsewhere.
+    """
+    last, deadline_s = last_number(), time.monotonic() + KILL_S
+    sdk = DockerClient(base_url=engine.docker_environment()["DOCKER_HOST"])
+    nodes[-1].scale_group(1)
+    hits, signs = 0, ['"told to stay out"']
+    while hits < KILLS:
+        if time.monotonic() > deadline_s:
+            raise Failure(f"deregister_node was hit at work {hits} times within {KILL_S:.0f} s")
+        for entry in happened(last, wait_s=2):
+            last = entry["number"]
+            if entry["what"] == "Failed" and entry["detail"].get("function", "").endswith(DEREGISTER):
+                hits, signs = hits + 1, ['"drained"']
+            elif not entry["source"].endswith(DEREGISTER):
+                continue
+            elif any(sign in entry["what"] for sign in signs):
+                kill_containers_of(sdk, entry["source"])
+            elif entry["what"].startswith("END"):
+                signs = ["START", *signs]
+
+
+def kill_containers_of(sdk: DockerClient, function: str) -> None:
+    labels = [f"{environment.LABEL_REHEARSAL}={environment.ROOT}", f"{environment.LABEL_FUNCTION}={function}"]
+    for each in sdk.api.containers(filters={"label": labels}, quiet=True):
+        with contextlib.suppress(APIError):  # it has ended by itself
+            sdk.api.kill(each["Id"])
+
+
+@dataclass
+class BrokenImage:
+    """New machines get one whose node software does not start."""
+
+    path: Path | None = None
+    was: str = ""
+    asg: str = ""
+    last: int | None = None
+    """Number of the last entry of the rehearsal's log before it; None: it never began."""
+    mended: int = 0
+    """The same before the group launches again."""
+
+    def terminate(self, nodes: list[Node]) -> None:
+        self.last = last_number()
+        cluster = json.loads(swarmer(nodes[0].servers, "status", "--json").stdout)["cluster"]
+        self.asg = names.group_asg_name(cluster, nodes[-1].group)
+        self.path = environment.STATE / "clusters" / cluster / "ground.json"
+        told = json.loads(self.path.read_text())
+        self.was = told["image"]
+        # Without a command: that would be the image's, and no machine that says anything would boot.
+        container = docker("create", self.was).strip()
+        docker("cp", "/dev/null", f"{container}:/etc/systemd/system/swarmer-configure.service")
+        docker("commit", container, BROKEN, timeout_s=120)
+        docker("rm", container)
+        self.path.write_text(json.dumps(told | {"image": BROKEN}))
+        nodes[-1].terminate()
+        is_open = lambda: said("breaker open", self.asg, after=self.last or 0)  # noqa: E731
+        until(is_open, BREAKER_S, "the breaker did not open", pause_s=2.0)
+
+    def lacks(self) -> list[str]:
+        return lacks_breaker([] if self.last is None else happened(self.last), self.asg, self.mended)
+
+    def mend(self, nodes: list[Node]) -> None:
+        self.mended = last_number()
+        if self.path:
+            self.path.write_text(json.dumps(json.loads(self.path.read_text()) | {"image": self.was}))
+            # By force: the last machine made of it may be on its way out.
+            docker("image", "rm", "-f", BROKEN)
+        cluster = json.loads(swarmer(nodes[0].servers, "status", "--json").stdout)["cluster"]
+        client = boto3.client(
+            *("autoscaling", environment.REGION),
+            endpoint_url=AWS,
+            aws_access_key_id="person",
+            aws_secret_access_key="person",
+        )
+        asg = names.group_asg_name(cluster, nodes[-1].group)
+        client.resume_processes(AutoScalingGroupName=asg, ScalingProcesses=["Launch"])
+
+
+def two_servers(lab: Lab) -> list[Node]:
+    """The holder and another."""
+    first = lab.holder()
+    return [first, next(node for node in lab.consul_servers if node != first)]
+
+
+def workers(lab: Lab) -> list[Node]:
+    return list(lab.workers)
+
+
+def one_zone(lab: Lab) -> list[Node]:
+    """All nodes beside the holder, in its zone."""
+    zones = {each["name"]: each["zone"] for each in lab.status()["nodes"]}
+    zone = zones[lab.holder().name]
+    return [node for node in lab.nodes if zones[node.name] == zone]
+
+
+BROKEN_IMAGE: Final = BrokenImage()
+LOST_MAJORITY: Final = LostMajority()
+LOST_EVENTS: Final = (
+    {"times": 50, "event": "EC2 Instance-terminate Lifecycle Action", "how": "lose"},
+    {"times": 50, "event": "EC2 Instance State-change Notification", "how": "lose"},
+    {"times": 50, "event": "EC2 Instance Terminate*", "how": "lose"},
+)
+ODD_EVENTS: Final = (
+    {"times": 2, "event": "EC2 Instance-terminate Lifecycle Action", "how": "repeat"},
+    {"times": 2, "event": "EC2 Instance State-change Notification", "how": "delay", "seconds": 20},
+    {"times": 2, "event": "EC2 Instance-launch Lifecycle Action", "how": "delay", "seconds": 10},
+)
+BAD_CALLS: Final = (
+    {"times": 15, "call": "autoscaling:*", "error": "Throttling"},
+    {"times": 10, "call": "ec2:Describe*", "error": "RequestLimitExceeded"},
+    {"times": 5, "call": "sqs:*", "error": "ServiceUnavailable"},
+)
+
+
+def terminated(name: str, what: str, faults: tuple[dict[str, Any], ...]) -> Fault:
+    disturbance = Disturbance(faults)
+    return Fault(
+        name=name,
+        what=what,
+        victims=holder,
+        inflict=disturbance.begin,
+        lacks=disturbance.lacks,
+        hold_s=5,
+        within_s=REPLACED_S,
+        clean_up=leave_in_peace,
+    )
+
+
+HEALING: Final = (
+    terminated("console-terminated", "the holder's instance is terminated without a warning", ()),
+    terminated("events-lost", "the same, and AWS loses every event about it", LOST_EVENTS),
+    terminated("events-odd", "the same; its events come twice, late and out of order", ODD_EVENTS),
+    terminated("calls-throttled", "the same, and AWS throttles and fails calls", BAD_CALLS),
+    Fault(
+        name="worker-scaled-in",
+        what="one of two workers goes, with its tasks running",
+        prepare=run_tasks,
+        victims=workers,
+        inflict=scale_in,
+        hold_s=5,
+        within_s=REPLACED_S,
+        heals=has_departed,
+        heal_s=180,
+        clean_up=end_tasks,
+    ),
+    Fault(
+        name="function-killed",
+        what="deregister_node is killed half-way through a drain",
+        prepare=run_tasks,
+        victims=workers,
+        inflict=kill_function_while_it_drains,
+        hold_s=5,
+        within_s=REPLACED_S,
+        heals=has_departed,
+        heal_s=180,
+        clean_up=end_tasks,
+    ),
+    Fault(
+        name="two-core-lost-apart",
+        what="two core nodes are terminated, the second once the first's replacement votes",
+        victims=two_servers,
+        inflict=terminate_one_after_the_other,
+        hold_s=5,
+        within_s=REPLACED_S,
+    ),
+    Fault(
+        name="zone-cut-off",
+        what="a zone's packets are dropped for a minute",
+        victims=one_zone,
+        inflict=drop_packets,
+        recover=heal_network,
+        hold_s=CUT_S,
+        within_s=REPLACED_S,
+    ),
+    Fault(
+        name="broken-boot",
+        what="a worker's replacements do not boot: the breaker opens, a person mends the image",
+        victims=workers,
+        inflict=BROKEN_IMAGE.terminate,
+        recover=BROKEN_IMAGE.mend,
+        hold_s=SUSPENDED_S,
+        lacks=BROKEN_IMAGE.lacks,
+        within_s=REPLACED_S,
+    ),
+    Fault(
+        name="two-core-lost-at-once",
+        what="two core nodes are terminated at once: safe, and recovered by `swarmer recover`",
+        victims=two_servers,
+        inflict=LOST_MAJORITY.begin,
+        recover=recover,
+        hold_s=75,
+        says="Consul has no leader",
+        within_s=300,
+        lacks=LOST_MAJORITY.lacks,
+    ),
+)

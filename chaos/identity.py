@@ -1,0 +1,163 @@
+"""Who the cluster is: what a fault may take from Consul, and what has to be the same afterwards.
+
+`differences` is pure; `Identity` looks, forgets and wipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from chaos.lab import Lab, Node
+from swarmer.core import names
+
+PREFIX: Final = "swarmer/swarm/"
+PUBLISHED: Final = (names.KV_SWARM_ID, names.KV_TOKEN_WORKER, names.KV_TOKEN_MANAGER)
+"""How to join the Swarm. The lock below PREFIX is nobody's to delete."""
+KEPT: Final = "faults/kept"
+"""A person's key: who has it has the old Consul."""
+IN_SWARM: Final = "{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}} {{with .Swarm.Cluster}}{{.ID}}{{end}}"
+WIPE: Final = "systemctl stop consul.service && find /var/lib/consul -mindepth 1 -delete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Of one moment."""
+
+    keys: Mapping[str, tuple[str, int]]
+    """Value and CreateIndex, which tells a key that was made anew."""
+    swarms: Mapping[str, tuple[str, ...]]
+    """By node: its state in the Swarm, its id there, and on a manager the Swarm's id."""
+    raft: Mapping[str, str]
+    """Voter's address to its id, which lies beside its data."""
+    indexes: Mapping[str, int]
+    """By server: the last of its raft's log."""
+
+
+def differences(
+    before: Picture, now: Picture, *, forgotten: tuple[str, ...] = (), wiped: tuple[str, ...] = ()
+) -> list[str]:
+    """What is not as it was, in words.
+
+    `forgotten`: keys that have to be made anew; `wiped`: servers, by address, that have to begin anew.
+    """
+    return [
+        *(text for key in before.keys if (text := _of_key(key, before, now, key in forgotten))),
+        *(
+            f"{node} is {' '.join(now.swarms.get(node, ('nowhere',)))} in Swarm, and was {' '.join(was)}"
+            for node, was in before.swarms.items()
+            if now.swarms.get(node) != was
+        ),
+        *_of_raft(before, now, wiped),
+        *(
+            f"{server}'s raft began anew: it is at {now.indexes.get(server, 0)}, and was at {was}"
+            for server, was in before.indexes.items()
+            if now.indexes.get(server, 0) < was
+        ),
+    ]
+
+
+def _of_key(key: str, before: Picture, now: Picture, is_forgotten: bool) -> str:
+    """Never with a value: tokens are secrets."""
+    (value, made), (new_value, new_made) = before.keys[key], now.keys.get(key, ("", 0))
+    if not new_made:
+        return f"{key} is not there"
+    if value != new_value:
+        return f"{key} is another"
+    if is_forgotten == (made == new_made):
+        return f"{key} was not forgotten" if is_forgotten else f"{key} was made anew"
+    return ""
+
+
+def _of_raft(before: Picture, now: Picture, wiped: tuple[str, ...]) -> list[str]:
+    found = []
+    if set(before.raft) != set(now.raft):
+        found.append(f"raft's voters are {', '.join(sorted(now.raft))}, not {', '.join(sorted(before.raft))}")
+    for address in before.raft.keys() & now.raft.keys():
+        is_same, is_wiped = before.raft[address] == now.raft[address], address in wiped
+        if is_same == is_wiped:
+            found.append(f"{address} {'still has its old data' if is_wiped else 'began anew in raft'}")
+    return found
+
+
+@dataclass
+class Identity:
+    """One cluster's, before a fault and after it."""
+
+    nodes: list[Node] = field(default_factory=list)
+    before: Picture | None = None
+    forgotten: tuple[str, ...] = ()
+    wiped: tuple[str, ...] = ()
+
+    # -- whom -------------------------------------------------------------------------------------
+
+    def everyone(self, lab: Lab) -> list[Node]:
+        self.nodes = list(lab.nodes)
+        return self.nodes
+
+    def one_server(self, lab: Lab) -> list[Node]:
+        """One that leads as little as possible."""
+        self.nodes = list(lab.nodes)
+        return [lab.follower()]
+
+    # -- what -------------------------------------------------------------------------------------
+
+    def forget(self, _: list[Node]) -> None:
+        """Consul forgets how to join the Swarm. Raises Failure."""
+        self.remember(forgotten=PUBLISHED)
+        script = " && ".join(f"consul kv delete {key}" for key in PUBLISHED)
+        self._servers()[0].on("sh", "-c", script)
+
+    def wipe(self, nodes: list[Node]) -> None:
+        """Their Consul forgets everything, who it is too; it stays stopped. Raises Failure."""
+        self._servers()[0].on("consul", "kv", "put", KEPT, "before")
+        self.remember(wiped=tuple(node.address for node in nodes))
+        for node in nodes:
+            node.on("sh", "-c", WIPE)
+
+    def remember(self, *, forgotten: tuple[str, ...] = (), wiped: tuple[str, ...] = ()) -> None:
+        """How it is. Raises Failure."""
+        self.forgotten, self.wiped, self.before = forgotten, wiped, self._look(wiped)
+
+    def lacks(self) -> list[str]:
+        """What is not as it was. Raises Failure."""
+        if self.before is None:
+            return ["nobody looked who the cluster was"]
+        return differences(self.before, self._look(self.wiped), forgotten=self.forgotten, wiped=self.wiped)
+
+    def clean_up(self, _: Lab) -> None:
+        """Raises Failure."""
+        self._servers()[0].on("consul", "kv", "delete", KEPT)
+
+    # -- what is to be seen -----------------------------------------------------------------------
+
+    def _servers(self, but: tuple[str, ...] = ()) -> list[Node]:
+        return [each for each in self.nodes if "consul-server" in each.roles and each.address not in but]
+
+    def _look(self, wiped: tuple[str, ...]) -> Picture:
+        servers = self._servers(wiped)
+        asked = servers[0]
+        seen = Picture(
+            keys=_keys(asked.consul(f"kv/{PREFIX}?recurse"), PUBLISHED),
+            swarms={
+                node.name: tuple(node.on("docker", "info", "-f", IN_SWARM).split()) for node in self.nodes
+            },
+            raft={
+                each["Address"].partition(":")[0]: each["ID"]
+                for each in asked.consul("operator/raft/configuration")["Servers"]
+                if each["Voter"]
+            },
+            indexes={
+                node.name: int(node.consul("agent/self")["Stats"]["raft"]["last_log_index"])
+                for node in servers
+            },
+        )
+        if not wiped:
+            return seen
+        return replace(seen, keys={**seen.keys, **_keys(asked.consul(f"kv/{KEPT}"), (KEPT,))})
+
+
+def _keys(entries: list[dict[str, Any]], wanted: tuple[str, ...]) -> dict[str, tuple[str, int]]:
+    """As Picture has them."""
+    return {each["Key"]: (each["Value"], each["CreateIndex"]) for each in entries if each["Key"] in wanted}

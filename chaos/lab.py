@@ -1,0 +1,288 @@
+"""The cluster that the faults happen to, through `swarmer`, docker and what its nodes answer.
+
+Nothing of the product is imported but the labels of the rehearsal's containers: no others are ever touched.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from chaos import probe
+from chaos.probe import Target, survivors
+from swarmer.adapters import process
+from swarmer.local import engine, environment
+
+SWARMER: Final = str(environment.ROOT / ".venv/bin/swarmer")
+AWS_PORT: Final = os.environ.get("SWARMER_AWS_PORT", str(environment.AWS_PORT))
+"""Named: where it is taken, no other is, and nothing is asked of a foreign AWS."""
+UP_S: Final = 600.0
+STATUS_S: Final = 60.0
+DOCKER_PORT: Final = 4000
+PAUSE_S: Final = 1.0
+DEFAULT_CIDR: Final = "10.42.0.0/16"
+
+
+class Failure(Exception):
+    """Something was not done, or not in time; the text says what."""
+
+
+def say(text: str) -> None:
+    """To the person who watches."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def until(promise: Callable[[], bool], within_s: float, what: str, *, pause_s: float = 0.2) -> float:
+    """Seconds until the promise holds. Raises Failure."""
+    began_s = time.monotonic()
+    while not promise():
+        if time.monotonic() - began_s > within_s:
+            raise Failure(f"{what} within {within_s:.0f} s")
+        time.sleep(pause_s)
+    return time.monotonic() - began_s
+
+
+def swarmer(servers: Path, *argv: str, timeout_s: float = STATUS_S) -> subprocess.CompletedProcess[str]:
+    """`swarmer ARGV -f SERVERS`, as a person types it. Raises Failure where it takes too long."""
+    command = [SWARMER, argv[0], "-f", str(servers), *argv[1:]]
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise Failure(f"swarmer {argv[0]} did not end within {timeout_s:.0f} s") from exc
+
+
+@dataclass
+class Node:
+    """A node, and the container that is its machine."""
+
+    name: str
+    address: str
+    group: str
+    roles: tuple[str, ...]
+    container: str
+    servers: Path
+
+    def terminate(self) -> None:
+        """As AWS's console would, without a warning. Raises Failure."""
+        done = swarmer(self.servers, "terminate", self.name)
+        if done.returncode:
+            raise Failure(f"swarmer terminate: {done.stderr.strip()}")
+
+    def scale_group(self, number: int) -> None:
+        """How many nodes its group shall have. Raises Failure."""
+        done = swarmer(self.servers, "scale", self.group, str(number))
+        if done.returncode:
+            raise Failure(f"swarmer scale: {done.stderr.strip()}")
+
+    def on(self, *command: str, timeout_s: float = 60) -> str:
+        """Run a command on it. Raises Failure."""
+        return docker("exec", self.container, *command, timeout_s=timeout_s)
+
+    def consul(self, path: str) -> Any:
+        """What its Consul says to `GET /v1/PATH`. Raises Failure."""
+        try:
+            reply = probe.ask(self.address, "GET", f"/v1/{path}", port=probe.CONSUL_PORT, timeout_s=3)
+            return json.loads(probe.expect(reply, 200, path).body)
+        except probe.ERRORS as exc:
+            raise Failure(f"{self.name}: {path}: {exc}") from exc
+
+    def pid(self, program: str) -> int:
+        """Of a program by its exact name, or of a unit (`….service`) by its main process. Raises Failure."""
+        if program.endswith(".service"):
+            found = self.on("systemctl", "show", "-p", "MainPID", "--value", program)
+        else:
+            found = self.on("pgrep", "-o", "-x", program)
+        if not int(found):
+            raise Failure(f"{program} does not run on {self.name}")
+        return int(found)
+
+    def signal(self, name: str, pid: int) -> None:
+        """Send a signal to one process."""
+        self.on("kill", f"-{name}", str(pid))
+
+    def is_stopped(self, pid: int) -> bool:
+        """Whether process `pid` is there and stands still."""
+        try:
+            return self.on("ps", "-o", "stat=", "-p", str(pid)).startswith("T")
+        except Failure:
+            return False
+
+
+def docker(*argv: str, timeout_s: float = 60) -> str:
+    """`docker ARGV` on this machine's engine. Raises Failure."""
+    try:
+        return engine.docker(*argv, timeout_s=timeout_s)
+    except process.Failed as exc:
+        raise Failure(str(exc)) from exc
+
+
+@dataclass
+class Lab:
+    """One cluster, brought up where it does not run."""
+
+    servers: Path
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        found: dict[str, Any] = yaml.safe_load(self.servers.read_text())
+        return found
+
+    def swarmer(self, *argv: str, timeout_s: float = STATUS_S) -> subprocess.CompletedProcess[str]:
+        """Raises Failure where it takes too long."""
+        return swarmer(self.servers, *argv, timeout_s=timeout_s)
+
+    def up(self) -> None:
+        """A validated cluster; powers on what is off. Raises Failure."""
+        done = self.swarmer("up", "--aws-port", AWS_PORT, timeout_s=UP_S)
+        if done.returncode:
+            raise Failure(f"swarmer up: {done.stderr.strip()[-2000:]}")
+        self.look()
+
+    def down(self) -> None:
+        """Nothing is left of it."""
+        self.swarmer("down", timeout_s=UP_S)
+
+    def anew(self) -> None:
+        """Another cluster in place of one that was broken."""
+        self.down()
+        self.up()
+
+    def look(self) -> None:
+        """Which nodes there are."""
+        by_name = {
+            each["Config"]["Labels"][environment.LABEL_NODE]: each["Name"].lstrip("/")
+            for each in engine.containers(
+                environment.LABEL_NODE, **{environment.LABEL_CLUSTER: self.described["name"]}
+            )
+        }
+        self.nodes = [
+            Node(
+                name=each["name"],
+                address=each["address"],
+                group=each["group"],
+                roles=tuple(each["roles"]),
+                container=by_name[each["name"]],
+                servers=self.servers,
+            )
+            for each in self.status()["nodes"]
+            if each["name"] in by_name
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """`swarmer status --json`."""
+        found: dict[str, Any] = json.loads(self.swarmer("status", "--json").stdout)
+        return found
+
+    def problems(self) -> list[str]:
+        """What keeps the cluster from being validated; empty: it is."""
+        done = self.swarmer("status", "--json")
+        if not done.returncode:
+            return []
+        try:
+            return list(json.loads(done.stdout)["problems"])
+        except (ValueError, KeyError):
+            return [done.stderr.strip() or "swarmer status says nothing"]
+
+    def wait_validated(self, within_s: float) -> float:
+        """Seconds until it is. Raises Failure with what is missing."""
+        began_s, problems = time.monotonic(), ["never asked"]
+        while time.monotonic() - began_s < within_s:
+            if not (problems := self.problems()):
+                return time.monotonic() - began_s
+            # Each look is work for every node; what is being measured must not suffer from it.
+            time.sleep(PAUSE_S)
+        raise Failure(f"not validated within {within_s:.0f} s: {'; '.join(problems)}")
+
+    def keep_journals(self, folder: Path) -> None:
+        """What every node says, for whoever has to find out why."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for node in self.nodes:
+            with contextlib.suppress(Failure, OSError):
+                (folder / f"{node.name}.log").write_text(
+                    node.on("journalctl", "-b", "-n", "5000", "--no-pager")
+                )
+
+    # -- who is what ------------------------------------------------------------------------------
+
+    @property
+    def managers(self) -> list[Node]:
+        return [node for node in self.nodes if "swarm-manager" in node.roles]
+
+    @property
+    def consul_servers(self) -> list[Node]:
+        return [node for node in self.nodes if "consul-server" in node.roles]
+
+    @property
+    def workers(self) -> list[Node]:
+        """Those that are nothing else."""
+        return [node for node in self.nodes if node.roles == ("swarm-worker",)]
+
+    def _get(self, nodes: list[Node], port: int, path: str) -> Any:
+        """Of the first that answers. Raises Failure."""
+        said = "nobody was asked"
+        for node in nodes:
+            try:
+                reply = probe.ask(node.address, "GET", path, port=port, timeout_s=3)
+                return json.loads(probe.expect(reply, 200, path).body)
+            except probe.ERRORS as exc:
+                said = f"{node.name}: {exc}"
+        raise Failure(f"{path}: {said}")
+
+    def _named(self, name: str) -> Node:
+        for node in self.nodes:
+            if name in (node.name, node.address):
+                return node
+        raise Failure(f"{name or 'nobody'} is no node of the cluster")
+
+    def holder(self) -> Node:
+        """Of the registry's lock: the catalogue may name others too. Raises Failure."""
+        (lock,) = self._get(self.consul_servers, probe.CONSUL_PORT, f"/v1/kv/{probe.LOCK}")
+        if not lock.get("Session"):
+            raise Failure("nobody holds the registry")
+        return self._named(json.loads(base64.b64decode(lock["Value"]))["node"])
+
+    def consul_leader(self) -> Node:
+        """Raises Failure."""
+        leader: str = self._get(self.consul_servers, probe.CONSUL_PORT, "/v1/status/leader")
+        return self._named(leader.partition(":")[0])
+
+    def swarm_leader(self) -> Node:
+        """Raises Failure."""
+        for row in self._get(self.managers, DOCKER_PORT, "/nodes"):
+            if (row.get("ManagerStatus") or {}).get("Leader"):
+                return self._named(row["Description"]["Hostname"])
+        raise Failure("the Swarm has no leader")
+
+    def follower(self) -> Node:
+        """A manager that leads as little as possible, and is not the registry's holder."""
+        holder, leads = self.holder(), (self.swarm_leader(), self.consul_leader())
+        others = [node for node in self.managers if node != holder]
+        return min(others, key=lambda node: sum(node == leader for leader in leads))
+
+    def target(self, victims: list[Node]) -> Target:
+        """What the probe may know; it asks a worker and a manager for names, where they outlive the fault."""
+        gone = [node.address for node in victims]
+        order = [*self.workers[:1], *self.managers, *self.workers[1:]]
+        servers = [node.address for node in self.consul_servers]
+        return Target(
+            domain=self.described.get("domain", "swarmer"),
+            resolvers=survivors(list(dict.fromkeys(node.address for node in order)), gone)[:2],
+            doors=tuple(node.address for node in self.managers),
+            walls=tuple(node.address for node in self.nodes if node not in self.managers),
+            servers=survivors(servers, gone),
+            network=self.described.get("network", {}).get("cidr", DEFAULT_CIDR),
+        )

@@ -1,0 +1,85 @@
+"""Whom a fault hits."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+from chaos.lab import Failure, Lab, Node, until
+
+ALIGN_TRIES: Final = 15
+ALIGN_S: Final = 20.0
+
+
+def holder(lab: Lab) -> list[Node]:
+    return [lab.holder()]
+
+
+def follower(lab: Lab) -> list[Node]:
+    return [lab.follower()]
+
+
+def swarm_leader(lab: Lab) -> list[Node]:
+    return [lab.swarm_leader()]
+
+
+def consul_leader(lab: Lab) -> list[Node]:
+    return [lab.consul_leader()]
+
+
+def worker(lab: Lab) -> list[Node]:
+    return lab.workers[-1:]
+
+
+def everyone(lab: Lab) -> list[Node]:
+    return list(lab.nodes)
+
+
+def leads_now(lab: Lab) -> Node | None:
+    """Consul's leader; None while it has none."""
+    with contextlib.suppress(Failure):
+        return lab.consul_leader()
+    return None
+
+
+def vote_anew(lab: Lab, leads: Node) -> None:
+    """Have Consul elect another leader: its Consul is away until there is one. Raises Failure."""
+    leads.on("systemctl", "stop", "consul.service")
+    try:
+        until(lambda: leads_now(lab) not in (None, leads), ALIGN_S, "no other leader")
+    finally:
+        leads.on("systemctl", "start", "consul.service")
+
+
+def holder_that_leads(lab: Lab) -> list[Node]:
+    """The registry's holder, once it leads Consul too. Raises Failure.
+
+    A leader cannot be appointed: who else leads is restarted until the vote falls right.
+    """
+    for _ in range(ALIGN_TRIES):
+        with contextlib.suppress(Failure):
+            leads, holds = lab.consul_leader(), lab.holder()
+            if leads == holds:
+                return [holds]
+            vote_anew(lab, leads)
+        lab.wait_validated(ALIGN_S * 3)
+    raise Failure(f"the holder did not lead Consul within {ALIGN_TRIES} tries")
+
+
+def all_in_one(lab: Lab) -> list[Node]:
+    """The Swarm's leader, once it leads Consul and holds the registry too. Raises Failure.
+
+    Neither leader can be appointed, so whoever else leads Consul is restarted until the vote falls right.
+    Before, it has the registry, which nobody takes who is beside Consul's leader.
+    """
+    for _ in range(ALIGN_TRIES):
+        with contextlib.suppress(Failure):
+            chosen, leads, holds = lab.swarm_leader(), lab.consul_leader(), lab.holder()
+            if chosen == leads == holds:
+                return [chosen]
+            if chosen in (leads, holds):
+                vote_anew(lab, leads)
+            else:
+                lab.swarmer("handover")
+        lab.wait_validated(ALIGN_S * 3)
+    raise Failure(f"one node did not become all three within {ALIGN_TRIES} tries")

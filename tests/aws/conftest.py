@@ -1,6 +1,0 @@
-from __future__ import annotations
-
-from tests.rehearsal.aws_client import aws, aws_server
-from tests.rehearsal.conftest import small
-
-__all__ = ["aws", "aws_server", "small"]

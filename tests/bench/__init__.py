@@ -1,1 +1,0 @@
-"""What the benches measure with, and how they say what came of it."""

@@ -1,0 +1,219 @@
+"""What a role's session is refused, over HTTP; everybody else may do everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.sts import sts_backends
+
+from swarmer.fakeaws.base import journal
+from swarmer.fakeaws.base.preload import ACCOUNT
+from tests.fakeaws.client import Aws
+from tests.fakeaws.events_client import TRUST, template
+from tests.fakeaws.scaling_client import GROUP, states
+from tests.fakeaws.scaling_client import template as group_template
+
+GROUPS = "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/t-*"
+OF_THE_CLUSTER = {"StringEquals": {"aws:ResourceTag/swarmer:cluster": "t"}}
+Session = Callable[[str], Any]
+
+
+def session(
+    aws: Aws, *statements: dict[str, Any], service: str = "lambda", name: str = "function"
+) -> Session:
+    """Clients with the credentials of a role that has these statements."""
+    trust = json.loads(json.dumps(TRUST).replace("lambda.amazonaws.com", f"{service}.amazonaws.com"))
+    iam = aws.client("iam")
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    document = {"Version": "2012-10-17", "Statement": list(statements)}
+    if statements:
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(document))
+    given = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName=name)["Credentials"]
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=aws.server.url,
+            region_name=aws.region,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+
+    return client
+
+
+def allow(*actions: str, on: str = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": on, **more}
+
+
+def is_refused(act: Callable[..., Any], **arguments: Any) -> bool:
+    try:
+        act(**arguments)
+    except ClientError as exc:
+        assert "is not authorized to perform" in exc.response["Error"]["Message"], exc
+        assert exc.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403)
+        return True
+    return False
+
+
+def test_an_action_that_is_not_granted_is_refused_and_told(aws: Aws) -> None:
+    client = session(aws, allow("ec2:DescribeInstances"))
+    assert not is_refused(client("ec2").describe_instances)
+    with pytest.raises(ClientError, match=r"UnauthorizedOperation.*ec2:DescribeVpcs on resource: \*"):
+        client("ec2").describe_vpcs()
+    assert journal.entries()[-1]["what"] == "AccessDenied"
+    assert client("sts").get_caller_identity()["Arn"].endswith("assumed-role/function/function")
+
+
+def test_hooks_of_the_cluster_s_own_groups_only(aws: Aws) -> None:
+    aws.create("t", group_template(MinSize="1", MaxSize="1"))
+    client = session(
+        aws,
+        allow(
+            "autoscaling:SetInstanceHealth",
+            "autoscaling:SuspendProcesses",
+            on=GROUPS,
+            Condition=OF_THE_CLUSTER,
+        ),
+    )
+    autoscaling, (instance,) = client("autoscaling"), states(aws)
+    assert not is_refused(autoscaling.suspend_processes, AutoScalingGroupName=GROUP)
+    assert not is_refused(
+        autoscaling.set_instance_health,
+        InstanceId=instance,
+        HealthStatus="Healthy",
+        ShouldRespectGracePeriod=False,
+    )
+    assert is_refused(autoscaling.suspend_processes, AutoScalingGroupName="other")
+    assert is_refused(autoscaling.describe_auto_scaling_groups)
+    aws.client("autoscaling").create_or_update_tags(
+        Tags=[
+            {
+                "ResourceId": GROUP,
+                "ResourceType": "auto-scaling-group",
+                "Key": "swarmer:cluster",
+                "Value": "another",
+                "PropagateAtLaunch": True,
+            }
+        ]
+    )
+    assert is_refused(autoscaling.suspend_processes, AutoScalingGroupName=GROUP)
+
+
+def test_instances_with_the_tag_only(aws: Aws) -> None:
+    aws.create("t", group_template(MinSize="1", MaxSize="1"))
+    stranger = aws.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]
+    on = "arn:aws:ec2:*:*:instance/*"
+    client = session(aws, allow("ec2:GetConsoleOutput", "ec2:CreateTags", on=on, Condition=OF_THE_CLUSTER))
+    (own,) = states(aws)
+    assert not is_refused(client("ec2").get_console_output, InstanceId=own)
+    assert is_refused(client("ec2").get_console_output, InstanceId=stranger["InstanceId"])
+    assert is_refused(client("ec2").create_tags, Resources=[own, stranger["InstanceId"]], Tags=[{"Key": "a"}])
+
+
+def test_a_parameter_by_its_name(aws: Aws) -> None:
+    for name in ("/swarmer/t/identity", "/swarmer/u/identity"):
+        aws.client("ssm").put_parameter(Name=name, Value="x", Type="String")
+    ssm = session(aws, allow("ssm:GetParameter", on="arn:aws:ssm:*:*:parameter/swarmer/t/identity"))("ssm")
+    assert not is_refused(ssm.get_parameter, Name="/swarmer/t/identity")
+    assert is_refused(ssm.get_parameter, Name="/swarmer/u/identity")
+    assert is_refused(ssm.put_parameter, Name="/swarmer/t/identity", Value="y", Overwrite=True)
+
+
+def test_a_queue_by_its_url(aws: Aws) -> None:
+    aws.create("healing", template())
+    urls = {name: aws.client("sqs").get_queue_url(QueueName=name)["QueueUrl"] for name in ("events", "dead")}
+    sqs = session(aws, allow("sqs:ReceiveMessage", on="arn:aws:sqs:us-east-1:123456789012:events"))("sqs")
+    assert not is_refused(sqs.receive_message, QueueUrl=urls["events"])
+    assert not is_refused(sqs.receive_message, QueueUrl=aws.resource("healing", "Queue"))
+    assert is_refused(sqs.receive_message, QueueUrl=urls["dead"])
+    assert is_refused(sqs.send_message, QueueUrl=urls["events"], MessageBody="x")
+
+
+def test_metrics_of_a_namespace_and_streams_of_a_log_group(aws: Aws) -> None:
+    aws.client("logs").create_log_group(logGroupName="group")
+    condition = {"StringEquals": {"cloudwatch:namespace": "Swarmer"}}
+    client = session(
+        aws,
+        allow("cloudwatch:PutMetricData", Condition=condition),
+        allow("logs:CreateLogStream", "logs:PutLogEvents", on="arn:aws:logs:*:*:log-group:group:*"),
+    )
+    data = [{"MetricName": "m", "Value": 1.0}]
+    assert not is_refused(client("cloudwatch").put_metric_data, Namespace="Swarmer", MetricData=data)
+    assert is_refused(client("cloudwatch").put_metric_data, Namespace="Other", MetricData=data)
+    stream = {"logGroupName": "group", "logStreamName": "s"}
+    assert not is_refused(client("logs").create_log_stream, **stream)
+    events = [{"timestamp": 0, "message": "x"}]
+    assert not is_refused(client("logs").put_log_events, **stream, logEvents=events)
+    assert is_refused(client("logs").create_log_stream, logGroupName="other", logStreamName="s")
+
+
+def test_what_lambda_does_with_the_role_can_be_kept_from_the_code(aws: Aws) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:function"
+    deny = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
+    ec2 = session(
+        aws,
+        allow("ec2:DescribeSubnets"),
+        deny | {"Condition": {"ArnEquals": {"lambda:SourceFunctionArn": arn}}},
+    )("ec2")
+    with pytest.raises(ClientError, match="explicit deny"):
+        ec2.describe_subnets()
+
+
+def test_nodes_are_held_to_their_roles_too(aws: Aws) -> None:
+    ec2 = session(aws, allow("ec2:DescribeInstances"), service="ec2")("ec2")
+    assert not is_refused(ec2.describe_instances)
+    assert is_refused(ec2.terminate_instances, InstanceIds=["i-1"])
+
+
+def test_other_roles_and_plain_keys_may_do_everything(aws: Aws) -> None:
+    assert not is_refused(session(aws, service="cloudformation")("ec2").describe_vpcs)
+    assert not is_refused(aws.client("ec2").describe_vpcs)
+
+
+@pytest.mark.parametrize("service", ["lambda", "cloudformation"])
+def test_a_session_whose_role_is_gone_is_refused(aws: Aws, service: str) -> None:
+    client = session(aws, service=service)
+    aws.client("iam").delete_role(RoleName="function")
+    for act in (client("ec2").describe_vpcs, client("sts").get_caller_identity, client("ssm").get_parameters):
+        with pytest.raises(ClientError, match="InvalidClientTokenId"):
+            act(**({"Names": ["x"]} if act.__name__ == "get_parameters" else {}))
+    assert journal.entries()[-1]["what"] == "InvalidClientTokenId"
+
+
+def test_a_session_that_nobody_began_is_refused(aws: Aws) -> None:
+    client = boto3.client(
+        "autoscaling",
+        endpoint_url=aws.server.url,
+        region_name=aws.region,
+        aws_access_key_id="ASIAUNKNOWN",
+        aws_secret_access_key="x",
+        aws_session_token="x",
+    )
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        client.describe_auto_scaling_groups()
+
+
+def test_an_expired_session_is_refused(aws: Aws) -> None:
+    client = session(aws, allow("ec2:DescribeVpcs"))
+    assert not is_refused(client("ec2").describe_vpcs)
+    held = sts_backends[ACCOUNT]["aws"].assumed_roles[-1]
+    held.expiration -= timedelta(hours=2)
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        client("ec2").describe_vpcs()
+
+
+def test_an_event_needs_the_queue_s_permission(aws: Aws) -> None:
+    without = template()
+    del without["Resources"]["QueuePolicy"]
+    aws.create("healing", without)
+    entry = {"Source": "aws.autoscaling", "DetailType": "x", "Detail": '{"AutoScalingGroupName": "t-core"}'}
+    aws.client("events").put_events(Entries=[entry])
+    assert journal.entries()[-1]["what"] == "FailedInvocation"

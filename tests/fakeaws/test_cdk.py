@@ -1,0 +1,119 @@
+"""The real CDK command line and the real stacks against the rehearsal's AWS: from nothing, and again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarmer.fakeaws.daemon.server import Server
+from swarmer.local import host
+from tests.fakeaws.client import Aws
+
+ROOT = Path(__file__).parents[2]
+CDK = ROOT / "node_modules/.bin/cdk"
+ACCOUNT = "123456789012"
+STACKS = ("swarmer-network", "swarmer-registry", "swarmer-healing", "swarmer-cluster")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def command_line() -> None:
+    host.ensure_cdk()
+
+
+@dataclass(frozen=True)
+class Cdk:
+    """Runs `cdk`, told by its environment to ask nobody but the rehearsal."""
+
+    server: Server
+    folder: Path
+
+    def bootstrap(self) -> None:
+        # Away from cdk.json there is no app that it would synthesise first.
+        self._run("bootstrap", f"aws://{ACCOUNT}/us-east-1", cwd=self.folder)
+
+    def synth(self, out: str, servers: Path = ROOT / "servers.yml") -> str:
+        """The assembly, for `deploy`."""
+        assembly = str(self.folder / out)
+        self._run("synth", "--quiet", "--output", assembly, "--context", f"servers={servers}")
+        return assembly
+
+    def deploy(self, assembly: str, *options: str) -> None:
+        options = options or ("--method", "direct", "--concurrency", "4")
+        self._run("deploy", "--all", "--app", assembly, "--require-approval", "never", *options)
+
+    def _run(self, verb: str, *argv: str, cwd: Path = ROOT) -> None:
+        command = [str(CDK), verb, *argv, "--no-notices", "--no-color"]
+        environment = self._environment()
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        return inherited | {
+            "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "AWS_ENDPOINT_URL": self.server.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CDK_DISABLE_VERSION_CHECK": "1",
+        }
+
+
+@pytest.fixture(scope="module")
+def cdk(aws_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Cdk:
+    return Cdk(aws_server, tmp_path_factory.mktemp("cdk"))
+
+
+@pytest.fixture(scope="module")
+def assembly(cdk: Cdk) -> str:
+    return cdk.synth("cdk.out")
+
+
+def nodes(aws: Aws) -> list[dict[str, Any]]:
+    return [*aws.instances("swarmer-core"), *aws.instances("swarmer-workers")]
+
+
+def statuses(aws: Aws) -> set[str]:
+    return {aws.stack(name)["StackStatus"] for name in STACKS}
+
+
+def test_cluster_is_deployed_and_a_second_deploy_changes_nothing(aws: Aws, cdk: Cdk, assembly: str) -> None:
+    cdk.bootstrap()
+    cdk.deploy(assembly)
+    first = nodes(aws)
+    assert statuses(aws) == {"CREATE_COMPLETE"}
+    assert len(first) == 5
+    assert {each["Placement"]["AvailabilityZone"] for each in first} == {f"us-east-1{zone}" for zone in "abc"}
+    assert len({each["SubnetId"] for each in first}) == 3
+    cdk.deploy(assembly)
+    assert statuses(aws) == {"CREATE_COMPLETE"}
+    assert nodes(aws) == first
+
+
+def test_cluster_is_deployed_by_change_sets_too(aws: Aws, cdk: Cdk, assembly: str) -> None:
+    cdk.bootstrap()
+    cdk.deploy(assembly, "--method", "change-set")
+    first = nodes(aws)
+    cdk.deploy(assembly, "--method", "change-set")
+    assert len(first) == 5
+    assert nodes(aws) == first
+
+
+def test_larger_group_starts_only_what_is_missing(aws: Aws, cdk: Cdk, assembly: str, tmp_path: Path) -> None:
+    cdk.bootstrap()
+    cdk.deploy(assembly)
+    before = {each["InstanceId"] for each in nodes(aws)}
+    larger = tmp_path / "servers.yml"
+    larger.write_text((ROOT / "servers.yml").read_text().replace("size: 2", "size: 3"))
+    cdk.deploy(cdk.synth("larger.out", larger))
+    after = {each["InstanceId"] for each in nodes(aws)}
+    assert before < after
+    assert len(after) == 6

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections import Counter
+
+from tests.fakeaws.client import Aws
+from tests.fakeaws.template import UBUNTU, cluster
+
+
+def test_instances_are_spread_over_the_subnets(aws: Aws) -> None:
+    aws.create("t", cluster())
+    used = Counter(each["SubnetId"] for each in aws.instances("t-core"))
+    assert sorted(used.values()) == [1, 2, 2]
+
+
+def test_instance_carries_what_its_launch_template_says(aws: Aws) -> None:
+    aws.create("t", cluster(user_data="#cloud-config\nhello: 1\n"))
+    instance = aws.instances("t-core")[0]
+    attribute = aws.client("ec2").describe_instance_attribute(
+        InstanceId=instance["InstanceId"], Attribute="userData"
+    )
+    assert base64.b64decode(attribute["UserData"]["Value"]) == b"#cloud-config\nhello: 1\n"
+    assert ":instance-profile/" in instance["IamInstanceProfile"]["Arn"]
+    assert instance["MetadataOptions"]["HttpTokens"] == "required"
+    assert [group["GroupId"] for group in instance["SecurityGroups"]] == [aws.resource("t", "Nodes")]
+
+
+def test_image_is_the_one_that_the_public_parameter_names(aws: Aws) -> None:
+    aws.create("t", cluster())
+    image = aws.client("ssm").get_parameter(Name=UBUNTU)["Parameter"]["Value"]
+    assert {each["ImageId"] for each in aws.instances("t-core")} == {image}
+    described = aws.client("ec2").describe_images(ImageIds=[image])["Images"][0]
+    assert described["Architecture"] == "x86_64"
+
+
+def test_arm_has_an_image_of_its_own(aws: Aws) -> None:
+    name = UBUNTU.replace("amd64", "arm64")
+    image = aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    assert aws.client("ec2").describe_images(ImageIds=[image])["Images"][0]["Architecture"] == "arm64"
+
+
+def test_instance_carries_the_tags_of_group_and_template(aws: Aws) -> None:
+    aws.create("t", cluster())
+    tags = {tag["Key"]: tag["Value"] for tag in aws.instances("t-core")[0]["Tags"]}
+    assert tags["swarmer:cluster"] == "t"
+    assert tags["aws:autoscaling:groupName"] == "t-core"
+    assert tags["Name"] == "node"
+
+
+def test_group_without_desired_capacity_starts_at_its_minimum(aws: Aws) -> None:
+    aws.create("t", cluster(MinSize="2", MaxSize="7"))
+    assert aws.group("t-core")["DesiredCapacity"] == 2
+    assert len(aws.instances("t-core")) == 2
+
+
+def test_changed_launch_template_leaves_running_instances_alone(aws: Aws) -> None:
+    aws.create("t", cluster())
+    before = {each["InstanceId"] for each in aws.instances("t-core")}
+    aws.update("t", cluster(user_data="#changed\n"))
+    group = aws.group("t-core")
+    assert {each["InstanceId"] for each in group["Instances"]} == before
+    assert group["LaunchTemplate"]["Version"] == "2"
+    assert {each["LaunchTemplate"]["Version"] for each in group["Instances"]} == {"1"}
+
+
+def test_next_launch_uses_the_changed_launch_template(aws: Aws) -> None:
+    aws.create("t", cluster())
+    aws.update("t", cluster(user_data="#changed\n"))
+    victim = aws.instances("t-core")[0]["InstanceId"]
+    before = {each["InstanceId"] for each in aws.instances("t-core")}
+    aws.client("ec2").terminate_instances(InstanceIds=[victim])
+    aws.pass_time()
+    new = next(each for each in aws.group("t-core")["Instances"] if each["InstanceId"] not in before)
+    assert new["LaunchTemplate"]["Version"] == "2"
+    attribute = aws.client("ec2").describe_instance_attribute(
+        InstanceId=new["InstanceId"], Attribute="userData"
+    )
+    assert base64.b64decode(attribute["UserData"]["Value"]) == b"#changed\n"
+
+
+def test_group_grows_in_place(aws: Aws) -> None:
+    aws.create("t", cluster())
+    before = {each["InstanceId"] for each in aws.instances("t-core")}
+    aws.update("t", cluster(MinSize="6", MaxSize="6"))
+    after = aws.instances("t-core")
+    assert before < {each["InstanceId"] for each in after}
+    assert sorted(Counter(each["SubnetId"] for each in after).values()) == [2, 2, 2]
+
+
+def test_group_shrinks_in_place_and_stays_balanced(aws: Aws) -> None:
+    aws.create("t", cluster())
+    before = {each["InstanceId"] for each in aws.instances("t-core")}
+    aws.update("t", cluster(MinSize="3", MaxSize="3"))
+    after = aws.instances("t-core")
+    assert {each["InstanceId"] for each in after} < before
+    assert sorted(Counter(each["SubnetId"] for each in after).values()) == [1, 1, 1]
+
+
+def test_deploy_does_not_reset_the_capacity_of_a_group_with_bounds(aws: Aws) -> None:
+    aws.create("t", cluster(MinSize="1", MaxSize="7"))
+    aws.client("autoscaling").set_desired_capacity(AutoScalingGroupName="t-core", DesiredCapacity=4)
+    aws.update("t", cluster(MinSize="2", MaxSize="7"))
+    assert len(aws.instances("t-core")) == 4
+
+
+def test_terminated_instance_is_replaced_in_its_zone(aws: Aws) -> None:
+    aws.create("t", cluster(MinSize="3", MaxSize="3"))
+    victim = aws.instances("t-core")[1]
+    aws.client("ec2").terminate_instances(InstanceIds=[victim["InstanceId"]])
+    aws.pass_time()
+    assert len({each["SubnetId"] for each in aws.instances("t-core")}) == 3
+
+
+def test_addresses_are_usable_unique_and_never_given_out_twice(aws: Aws) -> None:
+    aws.create("t", cluster(MinSize="6", MaxSize="6"))
+    seen: set[str] = set()
+    for _ in range(3):
+        addresses = {each["PrivateIpAddress"] for each in aws.instances("t-core")}
+        assert len(addresses) == 6
+        seen |= addresses
+        victim = aws.instances("t-core")[0]["InstanceId"]
+        aws.client("ec2").terminate_instances(InstanceIds=[victim])
+        aws.pass_time()
+    seen |= {each["PrivateIpAddress"] for each in aws.instances("t-core")}
+    assert len(seen) == 9
+    assert all(4 <= int(ipaddress.ip_address(each)) % 16 <= 14 for each in seen)

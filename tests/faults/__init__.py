@@ -1,1 +1,0 @@
-"""`make faults`: what happens to a running cluster, seen by a probe that knows nothing of its software."""
