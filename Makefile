@@ -7,7 +7,7 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test fuzz lint setup test-vm test-docs test-examples test-vagrant test-changes docs dns-proxy \
-  bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
+  test-units test-cluster test-losses bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,8 +22,21 @@ status: $(VENV)/.deploy ## show the nodes of the rehearsal
 	@$(BIN)/swarmer status
 
 test: $(VENV)/.test lint ## everything that proves correctness
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
-	@$(BIN)/pytest -m cluster $(ARGS) || [ $$? = 5 ]  # one after the other: they take the whole machine
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m tests.side_by_side \
+	  units='$(MAKE) -s test-units' cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
+	@$(BIN)/pytest -q -m alone $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
+
+test-units: $(VENV)/.test ## part of make test: what needs no cluster
+	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS)
+
+test-cluster: $(VENV)/.test ## part of make test: a cluster that works, clusters of other shapes, and what does not come up
+	@$(BIN)/pytest -v -m "cluster and not alone" --no-header \
+	  tests/rehearsal/test_cluster.py tests/rehearsal/test_teardown.py tests/rehearsal/test_shapes.py $(ARGS)
+
+test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets back, Vagrant's machines, functions
+	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
+	  tests/rehearsal/test_resilience.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS)
 
 fuzz: $(VENV)/.test ## the tests of made-up input, with much more of it, another at each run
 	@$(BIN)/pytest -q --hypothesis-profile=fuzz -m hypothesis tests/core $(ARGS)

@@ -162,6 +162,12 @@ def _reap(pid: int) -> None:
 
 def ensure_cdk() -> bool:
     """The CDK's command line of package.json, under the Node that the virtualenv brings."""
+    # Two of npm at once would break each other's folder.
+    with files.alone(environment.STATE / "cdk.lock"):
+        return _ensure_cdk()
+
+
+def _ensure_cdk() -> bool:
     wanted = json.loads((environment.ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
     installed = environment.ROOT / "node_modules/aws-cdk/package.json"
     if installed.exists() and json.loads(installed.read_text())["version"] == wanted:

@@ -31,7 +31,8 @@ SURVIVOR_TIMEOUT_S: Final = 30.0
 """Timeout for a survivor to show: a recovery that was broken off restarts Consul, and the node's Swarm."""
 SWARM_S: Final = 30.0
 """A manager that has just lost its quorum takes up to 20 s to say so."""
-ACT_S: Final = 240.0
+ACT_S: Final = 300.0
+"""Timeout for one survivor: more than all time limits of `node.recover` together."""
 
 
 class NoSurvivor(UserError):

@@ -70,11 +70,12 @@ def test_an_image_of_one_is_not_in_the_other(pair: tuple[Described, Described]) 
 
 def test_the_end_of_the_second_leaves_the_first_untouched_and_well(pair: tuple[Described, Described]) -> None:
     first, second = pair
-    before = {name: at for name, at in containers().items() if name.startswith("/first.")}
+    before = containers(first.ground)
     assert len(before) == 1
     done = second.swarmer("down")
     assert done.returncode == 0, done.stderr
-    assert containers() == before
+    assert containers(first.ground) == before
+    assert containers(second.ground) == {}
     assert networks("second") == []
     assert networks("first") != []
     status: subprocess.CompletedProcess[str] = first.swarmer("status")

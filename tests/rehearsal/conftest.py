@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from swarmer.cli.common import DEFAULT, load
-from swarmer.local import engine, environment, node_image
+from swarmer.local import engine, environment, node_containers, node_image
 from tests.fakeaws.client import aws, aws_server
 
 __all__ = ["aws", "aws_server"]
@@ -80,11 +80,12 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster of the shipped servers.yml, for all modules; the last of them ends with nothing left."""
+    """The cluster of the shipped servers.yml, or of $SWARMER_SERVERS, for all modules."""
+    servers = os.environ.get("SWARMER_SERVERS", DEFAULT)
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
-    yield Cluster(done, load(os.environ.get("SWARMER_SERVERS", DEFAULT)))
-    swarmer("down")
+    yield Cluster(done, load(servers))
+    swarmer("down", "-f", servers)
 
 
 def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
@@ -96,9 +97,15 @@ def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
     return time.monotonic() - began_s
 
 
-def containers() -> dict[str, str]:
-    """Name to start time of every node container of this checkout."""
-    return {each["Name"]: each["State"]["StartedAt"] for each in engine.containers(environment.LABEL_NODE)}
+def containers(g: environment.Environment) -> dict[str, str]:
+    """Name to start time of every node container of a cluster."""
+    return {each["Name"]: each["State"]["StartedAt"] for each in node_containers.containers(g)}
+
+
+def names_with(text: str) -> list[str]:
+    """Names of the node containers of this checkout that have `text` in them."""
+    found = [each["Name"] for each in engine.containers(environment.LABEL_NODE)]
+    return [name for name in found if text in name]
 
 
 @pytest.fixture

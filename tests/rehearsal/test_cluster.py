@@ -258,10 +258,10 @@ def test_journal_of_a_node_is_shown_by_a_part_of_its_name(cluster: Cluster) -> N
 
 
 def test_up_a_second_time_changes_nothing(cluster: Cluster) -> None:
-    before, nodes = containers(), cluster.status()["nodes"]
+    before, nodes = containers(cluster.ground), cluster.status()["nodes"]
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert containers() == before
+    assert containers(cluster.ground) == before
     assert cluster.status()["nodes"] == nodes
 
 

@@ -29,6 +29,8 @@ from swarmer.local.node_containers import Node, from_instance
 from swarmer.operations.observer import PROBE, Observer
 from swarmer.providers.rehearsal import machine_controller
 
+APP: Path = environment.ROOT
+"""Folder of cdk.json: the app that is synthesised."""
 START_S: Final = 30.0
 ACCOUNT: Final = "123456789012"
 """Moto's."""
@@ -103,7 +105,7 @@ def _takes_bucket_in(g: Environment) -> bool:
     return is_there and stack not in having
 
 
-def _cdk(g: Environment, verb: str, *argv: str, cwd: Path = environment.ROOT) -> None:
+def _cdk(g: Environment, verb: str, *argv: str, cwd: Path | None = None) -> None:
     log = f"cdk-{verb}.log"
     with (g.state / log).open("wb") as written:
         done = subprocess.run(
@@ -112,7 +114,7 @@ def _cdk(g: Environment, verb: str, *argv: str, cwd: Path = environment.ROOT) ->
             stdout=written,
             stderr=subprocess.STDOUT,
             env=host.node_environment(environment.aws_environment(g.aws_url) | CDK_QUIET),
-            cwd=cwd,
+            cwd=cwd or APP,
             check=False,
         )
     if done.returncode:

@@ -1,0 +1,120 @@
+"""A cluster of the previous version is deployed again by this one: it keeps running, node by node replaced.
+
+Stacks, functions, node image and node software of version 0.1 come from the repository's history. The
+simulated AWS stays as it is, as the real one would.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from swarmer.core import names, software
+from swarmer.local import environment
+from swarmer.local.progress import Show
+from swarmer.providers.rehearsal import cloud
+from swarmer.providers.rehearsal.up import Up
+from tests.changes.description import Described
+from tests.rehearsal.conftest import until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+
+PREVIOUS: Final = "4a825c6"
+"""Last commit of version 0.1."""
+IMAGE: Final = (
+    "from rehearsal import ground, node_image as i; print(i.ensure_image(ground.CACHE, lambda _: None))"
+)
+
+
+def previous(folder: Path) -> Path:
+    """A tree of the previous version."""
+    archived = subprocess.run(
+        ["git", "archive", PREVIOUS], cwd=environment.ROOT, capture_output=True, check=False
+    )
+    if archived.returncode:
+        pytest.fail(f"this clone has no commit {PREVIOUS}: fetch the whole history")
+    tree = folder / "previous"
+    with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
+        archive.extractall(tree, filter="data")
+    (tree / ".venv").symlink_to(environment.ROOT / ".venv")
+    (tree / ".swarmer").mkdir()
+    for cache in ("cache", "layer"):
+        (environment.STATE / cache).mkdir(parents=True, exist_ok=True)
+        (tree / ".swarmer" / cache).symlink_to(environment.STATE / cache)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
+    folder = tmp_path_factory.mktemp("upgrade")
+    tree = previous(folder)
+    every = ["consul-server", "swarm-manager", "swarm-worker"]
+    groups = {"core": {"roles": every, "size": 3}, "workers": {"roles": ["swarm-worker"], "size": 1}}
+    made = Described(
+        folder / "servers.yml",
+        groups,
+        name="upgrade",
+        network={"cidr": "10.56.0.0/16", "vpn_cidr": "10.57.0.0/22"},
+    )
+    made.write()
+    image = subprocess.run(
+        [sys.executable, "-c", IMAGE], cwd=tree, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cloud, "APP", tree)
+            Up(ground=made.ground, show=Show(), image=image).run()
+        yield made
+    finally:
+        made.swarmer("down")
+
+
+def digests(cluster: Described) -> dict[str, str]:
+    """Name of each node to the digest of its node software."""
+    found = {}
+    for node in cluster.nodes():
+        said = cluster.swarmer("exec", node["name"], "--", "cat", names.SOFTWARE_DIGEST)
+        assert said.returncode == 0, said.stderr
+        found[node["name"]] = said.stdout.strip()
+    return found
+
+
+def is_well(cluster: Described) -> bool:
+    return cluster.swarmer("status").returncode == 0
+
+
+def test_every_node_is_replaced_and_nothing_is_lost(cluster: Described) -> None:
+    old = digests(cluster)
+    assert software.digest() not in old.values(), "the cluster runs the previous node software"
+    image = cluster.push("kept")
+    cluster.docker(
+        *("service", "create", "-d", "--name", "kept", "--mode", "global", "--endpoint-mode", "dnsrr"),
+        *("--no-resolve-image", "--stop-grace-period", "1s", image, "sleep", "3600"),
+    )
+    swarm = cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}")
+
+    done = cluster.swarmer("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert digests(cluster) == old, "a deployment replaces no node"
+    status = cluster.swarmer("status")
+    assert "launched before the last change of servers.yml" in status.stderr
+    cluster.docker("pull", image)
+
+    for name in sorted(old):
+        assert cluster.swarmer("terminate", name).returncode == 0
+        until(
+            lambda name=name: name not in {node["name"] for node in cluster.nodes()}, 60, "it is still there"
+        )  # type: ignore[misc]
+        until(lambda: len(cluster.nodes()) == len(old) and is_well(cluster), 240, f"{name} is not replaced")
+        assert cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}") == swarm
+        cluster.docker("pull", image)
+
+    assert set(digests(cluster).values()) == {software.digest()}
+    until(lambda: "4/4" in cluster.docker("service", "ls"), 60, "the service does not run everywhere")
