@@ -145,3 +145,12 @@ def test_what_a_function_notes_is_what_its_node_reads() -> None:
     assert joining.leaving_phase(Mark(since_s=1).to_json()) == names.LEAVING_STAY_OUT
     assert joining.leaving_phase(Mark(since_s=1, stop_s=2).to_json()) == names.LEAVING_STOP
     assert joining.leaving_phase("") == joining.leaving_phase("[]") == joining.leaving_phase("{}") == ""
+
+
+def test_what_dockerd_gives_no_reason_for_is_said_without_one() -> None:
+    failed = replace(READY, swarm_state="error", joins=True)
+    assert joining.decide(CORE, failed) == EndJoin("no reason given")
+    pending = replace(READY, swarm_state="pending")
+    assert joining.decide(CORE, pending) == Wait("its Swarm, which is pending: no reason given")
+    locked = replace(READY, swarm_state="locked", swarm_error="it is encrypted")
+    assert joining.decide(CORE, locked) == Wait("its Swarm, which is locked: it is encrypted")

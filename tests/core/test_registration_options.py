@@ -175,3 +175,11 @@ def test_a_range_in_a_range_ends() -> None:
     many: dict[str, Any] = container(env=[str(number) for number in range(50)])
     text = text.replace(".Config.Env", "$.Config.Env")
     assert planned(many, of_n1(tags=Template(text))).complaints
+
+
+def test_templates_are_equal_if_their_texts_are() -> None:
+    """A comparison of options tells whether the registrator has to declare everything again."""
+    assert Template("a") == Template("a")
+    assert Template("a") != Template("b")
+    assert Template("a") != "a"
+    assert len({Template("a"), Template("a"), Template("b")}) == 2
