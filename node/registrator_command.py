@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from swarmer.core.network_plan import Refused
 from swarmer.core.registration import Options, Plan, naming, network_mode, options, plan
+from swarmer.core.validation import InvalidValue
 
 USAGE: Final = """\
 usage: swarmer registrator run [options] consul://HOST:PORT   declare what runs here, for ever
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
             return run(rest)
         if command == ON_NODE:
             return on_node()
-    except (Refused, ValueError) as exc:
+    except ValueError as exc:
         return _complain(f"registrator {command}: {exc}")
     except KeyboardInterrupt:
         return 130
@@ -83,10 +83,10 @@ def _version() -> str:
 
 
 def show_plan(arguments: Sequence[str]) -> int:
-    """Standard input → standard output; what is odd, on standard error. Raises Refused."""
+    """Standard input → standard output; what is odd, on standard error. Raises InvalidValue."""
     values, rest = options.from_arguments(arguments)
     if rest:
-        raise Refused(f"{rest[0][:60]} stands there", "plan takes options only, and standard input")
+        raise InvalidValue(f"{rest[0][:60]} stands there", "plan takes options only, and standard input")
     who = options.options(values, hostname=socket.gethostname(), address=_address(values))
     containers = _containers(sys.stdin.buffer.read())
     plans = [plan(each, who, peer=_peer(each, containers)) for each in containers]
@@ -101,14 +101,16 @@ def _containers(data: bytes) -> list[Mapping[str, Any]]:
     try:
         found = json.loads(data.decode(errors="replace").removeprefix("\ufeff"))
     except RecursionError:
-        raise Refused("standard input is nested too deeply", "give what `docker inspect` prints") from None
+        raise InvalidValue(
+            "standard input is nested too deeply", "give what `docker inspect` prints"
+        ) from None
     except ValueError as exc:
-        raise Refused(f"standard input is no JSON: {exc}", "give what `docker inspect` prints") from None
+        raise InvalidValue(f"standard input is no JSON: {exc}", "give what `docker inspect` prints") from None
     items = found if isinstance(found, list) else [found]
     for number, item in enumerate(items, 1):
         if not isinstance(item, Mapping) or not {"Id", "Config", "NetworkSettings"} & item.keys():
             which = f"item {number} of the list" if isinstance(found, list) else "standard input"
-            raise Refused(f"{which} is no container", "give what `docker inspect` prints")
+            raise InvalidValue(f"{which} is no container", "give what `docker inspect` prints")
     return items
 
 
@@ -132,7 +134,7 @@ def _explain(container: Mapping[str, Any], found: Plan) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """For ever, or until Consul was not reached often enough at the start. Raises Refused or ValueError."""
+    """Run until stopped, or until Consul was not reached often enough at the start. Raises ValueError."""
     from swarmer.adapters import catalogue, engine
 
     values, rest = options.from_arguments(arguments)
@@ -140,7 +142,7 @@ def run(arguments: Sequence[str]) -> int:
         print(USAGE, end="", file=sys.stderr)  # noqa: T201
         return 2
     if len(rest) > 1:
-        raise Refused(
+        raise InvalidValue(
             f"{rest[1][:60]} stands behind {rest[0][:60]}", "put options before the address of Consul"
         )
     who = options.options(values, hostname=socket.gethostname(), address=_address(values))
@@ -167,13 +169,12 @@ def _address(values: Mapping[str, Any]) -> str:
 
 def _reach(consul: Any, who: Options) -> bool:
     """Ask once, and again as often as was asked for; the loop itself waits for ever."""
-    from swarmer.adapters.catalogue import Refused as Denied
-    from swarmer.adapters.catalogue import Unavailable
+    from swarmer.adapters.catalogue import Refused, Unavailable
 
     for attempt in range(who.retry_attempts, -1, -1):
         try:
             consul.leader()
-        except (Unavailable, Denied) as exc:
+        except (Unavailable, Refused) as exc:
             _say(f"{exc}")
             if not attempt:
                 return False

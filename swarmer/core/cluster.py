@@ -16,19 +16,15 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
-from swarmer.core import network_plan, node
-from swarmer.core.network_plan import Refused, listed, shown, whole_number
+from swarmer.core import naming_rules, network_plan, node
 from swarmer.core.sections import Fault, Healing, Key, Model, Network, Registrator, Registry
+from swarmer.core.validation import InvalidValue, listed, shown, truth, whole_number
 
 QUORUM_SIZES: Final = (1, 3, 5, 7)
 QUORUM_CHOICE: Final = "1, 3, 5 or 7"
 """An even number tolerates no more losses than the odd one below; beyond seven every write gets slow."""
 MOST_NODES: Final = 100
 """Every node takes an address of Swarm's ingress network, a /24; this leaves 150 to services and tasks."""
-LONGEST_CLUSTER_NAME: Final = 24
-"""`<name>-<purpose>` fits names of buckets (63), functions and roles (64)."""
-LONGEST_GROUP_NAME: Final = 63 - len("-i-0123456789abcdef0")
-"""A node's name, `<group>-<instance id>`, is one DNS label."""
 
 
 class Role(StrEnum):
@@ -49,41 +45,35 @@ def _whole_number_or_none(value: object, *, low: int) -> int | None:
     return None if value is None else whole_number(value, low=low, high=MOST_NODES)
 
 
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Refused(f"{shown(value)} is neither true nor false", "write true or false, without quotes")
-    return value
-
-
 def _roles(value: object) -> frozenset[Role]:
     choice = f"take from {', '.join(Role)}"
     if not isinstance(value, list | tuple | set | frozenset):
-        raise Refused(f"{shown(value)} is not a list", f"write a list in brackets; {choice}")
+        raise InvalidValue(f"{shown(value)} is not a list", f"write a list in brackets; {choice}")
     roles = list(value)
     wrong = [shown(role) for role in roles if not isinstance(role, str) or role not in list(Role)]
     if wrong:
-        raise Refused(f"{listed(wrong)} {'is no role' if len(wrong) == 1 else 'are no roles'}", choice)
+        raise InvalidValue(f"{listed(wrong)} {'is no role' if len(wrong) == 1 else 'are no roles'}", choice)
     if not roles:
-        raise Refused("the list is empty, its nodes would do nothing", choice)
+        raise InvalidValue("the list is empty, its nodes would do nothing", choice)
     if twice := sorted({role for role in roles if roles.count(role) > 1}):
-        raise Refused(f"{listed(twice)} stands there twice", "name each role once")
+        raise InvalidValue(f"{listed(twice)} stands there twice", "name each role once")
     return frozenset(map(Role, roles))
 
 
 def _instance_type(value: object) -> str:
     pattern = r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise Refused(f"{shown(value)} is no EC2 instance type", "write family.size, for example t3.small")
+        raise InvalidValue(
+            f"{shown(value)} is no EC2 instance type", "write family.size, for example t3.small"
+        )
     return value
 
 
-_cluster_name = partial(network_plan.name, longest=LONGEST_CLUSTER_NAME, hyphens=False)
-_group_name = partial(network_plan.name, longest=LONGEST_GROUP_NAME)
 Bound = Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=0))]
 
 
 class Group(Model):
-    name: Annotated[str, BeforeValidator(_group_name)]
+    name: Annotated[str, BeforeValidator(naming_rules.group_name)]
     """Its key below `groups:`."""
     roles: Annotated[frozenset[Role], BeforeValidator(_roles)]
     """What its nodes do: a list of `consul-server`, `swarm-manager`, `swarm-worker`.
@@ -104,7 +94,7 @@ class Group(Model):
 
     Rule: `family.size`: `t3.small`, `m7g.2xlarge`, `u-6tb1.112xlarge`.
     """
-    spot: Annotated[bool, BeforeValidator(_truth)] = False
+    spot: Annotated[bool, BeforeValidator(truth)] = False
     """Spot instances: cheaper, AWS may take them away.
 
     Rule: `true` or `false`.
@@ -144,13 +134,13 @@ class Group(Model):
 
 
 class Cluster(Model):
-    name: Annotated[str, BeforeValidator(_cluster_name)] = "swarmer"
+    name: Annotated[str, BeforeValidator(naming_rules.cluster_name)] = "swarmer"
     """The cluster's name: begins the names of its AWS resources, tags its instances (`swarmer:cluster`).
 
     Rule: Lower-case letters and digits, a letter first, at most 24. No hyphens: rules match Auto Scaling
     groups by the prefix `<name>-`, and that of `a` would match the groups of `a-b`.
     """
-    domain: Annotated[str, BeforeValidator(network_plan.domain)] = "swarmer"
+    domain: Annotated[str, BeforeValidator(naming_rules.domain)] = "swarmer"
     """The domain that Consul answers for on every node: `registry.service.<domain>`.
 
     Rule: Labels of lower-case letters, digits and single hyphens between, a letter first, one dot between

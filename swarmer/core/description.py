@@ -17,8 +17,8 @@ from typing import Any, Final, TypeVar
 import yaml
 
 from swarmer.core.cluster import Cluster, Group, Role
-from swarmer.core.network_plan import Refused, listed, shown
 from swarmer.core.sections import Healing, Key, Model, Network, Registrator, Registry
+from swarmer.core.validation import InvalidValue, listed, shown
 
 LIMIT_BYTES: Final = 64 * 1024
 LIMIT_DEPTH: Final = 8
@@ -82,8 +82,8 @@ def _read(path: Path) -> str:
     try:
         data = _bytes(path)
         return data.decode("utf-8-sig")
-    except Refused as refused:
-        raise Invalid([Problem(str(path), 0, "", refused.message, refused.advice)]) from None
+    except InvalidValue as invalid:
+        raise Invalid([Problem(str(path), 0, "", invalid.message, invalid.advice)]) from None
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
         raise Invalid([Problem(str(path), line, "", "not UTF-8", "save the file as UTF-8 text")]) from exc
@@ -97,11 +97,13 @@ def _bytes(path: Path) -> bytes:
     """At most LIMIT_BYTES, of a regular file: a pipe or a device might never end."""
     if not path.is_file():
         what = "a directory" if path.is_dir() else "no regular file"
-        raise Refused(f"is {what}" if path.exists() else "does not exist", "name a file like servers.yml")
+        raise InvalidValue(
+            f"is {what}" if path.exists() else "does not exist", "name a file like servers.yml"
+        )
     with path.open("rb") as stream:
         data = stream.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
-        raise Refused(f"is larger than {LIMIT_BYTES // 1024} KiB", "take out what describes no cluster")
+        raise InvalidValue(f"is larger than {LIMIT_BYTES // 1024} KiB", "take out what describes no cluster")
     return data
 
 
@@ -176,7 +178,7 @@ def _plain(node: yaml.Node) -> Any:
 
 
 def _check(model: type[Model], field: str, value: object) -> Any:
-    """`value` as that field holds it, by that field's validators alone. Raises Refused."""
+    """`value` as that field holds it, by that field's validators alone. Raises InvalidValue."""
     for rule in model.model_fields[field].metadata:
         value = rule.func(value)
     return value
@@ -229,8 +231,8 @@ class _Draft:
     def _group(self, node: yaml.Node, key: Key) -> Group:
         try:
             _check(Group, "name", key[-1])
-        except Refused as refused:
-            self._add(key, refused.message, refused.advice)
+        except InvalidValue as invalid:
+            self._add(key, invalid.message, invalid.advice)
         entries = self._entries(node, key, GROUP_KEYS)
         values = {"roles": frozenset(), **self._values(Group, entries, key, GROUP_KEYS)}
         if "roles" not in entries and (*key, "roles") not in self._broken:
@@ -266,15 +268,15 @@ class _Draft:
         for name in filter(entries.__contains__, names):
             try:
                 values[name] = self._value(model, entries[name], (*key, name))
-            except Refused as refused:
-                self._add((*key, name), refused.message, refused.advice)
+            except InvalidValue as invalid:
+                self._add((*key, name), invalid.message, invalid.advice)
                 self._broken.add((*key, name))
         return values
 
     def _value(self, model: type[Model], node: yaml.Node, key: Key) -> Any:
         value = _plain(node)
         if value is None and key not in MAY_BE_NULL:
-            raise Refused("has no value", "write one, or take the line out")
+            raise InvalidValue("has no value", "write one, or take the line out")
         return _check(model, key[-1], value)
 
     def _add_unknown(self, key: Key, known: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What a cluster takes up in a network: addresses, ports and DNS names, their rules, the subnets of a VPC.
+"""Addresses, subnets and ports of a cluster, and their rules.
 
 Standard library only: nodes configure Docker from these constants, the CDK stack uses these subnets.
 """
@@ -6,13 +6,14 @@ Standard library only: nodes configure Docker from these constants, the CDK stac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import islice
 from typing import Final
 
 from swarmer.core import names
+from swarmer.core.validation import InvalidValue, listed, shown
 
 DOCKER_BRIDGE: Final = IPv4Network("172.17.0.0/16")
 """docker0. AWS refuses or breaks on it in places too (Cloud9, SageMaker use it themselves)."""
@@ -66,30 +67,6 @@ OWN_PORTS: Final = {
 }
 """Ports of the cluster itself, which people's services leave alone."""
 
-LONGEST_DOMAIN: Final = 253 - 63 - len(".service.")
-LOCAL_DOMAINS: Final = frozenset({"local", "localhost", "localdomain", "invalid", "arpa"})
-"""Top labels that systemd-resolved answers by itself or by multicast (RFC 6761, RFC 6762)."""
-OUTSIDE_NAMES: Final = (
-    "amazonaws.com", "api.aws", "compute.internal", "ec2.internal", "docker.io", "docker.com", "quay.io",
-    "ghcr.io", "ubuntu.com", "hashicorp.com", "github.com",
-)  # fmt: skip
-"""Names that nodes look up outside: Consul answers for its whole domain, so that must not contain them."""
-TOPIC: Final = r"arn:aws(-[a-z]+)*:sns:[a-z]{2}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
-EMAIL: Final = r"[A-Za-z0-9._%+-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
-LONGEST_EMAIL: Final = 254
-BUCKET_BEGINNINGS: Final = ("xn--", "sthree-", "amzn-s3-demo-")
-BUCKET_ENDS: Final = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3")
-"""Reserved by S3."""
-
-
-class Refused(ValueError):
-    """A rule says no: `message` is what is wrong, `advice` what would be right."""
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(f"{message}; {advice}")
-        self.message = message
-        self.advice = advice
-
 
 @dataclass(frozen=True)
 class ZoneSubnets:
@@ -103,7 +80,7 @@ def subnets(cidr: str, zones: int) -> tuple[ZoneSubnets, ...]:
     """One pair of subnets per zone, in order: apart from each other, within `cidr`.
 
     The public ones (/28) lie first, so the VPC's first address belongs to a public subnet's router; the
-    private ones are equal and as large as fits. Raises Refused where `cidr` is too small for `zones`.
+    private ones are equal and as large as fits. Raises InvalidValue where `cidr` is too small for `zones`.
     """
     vpc = IPv4Network(cidr)
     prefix = _private_prefix(vpc, zones)
@@ -119,29 +96,31 @@ def node_capacity(cidr: str, zones: int) -> int:
 
 
 def vpc_cidr(value: object) -> str:
-    """`value` if a VPC of a cluster can have it. Raises Refused."""
+    """`value` if a VPC of a cluster can have it. Raises InvalidValue."""
     return _private_cidr(value, VPC_PREFIXES, "10.42.0.0/16")
 
 
 def vpn_cidr(value: object) -> str:
-    """`value` if clients of AWS Client VPN can have it. Raises Refused."""
+    """`value` if clients of AWS Client VPN can have it. Raises InvalidValue."""
     return _private_cidr(value, VPN_PREFIXES, "10.43.0.0/22")
 
 
 def service_ports(value: object) -> str:
-    """`value` as "LOW-HIGH" or a single port. Raises Refused."""
+    """`value` as "LOW-HIGH" or a single port. Raises InvalidValue."""
     ports = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(ports, str) or not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", ports):
-        raise Refused(f"{shown(value)} is no range of ports", "write LOW-HIGH, for example 30000-60999")
+        raise InvalidValue(f"{shown(value)} is no range of ports", "write LOW-HIGH, for example 30000-60999")
     low, high = port_range(ports)
     if low > high:
-        raise Refused(f"{ports} runs backwards", f"write {high}-{low}")
+        raise InvalidValue(f"{ports} runs backwards", f"write {high}-{low}")
     if low < LOWEST_PORT or high > HIGHEST_PORT:
-        raise Refused(f"{ports} leaves what services may use", f"stay within {LOWEST_PORT}-{HIGHEST_PORT}")
+        raise InvalidValue(
+            f"{ports} leaves what services may use", f"stay within {LOWEST_PORT}-{HIGHEST_PORT}"
+        )
     own = [f"{port} ({use})" for port, use in OWN_PORTS.items() if low <= port <= high]
     if own:
         message = f"{ports} contains ports of the cluster itself: {listed(own, most=len(own))}"
-        raise Refused(message, "take a range without them, for example 30000-60999")
+        raise InvalidValue(message, "take a range without them, for example 30000-60999")
     return ports
 
 
@@ -160,119 +139,20 @@ def smallest_cidr_prefix(zones: int, nodes_per_zone: int = 1) -> int:
     return 32 - (blocks * _addresses(prefix) - 1).bit_length()
 
 
-def shown(value: object) -> str:
-    """A value as a message quotes it: short, and telling text from a number."""
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple | set | frozenset):
-        return "a list"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = str(value)
-    text = text if len(text) <= 60 else f"{text[:57]}..."
-    return f'"{text}"' if isinstance(value, str) else text
-
-
-def listed(words: Sequence[str], most: int = 6) -> str:
-    """Words as in: a, b and c. What exceeds `most` is counted."""
-    first = [*words[:most], *([f"{len(words) - most} more"] if len(words) > most else [])]
-    return " and ".join(filter(None, (", ".join(first[:-1]), *first[-1:])))
-
-
-def text(value: object) -> str:
-    """`value` if it is text. Raises Refused."""
-    if not isinstance(value, str):
-        raise Refused(f"{shown(value)} is not text", "write text, in quotes if need be")
-    return value
-
-
-def whole_number(value: object, *, low: int, high: int) -> int:
-    """`value` if it is one from `low` to `high`. Raises Refused."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Refused(f"{shown(value)} is not a whole number", f"write {low} to {high}, without quotes")
-    if not low <= value <= high:
-        raise Refused(f"{shown(value)} is too {'small' if value < low else 'large'}", f"take {low} to {high}")
-    return value
-
-
-def name(value: object, *, longest: int, hyphens: bool = True) -> str:
-    """`value` if it is one DNS label that AWS, Consul and Docker take as well. Raises Refused."""
-    label = text(value)
-    if not re.fullmatch(r"[a-z](-?[a-z0-9])*" if hyphens else r"[a-z][a-z0-9]*", label):
-        allowed = "digits and single hyphens between" if hyphens else "digits, no hyphens"
-        better = re.sub(r"[^a-z0-9]+", "-" if hyphens else "", label.lower()).lstrip("0123456789-")
-        example = f", for example {better[:longest].rstrip('-')}" if better else ""
-        advice = f"take lower-case letters, {allowed}, a letter first{example}"
-        raise Refused(f"{shown(label)} is no valid name", advice)
-    if len(label) > longest:
-        raise Refused(f"{shown(label)} has {len(label)} characters", f"take at most {longest}")
-    return label
-
-
-def domain(value: object) -> str:
-    """`value` if Consul can answer for it, with all names below it, on every node. Raises Refused."""
-    whole = text(value)
-    for label in whole.split("."):
-        _domain_label(whole, label)
-    if len(whole) > LONGEST_DOMAIN:
-        raise Refused(f"the domain has {len(whole)} characters", f"take at most {LONGEST_DOMAIN}")
-    if whole.rpartition(".")[2] in LOCAL_DOMAINS:
-        raise Refused(f"{shown(whole)} is resolved by each machine itself", "take one like swarmer.internal")
-    outside = [known for known in OUTSIDE_NAMES if f".{known}".endswith(f".{whole}")]
-    if outside or len(whole) == 2:
-        hidden = listed(outside) if outside else "a country's names"
-        raise Refused(f"{shown(whole)} would hide {hidden} from the nodes", "take one like swarmer.internal")
-    return whole
-
-
-def alarms(value: object) -> str | None:
-    """`value` if it is an e-mail address or the ARN of an SNS topic; None: nobody is called. Raises Refused.
-
-    No FIFO topics: their names end in `.fifo`.
-    """
-    if value is None:
-        return None
-    whom = text(value)
-    if re.fullmatch(TOPIC, whom) or (re.fullmatch(EMAIL, whom) and len(whom) <= LONGEST_EMAIL):
-        return whom
-    advice = "write you@example.com, or arn:aws:sns:REGION:ACCOUNT:NAME of a standard topic"
-    raise Refused(f"{shown(whom)} is neither an e-mail address nor the ARN of an SNS topic", advice)
-
-
-def bucket(value: object) -> str | None:
-    """`value` if it names an S3 bucket; None: made up. Raises Refused.
-
-    Source: Amazon S3, general purpose bucket naming rules. No dots: they break TLS on virtual-hosted names.
-    """
-    if value is None:
-        return None
-    label = text(value)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", label):
-        advice = "take 3 to 63 lower-case letters, digits and hyphens, or leave the bucket to CloudFormation"
-        raise Refused(f"{shown(label)} is no valid bucket name", advice)
-    for ours in (*filter(label.startswith, BUCKET_BEGINNINGS), *filter(label.endswith, BUCKET_ENDS)):
-        raise Refused(f'"{ours}" in {shown(label)} is reserved by AWS', "take another name")
-    return label
-
-
-def _domain_label(whole: str, label: str) -> None:
-    if not label:
-        raise Refused(f"{shown(whole)} has a dot too many", "write one dot between labels, none at the ends")
-    name(label, longest=63)
-
-
 def _private_cidr(value: object, prefixes: tuple[int, int], example: str) -> str:
     network = _network(value, example)
     widest, narrowest = prefixes
     if not widest <= network.prefixlen <= narrowest:
         size = "large" if network.prefixlen < widest else "small"
-        raise Refused(f"{network} is too {size}", f"take /{widest} to /{narrowest}, for example {example}")
+        raise InvalidValue(
+            f"{network} is too {size}", f"take /{widest} to /{narrowest}, for example {example}"
+        )
     if not any(network.subnet_of(private) for private in PRIVATE):
-        raise Refused(f"{network} is not private", f"take a part of {', '.join(map(str, PRIVATE))}")
+        raise InvalidValue(f"{network} is not private", f"take a part of {', '.join(map(str, PRIVATE))}")
     taken = [f"{pool} ({use})" for use, pool in _pools_within(network)]
     if taken:
         message = f"{network} overlaps what Docker uses on every node: {listed(taken)}"
-        raise Refused(message, f"take another, for example {example}")
+        raise InvalidValue(message, f"take another, for example {example}")
     return str(network)
 
 
@@ -284,9 +164,9 @@ def _network(value: object, example: str) -> IPv4Network:
         network = IPv4Network(value, strict=False)
     except ValueError:
         advice = f"write address/prefix, for example {example}"
-        raise Refused(f"{shown(value)} is no IPv4 network", advice) from None
+        raise InvalidValue(f"{shown(value)} is no IPv4 network", advice) from None
     if str(network) != value:
-        raise Refused(f"{value} is an address within a network, not the network", f"write {network}")
+        raise InvalidValue(f"{value} is an address within a network, not the network", f"write {network}")
     return network
 
 
@@ -299,7 +179,7 @@ def _private_prefix(vpc: IPv4Network, zones: int) -> int:
         if (_blocks_before(prefix, zones) + zones) * _addresses(prefix) <= vpc.num_addresses:
             return prefix
     smallest = smallest_cidr_prefix(zones)
-    raise Refused(f"{vpc} is too small for {zones} zones", f"take /{smallest} or larger, or fewer zones")
+    raise InvalidValue(f"{vpc} is too small for {zones} zones", f"take /{smallest} or larger, or fewer zones")
 
 
 def _blocks_before(prefix: int, zones: int) -> int:

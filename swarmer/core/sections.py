@@ -10,9 +10,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from swarmer.core import network_plan
-from swarmer.core.network_plan import Refused, shown, whole_number
-from swarmer.core.registration.options import RULES, Options, faults, truth
+from swarmer.core import naming_rules, network_plan
+from swarmer.core.registration.options import RULES, Options, faults
+from swarmer.core.validation import InvalidValue, shown, truth, whole_number
 
 Key = tuple[str, ...]
 """Where in the description: ("groups", "core", "size")."""
@@ -38,7 +38,7 @@ class Fault:
 
 def _egress(value: object) -> Egress:
     if not isinstance(value, str) or value not in list(Egress):
-        raise Refused(f"{shown(value)} is no way out", f"take {' or '.join(Egress)}")
+        raise InvalidValue(f"{shown(value)} is no way out", f"take {' or '.join(Egress)}")
     return Egress(value)
 
 
@@ -55,7 +55,7 @@ class Model(BaseModel):
     @model_validator(mode="after")
     def _obeys(self) -> Self:
         for fault in self.faults():
-            raise Refused(f"{'.'.join(fault.key)}: {fault.message}", fault.advice)
+            raise InvalidValue(f"{'.'.join(fault.key)}: {fault.message}", fault.advice)
         return self
 
 
@@ -89,7 +89,7 @@ class Network(Model):
 
 
 class Registry(Model):
-    bucket: Annotated[str | None, BeforeValidator(network_plan.bucket)] = None
+    bucket: Annotated[str | None, BeforeValidator(naming_rules.bucket)] = None
     """Name of the S3 bucket that holds the images. One that a destroyed cluster left is taken in by
     `cdk deploy --all --import-existing-resources`.
 
@@ -191,10 +191,10 @@ class Registrator(Model):
     def faults(self) -> Iterator[Fault]:
         try:
             faults(self.ttl, self.ttl_refresh)
-        except Refused as refused:
+        except InvalidValue as invalid:
             keys = (("registrator", "ttl"), ("registrator", "ttl_refresh"))
             key = keys[0] if self.ttl else keys[1]
-            yield Fault(key, refused.message, refused.advice, frozenset(keys))
+            yield Fault(key, invalid.message, invalid.advice, frozenset(keys))
 
 
 LONGEST_BOOT_S = 7020
@@ -210,7 +210,7 @@ class Healing(Model):
     paid."""
     grace: Annotated[int, BeforeValidator(partial(whole_number, low=30, high=86400))] = 300
     """Seconds for which a node that runs may be out of Consul or Swarm before it is replaced."""
-    alarms: Annotated[str | None, BeforeValidator(network_plan.alarms)] = None
+    alarms: Annotated[str | None, BeforeValidator(naming_rules.alarm_target)] = None
     """Whom alarms call, and tell when they are over: an e-mail address, which AWS asks to confirm, or the
     ARN of an SNS topic of the same region that CloudWatch may publish to.
 

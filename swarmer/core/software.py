@@ -41,6 +41,7 @@ OF_FUNCTIONS: Final = (
     "swarmer/core/network_plan.py",
     "swarmer/core/node.py",
     "swarmer/core/service.py",
+    "swarmer/core/validation.py",
 )
 """What every function is made of, beside its own folder."""
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from swarmer.core.network_plan import Refused
 from swarmer.core.registration.options import FLAGS, Options, from_arguments, from_description, options
 from swarmer.core.registration.templates import Template
+from swarmer.core.validation import InvalidValue
 from tests.core.inspected import ID, container, planned, service
 from tests.core.inspected import options as of_n1
 
@@ -21,7 +21,7 @@ def test_one_dash_or_two_and_a_value_behind_or_after_an_equals_sign() -> None:
 def test_a_boolean_takes_its_value_only_after_an_equals_sign() -> None:
     assert from_arguments(["-internal", "consul:"]) == ({"internal": True}, ["consul:"])
     assert from_arguments(["-internal=false"]) == ({"internal": False}, [])
-    with pytest.raises(Refused, match="neither true nor false"):
+    with pytest.raises(InvalidValue, match="neither true nor false"):
         from_arguments(["-internal=maybe"])
 
 
@@ -56,7 +56,7 @@ def test_every_option_of_the_original_is_known() -> None:
     ids=" ".join,
 )
 def test_what_is_wrong_is_said_with_what_would_be_right(words: list[str]) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidValue) as refused:
         from_arguments([*words])
     assert refused.value.advice
 
@@ -68,13 +68,13 @@ def test_an_address_is_forced_as_it_was_written_and_an_empty_one_is_none(text: s
 
 @pytest.mark.parametrize("text", ["foo", "10.0.0", "10.0.0.4:80", "0.0.0.0", "::", "fe80::1%eth0", " "])
 def test_what_is_no_address_of_a_host_is_no_address_of_a_service(text: str) -> None:
-    with pytest.raises(Refused, match="is no IP address of a host; write one, like"):
+    with pytest.raises(InvalidValue, match="is no IP address of a host; write one, like"):
         from_arguments(["-ip", text])
 
 
 @pytest.mark.parametrize(("ttl", "refresh"), [(30, 0), (0, 10), (10, 10), (5, 10)])
 def test_ttl_and_its_refresh_go_together(ttl: int, refresh: int) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         Options(ttl=ttl, ttl_refresh=refresh)
     assert Options(ttl=30, ttl_refresh=10).ttl == 30
 
@@ -88,7 +88,7 @@ def test_node_json_may_know_options_that_this_software_does_not() -> None:
     given = {"internal": True, "tags": "a", "colour": "red", "script_checks": True}
     found = from_description(given, hostname="n1", address="a")
     assert found == Options(internal=True, tags=Template("a"), hostname="n1", address="a")
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         from_description({"internal": "yes"})
 
 
@@ -147,7 +147,7 @@ def test_a_template_says_what_the_originals_does(text: str, rendered: str) -> No
     ],
 )
 def test_what_is_no_template_is_refused_at_the_start(text: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         Template(text)
 
 

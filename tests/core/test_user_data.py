@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from swarmer.core import names, software, user_data
-from swarmer.core.network_plan import Refused
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
 from swarmer.core.registration.options import LARGEST, LONGEST_TEMPLATE, LONGEST_TEXT, RULES
 from swarmer.core.sections import Registrator
 from swarmer.core.user_data import LIMIT_BYTES, Software
+from swarmer.core.validation import InvalidValue
 
 ASTRAL = "\U0001d11e"
 """Nothing takes more in JSON: 12 characters."""
@@ -62,13 +62,13 @@ def test_the_longest_options_of_the_registrator_are_valid_and_none_is_left_out()
 @pytest.mark.parametrize("key", [key for key, each in LONGEST_REGISTRATOR.items() if isinstance(each, str)])
 @pytest.mark.parametrize("unit", ["a", "ä", ASTRAL, '"', "\\", "\n"], ids=repr)
 def test_text_that_would_take_more_room_in_user_data_is_refused(key: str, unit: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         RULES[key](unit * (LONGEST_TEMPLATE + 1))
     counted = {"a": 1, "ä": 6, ASTRAL: 12}.get(unit, 2)
     longest = LONGEST_TEMPLATE if key == "tags" else LONGEST_TEXT
     if key not in ("ip", "deregister"):
         RULES[key](unit * (longest // counted))
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidValue):
             RULES[key](unit * (longest // counted + 1))
 
 

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from swarmer.core import names, user_data
-from swarmer.core.cluster import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME, Role
+from swarmer.core.cluster import Role
 from swarmer.core.healing import pacing
+from swarmer.core.naming_rules import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME
 from swarmer.core.node import NodeDescription, Storage
 from swarmer.core.sections import LONGEST_BOOT_S
 from swarmer.core.user_data import Software

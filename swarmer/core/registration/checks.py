@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from swarmer.core.network_plan import listed
 from swarmer.core.registration.metadata import Settings
 from swarmer.core.service import CRITICAL, PASSING, STATUSES, WARNING
+from swarmer.core.validation import listed
 
 DEFAULT_INTERVAL: Final = "10s"
 KINDS: Final = ("http", "https", "cmd", "script", "ttl", "tcp", "grpc")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from swarmer.core.network_plan import listed
 from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+from swarmer.core.validation import listed
 
 PREFIX: Final = "SERVICE_"
 NO_ATTRIBUTES: Final = frozenset(("name", "id", "tags", "ignore", "network"))

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from typing import Any, Final
 
-from swarmer.core.network_plan import Refused, listed, shown
+from swarmer.core import validation
 from swarmer.core.registration.metadata import sound
 from swarmer.core.registration.templates import Template
+from swarmer.core.validation import InvalidValue, listed, shown, truth
 
 DEREGISTER: Final = ("always", "on-success")
 LARGEST: Final = 10**9
@@ -53,7 +54,7 @@ class Options:
     """Milliseconds."""
 
     def __post_init__(self) -> None:
-        """Raises Refused where options contradict each other."""
+        """Raises InvalidValue where options contradict each other."""
         faults(self.ttl, self.ttl_refresh)
         # A kernel's host name may be any bytes; these three go into entries as they are.
         for key in ("hostname", "address", "ip"):
@@ -61,9 +62,9 @@ class Options:
 
 
 def faults(ttl: int, ttl_refresh: int) -> None:
-    """Raises Refused where one stands alone, or the refresh comes too late."""
+    """Raises InvalidValue where one stands alone, or the refresh comes too late."""
     if (ttl or ttl_refresh) and not ttl > ttl_refresh > 0:
-        raise Refused(
+        raise InvalidValue(
             f"ttl {ttl} with ttl-refresh {ttl_refresh}", "set both or none, and ttl to more than ttl-refresh"
         )
 
@@ -74,9 +75,7 @@ LONGEST_TEMPLATE: Final = 1024
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise Refused(f"{shown(value)} is not text", "write text, in quotes if need be")
-    return sound(value)
+    return sound(validation.text(value))
 
 
 def _bounded(value: object, longest: int = LONGEST_TEXT) -> str:
@@ -84,7 +83,7 @@ def _bounded(value: object, longest: int = LONGEST_TEXT) -> str:
     size = len(json.dumps(text)) - len('""')
     if size > longest:
         advice = f"take at most {longest}; a quote counts 2, a character beyond ASCII 6 or 12"
-        raise Refused(f"the text counts {size} characters", advice)
+        raise InvalidValue(f"the text counts {size} characters", advice)
     return text
 
 
@@ -96,29 +95,26 @@ def _address(value: object) -> str:
         if text and ("%" in text or ip_address(text).is_unspecified):
             raise ValueError
     except ValueError:
-        raise Refused(f"{shown(value)} is no IP address of a host", "write one, like 10.42.0.10") from None
+        raise InvalidValue(
+            f"{shown(value)} is no IP address of a host", "write one, like 10.42.0.10"
+        ) from None
     return text
-
-
-def truth(value: object) -> bool:
-    """The value, if it is true or false. Raises Refused."""
-    if not isinstance(value, bool):
-        raise Refused(f"{shown(value)} is neither true nor false", "write true or false, without quotes")
-    return value
 
 
 def _mode(value: object) -> str:
     if value not in DEREGISTER:
-        raise Refused(f"{shown(value)} is no way to deregister", f"take {' or '.join(DEREGISTER)}")
+        raise InvalidValue(f"{shown(value)} is no way to deregister", f"take {' or '.join(DEREGISTER)}")
     return str(value)
 
 
 def _number(low: int) -> Callable[[object], int]:
     def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise Refused(f"{shown(value)} is not a whole number", f"write {low} or more, without quotes")
+            raise InvalidValue(
+                f"{shown(value)} is not a whole number", f"write {low} or more, without quotes"
+            )
         if not low <= value <= LARGEST:
-            raise Refused(f"{shown(value)} is out of range", f"take {low} to {LARGEST}")
+            raise InvalidValue(f"{shown(value)} is out of range", f"take {low} to {LARGEST}")
         return value
 
     return check
@@ -146,11 +142,14 @@ RULES: Final[Mapping[str, Callable[[object], Any]]] = {
     "retry_interval": _number(1),
 }
 """What servers.yml may say under `registrator:`, but for `script_checks`, which Consul is told; each rule
-gives the value or raises Refused."""
+gives the value or raises InvalidValue."""
 
 
 def from_description(values: Mapping[str, object], **who: Any) -> Options:
-    """From `registrator:` of servers.yml; what is unknown is left out: it may be newer. Raises Refused."""
+    """Options from `registrator:` of servers.yml; unknown keys, which may be newer, are ignored.
+
+    Raises InvalidValue.
+    """
     known = {key: rule(values[key]) for key, rule in RULES.items() if key in values}
     return _made(known, who)
 
@@ -176,7 +175,10 @@ _NUMBERS: Final = frozenset(each.name for each in fields(Options) if each.type =
 
 
 def from_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Values by field, and what follows the flags: -x v, -x=v, --x; booleans -x, -x=false. Raises Refused."""
+    """Values by field, and the words after the flags: -x v, -x=v, --x; booleans -x, -x=false.
+
+    Raises InvalidValue.
+    """
     rest = list(arguments)
     values: dict[str, Any] = {}
     while rest and rest[0].startswith("-") and rest[0] != "-":
@@ -185,7 +187,7 @@ def from_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
             break
         name, has_value, value = word.removeprefix("-").removeprefix("-").partition("=")
         if name not in FLAGS:
-            raise Refused(
+            raise InvalidValue(
                 f"{word[:60]} is no option", f"take {listed([f'-{flag}' for flag in FLAGS], most=99)}"
             )
         key = FLAGS[name]
@@ -194,23 +196,25 @@ def from_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
             continue
         if not has_value:
             if not rest:
-                raise Refused(f"-{name} has no value", f"write -{name} VALUE or -{name}=VALUE")
+                raise InvalidValue(f"-{name} has no value", f"write -{name} VALUE or -{name}=VALUE")
             value = rest.pop(0)
         try:
             values[key] = RULES.get(key, _text)(_whole(name, value) if key in _NUMBERS else value)
-        except Refused as refused:
-            raise Refused(f"-{name}: {refused.message}", refused.advice) from None
+        except InvalidValue as invalid:
+            raise InvalidValue(f"-{name}: {invalid.message}", invalid.advice) from None
     return values, rest
 
 
 def options(values: dict[str, Any], **who: str) -> Options:
-    """What `from_arguments` found, as Options. Raises Refused."""
+    """What `from_arguments` found, as Options. Raises InvalidValue."""
     return _made(dict(values), {key: each for key, each in who.items() if key not in values})
 
 
 def _boolean(name: str, text: str) -> bool:
     if text not in TRUE + FALSE:
-        raise Refused(f"-{name}={text[:60]} is neither true nor false", f"write -{name} or -{name}=false")
+        raise InvalidValue(
+            f"-{name}={text[:60]} is neither true nor false", f"write -{name} or -{name}=false"
+        )
     return text in TRUE
 
 
@@ -218,6 +222,6 @@ def _whole(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise Refused(
+        raise InvalidValue(
             f"-{name} {text[:60]} is not a whole number", f"write -{name} 10, for example"
         ) from None

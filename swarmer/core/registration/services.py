@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from swarmer.core.network_plan import listed
 from swarmer.core.registration import checks, metadata, naming, ports, swarm, templates
 from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
 from swarmer.core.registration.metadata import Settings
 from swarmer.core.registration.options import Options
 from swarmer.core.registration.ports import Port, mapping
 from swarmer.core.service import Service
+from swarmer.core.validation import listed
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from swarmer.core.network_plan import Refused
 from swarmer.core.registration.functions import FUNCTIONS, Failed, is_true, shown
+from swarmer.core.validation import InvalidValue
 
 __all__ = ["Failed", "Template"]
 
@@ -50,16 +50,16 @@ class _Operand:
 
 
 class Template:
-    """Parsed once. Raises Refused where the text is no template."""
+    """Parsed once. Raises InvalidValue where the text is no template."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         try:
             self._nodes, end = _Parser(text).block()
         except RecursionError:
-            raise Refused("the template is nested too deeply", "take a simpler template") from None
+            raise InvalidValue("the template is nested too deeply", "take a simpler template") from None
         if end:
-            raise Refused(f"{{{{{end}}}}} closes nothing", "take it out")
+            raise InvalidValue(f"{{{{{end}}}}} closes nothing", "take it out")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Template) and other.text == self.text
@@ -106,11 +106,11 @@ class _Parser:
             if follow:
                 inner, _, rest = follow.partition(" ")
                 if inner not in _BLOCKS:
-                    raise Refused(f"{{{{{end}}}}} is no branch", "write {{else}} or {{else if …}}")
+                    raise InvalidValue(f"{{{{{end}}}}} is no branch", "write {{else}} or {{else if …}}")
                 return _Block(kind, _pipeline(condition), body, (self._block(inner, rest),))
             otherwise, end = self.block()
         if end != "end":
-            raise Refused(f"{{{{{kind}}}}} has no end", "write {{end}} after it")
+            raise InvalidValue(f"{{{{{kind}}}}} has no end", "write {{end}} after it")
         return _Block(kind, _pipeline(condition), body, otherwise)
 
 
@@ -124,7 +124,7 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
         at, trim = action.end(), bool(action[3])
     rest = text[at:].lstrip() if trim else text[at:]
     if "{{" in rest:
-        raise Refused(f"{rest[rest.index('{{') :][:40]} is not closed", "write }} after it")
+        raise InvalidValue(f"{rest[rest.index('{{') :][:40]} is not closed", "write }} after it")
     yield "text", rest
 
 
@@ -132,7 +132,7 @@ def _pipeline(text: str) -> _Call:
     tokens = _tokens(text)
     found = _commands(tokens, text)
     if tokens:
-        raise Refused(f"{{{{{text}}}}} closes a parenthesis too many", "take it out")
+        raise InvalidValue(f"{{{{{text}}}}} closes a parenthesis too many", "take it out")
     return found
 
 
@@ -141,7 +141,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while text[at:].strip():
         token = _TOKEN.match(text, at)
         if not token or not token.lastgroup:
-            raise Refused(
+            raise InvalidValue(
                 f"-tags: {text[at:].strip()[:40]} is not understood", "see docs/registrator.md, Tags"
             )
         found.append((token.lastgroup, token[token.lastgroup]))
@@ -159,12 +159,12 @@ def _commands(tokens: list[tuple[str, str]], text: str) -> _Call:
         elif value == "(" and kind == "mark":
             commands[-1].append(_commands(tokens, text))
             if not tokens:
-                raise Refused(f"a parenthesis stays open in {{{{{text}}}}}", "close it")
+                raise InvalidValue(f"a parenthesis stays open in {{{{{text}}}}}", "close it")
             tokens.pop()
         else:
             commands[-1].append(_operand(kind, value))
     if not all(commands):
-        raise Refused(f"{{{{{text}}}}} says nothing", "write a field or a function")
+        raise InvalidValue(f"{{{{{text}}}}} says nothing", "write a field or a function")
     return _Call(tuple(map(tuple, commands)))
 
 
@@ -175,7 +175,7 @@ def _operand(kind: str, value: str) -> _Operand:
     if kind == "number":
         return _Operand(kind, int(value))
     if kind == "word" and value not in FUNCTIONS:
-        raise Refused(f"{value[:40]} is no function", f"take {', '.join(sorted(FUNCTIONS))}")
+        raise InvalidValue(f"{value[:40]} is no function", f"take {', '.join(sorted(FUNCTIONS))}")
     return _Operand(kind, value)
 
 
