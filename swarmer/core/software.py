@@ -1,4 +1,4 @@
-"""Which files are the node software and which a function's, and their digest: the same wherever they are."""
+"""Files of the node software and of each Lambda function, and their digest: the same on every machine."""
 
 from __future__ import annotations
 
@@ -9,18 +9,34 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 TREES: Final = ("node", "swarmer/core", "swarmer/adapters")
+"""Folders whose files are the node software, except NOT_ON_NODES."""
 FILES: Final = ("swarmer/__init__.py",)
+"""Files of the node software outside TREES."""
 NOT_ON_NODES: Final = (
-    "swarmer/core/diagram.py",
-    "swarmer/core/reference.py",
-    "swarmer/core/healing",
     "swarmer/adapters/auto_scaling.py",
     "swarmer/adapters/instances.py",
     "swarmer/adapters/queue.py",
+    "swarmer/adapters/volume.py",
+    "swarmer/core/cluster.py",
+    "swarmer/core/description.py",
+    "swarmer/core/diagram.py",
+    "swarmer/core/errors.py",
+    "swarmer/core/healing",
+    "swarmer/core/health.py",
+    "swarmer/core/machines.py",
+    "swarmer/core/naming_rules.py",
+    "swarmer/core/reference.py",
+    "swarmer/core/sections.py",
+    "swarmer/core/selection.py",
+    "swarmer/core/software.py",
+    "swarmer/core/user_data.py",
 )
-"""What no node runs: a change of theirs gives no group a new launch template."""
+"""Files and folders within TREES that no node program imports; tests/core/test_software.py computes them.
+
+A change of theirs leaves the digest alone, so no group gets a new launch template.
+"""
 FUNCTIONS: Final = ("register_node", "deregister_node", "heal_registry", "reconcile_cluster")
-"""Folders below lambdas/."""
+"""Names of the Lambda functions; each is a folder below lambdas/."""
 OF_FUNCTIONS: Final = (
     "lambdas/__init__.py",
     "lambdas/shared",
@@ -43,7 +59,7 @@ OF_FUNCTIONS: Final = (
     "swarmer/core/service.py",
     "swarmer/core/validation.py",
 )
-"""What every function is made of, beside its own folder."""
+"""Files and folders of every function's asset, besides the function's own folder."""
 
 
 def files(root: Path = ROOT) -> Iterator[Path]:
@@ -64,12 +80,12 @@ def function_files(function: str, root: Path = ROOT) -> Iterator[Path]:
 
 
 def digest(root: Path = ROOT) -> str:
-    """Of the node software; see `digest_of`."""
+    """Digest of the node software; see `digest_of`."""
     return digest_of(files(root), root)
 
 
 def digest_of(paths: Iterable[Path], root: Path = ROOT) -> str:
-    """SHA-256 over names, modes and contents; independent of mtime and place."""
+    """SHA-256 (hexadecimal) of names, modes and contents; independent of modification times and of `root`."""
     whole = hashlib.sha256()
     for path in paths:
         content = (root / path).read_bytes()
@@ -80,7 +96,7 @@ def digest_of(paths: Iterable[Path], root: Path = ROOT) -> str:
 
 
 def _is_excluded(path: Path) -> bool:
-    return path.as_posix().startswith(NOT_ON_NODES) or _is_compiled(path)
+    return any(path.is_relative_to(name) for name in NOT_ON_NODES) or _is_compiled(path)
 
 
 def _is_compiled(path: Path) -> bool:

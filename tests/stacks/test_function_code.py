@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,18 +29,6 @@ def test_the_asset_is_the_functions_folder_and_what_it_uses(shipped: Assembly, f
     folders = {path.parts[1] for path in found if path.parts[0] == "lambdas" and len(path.parts) > 2}
     assert folders == {"shared", function}
     assert software.digest_of(found, asset) == software.digest_of(found)
-
-
-def test_what_only_functions_use_is_no_node_software() -> None:
-    """A change of theirs must not give every group a new launch template."""
-    own = {path for function in software.FUNCTIONS for path in software.function_files(function)}
-    on_nodes = set(software.files())
-    assert not [path for path in on_nodes if path.as_posix().startswith(software.NOT_ON_NODES)]
-    assert [path for path in own - on_nodes if path.as_posix().startswith(software.NOT_ON_NODES)]
-    modules = "|".join(name.removesuffix(".py").replace("/", ".") for name in software.NOT_ON_NODES)
-    for path in on_nodes:
-        text = (software.ROOT / path).read_text(errors="replace")
-        assert not re.search(rf"^(from|import) ({modules})", text, re.MULTILINE), path
 
 
 RUNTIMES_OWN = ("boto3", "botocore", "s3transfer", "dateutil", "six", "jmespath", "urllib3")
