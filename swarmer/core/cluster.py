@@ -1,7 +1,7 @@
-"""The cluster that servers.yml describes: its shape and every rule about it.
+"""The keys of a cluster and of its groups, and the rules about them; `sections` has the other keys.
 
-A rule about one value is the validator of its field; a rule about several yields a `Fault`. Both say what is
-wrong and what would be right. Constructing a model applies them all and raises pydantic's ValidationError.
+A rule about one value is the validator of its field. A rule about several values yields a `Fault`. Both state
+the problem and the remedy. Constructing a model applies all rules and raises pydantic's ValidationError.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ SECTIONS: Final[dict[str, type[Model]]] = {
     "healing": Healing,
     "group": Group,
 }
+HEADINGS: Final = {"cluster": "the cluster", "group": "`groups.<name>`"}
+"""Names of the sections in the page that differ from their keys."""
 BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NO_ROW: Final = {("group", "name")}
 """It is the group's key, not one below it."""
@@ -42,14 +44,14 @@ class Row:
 
 def fill(text: str) -> str:
     """The page with what stands between its markers written anew. Raises KeyError for an unknown marker."""
-    tables = {name: table(rows(name)) for name in SECTIONS} | {"room": room()}
+    tables = {name: table(rows(name)) for name in SECTIONS} | {"room": room(), "sources": sources()}
     return BLOCK.sub(lambda found: f"{found[1]}{tables[found['name']]}{found[3]}", text)
 
 
 def rows(section: str) -> list[Row]:
     """Every key of a section, in the model's order."""
-    fields = SECTIONS[section].model_fields
-    return [_row(name, field) for name, field in fields.items() if (section, name) not in NO_ROW]
+    model = SECTIONS[section]
+    return [_row(model, key) for key in model.model_fields if (section, key) not in NO_ROW]
 
 
 def table(found: list[Row]) -> str:
@@ -66,10 +68,25 @@ def room() -> str:
     return f"| smallest `cidr` for |{head}\n|---|{'---|' * len(zones)}\n| 3 nodes in each zone |{values}\n"
 
 
-def _row(key: str, field: FieldInfo) -> Row:
-    """Raises ValueError for a key that nothing is said about."""
+def source(model: type[Model]) -> str:
+    """The file that defines the model's keys, relative to the repository: `swarmer/core/sections.py`."""
+    return f"{model.__module__.replace('.', '/')}.py"
+
+
+def sources() -> str:
+    """A table of the sections and the file that defines each."""
+    lines = ["| section | defined in |", "|---|---|"]
+    lines += [
+        f"| {HEADINGS.get(name, f'`{name}`')} | `{source(model)}` |" for name, model in SECTIONS.items()
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _row(model: type[Model], key: str) -> Row:
+    """Raises ValueError for a key without a docstring."""
+    field = model.model_fields[key]
     if not field.description:
-        raise ValueError(f"{key} has no docstring in swarmer/core/cluster.py: say what it means")
+        raise ValueError(f"{key} has no docstring in {source(model)}: say what it means")
     said = inspect.cleandoc(field.description)
     meaning, default, rule = (_joined(part) for part in _parts(said))
     return Row(key, meaning, default or _default(field), rule or _rule(field))

@@ -38,8 +38,17 @@ def test_a_key_that_nobody_explained_is_named() -> None:
     class New(Model):
         colour: str = "red"
 
-    with pytest.raises(ValueError, match="colour has no docstring"):
-        reference._row("colour", New.model_fields["colour"])
+    with pytest.raises(ValueError, match=r"colour has no docstring in tests/core/test_reference\.py"):
+        reference._row(New, "colour")
+
+
+@pytest.mark.parametrize("section", reference.SECTIONS)
+def test_the_page_names_the_file_that_defines_a_section(section: str) -> None:
+    model = reference.SECTIONS[section]
+    path = reference.source(model)
+    assert f"class {model.__name__}(Model):" in (PAGE.parents[1] / path).read_text()
+    heading = reference.HEADINGS.get(section, f"`{section}`")
+    assert f"| {heading} | `{path}` |" in PAGE.read_text()
 
 
 def test_bounds_of_numbers_come_from_their_validators() -> None:
