@@ -29,6 +29,8 @@ def test_every_section_of_the_model_has_its_table_in_the_page() -> None:
 
 @pytest.mark.parametrize("section", reference.SECTIONS)
 def test_every_key_is_explained(section: str) -> None:
+    explained = {row.key for row in reference.rows(section)}
+    assert explained == set(reference.SECTIONS[section].model_fields) - {"name" if section == "group" else ""}
     for row in reference.rows(section):
         assert row.meaning.endswith((".", "see below")), row
         assert "|" not in f"{row.meaning}{row.default}{row.rule}", row

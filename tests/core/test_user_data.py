@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from swarmer.core import names, software, user_data
+from swarmer.core import names, naming_rules, software, user_data
+from swarmer.core.naming_rules import LONGEST_CLUSTER_NAME, LONGEST_DOMAIN, LONGEST_GROUP_NAME
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
 from swarmer.core.registration.options import LARGEST, LONGEST_TEMPLATE, LONGEST_TEXT, RULES
 from swarmer.core.sections import Registrator
@@ -36,21 +37,24 @@ LONGEST_REGISTRATOR: dict[str, Any] = {
     "retry_interval": LARGEST,
 }
 LONGEST = NodeDescription(
-    cluster="c" * 32,
-    domain=".".join(["d" * 60] * 3)[:181],
-    group="g" * 40,
+    cluster="c" * LONGEST_CLUSTER_NAME,
+    domain=".".join(["d" * 60] * 4)[:LONGEST_DOMAIN],
+    group="g" * LONGEST_GROUP_NAME,
     roles=(CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER),
     consul_servers=7,
     network_cidr="100.100.100.0/24",
     storage=Storage(bucket="b" * 63, region="ap-southeast-99"),
     peers=tuple(f"100.100.100.{number}" for number in range(100, 107)),
-    identity=f"/swarmer/{'c' * 32}/identity",
+    identity=f"/swarmer/{'c' * LONGEST_CLUSTER_NAME}/identity",
     registrator=LONGEST_REGISTRATOR,
 )
 SOFTWARE = Software(bucket="b" * 63, key="k" * 200, region="ap-southeast-99", digest="0" * 64)
 
 
 def test_user_data_of_the_longest_description_fits() -> None:
+    assert naming_rules.domain(LONGEST.domain) == LONGEST.domain
+    assert naming_rules.group_name(LONGEST.group) == LONGEST.group
+    assert naming_rules.cluster_name(LONGEST.cluster) == LONGEST.cluster
     assert len(user_data.render(LONGEST, SOFTWARE).encode()) < LIMIT_BYTES
 
 

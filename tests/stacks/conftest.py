@@ -1,4 +1,4 @@
-"""Synthesis takes seconds: once for the shipped description, once for one that differs in everything."""
+"""Synthesis takes seconds: once for the shipped description, once for one that differs in every key."""
 
 from __future__ import annotations
 
@@ -13,13 +13,33 @@ ROOT = Path(__file__).parents[2]
 VARIANT = """
 name: variant
 domain: swarm.example
-network: {cidr: 10.50.0.0/20, zones: 1, egress: nat-gateway-per-zone, service_ports: 31000-31999}
+network:
+  cidr: 10.50.0.0/20
+  zones: 1
+  egress: nat-gateway-per-zone
+  service_ports: 31000-31999
+  vpn_cidr: 10.51.0.0/20
 registry: {bucket: images-of-variant}
-healing: {alarms: people@example.com}
+registrator:
+  internal: true
+  network: backend
+  explicit: true
+  tags: "{{ .Name }}"
+  deregister: on-success
+  use_ip_from_label: address
+  ip: 192.0.2.1
+  script_checks: true
+  resync: 60
+  cleanup: true
+  ttl: 30
+  ttl_refresh: 10
+  retry_attempts: 3
+  retry_interval: 500
+healing: {boot_deadline: 1200, failed_boots: 5, grace: 600, alarms: people@example.com}
 groups:
   consul: {roles: [consul-server], size: 3}
   managers: {roles: [swarm-manager], size: 5, instance_type: m7g.large, disk: 40}
-  workers: {roles: [swarm-worker], size: 1}
+  workers: {roles: [swarm-worker], size: 1, memory: 1024, cpus: 4}
   spare-workers-with-a-rather-long-name: {roles: [swarm-worker], min: 0, max: 9, spot: true}
 """
 

@@ -16,6 +16,7 @@ from cfnlint import lint as cfn_lint
 
 from stacks import app as stacks
 from swarmer.core import names, software
+from tests.core.keys import common_keys
 from tests.stacks.assembly import Assembly, listed, statements
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,12 @@ WITHOUT_RESOURCES = (
 )
 """Statements whose actions have no resource level (Service Authorization Reference), or that Lambda itself
 needs to be able to make network interfaces."""
+
+
+def test_the_variant_differs_from_the_shipped_description_in_every_key(
+    shipped: Assembly, variant: Assembly
+) -> None:
+    assert common_keys(variant.cluster, shipped.cluster) == [], "give VARIANT the new key"
 
 
 def test_stacks_come_in_the_order_of_their_deployment(shipped: Assembly) -> None:
