@@ -21,14 +21,22 @@ from swarmer.core.sections import Fault, Healing, Key, Model, Network, Registrat
 from swarmer.core.validation import InvalidValue, listed, shown, truth, whole_number
 
 QUORUM_SIZES: Final = (1, 3, 5, 7)
+"""Numbers of Consul servers and of Swarm managers that a cluster may have.
+
+An even number tolerates no more losses than the odd number below it. With more than seven every write is
+slow.
+"""
 QUORUM_CHOICE: Final = "1, 3, 5 or 7"
-"""An even number tolerates no more losses than the odd one below; beyond seven every write gets slow."""
+"""Text for QUORUM_SIZES in messages."""
 MOST_NODES: Final = 100
-"""Every node takes an address of Swarm's ingress network, a /24; this leaves 150 to services and tasks."""
+"""Largest number of nodes of a cluster.
+
+Every node takes one of the 254 addresses of Swarm's ingress network; about 150 remain for services and tasks.
+"""
 
 
 class Role(StrEnum):
-    """What a node does; a group combines them freely."""
+    """Task of a node. A group may have any combination of roles."""
 
     CONSUL_SERVER = node.CONSUL_SERVER
     SWARM_MANAGER = node.SWARM_MANAGER
@@ -36,9 +44,9 @@ class Role(StrEnum):
 
 
 QUORUM_ROLES: Final = {Role.CONSUL_SERVER: "Consul servers", Role.SWARM_MANAGER: "Swarm managers"}
-
-
+"""Roles that vote, with the plural that messages use."""
 SIZE_KEYS: Final = ("size", "min", "max")
+"""Keys of a group that give its number of nodes."""
 
 
 def _whole_number_or_none(value: object, *, low: int) -> int | None:
@@ -74,16 +82,16 @@ Bound = Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low
 
 class Group(Model):
     name: Annotated[str, BeforeValidator(naming_rules.group_name)]
-    """Its key below `groups:`."""
+    """Key of the group below `groups:`."""
     roles: Annotated[frozenset[Role], BeforeValidator(_roles)]
-    """What its nodes do: a list of `consul-server`, `swarm-manager`, `swarm-worker`.
+    """Roles of its nodes: a list of `consul-server`, `swarm-manager`, `swarm-worker`.
 
-    Rule: Required; at least one, each once.
+    Rule: Required. At least one, each once.
     """
     size: Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=1))] = None
-    """Fixed number of nodes. Either `size`, or both `min` and `max`."""
+    """Fixed number of nodes. Set either `size`, or both `min` and `max`."""
     min: Bound = None
-    """Least number of nodes, between which and `max` it may change; a deploy leaves the number alone.
+    """Smallest number of nodes. A deploy leaves a number between `min` and `max` unchanged.
 
     Rule: 0 to `max`.
     """
@@ -95,20 +103,20 @@ class Group(Model):
     Rule: `family.size`: `t3.small`, `m7g.2xlarge`, `u-6tb1.112xlarge`.
     """
     spot: Annotated[bool, BeforeValidator(truth)] = False
-    """Spot instances: cheaper, AWS may take them away.
+    """Use spot instances, which are cheaper, but which AWS may terminate at any time.
 
     Rule: `true` or `false`.
     """
     disk: Annotated[int, BeforeValidator(partial(whole_number, low=8, high=16384))] = 20
-    """GiB of the root volume, on AWS."""
+    """Size of the root volume in GiB, on AWS."""
     memory: Annotated[int, BeforeValidator(partial(whole_number, low=512, high=1048576))] = 2048
-    """MiB of each virtual machine ([Vagrant](vagrant.md)); on AWS `instance_type` says it."""
+    """Memory of each virtual machine in MiB ([Vagrant](vagrant.md)). On AWS `instance_type` determines it."""
     cpus: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=256))] = 2
-    """Processors of each virtual machine."""
+    """Number of processors of each virtual machine ([Vagrant](vagrant.md))."""
 
     @property
     def desired(self) -> int | None:
-        """How many nodes a deploy asks for; None: between min and max a deploy leaves the number alone."""
+        """Number of nodes that a deploy requests; None: it leaves the number unchanged."""
         return self.size
 
     @property
@@ -121,12 +129,12 @@ class Group(Model):
 
     @property
     def is_sized(self) -> bool:
-        """Either size, or both min and max; always true but in a draft."""
+        """Whether the group has either size, or both min and max. Only drafts may lack them."""
         return (self.size is None) != (self.min is None) and (self.min is None) == (self.max is None)
 
     @property
     def has_quorum_role(self) -> bool:
-        """Its nodes vote, in Consul or in Swarm."""
+        """Whether its nodes vote in Consul or in Swarm."""
         return bool(self.roles & QUORUM_ROLES.keys())
 
     def faults(self) -> Iterator[Fault]:
@@ -135,35 +143,35 @@ class Group(Model):
 
 class Cluster(Model):
     name: Annotated[str, BeforeValidator(naming_rules.cluster_name)] = "swarmer"
-    """The cluster's name: begins the names of its AWS resources, tags its instances (`swarmer:cluster`).
+    """Name of the cluster: the prefix of its AWS resources, and the tag `swarmer:cluster` of its instances.
 
-    Rule: Lower-case letters and digits, a letter first, at most 24. No hyphens: rules match Auto Scaling
-    groups by the prefix `<name>-`, and that of `a` would match the groups of `a-b`.
+    Rule: Lower-case letters and digits, a letter first, at most 24. No hyphens, because EventBridge rules
+    match Auto Scaling groups by the prefix `<name>-`. The prefix of `a` would match the groups of `a-b`.
     """
     domain: Annotated[str, BeforeValidator(naming_rules.domain)] = "swarmer"
-    """The domain that Consul answers for on every node: `registry.service.<domain>`.
+    """DNS domain that Consul serves on every node: `registry.service.<domain>`.
 
     Rule: Labels of lower-case letters, digits and single hyphens between, a letter first, one dot between
-    labels; at most 181 characters. Not below `local`, `localhost`, `localdomain`, `invalid` or `arpa` (the
-    machine resolves these itself), no country (`de`), nothing that would hide names that nodes need outside
-    (`com`, `io`, `internal`, `amazonaws.com` …). `swarmer.internal` is fine.
+    labels, at most 181 characters. Not below `local`, `localhost`, `localdomain`, `invalid` or `arpa`,
+    because the machine resolves these itself. No country (`de`). No domain that would hide names that nodes
+    look up outside (`com`, `io`, `internal`, `amazonaws.com` …). For example `swarmer.internal`.
     """
     network: Network = Network()
-    """Addresses and ports, see below."""
+    """Addresses and ports; see below."""
     registry: Registry = Registry()
-    """The cluster's registry of images, see below."""
+    """Registry of the cluster's images; see below."""
     registrator: Registrator = Registrator()
-    """How containers are declared in Consul, see below."""
+    """Declaration of containers in Consul; see below."""
     healing: Healing = Healing()
-    """When nodes are given up, and whom alarms call, see below."""
+    """Time limits for nodes, and the target of alarms; see below."""
     groups: tuple[Group, ...]
-    """The machines: a mapping from a group's name to the group, see below.
+    """Groups of machines: a mapping from a group's name to the group; see below.
 
     Rule: At least one.
     """
 
     def group(self, name: str) -> Group:
-        """Raises KeyError where there is no such group."""
+        """The group of that name. Raises KeyError if there is none."""
         return {group.name: group for group in self.groups}[name]
 
     def with_role(self, role: Role) -> tuple[Group, ...]:
@@ -179,7 +187,7 @@ class Cluster(Model):
 
     @property
     def nodes(self) -> int:
-        """At most."""
+        """Largest number of nodes of all groups together."""
         return _total(self.groups)
 
     def faults(self) -> Iterator[Fault]:
