@@ -1,7 +1,7 @@
-"""The configuration files of a node's daemons, as values: Consul, dockerd, resolved, registry.
+"""Configuration of a node's daemons: Consul, dockerd, resolved, registry. Pure.
 
-Pure. TLS and ACLs are off for now: Docker and Consul speak plainly on the cluster's private
-network. Certificates will go where `certificates` is mentioned, and nowhere else.
+TLS and ACLs are off for now, so Docker and Consul communicate in plain text on the cluster's private network.
+Certificates belong only to the places that mention `certificates`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from swarmer.core.identity import Identity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, NodeDescription
 
 Version = tuple[int, ...]
+"""Release of Consul: (1, 16, 2)."""
 
 BRIDGE_ADDRESS: Final = network_plan.DOCKER_BRIDGE_IP.partition("/")[0]
-"""The node as its containers see it."""
+"""Address of the node for its containers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """A node's description together with who the machine turned out to be."""
+    """Description of a node together with the identity and address of its machine."""
 
     node: NodeDescription
     identity: Identity
@@ -36,10 +37,10 @@ class Machine:
 def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> dict[str, Any]:
     """Consul's configuration for its release `version`.
 
-    `is_founded`: this cluster has had a Consul before; a server then joins it or waits, and never founds
-    a second one.
+    `is_founded`: whether this cluster has had a Consul before. A server then joins it or waits, and never
+    bootstraps a second one.
 
-    Peers are not in it: the agent finds and joins them, at start and whenever the node is alone.
+    Peers are absent, because the agent finds and joins them, at start and whenever the node is alone.
     """
     node = machine.node
     config: dict[str, Any] = {
@@ -48,7 +49,7 @@ def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> d
         "domain": node.domain,
         "data_dir": "/var/lib/consul",
         "bind_addr": machine.address,
-        # Plain on the private network until certificates come: HTTP for people, Lambdas and the UI.
+        # Plain text on the private network until certificates come: HTTP for operators, Lambdas and the UI.
         "client_addr": f"127.0.0.1 {machine.address}",
         "addresses": {"dns": "127.0.0.1"},
         "node_meta": {
@@ -56,19 +57,20 @@ def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> d
             "zone": machine.identity.zone,
             "instance_id": machine.identity.instance_id,
         },
-        # A name is resolved anew each time, and only to what answers: that is what makes fail-over short.
+        # Fail-over is short, because each lookup is fresh and returns only healthy instances.
         "dns_config": {"only_passing": True, "node_ttl": "0s", "service_ttl": {"*": "0s"}},
-        # A node that is gone is noticed within about 2 s, not 10: a LAN's round trip is far below 200 ms. A
-        # suspect has suspicion_mult × probe_interval to object; who is slow himself waits longer (Lifeguard).
+        # Consul notices a lost node within about 2 s instead of 10, because a LAN's round trip is far below
+        # 200 ms. A suspect has suspicion_mult × probe_interval to object. A slow observer waits longer
+        # (Lifeguard).
         "gossip_lan": {
             "probe_interval": "300ms",
             "probe_timeout": "200ms",
             "suspicion_mult": 3,
-            # What was noticed, and what a suspect objects, travel by gossip: the default, 200 ms a hop, would
-            # take much of the 0.9 s that there are to object. More often costs bandwidth, Consul says.
+            # Suspicions and objections travel by gossip. The default, 200 ms a hop, would take much of the
+            # 0.9 s for an objection. More frequent gossip costs bandwidth (Consul's documentation).
             "gossip_interval": "100ms",
         },
-        # A reboot is no farewell.
+        # A node that reboots stays a member.
         "leave_on_terminate": False,
         "skip_leave_on_interrupt": True,
         "rejoin_after_leave": True,
@@ -76,47 +78,48 @@ def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> d
         "disable_remote_exec": True,
     }
     if node.registrator.get("script_checks"):
-        # Whoever reaches the API can then run commands here; `enable_local_script_checks` would take scripts
-        # from files only, and the registrator declares by the API.
+        # Every client of the API can then run commands here. `enable_local_script_checks` would accept
+        # scripts from files only, but the registrator uses the API.
         config["enable_script_checks"] = True
     if CONSUL_SERVER in node.roles:
         config |= {
             "server": True,
             **({} if is_founded else {"bootstrap_expect": node.consul_servers}),
-            # 1 is what HashiCorp recommends for production servers; 5, the default, is for tiny ones.
+            # HashiCorp recommends 1 for production servers. The default, 5, is for tiny ones.
             "performance": {"raft_multiplier": 1},
             "autopilot": _autopilot(node),
         }
         if version >= (1, 16):
-            # A server that was away for a week, the default, refuses to start: machines that were halted over
-            # the holidays would be no cluster any more. Who is out for good is removed on proof, not by age.
+            # By default a server refuses to start after a week's absence. Machines that were halted over the
+            # holidays would then form no cluster. Lost servers are removed on proof instead of by age.
             config["server_rejoin_age_max"] = "87600h"
     return config | _consul_of(version)
 
 
 def _autopilot(node: NodeDescription) -> dict[str, Any]:
-    """Who may vote. Takes effect when a cluster is founded; afterwards it is Consul's own state."""
+    """Rules for voting servers. Consul reads them at the bootstrap only and keeps them as its state."""
     return {
-        # Consul's default takes a server that is silent for 3 s out of raft; it is back without a vote for
-        # 10 s, and a second loss meanwhile is the end of the quorum (seen: one paused, then one killed).
-        # A server that is gone for good is removed on proof that its instance is.
+        # By default Consul removes a server from raft after 3 s of silence. It then returns without a vote
+        # for 10 s. A second loss in that time ends the quorum (seen: one paused, then one killed). A lost
+        # server is removed on proof that its instance is gone.
         "cleanup_dead_servers": False,
-        # Inert while clean-up is off: with so many servers left autopilot removes no dead one. It stands here
-        # for whoever turns clean-up on (`consul operator autopilot`): Consul has no default for it.
+        # Number of servers from which autopilot removes no dead one. It has no effect while clean-up is off,
+        # but Consul has no default for operators who turn clean-up on (`consul operator autopilot`).
         "min_quorum": node.consul_servers,
-        # A new server votes once it has been healthy for so long: the default, so that one that crashes at
-        # each start never counts.
+        # Time that a new server must be healthy before it votes. This is the default. A server that crashes
+        # at each start therefore never votes.
         "server_stabilization_time": "10s",
-        # 200 ms, the default, calls a server unhealthy whose two cores are busy.
+        # With the default, 200 ms, a server with two busy cores counts as unhealthy.
         "last_contact_threshold": "1s",
-        # Entries of raft's log that a healthy server may lag behind the leader. The default, said beside the
-        # others: this object is written into raft once, at the founding, and releases may change theirs.
+        # Number of raft log entries that a healthy server may lag behind the leader. This is the default. It
+        # is explicit because raft stores this object once, at the bootstrap, and releases may change the
+        # default.
         "max_trailing_logs": 250,
     }
 
 
 def _consul_of(version: Version) -> dict[str, Any]:
-    """What releases spell differently. Rehearsed with 1.8; the newer branches are unrehearsed."""
+    """Keys that differ between releases. Only the branch for 1.8 is rehearsed."""
     if version < (1, 9):
         return {"ui": True}
     changes: dict[str, Any] = {"ui_config": {"enabled": True}}
@@ -127,13 +130,13 @@ def _consul_of(version: Version) -> dict[str, Any]:
 
 
 def dockerd(machine: Machine) -> dict[str, Any]:
-    """daemon.json. Managers listen on the private address too, plainly until certificates come."""
+    """Content of daemon.json. Managers also listen on the private address, without TLS for now."""
     hosts = ["fd://"]
     if SWARM_MANAGER in machine.node.roles:
         hosts.append(f"tcp://{machine.address}:{names.DOCKER_PORT}")
     return {
         "hosts": hosts,
-        # Said explicitly: without it dockerd waits 15 s to warn about a TCP socket without TLS.
+        # Without this key dockerd waits 15 s to warn about a TCP socket without TLS.
         "tls": False,
         "bip": network_plan.DOCKER_BRIDGE_IP,
         "default-address-pools": [
@@ -147,7 +150,7 @@ def dockerd(machine: Machine) -> dict[str, Any]:
 
 
 def resolved(machine: Machine) -> str:
-    """resolved.conf: the cluster's domain goes to Consul; containers and the VPN may ask too."""
+    """Content of resolved.conf. Consul answers for the cluster's domain, also for containers and the VPN."""
     return (
         "[Resolve]\n"
         f"DNS=127.0.0.1:{names.CONSUL_DNS_PORT}\n"
@@ -155,7 +158,7 @@ def resolved(machine: Machine) -> str:
         "DNSSEC=no\n"
         "LLMNR=no\n"
         "MulticastDNS=no\n"
-        # Consul's answers say themselves how long they hold; what was missing a second ago may exist now.
+        # Consul's answers have their own TTL. A name that did not exist a second ago may exist now.
         "Cache=no-negative\n"
         f"DNSStubListenerExtra={BRIDGE_ADDRESS}\n"
         f"DNSStubListenerExtra={machine.address}\n"
@@ -163,7 +166,7 @@ def resolved(machine: Machine) -> str:
 
 
 def registry(machine: Machine) -> str:
-    """docker-registry's configuration (JSON, which is YAML)."""
+    """Configuration of docker-registry (JSON, which is YAML)."""
     storage, endpoint = machine.node.storage, machine.identity.ground.aws_endpoint_url
     config = {
         "version": 0.1,
@@ -171,10 +174,11 @@ def registry(machine: Machine) -> str:
         "storage": {
             **({"filesystem": {"rootdirectory": storage.directory}} if storage.directory else _s3(machine)),
             "delete": {"enabled": True},
-            # Blobs never change: without this every pull asks the storage again what it is made of.
+            # Without this cache every pull reads the descriptors of its blobs from the storage. Blobs never
+            # change.
             "cache": {"blobdescriptor": "inmemory"},
-            # Pulls are redirected to S3, which nodes reach through the gateway endpoint; a ground with
-            # an endpoint of its own is not reachable by that name from everywhere.
+            # Pulls are redirected to S3, which nodes reach through the gateway endpoint. The endpoint of a
+            # simulated AWS is not reachable by its name from everywhere.
             "redirect": {"disable": bool(endpoint or storage.directory)},
         },
         "http": {"net": "unix", "addr": names.REGISTRY_SOCKET},
@@ -183,13 +187,13 @@ def registry(machine: Machine) -> str:
 
 
 def _s3(machine: Machine) -> dict[str, Any]:
-    """Blobs in S3, credentials of the instance."""
+    """Storage of blobs in S3, with the credentials of the instance."""
     storage, endpoint = machine.node.storage, machine.identity.ground.aws_endpoint_url
     s3: dict[str, Any] = {
         "bucket": storage.bucket,
         "region": storage.region,
         "encrypt": True,
-        # The driver's default, `private`, is refused by a bucket whose owner owns every object.
+        # A bucket whose owner owns every object refuses the driver's default, `private`.
         "objectacl": "bucket-owner-full-control",
     }
     if endpoint:

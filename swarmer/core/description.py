@@ -1,7 +1,8 @@
-"""Reads servers.yml: the cluster it describes, or every mistake in it with its line.
+"""Reader of servers.yml: returns the cluster, or every mistake with its line.
 
-The rules themselves stand in `cluster`. YAML is read as a safe subset: no tags, anchors or aliases; plain
-scalars are null, true, false and decimal numbers as in YAML 1.2, else text (`no` is text, `010` no number).
+The rules are in `cluster` and `sections`. The reader accepts a safe subset of YAML without tags, anchors and
+aliases. Plain scalars are null, true, false and decimal numbers as in YAML 1.2. All others are text: `no` and
+`010` for example.
 """
 
 from __future__ import annotations
@@ -21,16 +22,19 @@ from swarmer.core.sections import Healing, Key, Model, Network, Registrator, Reg
 from swarmer.core.validation import InvalidValue, listed, shown
 
 LIMIT_BYTES: Final = 64 * 1024
+"""Largest size of the file, in bytes."""
 LIMIT_DEPTH: Final = 8
-"""Of nested mappings and lists; a cluster needs four."""
+"""Largest depth of nested mappings and lists; a description needs four levels."""
 PLAIN_WORDS: Final = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-"""YAML 1.2, core schema."""
+"""Values of plain scalars in the core schema of YAML 1.2."""
 MAY_BE_NULL: Final[frozenset[Key]] = frozenset({("registry", "bucket")})
+"""Keys that accept null."""
 GROUP_KEYS: Final = tuple(key for key in Group.model_fields if key != "name")
+"""Keys below a group's name."""
 
 Section = TypeVar("Section", Network, Registry, Registrator, Healing)
 Entries = dict[str, yaml.Node]
@@ -42,13 +46,13 @@ class Problem:
 
     file: str
     line: int
-    """From 1; 0: the file as a whole."""
+    """Number of the line, from 1; 0: the file as a whole."""
     key: str
-    """`groups.core.size`; "": none in particular."""
+    """Dotted key, for example `groups.core.size`; "": no particular key."""
     message: str
-    """What is wrong."""
+    """Description of the problem."""
     advice: str
-    """What would be right."""
+    """Remedy, in imperative mood."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -57,7 +61,7 @@ class Problem:
 
 
 class Invalid(Exception):
-    """The description is wrong; `problems` are all mistakes, sorted by line."""
+    """Error for an invalid description. `problems`: all mistakes, sorted by line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
@@ -65,12 +69,12 @@ class Invalid(Exception):
 
 
 def load(path: Path) -> Cluster:
-    """The cluster that the file describes. Raises Invalid, whatever is wrong with the file."""
+    """The cluster that the file describes. Raises Invalid if it is unreadable, no YAML, or breaks a rule."""
     return parse(_read(path), str(path))
 
 
 def parse(text: str, file: str = "servers.yml") -> Cluster:
-    """The cluster that the text describes; `file` is what problems call it. Raises Invalid."""
+    """The cluster that the text describes. `file`: the name in problems. Raises Invalid."""
     draft = _Draft(file)
     cluster = draft.cluster(_compose(text, file))
     if draft.problems:
@@ -94,7 +98,7 @@ def _read(path: Path) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    """At most LIMIT_BYTES, of a regular file: a pipe or a device might never end."""
+    """Content of a regular file, at most LIMIT_BYTES. Pipes and devices may never end."""
     if not path.is_file():
         what = "a directory" if path.is_dir() else "no regular file"
         raise InvalidValue(
@@ -111,7 +115,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _compose(text: str, file: str) -> yaml.MappingNode:
-    """The root of the only document, bounded in depth and free of aliases. Raises Invalid."""
+    """Root of the only document, limited in depth and without aliases. Raises Invalid."""
     try:
         if odd := _oddity(text, file):
             raise Invalid([odd])
@@ -129,7 +133,7 @@ def _compose(text: str, file: str) -> yaml.MappingNode:
 
 
 def _oddity(text: str, file: str) -> Problem | None:
-    """What must not reach `yaml.compose`, which recurses and expands."""
+    """First problem that must not reach `yaml.compose`, because it recurses and expands aliases."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -146,7 +150,7 @@ def _oddity(text: str, file: str) -> Problem | None:
 
 
 def _line(marked: yaml.Node | yaml.Event) -> int:
-    """From 1; 0 where PyYAML left the mark out."""
+    """Line number of a mark, from 1; 0 if PyYAML gives no mark."""
     return marked.start_mark.line + 1 if marked.start_mark else 0
 
 
@@ -178,7 +182,7 @@ def _plain(node: yaml.Node) -> Any:
 
 
 def _check(model: type[Model], field: str, value: object) -> Any:
-    """`value` as that field holds it, by that field's validators alone. Raises InvalidValue."""
+    """The value as the field holds it, after the field's own validators only. Raises InvalidValue."""
     for rule in model.model_fields[field].metadata:
         value = rule.func(value)
     return value
@@ -188,17 +192,17 @@ def _check(model: type[Model], field: str, value: object) -> Any:
 
 
 class _Draft:
-    """Gathers what is right into a cluster and what is wrong into problems."""
+    """Collector: valid values become a cluster, invalid ones become problems."""
 
     def __init__(self, file: str) -> None:
         self._file = file
         self._lines: dict[Key, int] = {(): 1}
         self._broken: set[Key] = set()
-        """Keys that are wrong by themselves: rules that look at them as well say nothing."""
+        """Keys that are wrong by themselves. Rules that read them too are not reported."""
         self.problems: list[Problem] = []
 
     def cluster(self, root: yaml.MappingNode) -> Cluster:
-        """A cluster that has defaults where the description is wrong."""
+        """The cluster, with defaults in place of invalid values."""
         entries = self._entries(root, (), tuple(Cluster.model_fields))
         draft = Cluster.model_construct(
             **self._values(Cluster, entries, (), ("name", "domain")),
@@ -241,7 +245,7 @@ class _Draft:
         return Group.model_construct(name=key[-1], **values)
 
     def _entries(self, node: yaml.Node, key: Key, known: tuple[str, ...]) -> Entries:
-        """Values by key; `known` keys only, () for any. What is no mapping breaks all of them."""
+        """Values by key. `known`: the allowed keys, () for any. Any other node than a mapping breaks all."""
         if not isinstance(node, yaml.MappingNode):
             what = "has no value" if _plain(node) is None else f"{shown(_plain(node))} is not a mapping"
             self._add(key, what, "write keys below it, or take it out")
@@ -263,7 +267,7 @@ class _Draft:
         return entries
 
     def _values(self, model: type[Model], entries: Entries, key: Key, names: Iterable[str]) -> dict[str, Any]:
-        """The right values among those named; a wrong one becomes a problem."""
+        """Valid values of the named keys. An invalid value becomes a problem."""
         values = {}
         for name in filter(entries.__contains__, names):
             try:

@@ -1,4 +1,7 @@
-"""The cluster that servers.yml describes as a picture (SVG): zones, groups, nodes, what people reach."""
+"""Picture (SVG) of the cluster that servers.yml describes: zones, groups, nodes, addresses for operators.
+
+Lengths are in pixels.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +15,42 @@ from swarmer.core.cluster import Cluster, Group, Role
 from swarmer.core.sections import Egress
 
 WIDTH: Final = 1140
+"""Width of the picture."""
 SIDE: Final = 264
 """Width of the column on the left, outside the VPC."""
 MARGIN: Final = 24
+"""Space around the picture's content."""
 BAND_HEAD: Final = 30
+"""Height of the heading of a group's band."""
 CARD: Final = 56
-"""Height of a node; further ones of the same zone lie below with GAP between."""
+"""Height of a node's card. Further cards of the same zone are below it, GAP apart."""
 GAP: Final = 10
+"""Vertical space between two cards."""
 MOST_CARDS: Final = 3
-"""Nodes of one group and zone that are drawn one by one; more are one card with their number."""
+"""Largest number of nodes of one group and zone with a card each; more nodes share one card."""
 
 INK, SOFT, LINE, PAPER = "#0f172a", "#64748b", "#cbd5e1", "#ffffff"
+"""Colours of text, of secondary text, of borders and of the background."""
 ROLES: Final = {
     Role.CONSUL_SERVER: ("Consul server", "Consul", "#be185d", "#fce7f3"),
     Role.SWARM_MANAGER: ("Swarm manager", "manager", "#1d4ed8", "#dbeafe"),
     Role.SWARM_WORKER: ("Swarm worker", "worker", "#047857", "#d1fae5"),
 }
-"""Words, the same where there is little room, ink and ground."""
+"""Label, short label, colour of the text and colour of the background of each role."""
 FONT: Final = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
+"""Font families, in order of preference."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The nodes of one group in one zone: those that are sure, and those that may come."""
+    """Numbers of nodes of one group in one zone: permanent ones, and those up to the group's `max`."""
 
     sure: int
     maybe: int
 
 
 def spread(group: Group, zones: int) -> tuple[Cell, ...]:
-    """A cell per zone, as evenly as Auto Scaling places nodes."""
+    """One cell per zone. Auto Scaling spreads nodes as evenly."""
 
     def share(number: int, zone: int) -> int:
         return number // zones + (zone < number % zones)
@@ -53,7 +62,7 @@ def spread(group: Group, zones: int) -> tuple[Cell, ...]:
 
 
 def svg(cluster: Cluster) -> str:
-    """The whole picture."""
+    """The whole picture as SVG text."""
     plan = _Plan(cluster)
     body = "".join((*plan.people(), *plan.vpc(), *plan.zones(), *plan.bands(), *plan.outside()))
     title = f"The cluster {cluster.name}: {listed_groups(cluster)}"
@@ -68,7 +77,7 @@ def svg(cluster: Cluster) -> str:
 
 
 def listed_groups(cluster: Cluster) -> str:
-    """`core (3), workers (2 to 6)`."""
+    """Groups with their sizes: `core (3), workers (2 to 6)`."""
     return ", ".join(f"{group.name} ({_size(group)})" for group in cluster.groups)
 
 
@@ -77,7 +86,7 @@ def _size(group: Group) -> str:
 
 
 class _Plan:
-    """Where everything is; each method draws one part."""
+    """Positions of all parts. Each method draws one part."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -226,7 +235,7 @@ def _number_of_nodes(group: Group) -> str:
 def _card(
     group: Group, left: float, top: float, width: float, number: int, *, is_sure: bool
 ) -> Iterator[str]:
-    """One node, or so many of them in a pile."""
+    """Card of one node, or a pile for several nodes."""
     colour = ROLES[next(role for role in Role if role in group.roles)][2]
     dash = "" if is_sure else "5 4"
     pile = 6 if number > 1 else 0
@@ -250,7 +259,7 @@ def _card(
 
 
 def _pill(role: Role, left: float, top: float, *, is_narrow: bool = False) -> tuple[str, float]:
-    """A role, and how broad it is."""
+    """Drawing of a role, and its width."""
     label, short, ink, fill = ROLES[role]
     label = short if is_narrow else label
     broad = _breadth(label, 10, bold=True) + 12
@@ -260,7 +269,7 @@ def _pill(role: Role, left: float, top: float, *, is_narrow: bool = False) -> tu
 
 
 def _breadth(text: str, size: float, *, bold: bool = False) -> float:
-    """About so wide; the fonts that may show it differ."""
+    """Approximate width of the text, because the fonts that may show it differ."""
     return len(text) * size * (0.66 if bold else 0.58)
 
 

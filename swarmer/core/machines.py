@@ -1,6 +1,6 @@
-"""The machines of a cluster on a ground that has no AWS: who they are, what each is told. Pure.
+"""Machines of a cluster on a provider without AWS: their names, addresses and seeds. Pure.
 
-AWS makes up ids and addresses; here the description gives them: `core-1` is the first node of `core`.
+AWS assigns ids and addresses. Here the description determines them: `core-1` is the first node of `core`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from swarmer.core.node import NodeDescription, Storage
 from swarmer.core.user_data import AnySoftware, Share
 
 FIRST_ADDRESS: Final = 10
-"""Of the network's addresses; those below belong to routers and hosts."""
+"""Index of the first machine's address in the network; lower addresses belong to routers and hosts."""
 SEED_LABEL: Final = "cidata"
-"""Of a volume with a seed. https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html"""
+"""Label of a volume with a seed. Source:
+https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html"""
 FALLBACK: Final = "# Nothing is said here: cloud-init asks DHCP on the first interface.\n"
+"""Text of a network configuration that leaves the choice to cloud-init."""
 SOFTWARE_FILE: Final = "software.zip"
-"""Of a seed: the node software."""
+"""Name of the file with the node software, in a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,23 +33,23 @@ class Machine:
 
     group: Group
     index: int
-    """From 1, in the group."""
+    """Number within the group, from 1."""
     address: str
 
     @property
     def name(self) -> str:
-        """Of the node, in Consul, in Swarm and on its ground."""
+        """Name of the node in Consul, in Swarm and at its provider."""
         return names.node_name(self.group.name, str(self.index))
 
     @property
     def is_wanted(self) -> bool:
-        """Beyond a group's `min` a machine is made only for who asks for it."""
+        """Whether the machine is always created; machines beyond the group's `min` are created on request."""
         return self.index <= self.group.smallest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """What NoCloud reads."""
+    """Contents of the files that cloud-init's data source NoCloud reads."""
 
     user_data: str
     meta_data: str
@@ -55,7 +57,7 @@ class Seed:
 
     @property
     def files(self) -> dict[str, str]:
-        """By name."""
+        """Contents by file name."""
         return {
             "user-data": self.user_data,
             "meta-data": self.meta_data,
@@ -65,21 +67,21 @@ class Seed:
 
 @dataclass(frozen=True, kw_only=True)
 class Addressing:
-    """How a machine gets its address; as it is: by DHCP."""
+    """Method by which a machine gets its address. The default is DHCP."""
 
     gateway: str = ""
-    """Where there is one the address is fixed, and this is the way out; it takes an `interface`."""
+    """Address of the default gateway. If set, the machine's address is fixed, and `interface` is required."""
     nameservers: tuple[str, ...] = ()
     interface: str = ""
-    """Name of the network interface; empty: DHCP on the first, as cloud-init does by itself."""
+    """Name of the network interface; empty: DHCP on the first one, cloud-init's default."""
     is_disabled: bool = False
-    """Whoever makes the machine sees to its network."""
+    """Whether the creator of the machine configures its network."""
 
 
 def machines(cluster: Cluster) -> tuple[Machine, ...]:
-    """Every machine that the cluster may have, in the order of servers.yml.
+    """All machines that the cluster may have, in the order of servers.yml.
 
-    Those that vote have the first addresses: a worker more or less moves no server.
+    Voting machines have the first addresses, so that the number of workers changes no server's address.
     """
     voting = [group for group in cluster.groups if group.has_quorum_role]
     others = [group for group in cluster.groups if not group.has_quorum_role]
@@ -95,14 +97,17 @@ def machines(cluster: Cluster) -> tuple[Machine, ...]:
 
 
 def servers(cluster: Cluster) -> tuple[str, ...]:
-    """Addresses of the Consul servers: whom every node asks to be let in."""
+    """Addresses of the Consul servers, through which every node joins."""
     return tuple(each.address for each in machines(cluster) if Role.CONSUL_SERVER in each.group.roles)
 
 
 def describe(
     cluster: Cluster, group: Group, *, storage: Storage, identity: str, peers: Sequence[str] = ()
 ) -> NodeDescription:
-    """What every node of the group is told. `identity`: where the cluster's stands; only who votes asks."""
+    """Description that every node of the group gets.
+
+    `identity`: the location of the cluster's ID. Only voting nodes get it.
+    """
     return NodeDescription(
         cluster=cluster.name,
         domain=cluster.domain,
@@ -127,7 +132,7 @@ def seed(
     peers: Sequence[str] = (),
     zone: str = "",
 ) -> Seed:
-    """The seed of one machine. `peers`: the Consul servers, where they have addresses of their own."""
+    """Seed of one machine. `peers`: addresses of the Consul servers if they differ from the planned ones."""
     directory = names.share_directory(cluster.name)
     node = describe(
         cluster,
@@ -136,7 +141,7 @@ def seed(
         identity=f"file:{directory}/identity",
         peers=peers or servers(cluster),
     )
-    # In the words of NoCloud and swarmer/core/identity.py.
+    # Keys of NoCloud; swarmer/core/identity.py reads them.
     meta = {
         "instance-id": str(machine.index),
         "local-hostname": machine.name,
@@ -151,10 +156,10 @@ def seed(
 
 
 def network_config(cluster: Cluster, machine: Machine, addressing: Addressing) -> str:
-    """Version 2 of cloud-init's network configuration, in JSON, which is YAML.
+    """Network configuration of cloud-init, version 2, in JSON, which is YAML.
 
-    Interfaces by their names only: of what else may stand below `match`, cloud-init's renderer for
-    systemd-networkd knows the hardware address alone (seen: `name: e*` left a machine without a network).
+    Interfaces are given by name. Of the keys below `match`, cloud-init's renderer for systemd-networkd
+    supports only the hardware address (seen: `name: e*` left a machine without a network).
     """
     if addressing.is_disabled:
         return '{"config": "disabled"}\n'

@@ -1,6 +1,6 @@
 """Addresses, subnets and ports of a cluster, and their rules.
 
-Standard library only: nodes configure Docker from these constants, the CDK stack uses these subnets.
+Standard library only, because nodes configure Docker from these constants. The CDK stack uses the subnets.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from swarmer.core import names
 from swarmer.core.validation import InvalidValue, listed, shown
 
 DOCKER_BRIDGE: Final = IPv4Network("172.17.0.0/16")
-"""docker0. AWS refuses or breaks on it in places too (Cloud9, SageMaker use it themselves)."""
+"""Network of docker0. AWS services that use it themselves (Cloud9, SageMaker) refuse it in VPCs or fail."""
 DOCKER_BRIDGE_IP: Final = "172.17.0.1/16"
-"""dockerd's `bip`."""
+"""Address and prefix of docker0 itself: dockerd's `bip`."""
 DOCKER_GWBRIDGE: Final = IPv4Network("172.18.0.0/16")
-"""docker_gwbridge, through which overlay containers reach the outside."""
+"""Network of docker_gwbridge, through which containers on overlay networks reach the outside."""
 DOCKER_LOCAL_POOL: Final = IPv4Network("172.19.0.0/16")
-"""dockerd's `default-address-pools`: networks of one node."""
+"""Pool of the networks that exist on one node only: dockerd's `default-address-pools`."""
 SWARM_POOL: Final = IPv4Network("172.20.0.0/14")
-"""`swarm init --default-addr-pool`: overlay networks. Swarm's own default, 10.0.0.0/8, collides with VPCs."""
+"""Pool of the overlay networks (`swarm init --default-addr-pool`). Swarm's own, 10.0.0.0/8, overlaps VPCs."""
 POOL_NETWORK_PREFIX: Final = 24
 """Prefix length of each network that Docker takes out of DOCKER_LOCAL_POOL or SWARM_POOL."""
 DOCKER_POOLS: Final = {
@@ -33,27 +33,30 @@ DOCKER_POOLS: Final = {
     "Docker's local networks": DOCKER_LOCAL_POOL,
     "Swarm's overlay networks": SWARM_POOL,
 }
+"""Networks that Docker uses on every node, by the name that messages give them."""
 
 PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
-"""RFC 1918 and RFC 6598."""
+"""Private networks of RFC 1918 and RFC 6598."""
 VPC_PREFIXES: Final = (16, 26)
-"""AWS takes /16 to /28; below /26 no public and private subnet fit."""
+"""Shortest and longest prefix of a VPC. AWS accepts /16 to /28; a public and a private subnet need a /26."""
 VPN_PREFIXES: Final = (12, 22)
-"""Source: AWS Client VPN, rules and best practices."""
+"""Shortest and longest prefix of the VPN clients' network (AWS Client VPN, rules and best practices)."""
 MOST_ZONES: Final = 6
-"""No region has more availability zones."""
+"""Largest number of availability zones of any AWS region."""
 
 PUBLIC_PREFIX: Final = 28
-"""Public subnets hold NAT gateways only; /28 is the smallest subnet of AWS."""
+"""Prefix length of the public subnets, which hold only NAT gateways. AWS has no smaller subnets."""
 SMALLEST_PRIVATE_PREFIX: Final = 27
-"""AWS Client VPN associates with no smaller subnet."""
+"""Prefix length of the smallest private subnet with which AWS Client VPN can be associated."""
 AWS_ADDRESSES: Final = 5
-"""Per subnet: network, router, DNS, one for the future, broadcast."""
+"""Number of addresses that AWS reserves in each subnet: network, router, DNS, future use, broadcast."""
 OTHER_ADDRESSES: Final = 24
-"""Per private subnet: 20 that Client VPN asks for, and the network interfaces of Lambda functions."""
+"""Number of other addresses in each private subnet: 20 for Client VPN, 4 for Lambda network interfaces."""
 
 LOWEST_PORT: Final = 1024
+"""First port that services may use; the ports below it are privileged."""
 HIGHEST_PORT: Final = 65535
+"""Last port that services may use."""
 OWN_PORTS: Final = {
     names.SWARM_CLUSTER_PORT: "Swarm's control plane",
     names.DOCKER_PORT: "Docker's API",
@@ -65,7 +68,7 @@ OWN_PORTS: Final = {
     names.CONSUL_HTTP_PORT: "Consul's API",
     names.CONSUL_DNS_PORT: "Consul's DNS",
 }
-"""Ports of the cluster itself, which people's services leave alone."""
+"""Ports of the cluster itself, with their use. Services must not publish them."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,10 @@ class ZoneSubnets:
 
 
 def subnets(cidr: str, zones: int) -> tuple[ZoneSubnets, ...]:
-    """One pair of subnets per zone, in order: apart from each other, within `cidr`.
+    """One pair of disjoint subnets within `cidr` per zone, in order.
 
-    The public ones (/28) lie first, so the VPC's first address belongs to a public subnet's router; the
-    private ones are equal and as large as fits. Raises InvalidValue where `cidr` is too small for `zones`.
+    The public subnets (/28) come first, so that the VPC's first address belongs to a public subnet's router.
+    The private subnets have equal size, as large as possible. Raises InvalidValue if `cidr` is too small.
     """
     vpc = IPv4Network(cidr)
     prefix = _private_prefix(vpc, zones)
@@ -90,23 +93,23 @@ def subnets(cidr: str, zones: int) -> tuple[ZoneSubnets, ...]:
 
 
 def node_capacity(cidr: str, zones: int) -> int:
-    """How many nodes the private subnets hold, evenly spread over the zones. Raises as `subnets` does."""
+    """Number of nodes in the private subnets if evenly spread over the zones. Raises as `subnets` does."""
     prefix = _private_prefix(IPv4Network(cidr), zones)
     return zones * _node_addresses(prefix)
 
 
 def vpc_cidr(value: object) -> str:
-    """`value` if a VPC of a cluster can have it. Raises InvalidValue."""
+    """The value, if it is a network for the VPC of a cluster. Raises InvalidValue."""
     return _private_cidr(value, VPC_PREFIXES, "10.42.0.0/16")
 
 
 def vpn_cidr(value: object) -> str:
-    """`value` if clients of AWS Client VPN can have it. Raises InvalidValue."""
+    """The value, if it is a network for the clients of AWS Client VPN. Raises InvalidValue."""
     return _private_cidr(value, VPN_PREFIXES, "10.43.0.0/22")
 
 
 def service_ports(value: object) -> str:
-    """`value` as "LOW-HIGH" or a single port. Raises InvalidValue."""
+    """The value as text: "LOW-HIGH" or a single port. Raises InvalidValue."""
     ports = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(ports, str) or not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", ports):
         raise InvalidValue(f"{shown(value)} is no range of ports", "write LOW-HIGH, for example 30000-60999")
@@ -131,7 +134,7 @@ def port_range(ports: str) -> tuple[int, int]:
 
 
 def smallest_cidr_prefix(zones: int, nodes_per_zone: int = 1) -> int:
-    """Prefix length of the smallest VPC that holds so many nodes in each of so many zones."""
+    """Prefix length of the smallest VPC with room for `nodes_per_zone` nodes in each of `zones` zones."""
     prefix = SMALLEST_PRIVATE_PREFIX
     while _node_addresses(prefix) < nodes_per_zone:
         prefix -= 1
@@ -157,7 +160,7 @@ def _private_cidr(value: object, prefixes: tuple[int, int], example: str) -> str
 
 
 def _network(value: object, example: str) -> IPv4Network:
-    """IPv4Network takes bare addresses and netmasks as well; CloudFormation does not."""
+    """The value as a network. Unlike IPv4Network, CloudFormation refuses bare addresses and netmasks."""
     try:
         if not isinstance(value, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+){3}/[0-9]{1,2}", value):
             raise ValueError
@@ -183,7 +186,7 @@ def _private_prefix(vpc: IPv4Network, zones: int) -> int:
 
 
 def _blocks_before(prefix: int, zones: int) -> int:
-    """How many private blocks the public subnets at the front take up."""
+    """Number of blocks of the private subnets' size that the public subnets at the front occupy."""
     return -(-zones * _addresses(PUBLIC_PREFIX) // _addresses(prefix))
 
 
@@ -192,5 +195,5 @@ def _addresses(prefix: int) -> int:
 
 
 def _node_addresses(prefix: int) -> int:
-    """What a private subnet leaves to nodes."""
+    """Number of addresses for nodes in a private subnet."""
     return _addresses(prefix) - AWS_ADDRESSES - OTHER_ADDRESSES

@@ -1,6 +1,6 @@
-"""What docs/servers.md says about every key, written from the model: tables between its markers.
+"""Tables of docs/servers.md, generated from the models.
 
-`<!-- generated: network -->` … `<!-- end -->` holds the table of that section; around it a person writes.
+A table is between `<!-- generated: network -->` and `<!-- end -->`. The other text is written by hand.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ HEADINGS: Final = {"cluster": "the cluster", "group": "`groups.<name>`"}
 """Names of the sections in the page that differ from their keys."""
 BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NO_ROW: Final = {("group", "name")}
-"""It is the group's key, not one below it."""
+"""Fields without a row: the group's name is its key, not a key below it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A key, as the reference shows it."""
+    """One key in a table: its columns."""
 
     key: str
     meaning: str
@@ -43,25 +43,26 @@ class Row:
 
 
 def fill(text: str) -> str:
-    """The page with what stands between its markers written anew. Raises KeyError for an unknown marker."""
+    """The page with regenerated tables between its markers. Raises KeyError for an unknown marker."""
     tables = {name: table(rows(name)) for name in SECTIONS} | {"room": room(), "sources": sources()}
     return BLOCK.sub(lambda found: f"{found[1]}{tables[found['name']]}{found[3]}", text)
 
 
 def rows(section: str) -> list[Row]:
-    """Every key of a section, in the model's order."""
+    """Rows of a section's keys, in the model's order. Raises ValueError for a key without a docstring."""
     model = SECTIONS[section]
     return [_row(model, key) for key in model.model_fields if (section, key) not in NO_ROW]
 
 
 def table(found: list[Row]) -> str:
+    """Markdown table of the rows."""
     lines = ["| key | meaning | default | rule |", "|---|---|---|---|"]
     lines += [f"| `{row.key}` | {row.meaning} | {row.default} | {row.rule} |" for row in found]
     return "".join(f"{line}\n" for line in lines)
 
 
 def room() -> str:
-    """The smallest `cidr` for three nodes in each zone."""
+    """Table of the smallest `cidr` for three nodes in each zone."""
     zones = range(1, network_plan.MOST_ZONES + 1)
     head = "".join(f" {number} zone{'' if number == 1 else 's'} |" for number in zones)
     values = "".join(f" /{network_plan.smallest_cidr_prefix(number, 3)} |" for number in zones)
@@ -93,7 +94,7 @@ def _row(model: type[Model], key: str) -> Row:
 
 
 def _parts(said: str) -> tuple[str, str, str]:
-    """Meaning, `Default:`, `Rule:`; "" for what is not said."""
+    """Texts of the meaning, of `Default:` and of `Rule:`; "" for a missing one."""
     meaning, *others = re.split(r"^(Default|Rule): ", said, flags=re.MULTILINE)
     found = dict(zip(others[::2], others[1::2], strict=True))
     return meaning, found.get("Default", ""), found.get("Rule", "")
@@ -115,7 +116,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _rule(field: FieldInfo) -> str:
-    """From a validator that bounds a number."""
+    """Bounds of a number from its validator; "" for other fields."""
     for each in field.metadata:
         check = getattr(each, "func", None)
         if isinstance(check, partial) and "low" in check.keywords:

@@ -1,6 +1,6 @@
-"""The one renderer of user-data, for every ground.
+"""Renderer of the user-data of nodes, for all providers.
 
-Standard library only. The templates are data, below `cloudinit/`.
+Standard library only. The templates are below `cloudinit/`.
 """
 
 from __future__ import annotations
@@ -15,31 +15,37 @@ from swarmer.core import names
 from swarmer.core.node import NodeDescription
 
 FOLDER: Final = Path(__file__).parents[2] / "cloudinit"
+"""Folder of the templates."""
 TEMPLATE: Final = FOLDER / "user-data.yaml"
+"""Template of the whole user-data."""
 FETCH_ASSET: Final = FOLDER / "fetch-asset.sh"
+"""Template of the script that fetches the node software from S3."""
 LIMIT_BYTES: Final = 12 * 1024
-"""EC2 takes 16 KiB; what a person adds by hand must still fit."""
+"""Largest size of the user-data, in bytes. EC2 accepts 16 KiB; the rest is for manual additions."""
 NFS: Final = "nfs"
+"""Kind of a share that the machine mounts from an NFS server."""
 VIRTIOFS: Final = "virtiofs"
+"""Kind of a share that the machine mounts from its host."""
 MOUNTED: Final = "mounted"
+"""Kind of a share that the creator of the machine mounts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Software:
-    """The archive of the node software in S3, that a stock image installs at its first boot."""
+    """Archive of the node software in S3; a stock image installs it at its first boot."""
 
     bucket: str
     key: str
     region: str
     digest: str
-    """`software.digest()` of the tree; an image that carries this digest installs nothing."""
+    """Digest of the files (`software.digest()`). An image with the same digest installs nothing."""
 
     template = FETCH_ASSET
 
 
 @dataclass(frozen=True, kw_only=True)
 class CarriedSoftware:
-    """The archive as a file on the volume that the machine has its seed from."""
+    """Archive of the node software as a file on the volume with the machine's seed."""
 
     label: str
     file: str
@@ -50,11 +56,11 @@ class CarriedSoftware:
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadedSoftware:
-    """The archive where a person has put it."""
+    """Archive of the node software at a URL of the operator."""
 
     url: str
     sha256: str
-    """Of the archive."""
+    """SHA-256 of the archive, hexadecimal."""
     digest: str
 
     template = FOLDER / "fetch-url.sh"
@@ -65,23 +71,23 @@ AnySoftware = Software | CarriedSoftware | DownloadedSoftware
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A folder that all machines of a cluster without AWS share, mounted at `names.SHARE`."""
+    """Folder that all machines of a cluster without AWS share, mounted at `names.SHARE`."""
 
     kind: str = ""
-    """NFS, VIRTIOFS, or MOUNTED by whoever makes the machine; empty: its own disk, of the only one."""
+    """Kind of the share: NFS, VIRTIOFS or MOUNTED; empty: the disk of the only machine."""
     source: str = ""
-    """`HOST:/PATH`, or the tag of a virtiofs, as /etc/fstab wants it."""
+    """Source as in /etc/fstab: `HOST:/PATH`, or the tag of a virtiofs."""
 
 
 def is_share_source(text: str) -> bool:
-    """Whether `text` can stand in /etc/fstab and in a shell, as the source of a mount."""
+    """Whether the text is safe in /etc/fstab and in a shell, as the source of a mount."""
     return re.fullmatch(r"[A-Za-z0-9_.:/\[\]@+-]+", text) is not None
 
 
 def render(node: NodeDescription, software: AnySoftware, share: Share | None = None) -> str:
-    """The user-data of a group or of a machine: `#cloud-config` text, under LIMIT_BYTES.
+    """User-data of a group or of a machine: `#cloud-config` text, under LIMIT_BYTES.
 
-    Values may hold unresolved CloudFormation tokens: nothing here depends on their content.
+    Values may contain unresolved CloudFormation tokens, because nothing here depends on their content.
     """
     return Template(TEMPLATE.read_text()).substitute(
         node_json=_indent(node.to_json(), 6),
@@ -96,7 +102,7 @@ def render(node: NodeDescription, software: AnySoftware, share: Share | None = N
 
 
 def _mount(node: NodeDescription, share: Share | None) -> str:
-    """Lines of shell that begin with a new one; none where S3 takes the place of a share."""
+    """Shell commands after a line break that provide the share; "" if the cluster uses S3 instead."""
     if share is None:
         return ""
     directory = names.share_directory(node.cluster)

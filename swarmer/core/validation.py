@@ -6,9 +6,10 @@ Standard library only, because nodes check the registrator's options with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-LONGEST_QUOTE = 60
-"""Number of characters of a value that a message shows; the rest is cut."""
+LONGEST_QUOTE: Final = 60
+"""Largest number of characters that a message shows of a value."""
 
 
 class InvalidValue(ValueError):
