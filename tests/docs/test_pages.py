@@ -19,7 +19,7 @@ from tests.docs.pages import ROOT, Block
 
 ALL = [block for page in pages.pages() for block in pages.blocks(page)]
 FAST = [block for block in ALL if block.how == "fast"]
-SOURCES = ("swarmer", "rehearsal", "node", "stacks", "lambdas")
+SOURCES = ("swarmer", "node", "stacks", "lambdas")
 TROUBLES = ROOT / "docs/troubleshooting.md"
 
 
