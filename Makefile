@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test fuzz lint setup test-vm test-docs test-examples test-vagrant test-changes docs dns-proxy \
+.PHONY: help up down status test fuzz lint setup setup-dev test-vm test-docs test-examples test-vagrant test-changes docs dns-proxy \
   test-units test-cluster test-losses bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
@@ -66,6 +66,8 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 setup: $(VENV)/.deploy ## only the virtualenv
+
+setup-dev: $(VENV)/.test ## the virtualenv, with the tools of tests and lint
 
 bench-up: $(VENV)/.deploy ## measure: from one file to a running cluster
 	@$(BIN)/python -m benchmarks.up $(ARGS)
