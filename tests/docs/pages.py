@@ -1,4 +1,4 @@
-"""The code blocks of README and docs/: where they stand, and which test runs them.
+"""The code blocks of README, CONTRIBUTING and docs/: where they stand, and which test runs them.
 
 A block is run with a running cluster (`make test-docs`), unless a comment before it says otherwise:
 
@@ -43,7 +43,7 @@ class Block:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def examples() -> list[Path]:

@@ -21,7 +21,12 @@ def checkout(tmp_path: Path) -> Path:
     """What make looks at; its virtualenv has the command of this one."""
     for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml", "servers.yml"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("requirements-dev.txt", "lambdas/requirements.txt", "docs/servers.md"):
+    for name in (
+        "requirements-dev.txt",
+        "lambdas/requirements.txt",
+        "node/requirements.txt",
+        "docs/servers.md",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / ".venv/bin").mkdir(parents=True)
@@ -43,6 +48,16 @@ def test_make_help_lists_every_target(checkout: Path) -> None:
     shown = make(checkout, "help")
     for target in re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE):
         assert re.search(rf"^{target} ", shown, re.MULTILINE), target
+
+
+def test_make_setup_dev_leaves_a_virtualenv_alone_that_is_up_to_date(checkout: Path) -> None:
+    assert "Nothing to be done" in make(checkout, "setup-dev")
+
+
+def test_one_file_of_tests_is_run_by_its_name() -> None:
+    command = [ROOT / ".venv/bin/pytest", "tests/core/test_health.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_make_docs_writes_what_is_there_already(checkout: Path) -> None:
