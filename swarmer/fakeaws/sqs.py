@@ -20,9 +20,8 @@ from moto.sqs import models as sqs_models
 from moto.sqs import sqs_backends
 from moto.sqs.models import Queue
 
-from swarmer.fakeaws.base import clock, journal
+from swarmer.fakeaws.base import clock, journal, wakeup
 from swarmer.fakeaws.base.preload import ACCOUNT
-from swarmer.fakeaws.daemon import background
 from swarmer.fakeaws.iam import authorization
 
 log: Final = logging.getLogger("swarmer.fakeaws")
@@ -61,7 +60,7 @@ def _create_mapping(self: Any, spec: dict[str, Any]) -> Any:
     mapping = create_mapping(self, spec)
     for queue in sqs_backends[self.account_id][self.region_name].queues.values():
         queue.lambda_event_source_mappings.clear()
-    background.wake()
+    wakeup.wake()
     return mapping
 
 
@@ -70,7 +69,7 @@ def _add_message(self: Any, message: Any) -> None:
     if message.approximate_receive_count:
         detail = {"queue": self.name, "received": message.approximate_receive_count, "body": message.body}
         journal.record_call("sqs", "DeadLetter", detail)
-    background.wake()
+    wakeup.wake()
 
 
 def _delete_message(self: Any, receipt_handle: str) -> None:
@@ -154,7 +153,7 @@ def _process(mapping: Any, queue: str, messages: Sequence[Any]) -> None:
     finally:
         with _guard:
             _under_way[mapping.uuid] -= 1
-        background.wake()
+        wakeup.wake()
 
 
 def _invoke(mapping: Any, messages: Sequence[Any]) -> set[str]:

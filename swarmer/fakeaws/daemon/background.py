@@ -7,16 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from swarmer.fakeaws.base import wakeup
+
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 PERIOD_S: Final = 0.5
-
-_woken = threading.Event()
-
-
-def wake() -> None:
-    """There is something to do now; returns at once."""
-    _woken.set()
 
 
 def tick() -> None:
@@ -50,11 +45,10 @@ class Background:
 
     def stop(self) -> None:
         self._stopped.set()
-        wake()
+        wakeup.wake()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             tick()
-            _woken.wait(PERIOD_S)
-            _woken.clear()
+            wakeup.wait(PERIOD_S)
