@@ -12,7 +12,6 @@ from typing import Any, Final
 from moto.autoscaling import autoscaling_backends
 from moto.ec2 import ec2_backends
 
-from swarmer.fakeaws.autoscaling.state import find
 from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.fakeaws.iam.policies import Resource
 
@@ -56,14 +55,21 @@ def _autoscaling(action: str, region: str, parameters: Parameters) -> Iterable[R
     backend = autoscaling_backends[ACCOUNT][region]
     group = backend.autoscaling_groups.get(parameters.get("AutoScalingGroupName"))
     if group is None and parameters.get("InstanceId"):
-        found = find(backend, parameters["InstanceId"])
-        group = found[0] if found else None
+        group = _group_of_instance(backend, parameters["InstanceId"])
     if group is not None:
         tags = {tag["Key"]: tag["Value"] for tag in group.tags}
         return [Resource(arn=group.arn, context=_tagged(tags, "autoscaling"))]
     name = parameters.get("AutoScalingGroupName", "*")
     prefix = f"arn:aws:autoscaling:{region}:{ACCOUNT}:autoScalingGroup"
     return [Resource(arn=f"{prefix}:*:autoScalingGroupName/{name}")]
+
+
+def _group_of_instance(backend: Any, instance_id: str) -> Any:
+    """The Auto Scaling group that holds the instance, or None."""
+    for group in backend.autoscaling_groups.values():
+        if any(state.instance_id == instance_id for state in group.instance_states):
+            return group
+    return None
 
 
 def _tagged(tags: Mapping[str, str], service: str) -> dict[str, tuple[str, ...]]:
