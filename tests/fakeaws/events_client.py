@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarmer.fakeaws.lambda_.functions import Function, Outcome
+from swarmer.fakeaws.lambda_.model import Function, Outcome
 from tests.fakeaws.template import att, ref
 
 GROUPS = {"source": ["aws.autoscaling"], "detail": {"AutoScalingGroupName": [{"prefix": "t-"}]}}

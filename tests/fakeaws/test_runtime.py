@@ -19,7 +19,7 @@ import pytest
 
 from swarmer.core import description
 from swarmer.fakeaws.base import journal
-from swarmer.fakeaws.lambda_.functions import Archive, Function, Outcome
+from swarmer.fakeaws.lambda_.model import Archive, Function, Outcome
 from swarmer.local import engine, environment, host, node_image
 from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import machine_controller

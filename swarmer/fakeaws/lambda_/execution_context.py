@@ -11,7 +11,7 @@ from moto.ec2 import ec2_backends
 from moto.sts import sts_backends
 
 from swarmer.fakeaws.base.preload import ACCOUNT
-from swarmer.fakeaws.lambda_.functions import Function
+from swarmer.fakeaws.lambda_.model import Function
 
 SESSION_S: Final = 12 * 3600
 _turns: Final = itertools.count()

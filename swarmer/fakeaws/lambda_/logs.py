@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from moto.cloudwatch import cloudwatch_backends
 from moto.logs import logs_backends
@@ -18,9 +18,7 @@ from moto.logs.models import LogGroup
 from swarmer.fakeaws.base import clock, journal
 from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.fakeaws.iam import authorization
-
-if TYPE_CHECKING:
-    from swarmer.fakeaws.lambda_.functions import Function
+from swarmer.fakeaws.lambda_.model import Function
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from swarmer.fakeaws.base import journal
 from swarmer.fakeaws.lambda_ import execution_context, functions
 from swarmer.fakeaws.lambda_.execution_context import Loan
-from swarmer.fakeaws.lambda_.functions import Function, Outcome
+from swarmer.fakeaws.lambda_.model import Function, Outcome
 from swarmer.local import environment
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import container_name

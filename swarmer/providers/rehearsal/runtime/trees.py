@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from swarmer.fakeaws.lambda_.functions import Archive
+from swarmer.fakeaws.lambda_.model import Archive
 from swarmer.local import engine, environment
 
 BROUGHT: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
