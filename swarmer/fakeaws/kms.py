@@ -1,4 +1,7 @@
-"""Keys of KMS in templates: tagged as everything is. Bare moto wants the words of KMS's own API there."""
+"""Keys of KMS in templates.
+
+CloudFormation writes a key's tags like all tags; bare moto reads `TagKey` and `TagValue`, as KMS's API does.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,13 @@ from typing import Any
 
 from moto.kms.models import Key
 
+from swarmer.fakeaws.base.template_resource import Create, Definition, wrap_create
+
 
 def extend() -> None:
-    real = Key.create_from_cloudformation_json.__func__
+    wrap_create(Key, _create)
 
-    def create(cls: Any, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Any:
-        properties = cloudformation_json["Properties"]
-        tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties.get("Tags", ())]
-        told = {**cloudformation_json, "Properties": {**properties, "Tags": tags}}
-        return real(cls, resource_name, told, *args, **kwargs)
 
-    Key.create_from_cloudformation_json = classmethod(create)
+def _create(create: Create, definition: Definition) -> Any:
+    tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in definition.properties.get("Tags", ())]
+    return create(definition.with_properties(Tags=tags))

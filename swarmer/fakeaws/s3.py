@@ -12,6 +12,15 @@ from moto.s3.exceptions import BucketAlreadyExists
 from moto.s3.models import FakeBucket, s3_backends
 from moto.utilities.utils import get_partition
 
+from swarmer.fakeaws.base.template_resource import (
+    Create,
+    Definition,
+    UpdatableResource,
+    Update,
+    wrap_create,
+    wrap_update,
+)
+
 LIFECYCLE_DAYS: Final = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
 
 
@@ -32,44 +41,29 @@ def without_stack(account: str, name: Any) -> Any:
 
 
 def _configure_buckets() -> None:
-    """CloudFormation sets versioning, public access block and lifecycle; bare moto drops the three.
-
-    And it says of a bucket that is there already what people look for; bare moto what S3 says.
-    """
-    create = FakeBucket.create_from_cloudformation_json.__func__
-    update = FakeBucket.update_from_cloudformation_json.__func__
-
-    def create_from_cloudformation_json(
-        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
-    ) -> Any:
-        try:
-            bucket = create(cls, resource_name, cloudformation_json, account_id, region_name, **more)
-        except BucketAlreadyExists as exc:
-            raise ValidationError(message=f"{resource_name} already exists") from exc
-        return _configured(bucket, cloudformation_json["Properties"], account_id, region_name)
-
-    def update_from_cloudformation_json(
-        cls: Any,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> Any:
-        properties = cloudformation_json["Properties"]
-        # moto tags `properties["BucketName"]`, a KeyError for a bucket that CloudFormation named.
-        properties.setdefault("BucketName", original_resource.name)
-        bucket = update(
-            cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-        )
-        return _configured(bucket, properties, account_id, region_name)
-
-    FakeBucket.create_from_cloudformation_json = classmethod(create_from_cloudformation_json)  # type: ignore[arg-type]
-    FakeBucket.update_from_cloudformation_json = classmethod(update_from_cloudformation_json)
+    wrap_create(FakeBucket, _create)
+    wrap_update(FakeBucket, _update)
 
 
-def _configured(bucket: Any, properties: dict[str, Any], account: str, region: str) -> Any:
-    backend = s3_backends[account][get_partition(region)]
+def _create(create: Create, definition: Definition) -> Any:
+    """CloudFormation says that a bucket already exists; bare moto repeats the error of S3."""
+    try:
+        bucket = create(definition)
+    except BucketAlreadyExists as exc:
+        raise ValidationError(message=f"{definition.name} already exists") from exc
+    return _configured(bucket, definition)
+
+
+def _update(update: Update, original: Any, definition: Definition) -> Any:
+    # moto tags `properties["BucketName"]`, a KeyError for a bucket that CloudFormation named.
+    named = definition.with_properties(**{"BucketName": original.name, **definition.properties})
+    return _configured(update(original, named), named)
+
+
+def _configured(bucket: Any, definition: Definition) -> Any:
+    """CloudFormation sets versioning, public access block and lifecycle; bare moto drops the three."""
+    backend = s3_backends[definition.account][get_partition(definition.region)]
+    properties = definition.properties
     if "VersioningConfiguration" in properties:
         backend.put_bucket_versioning(bucket.name, properties["VersioningConfiguration"]["Status"])
     if "PublicAccessBlockConfiguration" in properties:
@@ -119,45 +113,21 @@ class _Policed:
         self.policy = policy
 
 
-class BucketPolicy(CloudFormationModel):  # type: ignore[misc]
-    """AWS::S3::BucketPolicy, of which bare moto has no model: kept with the bucket."""
+class BucketPolicy(UpdatableResource, CloudFormationModel):  # type: ignore[misc]
+    """AWS::S3::BucketPolicy, stored in its bucket; bare moto has no model of the type."""
 
-    def __init__(self, bucket: str, policy: Any, account: str, region: str) -> None:
-        self.bucket = bucket
-        self._backend = s3_backends[account][get_partition(region)]
-        self._backend.put_bucket_policy(bucket, json.dumps(policy).encode())
+    TYPE = "AWS::S3::BucketPolicy"
+
+    def __init__(self, definition: Definition) -> None:
+        super().__init__(definition)
+        self.bucket = definition.properties["Bucket"]
+        self._backend = s3_backends[definition.account][get_partition(definition.region)]
+        policy = json.dumps(definition.properties["PolicyDocument"]).encode()
+        self._backend.put_bucket_policy(self.bucket, policy)
 
     @property
     def physical_resource_id(self) -> str:
-        return self.bucket
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::S3::BucketPolicy"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
-    ) -> BucketPolicy:
-        properties = cloudformation_json["Properties"]
-        return cls(properties["Bucket"], properties["PolicyDocument"], account_id, region_name)
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> BucketPolicy:
-        return cls.create_from_cloudformation_json(
-            new_resource_name, cloudformation_json, account_id, region_name
-        )
+        return str(self.bucket)
 
     def delete(self, account_id: str, region_name: str) -> None:
         self._backend.delete_bucket_policy(self.bucket)

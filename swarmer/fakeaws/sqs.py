@@ -22,6 +22,7 @@ from moto.sqs.models import Queue
 
 from swarmer.fakeaws.base import clock, journal, wakeup
 from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.base.template_resource import Definition, UpdatableResource, Update, wrap_update
 from swarmer.fakeaws.iam import authorization
 
 log: Final = logging.getLogger("swarmer.fakeaws")
@@ -36,7 +37,6 @@ WORKERS: Final = 32
 create_mapping: Final = LambdaBackend.create_event_source_mapping
 add_message: Final = Queue.add_message
 delete_message: Final = Queue.delete_message
-update_queue: Final = Queue.update_from_cloudformation_json.__func__
 
 _under_way: Final[Counter[str]] = Counter()
 """Batches, by mapping."""
@@ -50,7 +50,7 @@ def extend() -> None:
     LambdaBackend.create_event_source_mapping = _create_mapping
     Queue.add_message = _add_message
     Queue.delete_message = _delete_message
-    Queue.update_from_cloudformation_json = classmethod(_update_queue)
+    wrap_update(Queue, _update_queue)
     sqs_models.unix_time = clock.now_s
     sqs_models.unix_time_millis = lambda: clock.now_s() * 1000
 
@@ -78,22 +78,12 @@ def _delete_message(self: Any, receipt_handle: str) -> None:
         delete_message(self, receipt_handle)
 
 
-def _update_queue(
-    cls: Any,
-    /,
-    original_resource: Any,
-    new_resource_name: str,
-    cloudformation_json: Any,
-    account_id: str,
-    region_name: str,
-) -> Any:
-    """Bare moto changes two of the attributes."""
-    queue = update_queue(
-        cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-    )
+def _update_queue(update: Update, original: Any, definition: Definition) -> Any:
+    """AWS changes every attribute of a queue; bare moto changes two of them."""
+    queue = update(original, definition)
     unchangeable = ("QueueName", "FifoQueue", "Tags")
     queue._set_attributes(
-        {key: value for key, value in cloudformation_json["Properties"].items() if key not in unchangeable}
+        {key: value for key, value in definition.properties.items() if key not in unchangeable}
     )
     return queue
 
@@ -201,48 +191,24 @@ def _record(mapping: Any, message: Any) -> dict[str, Any]:
     }
 
 
-class QueuePolicy(CloudFormationModel):  # type: ignore[misc]
-    """AWS::SQS::QueuePolicy, of which bare moto has no model: without it nobody but the account may send."""
+class QueuePolicy(UpdatableResource, CloudFormationModel):  # type: ignore[misc]
+    """AWS::SQS::QueuePolicy, stored in its queues; bare moto has no model of the type.
 
-    def __init__(self, name: str, queues: list[Any]) -> None:
-        self.name = name
-        self._queues = queues
+    Without a policy only the account itself may send to a queue.
+    """
 
-    @property
-    def physical_resource_id(self) -> str:
-        return self.name
+    TYPE = "AWS::SQS::QueuePolicy"
 
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return ""
+    def __init__(self, definition: Definition) -> None:
+        super().__init__(definition)
+        backend = sqs_backends[definition.account][definition.region]
+        self._queues = [backend.get_queue(url.rpartition("/")[2]) for url in definition.properties["Queues"]]
+        for queue in self._queues:
+            queue.policy = json.dumps(definition.properties["PolicyDocument"])
 
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::SQS::QueuePolicy"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
-    ) -> QueuePolicy:
-        properties = cloudformation_json["Properties"]
-        backend = sqs_backends[account_id][region_name]
-        found = [backend.get_queue(url.rpartition("/")[2]) for url in properties["Queues"]]
-        for queue in found:
-            queue.policy = json.dumps(properties["PolicyDocument"])
-        return cls(resource_name, found)
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> QueuePolicy:
-        original_resource.delete(account_id, region_name)
-        name = original_resource.physical_resource_id
-        return cls.create_from_cloudformation_json(name, cloudformation_json, account_id, region_name)
+    def update(self, definition: Definition) -> QueuePolicy:
+        self.delete(definition.account, definition.region)
+        return QueuePolicy(definition)
 
     def delete(self, account_id: str, region_name: str) -> None:
         for queue in self._queues:

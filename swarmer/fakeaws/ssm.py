@@ -1,4 +1,7 @@
-"""SSM parameters in templates."""
+"""SSM parameters in templates.
+
+CloudFormation writes a parameter's tags as a mapping; bare moto reads the list of SSM's API.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,13 @@ from typing import Any
 
 from moto.ssm.models import Parameter
 
+from swarmer.fakeaws.base.template_resource import Create, Definition, wrap_create
+
 
 def extend() -> None:
-    _take_tags()
+    wrap_create(Parameter, _create)
 
 
-def _take_tags() -> None:
-    """AWS writes a parameter's tags as a mapping in templates; bare moto reads the list of its API."""
-    create = Parameter.create_from_cloudformation_json.__func__
-
-    def create_from_cloudformation_json(cls: Any, name: str, template: Any, *rest: Any, **more: Any) -> Any:
-        properties = template["Properties"]
-        tags = [{"Key": key, "Value": value} for key, value in properties.get("Tags", {}).items()]
-        tagged = {**template, "Properties": {**properties, "Tags": tags}}
-        return create(cls, name, tagged, *rest, **more)
-
-    Parameter.create_from_cloudformation_json = classmethod(create_from_cloudformation_json)
+def _create(create: Create, definition: Definition) -> Any:
+    tags = [{"Key": key, "Value": value} for key, value in definition.properties.get("Tags", {}).items()]
+    return create(definition.with_properties(Tags=tags))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from moto.autoscaling import autoscaling_backends
 from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, make_int
 from moto.autoscaling.responses import AutoScalingResponse
@@ -16,9 +17,8 @@ from swarmer.fakeaws.autoscaling import controller, hooks
 from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES
 from swarmer.fakeaws.autoscaling.state import extras, find, is_in_service, life
 from swarmer.fakeaws.base import clock, journal
+from swarmer.fakeaws.base.template_resource import Create, Definition, Update, wrap_create, wrap_update
 
-replace_group: Final = FakeAutoScalingGroup.update_from_cloudformation_json.__func__
-create_from_template: Final = FakeAutoScalingGroup.create_from_cloudformation_json.__func__
 change: Final = FakeAutoScalingGroup.update
 create: Final = AutoScalingBackend.create_auto_scaling_group
 create_request: Final = AutoScalingResponse.create_auto_scaling_group
@@ -28,8 +28,8 @@ update_request: Final = AutoScalingResponse.update_auto_scaling_group
 def extend() -> None:
     FakeAutoScalingGroup.set_desired_capacity = _set_desired_capacity
     FakeAutoScalingGroup.update = _change
-    FakeAutoScalingGroup.create_from_cloudformation_json = classmethod(_create_from_template)
-    FakeAutoScalingGroup.update_from_cloudformation_json = classmethod(_update_in_place)
+    wrap_create(FakeAutoScalingGroup, _create_from_template)
+    wrap_update(FakeAutoScalingGroup, _update_in_place)
     FakeAutoScalingGroup.delete = _leave
     FakeAutoScalingGroup.delete_from_cloudformation_json = classmethod(_leave_by_name)
     FakeAutoScalingGroup.instance_maintenance_policy = property(lambda self: extras(self).maintenance or None)
@@ -82,14 +82,10 @@ def _create_request(self: Any) -> Any:
     return create_request(self)
 
 
-def _create_from_template(
-    cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
-) -> Any:
-    from moto.autoscaling import autoscaling_backends
-
-    backend = autoscaling_backends[account_id][region_name]
-    _announce(backend, resource_name, cloudformation_json["Properties"])
-    return create_from_template(cls, resource_name, cloudformation_json, account_id, region_name, **more)
+def _create_from_template(create: Create, definition: Definition) -> Any:
+    backend = autoscaling_backends[definition.account][definition.region]
+    _announce(backend, definition.name, definition.properties)
+    return create(definition)
 
 
 # -- size ---------------------------------------------------------------------------------
@@ -146,19 +142,10 @@ def _update_request(self: Any) -> Any:
     return update_request(self)
 
 
-def _update_in_place(
-    cls: Any,
-    original_resource: Any,
-    new_resource_name: str,
-    cloudformation_json: dict[str, Any],
-    account_id: str,
-    region_name: str,
-) -> Any:
-    group, properties = original_resource, cloudformation_json["Properties"]
+def _update_in_place(replace: Update, group: Any, definition: Definition) -> Any:
+    properties = definition.properties
     if properties.get("AutoScalingGroupName", group.name) != group.name:
-        return replace_group(
-            cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-        )
+        return replace(group, definition)
     group.tags = properties.get("Tags", [])
     extras(group).maintenance = _maintenance(properties.get("InstanceMaintenancePolicy"))
     hooks.declare(
@@ -199,8 +186,6 @@ def _leave(self: Any, account_id: str, region_name: str) -> None:
 def _leave_by_name(
     cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
 ) -> None:
-    from moto.autoscaling import autoscaling_backends
-
     group = autoscaling_backends[account_id][region_name].autoscaling_groups.get(resource_name)
     if group is not None:
         group.delete(account_id, region_name)

@@ -12,6 +12,7 @@ from moto.ec2 import ec2_backends
 from moto.ssm import ssm_backends
 
 from swarmer.fakeaws.base.errors import ResourceFailed
+from swarmer.fakeaws.base.template_resource import UpdatableResource
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
@@ -72,24 +73,10 @@ def is_held(resource_type: str) -> bool:
     return resource_type in known or resource_type.startswith("Custom::")
 
 
-class StandIn(CloudFormationModel):  # type: ignore[misc]
-    """A resource that is not rehearsed: it has a name to refer to, and nothing behind it."""
+class StandIn(UpdatableResource, CloudFormationModel):  # type: ignore[misc]
+    """Resource of a type that is not rehearsed: it has a name to refer to, and nothing behind it."""
 
-    def __init__(self, name: str, properties: dict[str, Any]) -> None:
-        self.name = name
-        self.properties = properties
-
-    @property
-    def physical_resource_id(self) -> str:
-        return self.name
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "Rehearsal::Not::Rehearsed"
+    TYPE = "Rehearsal::Not::Rehearsed"
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
@@ -99,26 +86,6 @@ class StandIn(CloudFormationModel):  # type: ignore[misc]
         if attribute_name.endswith("Arn"):
             return f"arn:aws:not-rehearsed:::{self.name}"
         return f"{self.name}-{attribute_name}"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
-    ) -> StandIn:
-        return cls(resource_name, cloudformation_json.get("Properties", {}))
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> StandIn:
-        return cls(original_resource.physical_resource_id, cloudformation_json.get("Properties", {}))
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """There is nothing to delete."""
 
 
 def _name_the_failing_resource() -> None:

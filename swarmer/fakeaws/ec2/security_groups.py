@@ -10,6 +10,15 @@ from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import InvalidPermissionDuplicateError
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
+from swarmer.fakeaws.base.template_resource import (
+    Create,
+    Definition,
+    TemplateResource,
+    Update,
+    wrap_create,
+    wrap_update,
+)
+
 
 def extend() -> None:
     _update_in_place()
@@ -31,35 +40,22 @@ def _allow_protocols_without_ports() -> None:
 
 def _update_in_place() -> None:
     """AWS changes the rules of a group; bare moto makes a new group, and instances keep the old one's id."""
-    create = SecurityGroup.create_from_cloudformation_json.__func__
-    replace = SecurityGroup.update_from_cloudformation_json.__func__
+    wrap_create(SecurityGroup, _create)
+    wrap_update(SecurityGroup, _update)
 
-    def create_from_cloudformation_json(
-        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
-    ) -> Any:
-        group = create(cls, resource_name, cloudformation_json, account_id, region_name, **more)
-        group.inline_rules = list(group.ingress_rules)
-        group.fixed_properties = _fixed(cloudformation_json["Properties"])
-        return group
 
-    def update_from_cloudformation_json(
-        cls: Any,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> Any:
-        properties = cloudformation_json["Properties"]
-        if _fixed(properties) != original_resource.fixed_properties:
-            return replace(
-                cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-            )
-        _replace_inline_rules(original_resource, properties.get("SecurityGroupIngress", []))
-        return original_resource
+def _create(create: Create, definition: Definition) -> Any:
+    group = create(definition)
+    group.inline_rules = list(group.ingress_rules)
+    group.fixed_properties = _fixed(definition.properties)
+    return group
 
-    SecurityGroup.create_from_cloudformation_json = classmethod(create_from_cloudformation_json)  # type: ignore[arg-type]
-    SecurityGroup.update_from_cloudformation_json = classmethod(update_from_cloudformation_json)
+
+def _update(replace: Update, original: Any, definition: Definition) -> Any:
+    if _fixed(definition.properties) != original.fixed_properties:
+        return replace(original, definition)
+    _replace_inline_rules(original, definition.properties.get("SecurityGroupIngress", []))
+    return original
 
 
 def _fixed(properties: dict[str, Any]) -> tuple[Any, ...]:
@@ -91,33 +87,15 @@ def _authorize(authorize: Any, group_id: str, rule: dict[str, Any], peer: str) -
     )
 
 
-class SecurityGroupEgress(CloudFormationModel):  # type: ignore[misc]
-    """AWS::EC2::SecurityGroupEgress, of which bare moto has no model."""
+class SecurityGroupEgress(TemplateResource, CloudFormationModel):  # type: ignore[misc]
+    """AWS::EC2::SecurityGroupEgress, which goes with its group; bare moto has no model of the type."""
 
-    def __init__(self, properties: dict[str, Any], account: str, region: str) -> None:
-        self.properties = properties
-        self._backend = ec2_backends[account][region]
+    TYPE = "AWS::EC2::SecurityGroupEgress"
+
+    def __init__(self, definition: Definition) -> None:
+        super().__init__(definition)
+        group = definition.properties["GroupId"]
+        self.name = f"{group}-egress"
         with contextlib.suppress(InvalidPermissionDuplicateError):
-            authorize = self._backend.authorize_security_group_egress
-            _authorize(authorize, properties["GroupId"], properties, "Destination")
-
-    @property
-    def physical_resource_id(self) -> str:
-        return f"{self.properties['GroupId']}-egress"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::EC2::SecurityGroupEgress"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
-    ) -> SecurityGroupEgress:
-        return cls(cloudformation_json["Properties"], account_id, region_name)
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """The rule goes with its group."""
+            authorize = ec2_backends[definition.account][definition.region].authorize_security_group_egress
+            _authorize(authorize, group, definition.properties, "Destination")

@@ -17,11 +17,10 @@ from moto.awslambda.models import LambdaFunction, LayerVersion, lambda_backends
 
 from swarmer.fakeaws.base import journal
 from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.base.template_resource import Create, Definition, Update, wrap_create, wrap_update
 from swarmer.fakeaws.lambda_ import logs
 from swarmer.fakeaws.lambda_.model import Archive, Function, Outcome, Runner
 
-create_function: Final = LambdaFunction.create_from_cloudformation_json.__func__
-update_function: Final = LambdaFunction.update_from_cloudformation_json.__func__
 TAIL: Final = 4096
 """Bytes of its log that an invocation answers."""
 
@@ -40,10 +39,10 @@ runner: Runner = NobodyRuns()
 def extend() -> None:
     LambdaFunction._invoke_lambda = _invoke
     LambdaFunction.invoke = _invoke_by_request
-    LambdaFunction.create_from_cloudformation_json = classmethod(_create)
-    LambdaFunction.update_from_cloudformation_json = classmethod(_update)
+    wrap_create(LambdaFunction, _create)
+    wrap_update(LambdaFunction, _update)
     LayerVersion.physical_resource_id = property(lambda self: self.arn)
-    LayerVersion.update_from_cloudformation_json = classmethod(_new_version)
+    wrap_update(LayerVersion, _new_version)
     LayerVersion.delete = lambda self, account_id, region_name: None
 
 
@@ -117,33 +116,21 @@ def _invoke_by_request(self: Any, body: Any, request_headers: Any, response_head
     return payload.encode()
 
 
-def _create(
-    cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
-) -> Any:
-    function = create_function(cls, resource_name, cloudformation_json, account_id, region_name, **more)
-    return _complete(function, cloudformation_json["Properties"])
+def _create(create: Create, definition: Definition) -> Any:
+    return _complete(create(definition), definition.properties)
 
 
-def _update(
-    cls: Any,
-    /,
-    original_resource: Any,
-    new_resource_name: str,
-    cloudformation_json: Any,
-    account_id: str,
-    region_name: str,
-) -> Any:
-    """What a template does not say any longer is back to its default."""
-    properties = {
+def _update(update: Update, original: Any, definition: Definition) -> Any:
+    """AWS resets a property that the template no longer names to its default; bare moto keeps its value."""
+    defaults = {
         "Environment": {"Variables": {}},
         "Timeout": 3,
         "MemorySize": 128,
-        **cloudformation_json["Properties"],
+        "Layers": [],
+        "VpcConfig": None,
     }
-    properties.setdefault("VpcConfig", None)
-    changed = {**cloudformation_json, "Properties": {"Layers": [], **properties}}
-    function = update_function(cls, original_resource, new_resource_name, changed, account_id, region_name)
-    return _complete(function, cloudformation_json["Properties"])
+    changed = definition.with_properties(**{**defaults, **definition.properties})
+    return _complete(update(original, changed), definition.properties)
 
 
 def _complete(function: Any, properties: dict[str, Any]) -> Any:
@@ -158,16 +145,8 @@ def _complete(function: Any, properties: dict[str, Any]) -> Any:
     return function
 
 
-def _new_version(
-    cls: Any,
-    /,
-    original_resource: Any,
-    new_resource_name: str,
-    cloudformation_json: Any,
-    account_id: str,
-    region_name: str,
-) -> Any:
-    """A layer's version never changes: there is another one."""
+def _new_version(_: Update, original: Any, definition: Definition) -> Any:
+    """AWS never changes a version of a layer: an update creates another version."""
     return LayerVersion.create_from_cloudformation_json(
-        original_resource.name, cloudformation_json, account_id, region_name
+        original.name, definition.text, definition.account, definition.region
     )
