@@ -10,6 +10,7 @@ import sys
 from typing import Any, Final
 
 ACCOUNT: Final = "123456789012"
+"""ID of the account in which moto keeps everything."""
 OFFERINGS: Final = "instance_type_offerings"
 PRELOADED: Final = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
 """What the first `cdk bootstrap` and `cdk deploy` talk to; the rest is imported when it is asked for."""

@@ -13,6 +13,7 @@ from moto.ec2.responses.general import General
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 from swarmer.fakeaws.base import clock
+from swarmer.fakeaws.ec2.states import LIVING
 from swarmer.fakeaws.eventbridge import bus
 
 run_instances: Final = InstanceBackend.run_instances
@@ -22,8 +23,6 @@ BY_WAY_OF: Final = {
     "terminate": ("shutting-down", "terminated"),
 }
 """moto goes from one lasting state to the next at once."""
-LIVING: Final = frozenset({"pending", "running"})
-
 CONSOLE_BYTES: Final = 64 * 1024
 """GetConsoleOutput answers the last so many."""
 

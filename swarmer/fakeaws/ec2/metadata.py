@@ -20,6 +20,7 @@ from moto.iam import iam_backends
 from moto.sts import sts_backends
 
 from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.ec2.states import LIVING
 
 TOKEN_PATH: Final = "latest/api/token"  # noqa: S105 (a path)
 TOKEN_TTL_HEADER: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"  # noqa: S105
@@ -117,7 +118,7 @@ def instance_at(address: str) -> Any:
     """The living instance with this private address, of any region; or None."""
     for backend in list(ec2_backends[ACCOUNT].values()):
         for instance in backend.all_instances():
-            if instance.state in ("running", "pending") and instance.private_ip == address:
+            if instance.state in LIVING and instance.private_ip == address:
                 return instance
     return None
 

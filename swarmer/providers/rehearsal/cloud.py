@@ -23,6 +23,7 @@ from swarmer.adapters import process
 from swarmer.core import names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
+from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.local import aws_daemon, engine, environment, host, node_containers
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node, from_instance
@@ -32,8 +33,6 @@ from swarmer.providers.rehearsal import machine_controller
 APP: Path = environment.ROOT
 """Folder of cdk.json: the app that is synthesised."""
 START_S: Final = 30.0
-ACCOUNT: Final = "123456789012"
-"""Moto's."""
 CDK_QUIET: Final = {
     "CDK_DISABLE_VERSION_CHECK": "1",
     "CDK_DISABLE_CLI_TELEMETRY": "1",

@@ -18,6 +18,7 @@ from typing import Any, Final
 from swarmer.adapters import process
 from swarmer.core import description
 from swarmer.core.node import CONSUL_SERVER
+from swarmer.fakeaws.ec2.states import LIVING
 from swarmer.local import engine, environment, node_containers
 from swarmer.local.console import CONTROL
 from swarmer.local.environment import Environment
@@ -71,9 +72,6 @@ def plan(states: Mapping[str, str], machines: Mapping[str, bool]) -> Plan:
         power_off=tuple(each for each, runs in machines.items() if runs and states.get(each) == "stopped"),
         remove=tuple(each for each in machines if states.get(each) == "terminated"),
     )
-
-
-LIVING: Final = frozenset({"pending", "running"})
 
 
 class Machines:

@@ -1,0 +1,8 @@
+"""Names of EC2's instance states. Imports no moto, so that the command can import it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LIVING: Final = frozenset({"pending", "running"})
+"""States of an instance that starts or runs."""
