@@ -26,10 +26,10 @@ LIFECYCLE_DAYS: Final = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker"
 
 def extend() -> None:
     _configure_buckets()
-    _heed_only_unconditional_statements()
+    _ignore_conditional_statements()
 
 
-def without_stack(account: str, name: Any) -> Any:
+def unmanaged_bucket(account: str, name: Any) -> Any:
     """The bucket of that name, where there is one and no stack of the account has it; or None."""
     bucket = s3_backends[account]["aws"].buckets.get(name) if isinstance(name, str) else None
     stacks = (
@@ -89,7 +89,7 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
     return spoken
 
 
-def _heed_only_unconditional_statements() -> None:
+def _ignore_conditional_statements() -> None:
     """AWS evaluates conditions; bare moto does not, so `Deny … unless SecureTransport` denies everything."""
     real = FakeBucket.get_permission
 
@@ -101,12 +101,12 @@ def _heed_only_unconditional_statements() -> None:
         statements = policy.get("Statement", [])
         statements = statements if isinstance(statements, list) else [statements]
         policy["Statement"] = [statement for statement in statements if "Condition" not in statement]
-        return real(_Policed(json.dumps(policy).encode()), action, resource)
+        return real(_BucketWithPolicy(json.dumps(policy).encode()), action, resource)
 
     FakeBucket.get_permission = get_permission
 
 
-class _Policed:
+class _BucketWithPolicy:
     """As much of a bucket as moto's own get_permission looks at."""
 
     def __init__(self, policy: bytes) -> None:

@@ -27,21 +27,21 @@ from swarmer.fakeaws.iam import authorization
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
-CONCURRENCY: Final = 5
+DEFAULT_CONCURRENCY: Final = 5
 """Batches under way of one mapping that names no MaximumConcurrency. AWS begins with five."""
-BATCH: Final = 10
-POLLING: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+DEFAULT_BATCH_SIZE: Final = 10
+POLLING_ACTIONS: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What the function's role needs for it."""
-WORKERS: Final = 32
+MAX_WORKERS: Final = 32
 
 create_mapping: Final = LambdaBackend.create_event_source_mapping
 add_message: Final = Queue.add_message
 delete_message: Final = Queue.delete_message
 
-_under_way: Final[Counter[str]] = Counter()
+_running_batches: Final[Counter[str]] = Counter()
 """Batches, by mapping."""
 _guard: Final = threading.Lock()
-_workers: Final = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="batch")
+_workers: Final = ThreadPoolExecutor(max_workers=MAX_WORKERS, thread_name_prefix="batch")
 run_later: Callable[..., Any] = _workers.submit
 """How a batch is handed to its function; a test does it at once."""
 
@@ -102,23 +102,27 @@ def _poll(mapping: Any) -> None:
     queue = queues.queues.get(name)
     if queue is None or not _may_poll(mapping):
         return
-    most = int((mapping.scaling_config or {}).get("MaximumConcurrency", CONCURRENCY))
+    most = int((mapping.scaling_config or {}).get("MaximumConcurrency", DEFAULT_CONCURRENCY))
     while _has_room(mapping.uuid, most):
-        messages = queues.receive_message(name, mapping.batch_size or BATCH, 0, int(queue.visibility_timeout))
+        messages = queues.receive_message(
+            name, mapping.batch_size or DEFAULT_BATCH_SIZE, 0, int(queue.visibility_timeout)
+        )
         if not messages:
             return
         with _guard:
-            _under_way[mapping.uuid] += 1
+            _running_batches[mapping.uuid] += 1
         run_later(_process, mapping, name, messages)
 
 
 def _may_poll(mapping: Any) -> bool:
-    """Lambda polls in the name of the function's role; what that may not is told once."""
+    """Lambda polls in the name of the function's role; what that may not is reported once."""
     function = lambda_backends[mapping.account_id][mapping.region].get_function(mapping.function_arn)
-    refused = authorization.may(function.role, *((action, mapping.event_source_arn) for action in POLLING))
-    told = mapping.__dict__.get("told")
-    if refused and told != refused:
-        mapping.__dict__["told"] = refused
+    refused = authorization.first_refusal(
+        function.role, *((action, mapping.event_source_arn) for action in POLLING_ACTIONS)
+    )
+    reported = mapping.__dict__.get("reported")
+    if refused and reported != refused:
+        mapping.__dict__["reported"] = refused
         words = f"Lambda does not poll {refused.resource}: {refused.because}"
         log.warning("%s: %s", function.function_name, words)
         journal.record_call("lambda", "Failed", {"function": function.function_name, "error": words})
@@ -127,7 +131,7 @@ def _may_poll(mapping: Any) -> bool:
 
 def _has_room(mapping: str, most: int) -> bool:
     with _guard:
-        return _under_way[mapping] < most
+        return _running_batches[mapping] < most
 
 
 def _process(mapping: Any, queue: str, messages: Sequence[Any]) -> None:
@@ -142,7 +146,7 @@ def _process(mapping: Any, queue: str, messages: Sequence[Any]) -> None:
         log.exception("queue %s: its batch failed", queue)
     finally:
         with _guard:
-            _under_way[mapping.uuid] -= 1
+            _running_batches[mapping.uuid] -= 1
         wakeup.wake()
 
 

@@ -70,7 +70,7 @@ class Aws:
 
     def pass_time(self, seconds: float = 0) -> None:
         """Let time pass, and everything happen that is due by then."""
-        clock.move(seconds)
+        clock.advance(seconds)
         background.tick()
 
     def group(self, name: str) -> dict[str, Any]:

@@ -102,5 +102,5 @@ def test_what_is_no_fault_is_refused(aws: Aws, fault: dict[str, Any]) -> None:
 def test_a_fault_ends() -> None:
     faults = Faults()
     faults.add(Fault(call="ec2:*", times=2))
-    assert [faults.error_of("ec2:X") for _ in range(3)] == ["Throttling", "Throttling", ""]
-    assert faults.delays_s("anything") == (0.0,)
+    assert [faults.error_for("ec2:X") for _ in range(3)] == ["Throttling", "Throttling", ""]
+    assert faults.delivery_delays_s("anything") == (0.0,)

@@ -17,12 +17,12 @@ from moto.core.responses import ActionResult
 from swarmer.fakeaws.base import clock
 from swarmer.fakeaws.eventbridge import bus
 
-KEPT: Final = 1000
-PAGE: Final = 100
+MAX_ACTIVITIES: Final = 1000
+PAGE_SIZE: Final = 100
 SUCCESSFUL: Final = "Successful"
 CANCELLED: Final = "Cancelled"
 FAILED: Final = "Failed"
-WAITING: Final = {True: "WaitingForLaunchLifecycleAction", False: "WaitingForTerminateLifecycleAction"}
+WAITING_STATUS: Final = {True: "WaitingForLaunchLifecycleAction", False: "WaitingForTerminateLifecycleAction"}
 
 
 def extend() -> None:
@@ -55,22 +55,22 @@ def begin(group: Any, state: Any, *, launches: bool, cause: str) -> Activity:
         description=f"{verb}: {state.instance_id}",
         cause=cause,
         details=f'{{"Subnet ID":"{subnet}","Availability Zone":"{zone}"}}',
-        start_time=clock.moment(),
+        start_time=clock.now(),
     )
-    held = of(group.autoscaling_backend)
+    held = of_backend(group.autoscaling_backend)
     held.insert(0, activity)
-    del held[KEPT:]
+    del held[MAX_ACTIVITIES:]
     return activity
 
 
-def wait(activity: Activity, *, launches: bool) -> None:
+def mark_waiting(activity: Activity, *, launches: bool) -> None:
     """For hooks."""
-    activity.status_code = WAITING[launches]
+    activity.status_code = WAITING_STATUS[launches]
 
 
 def end(group: Any, state: Any, activity: Activity, *, launches: bool, failure: str = "") -> None:
     """Tell it to EventBridge too. `failure`: why the instance is not in service."""
-    activity.end_time = clock.moment()
+    activity.end_time = clock.now()
     activity.progress = 100
     activity.status_code = CANCELLED if failure else SUCCESSFUL
     activity.status_message = failure
@@ -108,7 +108,7 @@ def _event(group: Any, state: Any, activity: Activity, kind: str) -> bus.Event:
     )
 
 
-def of(backend: AutoScalingBackend) -> list[Activity]:
+def of_backend(backend: AutoScalingBackend) -> list[Activity]:
     """The newest first."""
     held: list[Activity] = backend.__dict__.setdefault("activities", [])
     return held
@@ -119,10 +119,10 @@ def _describe_request(self: Any) -> Any:
     wanted, group = self._get_param("ActivityIds", []), self._get_param("AutoScalingGroupName")
     found = [
         each
-        for each in of(self.autoscaling_backend)
+        for each in of_backend(self.autoscaling_backend)
         if (not group or each.auto_scaling_group_name == group) and (not wanted or each.activity_id in wanted)
     ]
     start = int(self._get_param("NextToken") or 0)
-    end_ = start + (self._get_int_param("MaxRecords") or PAGE)
+    end_ = start + (self._get_int_param("MaxRecords") or PAGE_SIZE)
     result: dict[str, Any] = {"Activities": found[start:end_]}
     return ActionResult(result | ({"NextToken": str(end_)} if end_ < len(found) else {}))

@@ -15,7 +15,7 @@ from moto.core.responses import EmptyResult
 
 from swarmer.fakeaws.autoscaling import controller, hooks
 from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES
-from swarmer.fakeaws.autoscaling.state import extras, find, is_in_service, life
+from swarmer.fakeaws.autoscaling.state import find_instance, group_extras, instance_extras, is_in_service
 from swarmer.fakeaws.base import clock, journal
 from swarmer.fakeaws.base.template_resource import Create, Definition, Update, wrap_create, wrap_update
 
@@ -30,9 +30,11 @@ def extend() -> None:
     FakeAutoScalingGroup.update = _change
     wrap_create(FakeAutoScalingGroup, _create_from_template)
     wrap_update(FakeAutoScalingGroup, _update_in_place)
-    FakeAutoScalingGroup.delete = _leave
-    FakeAutoScalingGroup.delete_from_cloudformation_json = classmethod(_leave_by_name)
-    FakeAutoScalingGroup.instance_maintenance_policy = property(lambda self: extras(self).maintenance or None)
+    FakeAutoScalingGroup.delete = _delete
+    FakeAutoScalingGroup.delete_from_cloudformation_json = classmethod(_delete_by_name)
+    FakeAutoScalingGroup.instance_maintenance_policy = property(
+        lambda self: group_extras(self).maintenance or None
+    )
     AutoScalingBackend.create_auto_scaling_group = _create
     AutoScalingBackend.terminate_instance = _terminate_instance
     AutoScalingBackend.notify_terminate_instances = _notify
@@ -46,27 +48,27 @@ def extend() -> None:
 def _create(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     """The first instances start when the group is complete; bare moto starts them in its constructor."""
     old = self.autoscaling_groups.get(name)
-    if old is not None and not extras(old).is_leaving:
+    if old is not None and not group_extras(old).is_deleting:
         raise AutoscalingClientError(
             "AlreadyExists",
             f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
         )
     if old is not None:
-        _end(old)
+        _delete_now(old)
     group = create(self, name, *args, **kwargs)
-    extras(group).maintenance = self.__dict__.setdefault("announced_maintenance", {}).pop(name, {})
+    group_extras(group).maintenance = self.__dict__.setdefault("declared_maintenance", {}).pop(name, {})
     try:
         controller.step(group)
     except Exception:
-        _end(group)
+        _delete_now(group)
         raise
     return group
 
 
-def _announce(backend: Any, name: str, properties: Any) -> None:
+def _declare(backend: Any, name: str, properties: Any) -> None:
     """What `_create` has no parameter for."""
     hooks.declare(backend, name, properties.get("LifecycleHookSpecificationList") or [])
-    policies = backend.__dict__.setdefault("announced_maintenance", {})
+    policies = backend.__dict__.setdefault("declared_maintenance", {})
     policies[name] = _maintenance(properties.get("InstanceMaintenancePolicy"))
 
 
@@ -78,13 +80,13 @@ def _maintenance(said: Any) -> dict[str, int]:
 
 
 def _create_request(self: Any) -> Any:
-    _announce(self.autoscaling_backend, self._get_param("AutoScalingGroupName"), self._get_params())
+    _declare(self.autoscaling_backend, self._get_param("AutoScalingGroupName"), self._get_params())
     return create_request(self)
 
 
 def _create_from_template(create: Create, definition: Definition) -> Any:
     backend = autoscaling_backends[definition.account][definition.region]
-    _announce(backend, definition.name, definition.properties)
+    _declare(backend, definition.name, definition.properties)
     return create(definition)
 
 
@@ -138,7 +140,7 @@ def _group(request: Any, name: str) -> Any:
 def _update_request(self: Any) -> Any:
     said = self._get_param("InstanceMaintenancePolicy")
     if said is not None:
-        extras(_group(self, self._get_param("AutoScalingGroupName"))).maintenance = _maintenance(said)
+        group_extras(_group(self, self._get_param("AutoScalingGroupName"))).maintenance = _maintenance(said)
     return update_request(self)
 
 
@@ -147,7 +149,7 @@ def _update_in_place(replace: Update, group: Any, definition: Definition) -> Any
     if properties.get("AutoScalingGroupName", group.name) != group.name:
         return replace(group, definition)
     group.tags = properties.get("Tags", [])
-    extras(group).maintenance = _maintenance(properties.get("InstanceMaintenancePolicy"))
+    group_extras(group).maintenance = _maintenance(properties.get("InstanceMaintenancePolicy"))
     hooks.declare(
         group.autoscaling_backend, group.name, properties.get("LifecycleHookSpecificationList") or []
     )
@@ -170,20 +172,20 @@ def _update_in_place(replace: Update, group: Any, definition: Definition) -> Any
 # -- end ----------------------------------------------------------------------------------
 
 
-def _leave(self: Any, account_id: str, region_name: str) -> None:
+def _delete(self: Any, account_id: str, region_name: str) -> None:
     """CloudFormation sets a group's sizes to nothing and waits for its instances, hooks included.
 
     The group goes on leaving by itself, and can be described until it is gone.
     """
     with controller.lock:
-        extras(self).is_leaving = True
+        group_extras(self).is_deleting = True
         self.min_size = self.max_size = 0
         for state in self.instance_states:
             state.protected_from_scale_in = False
         self.set_desired_capacity(0)
 
 
-def _leave_by_name(
+def _delete_by_name(
     cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
 ) -> None:
     group = autoscaling_backends[account_id][region_name].autoscaling_groups.get(resource_name)
@@ -200,11 +202,11 @@ def _delete_request(self: Any) -> Any:
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance "
             "request(s) still in the group.",
         )
-    _end(group)
+    _delete_now(group)
     return EmptyResult()
 
 
-def _end(group: Any) -> None:
+def _delete_now(group: Any) -> None:
     with controller.lock:
         group.desired_capacity = 0
         group.autoscaling_backend.autoscaling_groups.pop(group.name, None)
@@ -228,7 +230,7 @@ def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> 
     with controller.lock:
         group, state = _managed(self, instance_id)
         if state.lifecycle_state in TERMINATING_STATES:
-            return life(state).activity
+            return instance_extras(state).activity
         if should_decrement and group.desired_capacity <= group.min_size:
             raise ValidationError(
                 f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without "
@@ -249,19 +251,19 @@ def _health_request(self: Any) -> Any:
     with controller.lock:
         group, state = _managed(self.autoscaling_backend, instance_id)
         grace_s = group.health_check_grace_period or 0
-        is_young = not is_in_service(state) or clock.now_s() < life(state).in_service_s + grace_s
+        is_young = not is_in_service(state) or clock.now_s() < instance_extras(state).in_service_s + grace_s
         if self._get_bool_param("ShouldRespectGracePeriod", True) and is_young:
             return EmptyResult()
         detail = {"InstanceId": instance_id, "HealthStatus": status}
         journal.record_call("autoscaling", "SetInstanceHealth", detail)
         state.health_status = status
-        life(state).sickness = "a user health-check" if status == "Unhealthy" else ""
+        instance_extras(state).unhealthy_reason = "a user health-check" if status == "Unhealthy" else ""
         controller.step(group)
     return EmptyResult()
 
 
 def _managed(backend: Any, instance_id: str) -> tuple[Any, Any]:
-    found = find(backend, instance_id)
+    found = find_instance(backend, instance_id)
     if found is None:
         raise ValidationError(
             f"Instance Id not found - No managed instance found for instance ID: {instance_id}"

@@ -27,18 +27,24 @@ from swarmer.fakeaws.autoscaling.lifecycle import (
     State,
     Terminate,
 )
-from swarmer.fakeaws.autoscaling.state import all_groups, extras, gather, is_in_service, life
+from swarmer.fakeaws.autoscaling.state import (
+    all_groups,
+    describe_group,
+    group_extras,
+    instance_extras,
+    is_in_service,
+)
 from swarmer.fakeaws.base import clock
 from swarmer.fakeaws.ec2 import instances
 from swarmer.fakeaws.eventbridge import bus
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
-ROUNDS: Final = 100
+MAX_ROUNDS: Final = 100
 """A group comes to rest long before."""
-REST_S: Final = 30.0
+RETRY_DELAY_S: Final = 30.0
 """After a launch that failed."""
-GONE: Final = "an EC2 health check indicating it has been terminated or stopped"
+GONE_REASON: Final = "an EC2 health check indicating it has been terminated or stopped"
 lock: Final = threading.RLock()
 """Requests come in threads, and time passes in another one."""
 
@@ -48,13 +54,13 @@ def tick() -> None:
     for group in all_groups():
         with lock:
             check_health(group)
-            if extras(group).rests_until_s > clock.now_s():
+            if group_extras(group).paused_until_s > clock.now_s():
                 continue
             try:
                 step(group)
             except Exception:
-                log.exception("group %s: rests for %.0f s", group.name, REST_S)
-                extras(group).rests_until_s = clock.now_s() + REST_S
+                log.exception("group %s: rests for %.0f s", group.name, RETRY_DELAY_S)
+                group_extras(group).paused_until_s = clock.now_s() + RETRY_DELAY_S
 
 
 def check_health(group: Any) -> None:
@@ -62,38 +68,46 @@ def check_health(group: Any) -> None:
     if any(each["ProcessName"] == "HealthCheck" for each in group.suspended_processes):
         return
     for state in group.instance_states:
-        if is_in_service(state) and not instances.is_living(state.instance) and not life(state).sickness:
-            state.health_status, life(state).sickness = "Unhealthy", GONE
+        if (
+            is_in_service(state)
+            and not instances.is_living(state.instance)
+            and not instance_extras(state).unhealthy_reason
+        ):
+            state.health_status, instance_extras(state).unhealthy_reason = "Unhealthy", GONE_REASON
 
 
 def step(group: Any) -> None:
     """Until nothing is left to do for now."""
     with lock:
-        for _ in range(ROUNDS):
-            actions = lifecycle.decide(gather(group), clock.now_s())
+        for _ in range(MAX_ROUNDS):
+            actions = lifecycle.decide(describe_group(group), clock.now_s())
             for action in actions:
-                _do(group, action)
+                _perform(group, action)
             if not actions:
                 break
         else:
             raise RuntimeError(f"group {group.name} does not come to rest: {actions}")
-        if extras(group).is_leaving and not group.instance_states:
+        if group_extras(group).is_deleting and not group.instance_states:
             group.autoscaling_backend.autoscaling_groups.pop(group.name, None)
 
 
-def _do(group: Any, action: Action) -> None:
+def _perform(group: Any, action: Action) -> None:
     if isinstance(action, Launch):
         _launch(group, action)
         return
     state = next(each for each in group.instance_states if each.instance_id == action.instance_id)
     if isinstance(action, Expire):
         complete(
-            group, state, action.hook, life(state).waits[action.hook].default_result, "Heartbeat Timeout"
+            group,
+            state,
+            action.hook,
+            instance_extras(state).waits[action.hook].default_result,
+            "Heartbeat Timeout",
         )
     elif isinstance(action, EnterService):
         _enter_service(group, state)
     elif isinstance(action, Terminate):
-        begin_termination(group, state, _why(group, state, action.cause))
+        begin_termination(group, state, _termination_reason(group, state, action.cause))
     else:
         finish(group, state)
 
@@ -106,13 +120,13 @@ def _launch(group: Any, action: Launch) -> None:
     )
     for state in launch.launch(group, action.count):
         cause = f"At {clock.iso(clock.now_s())} an instance was launched {reason}."
-        life(state).activity = activities.begin(group, state, launches=True, cause=cause)
+        instance_extras(state).activity = activities.begin(group, state, launches=True, cause=cause)
         _wait_for_hooks(group, state, LAUNCHING)
 
 
 def _enter_service(group: Any, state: Any) -> None:
     state.lifecycle_state = State.IN_SERVICE.value
-    held = life(state)
+    held = instance_extras(state)
     held.in_service_s = clock.now_s()
     activities.end(group, state, _activity(group, state), launches=True)
     held.activity = None
@@ -122,7 +136,7 @@ def _enter_service(group: Any, state: Any) -> None:
 
 def begin_termination(group: Any, state: Any, why: str) -> Activity:
     """Terminate hooks come first; those of a launch that is under way are over."""
-    held = life(state)
+    held = instance_extras(state)
     if state.lifecycle_state in PENDING_STATES and held.activity:
         failure = held.failure or "The instance was terminated while it was launched."
         activities.end(group, state, held.activity, launches=True, failure=failure)
@@ -140,7 +154,7 @@ def finish(group: Any, state: Any) -> None:
         state.instance.terminate()
     group.instance_states = [each for each in group.instance_states if each is not state]
     state.lifecycle_state = State.TERMINATED.value
-    life(state).waits.clear()
+    instance_extras(state).waits.clear()
     activities.end(group, state, activity, launches=False)
 
 
@@ -152,7 +166,7 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
         if hook.lifecycle_transition == transition
     ]
     launches = transition == LAUNCHING
-    life(state).waits = {
+    instance_extras(state).waits = {
         hook.name: lifecycle.start_wait(
             hook=hook.name,
             token=str(uuid.uuid4()),
@@ -164,7 +178,7 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
     }
     if hooks:
         state.lifecycle_state = (State.PENDING_WAIT if launches else State.TERMINATING_WAIT).value
-        activities.wait(_activity(group, state), launches=launches)
+        activities.mark_waiting(_activity(group, state), launches=launches)
     for hook in hooks:
         bus.put(
             bus.lifecycle_action(
@@ -172,7 +186,7 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
                 group=group.name,
                 arn=group.arn,
                 hook=hook.name,
-                token=life(state).waits[hook.name].token,
+                token=instance_extras(state).waits[hook.name].token,
                 instance_id=state.instance_id,
                 transition=transition,
                 metadata=getattr(hook, "notification_metadata", None) or "",
@@ -182,7 +196,7 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
 
 def complete(group: Any, state: Any, hook: str, result: str, why: str) -> None:
     """One hook's action ends. ABANDON stops the others, and a launch."""
-    held = life(state)
+    held = instance_extras(state)
     ended = held.waits.pop(hook)
     if result == ABANDON:
         held.waits.clear()
@@ -196,9 +210,9 @@ def complete(group: Any, state: Any, hook: str, result: str, why: str) -> None:
         state.lifecycle_state = (State.PENDING_PROCEED if launches else State.TERMINATING_PROCEED).value
 
 
-def _why(group: Any, state: Any, cause: Cause) -> str:
+def _termination_reason(group: Any, state: Any, cause: Cause) -> str:
     if cause is Cause.UNHEALTHY:
-        return life(state).sickness or "a user health-check"
+        return instance_extras(state).unhealthy_reason or "a user health-check"
     if cause is Cause.ABANDONED:
         return "a launch lifecycle hook that was abandoned"
     return "a difference between desired and actual capacity"
@@ -206,7 +220,7 @@ def _why(group: Any, state: Any, cause: Cause) -> str:
 
 def _activity(group: Any, state: Any) -> Activity:
     """What is under way; an instance that moto attached came without."""
-    held = life(state)
+    held = instance_extras(state)
     if held.activity is None:
         launches = state.lifecycle_state not in TERMINATING_STATES
         held.activity = activities.begin(group, state, launches=launches, cause="")

@@ -24,10 +24,10 @@ from swarmer.fakeaws.autoscaling.lifecycle import (
     global_timeout_s,
     prolong,
 )
-from swarmer.fakeaws.autoscaling.state import life
+from swarmer.fakeaws.autoscaling.state import instance_extras
 from swarmer.fakeaws.base import clock, journal
 
-TIMEOUTS_S: Final = range(30, 7201)
+HEARTBEAT_TIMEOUTS_S: Final = range(30, 7201)
 REFUSED: Final = "CompleteLifecycleActionRefused"
 """In the journal: nobody waited for the answer, or its time was up."""
 
@@ -60,10 +60,9 @@ def put(backend: Any, group: str, said: Mapping[str, Any]) -> None:
         raise ValidationError(f"Lifecycle transition {transition} is not supported")
     if result not in (CONTINUE, ABANDON):
         raise ValidationError(f"Lifecycle hook default result {result} is not valid")
-    if timeout_s not in TIMEOUTS_S:
-        raise ValidationError(
-            f"Heartbeat timeout must be between {TIMEOUTS_S.start} and {TIMEOUTS_S.stop - 1} seconds"
-        )
+    if timeout_s not in HEARTBEAT_TIMEOUTS_S:
+        least_s, most_s = HEARTBEAT_TIMEOUTS_S.start, HEARTBEAT_TIMEOUTS_S.stop - 1
+        raise ValidationError(f"Heartbeat timeout must be between {least_s} and {most_s} seconds")
     hook = LifecycleHook(said["LifecycleHookName"], group, transition, timeout_s, result)
     hook.global_timeout = int(global_timeout_s(timeout_s))
     hook.notification_metadata = said.get("NotificationMetadata")
@@ -79,7 +78,7 @@ def _delete(self: Any, as_name: str, name: str) -> None:
         return
     with controller.lock:
         for state in list(group.instance_states):
-            if name in life(state).waits:
+            if name in instance_extras(state).waits:
                 result = ABANDON if hook.lifecycle_transition == LAUNCHING else CONTINUE
                 controller.complete(group, state, name, result, "Lifecycle hook was deleted")
         controller.step(group)
@@ -141,7 +140,7 @@ def _complete_request(self: Any) -> Any:
 def _heartbeat_request(self: Any) -> Any:
     with controller.lock:
         _, state, hook = _waiting(self)
-        waits = life(state).waits
+        waits = instance_extras(state).waits
         waits[hook] = prolong(waits[hook], clock.now_s())
     return EmptyResult()
 
@@ -159,7 +158,7 @@ def _waiting(request: Any) -> tuple[Any, Any, str]:
     if not token and not instance_id:
         raise ValidationError("Either LifecycleActionToken or InstanceId must be specified")
     for state in group.instance_states:
-        wait = life(state).waits.get(hook)
+        wait = instance_extras(state).waits.get(hook)
         if wait and (wait.token == token if token else state.instance_id == instance_id):
             return group, state, hook
     what = f"token {token}" if token else f"instance ID {instance_id}"

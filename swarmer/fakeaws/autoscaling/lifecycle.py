@@ -22,7 +22,7 @@ ABANDON: Final = "ABANDON"
 HOOK_TIMEOUT_S: Final = 3600
 """Of a hook that names none."""
 GLOBAL_TIMEOUT_S: Final = 172_800
-GLOBAL_TIMEOUTS: Final = 100
+MAX_TIMEOUTS: Final = 100
 """An instance waits at most 48 hours or so many time-outs, whichever is less, whatever the heartbeats."""
 
 
@@ -71,7 +71,7 @@ def start_wait(*, hook: str, token: str, timeout_s: float, default_result: str, 
 
 
 def global_timeout_s(timeout_s: float) -> float:
-    return min(GLOBAL_TIMEOUT_S, GLOBAL_TIMEOUTS * timeout_s)
+    return min(GLOBAL_TIMEOUT_S, MAX_TIMEOUTS * timeout_s)
 
 
 def prolong(wait: Wait, now_s: float) -> Wait:
@@ -80,7 +80,7 @@ def prolong(wait: Wait, now_s: float) -> Wait:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class Instance:
     """An instance of a group."""
 
     instance_id: str
@@ -91,7 +91,7 @@ class Member:
     """From scale in only: an unhealthy instance is replaced all the same."""
     is_abandoned: bool = False
     """One of its launch hooks ended in ABANDON."""
-    launched: int = 0
+    launch_order: int = 0
     """Its place in the order of launches."""
     template_version: int = 0
     waits: tuple[Wait, ...] = ()
@@ -99,10 +99,10 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A group as it is, its members in the order of their launches."""
+    """A group as it is, its instances in the order of their launches."""
 
     desired: int
-    members: tuple[Member, ...] = ()
+    instances: tuple[Instance, ...] = ()
     min_healthy: int | None = None
     """Percentages of the instance maintenance policy, where the group has one."""
     max_healthy: int | None = None
@@ -180,30 +180,30 @@ def decide(group: Group, now_s: float) -> list[Action]:
 
 def _expired(group: Group, now_s: float) -> list[Action]:
     return [
-        Expire(member.instance_id, wait.hook)
-        for member in group.members
-        for wait in member.waits
+        Expire(instance.instance_id, wait.hook)
+        for instance in group.instances
+        for wait in instance.waits
         if wait.deadline_s <= now_s
     ]
 
 
 def _settled(group: Group) -> list[Action]:
     done: list[Action] = []
-    for member in group.members:
-        if member.waits:
+    for instance in group.instances:
+        if instance.waits:
             continue
-        if member.state in PENDING_STATES and not member.is_abandoned:
-            done.append(EnterService(member.instance_id))
-        elif member.state in TERMINATING_STATES:
-            done.append(Finish(member.instance_id))
+        if instance.state in PENDING_STATES and not instance.is_abandoned:
+            done.append(EnterService(instance.instance_id))
+        elif instance.state in TERMINATING_STATES:
+            done.append(Finish(instance.instance_id))
     return done
 
 
 def _abandoned(group: Group) -> list[Action]:
     return [
-        Terminate(member.instance_id, Cause.ABANDONED)
-        for member in group.members
-        if member.is_abandoned and member.state in PENDING_STATES
+        Terminate(instance.instance_id, Cause.ABANDONED)
+        for instance in group.instances
+        if instance.is_abandoned and instance.state in PENDING_STATES
     ]
 
 
@@ -217,7 +217,7 @@ def _replaced(group: Group) -> list[Action]:
         return []
     kept = max(0, group.desired - len(_healthy_in_service(group))) if group.launches_first else 0
     going = unhealthy[: max(0, len(unhealthy) - kept)]
-    return [Terminate(member.instance_id, Cause.UNHEALTHY) for member in going]
+    return [Terminate(instance.instance_id, Cause.UNHEALTHY) for instance in going]
 
 
 def _launched(group: Group) -> list[Action]:
@@ -236,13 +236,13 @@ def _scaled_in(group: Group) -> list[Action]:
     if "Terminate" in group.suspended:
         return []
     surplus = max(0, _usable(group) - group.desired)
-    return [Terminate(member.instance_id, Cause.SURPLUS) for member in choose_victims(group, surplus)]
+    return [Terminate(instance.instance_id, Cause.SURPLUS) for instance in choose_victims(group, surplus)]
 
 
-def choose_victims(group: Group, count: int) -> list[Member]:
+def choose_victims(group: Group, count: int) -> list[Instance]:
     """Of the fullest zone, then as the termination policy says; pending ones if there is no other."""
-    victims: list[Member] = []
-    left = {each.instance_id: each for each in group.members if _is_usable(each)}
+    victims: list[Instance] = []
+    left = {each.instance_id: each for each in group.instances if _is_usable(each)}
     for _ in range(count):
         candidates = [
             each for each in left.values() if not each.is_protected and each.state == State.IN_SERVICE
@@ -259,28 +259,28 @@ def choose_victims(group: Group, count: int) -> list[Member]:
     return victims
 
 
-def _first_to_go(candidates: Sequence[Member], policies: Sequence[str]) -> Member:
+def _first_to_go(candidates: Sequence[Instance], policies: Sequence[str]) -> Instance:
     if "NewestInstance" in policies:
-        return max(candidates, key=lambda each: each.launched)
+        return max(candidates, key=lambda each: each.launch_order)
     if "OldestInstance" in policies:
-        return min(candidates, key=lambda each: each.launched)
-    return min(candidates, key=lambda each: (each.template_version, each.launched))
+        return min(candidates, key=lambda each: each.launch_order)
+    return min(candidates, key=lambda each: (each.template_version, each.launch_order))
 
 
-def _unhealthy(group: Group) -> list[Member]:
-    return [each for each in group.members if each.state == State.IN_SERVICE and not each.is_healthy]
+def _unhealthy(group: Group) -> list[Instance]:
+    return [each for each in group.instances if each.state == State.IN_SERVICE and not each.is_healthy]
 
 
-def _healthy_in_service(group: Group) -> list[Member]:
-    return [each for each in group.members if each.state == State.IN_SERVICE and each.is_healthy]
+def _healthy_in_service(group: Group) -> list[Instance]:
+    return [each for each in group.instances if each.state == State.IN_SERVICE and each.is_healthy]
 
 
-def _is_usable(member: Member) -> bool:
+def _is_usable(instance: Instance) -> bool:
     """Counts towards the desired capacity. Pending instances are not checked for their health."""
-    if member.state in PENDING_STATES:
-        return not member.is_abandoned
-    return member.state == State.IN_SERVICE and member.is_healthy
+    if instance.state in PENDING_STATES:
+        return not instance.is_abandoned
+    return instance.state == State.IN_SERVICE and instance.is_healthy
 
 
 def _usable(group: Group) -> int:
-    return sum(1 for each in group.members if _is_usable(each))
+    return sum(1 for each in group.instances if _is_usable(each))

@@ -10,57 +10,57 @@ from typing import Any, Final
 from moto.autoscaling import autoscaling_backends
 
 from swarmer.fakeaws.autoscaling.activities import Activity
-from swarmer.fakeaws.autoscaling.lifecycle import Group, Member, State, Wait
+from swarmer.fakeaws.autoscaling.lifecycle import Group, Instance, State, Wait
 from swarmer.fakeaws.base.preload import ACCOUNT
 
 _launches: Final = itertools.count(1)
 
 
 @dataclass
-class Life:
+class InstanceExtras:
     """Beside moto's InstanceState."""
 
-    launched: int = field(default_factory=lambda: next(_launches))
+    launch_order: int = field(default_factory=lambda: next(_launches))
     waits: dict[str, Wait] = field(default_factory=dict)
     """By hook."""
     failure: str = ""
     """Why its launch was abandoned."""
-    sickness: str = ""
+    unhealthy_reason: str = ""
     """Why it is unhealthy, as a cause reads."""
     activity: Activity | None = None
     """What is under way with it."""
     in_service_s: float = 0.0
 
 
-def life(state: Any) -> Life:
+def instance_extras(state: Any) -> InstanceExtras:
     """Of an instance; one that moto attached has none yet."""
-    held: Life = state.__dict__.setdefault("life", Life())
+    held: InstanceExtras = state.__dict__.setdefault("extras", InstanceExtras())
     return held
 
 
 @dataclass
-class Extras:
+class GroupExtras:
     """Beside moto's group."""
 
     maintenance: dict[str, Any] = field(default_factory=dict)
     """`MinHealthyPercentage`, `MaxHealthyPercentage`, or empty."""
-    is_leaving: bool = False
+    is_deleting: bool = False
     """It is deleted once its last instance is gone."""
-    rests_until_s: float = 0.0
+    paused_until_s: float = 0.0
     """After a launch that failed."""
 
 
-def extras(group: Any) -> Extras:
-    held: Extras = group.__dict__.setdefault("extras", Extras())
+def group_extras(group: Any) -> GroupExtras:
+    held: GroupExtras = group.__dict__.setdefault("extras", GroupExtras())
     return held
 
 
-def gather(group: Any) -> Group:
+def describe_group(group: Any) -> Group:
     """The group as it is."""
-    percentages = extras(group).maintenance
+    percentages = group_extras(group).maintenance
     return Group(
         desired=group.desired_capacity or 0,
-        members=tuple(_member(state) for state in group.instance_states),
+        instances=tuple(_instance(state) for state in group.instance_states),
         min_healthy=percentages.get("MinHealthyPercentage"),
         max_healthy=percentages.get("MaxHealthyPercentage"),
         suspended=frozenset(each["ProcessName"] for each in group.suspended_processes),
@@ -68,17 +68,17 @@ def gather(group: Any) -> Group:
     )
 
 
-def _member(state: Any) -> Member:
+def _instance(state: Any) -> Instance:
     version = (state.launch_template or {}).get("Version", "0")
-    held = life(state)
-    return Member(
+    held = instance_extras(state)
+    return Instance(
         instance_id=state.instance_id,
         zone=state.availability_zone,
         state=State(state.lifecycle_state),
         is_healthy=state.health_status.lower() == "healthy",
         is_protected=bool(state.protected_from_scale_in),
         is_abandoned=bool(held.failure),
-        launched=held.launched,
+        launch_order=held.launch_order,
         template_version=int(version) if str(version).isdigit() else 0,
         waits=tuple(held.waits.values()),
     )
@@ -90,7 +90,7 @@ def all_groups() -> Iterator[Any]:
         yield from list(backend.autoscaling_groups.values())
 
 
-def find(backend: Any, instance_id: str) -> tuple[Any, Any] | None:
+def find_instance(backend: Any, instance_id: str) -> tuple[Any, Any] | None:
     """The group of an instance and its state there."""
     for group in backend.autoscaling_groups.values():
         for state in group.instance_states:

@@ -5,27 +5,27 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-_ahead_s = 0.0
+_offset_s = 0.0
 
 
 def now_s() -> float:
     """Seconds since the epoch."""
-    return time.time() + _ahead_s
+    return time.time() + _offset_s
 
 
-def move(seconds: float) -> None:
+def advance(seconds: float) -> None:
     """Let so much time pass at once."""
-    global _ahead_s
-    _ahead_s += seconds
+    global _offset_s
+    _offset_s += seconds
 
 
 def reset() -> None:
     """Back to the machine's own."""
-    global _ahead_s
-    _ahead_s = 0.0
+    global _offset_s
+    _offset_s = 0.0
 
 
-def moment() -> datetime:
+def now() -> datetime:
     """Now, as moto's answers take it."""
     return datetime.fromtimestamp(now_s(), UTC)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 LOSE: Final = "lose"
 REPEAT: Final = "repeat"
 DELAY: Final = "delay"
-STATUS: Final[Mapping[str, int]] = {
+STATUS_BY_ERROR: Final[Mapping[str, int]] = {
     "Throttling": 400,
     "ThrottlingException": 400,
     "RequestLimitExceeded": 503,
@@ -41,8 +41,8 @@ class Fault:
     def __post_init__(self) -> None:
         if bool(self.call) == bool(self.event):
             raise ValueError("a fault names either a call or an event")
-        if self.error not in STATUS:
-            raise ValueError(f"error is one of {', '.join(STATUS)}")
+        if self.error not in STATUS_BY_ERROR:
+            raise ValueError(f"error is one of {', '.join(STATUS_BY_ERROR)}")
         if self.how not in (LOSE, REPEAT, DELAY):
             raise ValueError(f"how is one of {LOSE}, {REPEAT}, {DELAY}")
 
@@ -62,22 +62,22 @@ class Faults:
         with self._guard:
             self._active.clear()
 
-    def error_of(self, action: str) -> str:
+    def error_for(self, action: str) -> str:
         """With which this call fails; empty where it does not."""
-        fault = self._take(lambda each: bool(each.call) and fnmatchcase(action, each.call))
+        fault = self._use(lambda each: bool(each.call) and fnmatchcase(action, each.call))
         return fault.error if fault else ""
 
-    def delays_s(self, detail_type: str) -> tuple[float, ...]:
+    def delivery_delays_s(self, detail_type: str) -> tuple[float, ...]:
         """After how long the event is delivered, for each time that it is."""
-        fault = self._take(lambda each: bool(each.event) and fnmatchcase(detail_type, each.event))
+        fault = self._use(lambda each: bool(each.event) and fnmatchcase(detail_type, each.event))
         if fault is None:
             return (0.0,)
         return {LOSE: (), REPEAT: (0.0, 0.0), DELAY: (fault.seconds,)}[fault.how]
 
-    def _take(self, is_meant: Any) -> Fault | None:
+    def _use(self, matches: Any) -> Fault | None:
         with self._guard:
             for fault in self._active:
-                if fault.times > 0 and is_meant(fault):
+                if fault.times > 0 and matches(fault):
                     fault.times -= 1
                     return fault
         return None

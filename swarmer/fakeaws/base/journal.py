@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from swarmer.fakeaws.base import clock
 
-KEPT: Final = 20_000
+MAX_ENTRIES: Final = 20_000
 """Entries; the oldest go first."""
 
-_entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
+_entries: deque[dict[str, Any]] = deque(maxlen=MAX_ENTRIES)
 _numbers = itertools.count(1)
 _changed = threading.Condition()
 

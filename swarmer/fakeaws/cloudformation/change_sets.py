@@ -32,10 +32,10 @@ def _execute(self: Any, change_set_name: str, stack_name: str | None = None) -> 
         stack._parse_template()
         stack.resource_map = stack._create_resource_map()
         stack.output_map = stack._create_output_map()
-        _adopt(change_set, stack)
+        _import_existing(change_set, stack)
         create(self, stack)
     else:
-        _adopt(change_set, stack)
+        _import_existing(change_set, stack)
         stack.update(change_set.template, change_set.role_arn, change_set.parameters, change_set.tags)
     change_set.execution_status = "EXECUTE_COMPLETE"
 
@@ -46,24 +46,24 @@ def _create_request(self: Any) -> Any:
     change_set = self.cloudformation_backend.change_sets[answer.result["Id"]]
     change_set.imports = self._get_bool_param("ImportExistingResources", False)
     for change in change_set.changes if change_set.imports else ():
-        if _found(change_set.stack, change.logical_resource_id, change_set.template_dict):
+        if _existing(change_set.stack, change.logical_resource_id, change_set.template_dict):
             change.action = "Import"
     return answer
 
 
-def _adopt(change_set: Any, stack: Any) -> None:
+def _import_existing(change_set: Any, stack: Any) -> None:
     """Resources that are there already become the stack's as they are; they keep what is in them."""
     if not change_set.imports:
         return
     resources = stack.resource_map._parsed_resources
     for name, text in change_set.template_dict["Resources"].items():
-        found = _found(stack, name, change_set.template_dict)
+        found = _existing(stack, name, change_set.template_dict)
         if found is not None:
             found.cf_resource_type, found.logical_resource_id = text["Type"], name
             resources[name] = found
 
 
-def _found(stack: Any, name: str, template: dict[str, Any]) -> Any:
+def _existing(stack: Any, name: str, template: dict[str, Any]) -> Any:
     """What a resource of the template could be from the start: only buckets are looked for.
 
     It takes a name of its own and a deletion policy, here Retain; and no stack may have it.
@@ -74,7 +74,7 @@ def _found(stack: Any, name: str, template: dict[str, Any]) -> Any:
         return None
     if text["Type"] != "AWS::S3::Bucket":
         return None
-    return s3.without_stack(stack.account_id, text.get("Properties", {}).get("BucketName"))
+    return s3.unmanaged_bucket(stack.account_id, text.get("Properties", {}).get("BucketName"))
 
 
 class ChangeSetNotFound(CloudFormationError):  # type: ignore[misc]

@@ -8,9 +8,9 @@ from typing import Any, Final
 from moto.cloudformation import cloudformation_backends
 
 from swarmer.fakeaws.base.preload import ACCOUNT
-from swarmer.fakeaws.cloudformation.template import is_held
+from swarmer.fakeaws.cloudformation.template import has_model
 
-NOTHING_ON_AWS_EITHER: Final = frozenset({"AWS::CDK::Metadata"})
+EMPTY_ON_AWS_TOO: Final = frozenset({"AWS::CDK::Metadata"})
 IGNORED_ATTRIBUTES: Final = ("CreationPolicy", "UpdatePolicy")
 IGNORED_PROPERTIES: Final = {
     "AWS::AutoScaling::AutoScalingGroup": (
@@ -56,7 +56,7 @@ def _deployed() -> Iterator[tuple[Any, str, dict[str, Any]]]:
 
 def _skipped(stack: Any, name: str, text: dict[str, Any]) -> Iterator[dict[str, str]]:
     kind = text["Type"]
-    if not is_held(kind) and kind not in NOTHING_ON_AWS_EITHER:
+    if not has_model(kind) and kind not in EMPTY_ON_AWS_TOO:
         yield _entry(stack, name, kind, "moto has no model of this type: nothing is behind it")
     for attribute in IGNORED_ATTRIBUTES:
         if attribute in text:

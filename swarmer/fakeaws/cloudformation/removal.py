@@ -16,7 +16,7 @@ from typing import Any, Final
 from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.cloudformation.models import cloudformation_backends
 
-from swarmer.fakeaws.autoscaling.state import extras
+from swarmer.fakeaws.autoscaling.state import group_extras
 from swarmer.fakeaws.base.errors import reason
 from swarmer.fakeaws.base.preload import ACCOUNT
 
@@ -32,51 +32,53 @@ lock: Final = threading.RLock()
 class Removal:
     """What is under way with a stack."""
 
-    left: list[tuple[str, Any, dict[str, Any]]]
+    remaining: list[tuple[str, Any, dict[str, Any]]]
     """Logical id, resource and its text in the template; the next to go comes last."""
-    then: Callable[[], None]
+    on_removed: Callable[[], None]
     has_begun: bool = False
     """With the next one."""
 
 
-def remove(stack: Any, names: Collection[str], texts: dict[str, Any], then: Callable[[], None]) -> None:
+def remove(stack: Any, names: Collection[str], texts: dict[str, Any], on_removed: Callable[[], None]) -> None:
     """Remove these resources, now as far as that goes; `then` is called when all of them are gone.
 
     `texts`: what the template says of them. From here on the stack knows none of them.
     """
     parsed = stack.resource_map._parsed_resources
-    left = [(name, resource, texts[name]) for name, resource in parsed.items() if name in names]
-    for name, _, _ in left:
+    remaining = [(name, resource, texts[name]) for name, resource in parsed.items() if name in names]
+    for name, _, _ in remaining:
         del parsed[name]
     before: Removal | None = stack.__dict__.get("removal")
     stack.__dict__["removal"] = Removal(
-        left + (before.left if before else []), then, has_begun=before is not None and before.has_begun
+        remaining + (before.remaining if before else []),
+        on_removed,
+        has_begun=before is not None and before.has_begun,
     )
-    go_on(stack)
+    advance(stack)
 
 
 def tick() -> None:
     """Of every region."""
     for backend in list(cloudformation_backends[ACCOUNT].values()):
         for stack in list(backend.stacks.values()):
-            go_on(stack)
+            advance(stack)
 
 
-def go_on(stack: Any) -> None:
+def advance(stack: Any) -> None:
     with lock:
         removal: Removal | None = stack.__dict__.get("removal")
         if removal is None:
             return
-        while removal.left:
-            name, resource, text = removal.left[-1]
+        while removal.remaining:
+            name, resource, text = removal.remaining[-1]
             if not removal.has_begun:
                 _begin(stack, name, resource, text)
-            removal.has_begun = _is_leaving(resource)
+            removal.has_begun = _is_deleting(resource)
             if removal.has_begun:
                 return
-            removal.left.pop()
+            removal.remaining.pop()
         del stack.__dict__["removal"]
-        removal.then()
+        removal.on_removed()
 
 
 def _begin(stack: Any, name: str, resource: Any, text: dict[str, Any]) -> None:
@@ -86,9 +88,9 @@ def _begin(stack: Any, name: str, resource: Any, text: dict[str, Any]) -> None:
         log.info("stack %s: %s is left behind: %s", stack.name, name, reason(exc))
 
 
-def _is_leaving(resource: Any) -> bool:
+def _is_deleting(resource: Any) -> bool:
     """A group that still has instances on their way out."""
     if not isinstance(resource, FakeAutoScalingGroup):
         return False
     groups = resource.autoscaling_backend.autoscaling_groups
-    return extras(resource).is_leaving and groups.get(resource.name) is resource
+    return group_extras(resource).is_deleting and groups.get(resource.name) is resource

@@ -117,19 +117,19 @@ def _update_or_roll_back(
     old_template, old_parameters = self.template, self.parameters
     self._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
     try:
-        before = _take(self, template, parameters or {})
+        before = _apply_template(self, template, parameters or {})
         _export(self)
     except Exception as exc:
         _report(self, exc, "UPDATE_FAILED")
         self._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=_summary("update", exc))
-        _bring_back(self, old_template, old_parameters)
+        _restore(self, old_template, old_parameters)
         return
     self.role_arn, self.parameters = role_arn, parameters or old_parameters
     self.tags = self.tags if tags is None else tags
     _clean_up(self, before, "UPDATE_COMPLETE")
 
 
-def _take(stack: Any, template: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def _apply_template(stack: Any, template: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Make and change what this template says; the texts of the resources that there were before."""
     before: dict[str, Any] = stack.resource_map._resource_json_map
     stack.template = template
@@ -156,12 +156,12 @@ def _clean_up(stack: Any, before: dict[str, Any], status: str) -> None:
     _remove(stack, gone, status, retain=removal.RETAIN)
 
 
-def _bring_back(stack: Any, template: str, parameters: dict[str, Any]) -> None:
+def _restore(stack: Any, template: str, parameters: dict[str, Any]) -> None:
     try:
         # An empty dictionary would leave the failed update's parameters in force.
         stack.resource_map.input_parameters = parameters
         before = stack.template_dict["Resources"]
-        _take(stack, template, parameters)
+        _apply_template(stack, template, parameters)
     except Exception:
         log.exception("stack %s: its old template could not be brought back", stack.name)
         stack.status = "UPDATE_ROLLBACK_FAILED"
@@ -209,10 +209,10 @@ def _remove(stack: Any, texts: dict[str, Any], status: str, *, retain: frozenset
     names = {name for name, text in texts.items() if text.get("DeletionPolicy") not in retain}
     for name in texts.keys() - names:
         stack.resource_map._parsed_resources.pop(name, None)
-    removal.remove(stack, names, texts, partial(_settle, stack, status))
+    removal.remove(stack, names, texts, partial(_finish, stack, status))
 
 
-def _settle(stack: Any, status: str) -> None:
+def _finish(stack: Any, status: str) -> None:
     stack.status = status
     stack._add_stack_event(status)
     if status == "DELETE_COMPLETE":

@@ -16,7 +16,7 @@ from swarmer.fakeaws.base.template_resource import UpdatableResource
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
-REPLACED: Final = frozenset({"AWS::Lambda::LayerVersion"})
+REPLACED_ON_CHANGE: Final = frozenset({"AWS::Lambda::LayerVersion"})
 """Types whose change makes another resource: a Ref to one gives something new, too."""
 
 
@@ -62,12 +62,12 @@ def _stand_in_for_unknown_types() -> None:
     real = parsing.resource_class_from_type
 
     def resource_class_from_type(resource_type: str) -> Any:
-        return real(resource_type) if is_held(resource_type) else StandIn
+        return real(resource_type) if has_model(resource_type) else StandIn
 
     parsing.resource_class_from_type = resource_class_from_type
 
 
-def is_held(resource_type: str) -> bool:
+def has_model(resource_type: str) -> bool:
     """Does moto, as extended here, hold resources of this type?"""
     known: dict[str, Any] = parsing.get_model_map()
     return resource_type in known or resource_type.startswith("Custom::")
@@ -155,7 +155,7 @@ def _update_what_depends() -> None:
 def _with_dependents(changed: list[str], resources: dict[str, Any], old: dict[str, Any]) -> list[str]:
     found = list(changed)
     for name in found:  # grows while it is walked
-        is_replaced = resources[name]["Type"] in REPLACED
+        is_replaced = resources[name]["Type"] in REPLACED_ON_CHANGE
         users = (user for user, text in resources.items() if name in _read(text, references=is_replaced))
         found += [user for user in users if user in old and user not in found]
     uses = {

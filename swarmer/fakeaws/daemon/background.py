@@ -11,7 +11,7 @@ from swarmer.fakeaws.base import wakeup
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
-PERIOD_S: Final = 0.5
+ROUND_INTERVAL_S: Final = 0.5
 
 
 def tick() -> None:
@@ -51,4 +51,4 @@ class Background:
     def _run(self) -> None:
         while not self._stopped.is_set():
             tick()
-            wakeup.wait(PERIOD_S)
+            wakeup.wait(ROUND_INTERVAL_S)

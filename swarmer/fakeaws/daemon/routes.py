@@ -25,7 +25,7 @@ READY_PATH: Final = "/swarmer/ready"
 NOT_REHEARSED_PATH: Final = "/swarmer/not-rehearsed"
 EVENTS_PATH: Final = "/swarmer/events"
 """`?after=NUMBER&wait=SECONDS`: the journal's entries since, as soon as there are any."""
-WAIT_MAX_S: Final = 60.0
+MAX_WAIT_S: Final = 60.0
 FAULTS_PATH: Final = "/swarmer/faults"
 
 
@@ -60,14 +60,14 @@ class Application:
         except Exception as exc:
             asked = environ.get("HTTP_X_AMZ_TARGET") or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
             log.exception("%s is not rehearsed", asked)
-            return _refuse(environ, start_response, f"not rehearsed: {reason(exc)}")
+            return _not_rehearsed(environ, start_response, f"not rehearsed: {reason(exc)}")
         return answer
 
 
 def _events(environ: dict[str, Any]) -> list[dict[str, Any]]:
     asked = dict(urllib.parse.parse_qsl(environ.get("QUERY_STRING", "")))
     after, wait_s = int(asked.get("after", 0)), float(asked.get("wait", 0))
-    return journal.wait(after, min(wait_s, WAIT_MAX_S)) if wait_s else journal.entries(after)
+    return journal.wait(after, min(wait_s, MAX_WAIT_S)) if wait_s else journal.entries(after)
 
 
 def _fault(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -82,7 +82,7 @@ def _fault(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return _answer(start_response, "200 OK", "{}", "application/json")
 
 
-def _refuse(environ: dict[str, Any], start_response: Any, message: str) -> Iterable[bytes]:
+def _not_rehearsed(environ: dict[str, Any], start_response: Any, message: str) -> Iterable[bytes]:
     if "HTTP_X_AMZ_TARGET" in environ:
         body = json.dumps({"__type": "NotRehearsed", "message": message})
         return _answer(start_response, "400 Bad Request", body, "application/x-amz-json-1.1")

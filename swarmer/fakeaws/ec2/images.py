@@ -10,19 +10,20 @@ from moto.ec2 import ec2_backends
 from moto.ec2.models.amis import Ami
 from moto.ssm import models as ssm_models
 
-PREFIX: Final = "/aws/service/canonical/ubuntu/server/"
-NAME: Final = re.compile(
-    PREFIX + r"(?P<release>[\w.]+)/stable/current/(?P<arch>amd64|arm64)/hvm/ebs-(?P<disk>gp[23])/ami-id"
+PARAMETER_PREFIX: Final = "/aws/service/canonical/ubuntu/server/"
+PARAMETER_NAME: Final = re.compile(
+    PARAMETER_PREFIX
+    + r"(?P<release>[\w.]+)/stable/current/(?P<arch>amd64|arm64)/hvm/ebs-(?P<disk>gp[23])/ami-id"
 )
 ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "arm64"}
-CANONICAL: Final = "099720109477"
+CANONICAL_OWNER_ID: Final = "099720109477"
 
 
 def extend() -> None:
-    _ship_canonical_parameters()
+    _publish_canonical_parameters()
 
 
-def _ship_canonical_parameters() -> None:
+def _publish_canonical_parameters() -> None:
     """AWS publishes Canonical's images as SSM parameters; bare moto has only Amazon's.
 
     A parameter appears when it is asked for, together with the image it names.
@@ -31,7 +32,7 @@ def _ship_canonical_parameters() -> None:
 
     def check_loading_status(self: Any, key: str) -> None:
         real(self, key)
-        match = NAME.fullmatch(str(key or ""))
+        match = PARAMETER_NAME.fullmatch(str(key or ""))
         if match and not dict.__contains__(self, key):
             image = _ensure_image(self.account_id, self.region_name, match)
             dict.__setitem__(self, key, [_parameter(self.account_id, key, image)])
@@ -49,7 +50,7 @@ def _ensure_image(account: str, region: str, name: re.Match[str]) -> str:
             backend,
             image_id,
             name=f"ubuntu/images/hvm-ssd-{disk}/ubuntu-{release}-{arch}-server-rehearsal",
-            owner_id=CANONICAL,
+            owner_id=CANONICAL_OWNER_ID,
             public=True,
             virtualization_type="hvm",
             architecture=ARCHITECTURES[arch],

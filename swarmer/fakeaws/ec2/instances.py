@@ -17,21 +17,21 @@ from swarmer.fakeaws.ec2.states import LIVING
 from swarmer.fakeaws.eventbridge import bus
 
 run_instances: Final = InstanceBackend.run_instances
-BY_WAY_OF: Final = {
+STATES_BY_CALL: Final = {
     "start": ("pending", "running"),
     "stop": ("stopping", "stopped"),
     "terminate": ("shutting-down", "terminated"),
 }
 """moto goes from one lasting state to the next at once."""
-CONSOLE_BYTES: Final = 64 * 1024
+MAX_CONSOLE_BYTES: Final = 64 * 1024
 """GetConsoleOutput answers the last so many."""
 
 
-def _no_machines(instance_id: str) -> str:
+def _no_console(instance_id: str) -> str:
     return ""
 
 
-read_console: Callable[[str], str] = _no_machines
+read_console: Callable[[str], str] = _no_console
 """What a machine wrote on its console, by whoever has machines here."""
 observers: Final[list[Callable[[], None]]] = []
 """Called when instances came or went; must return at once."""
@@ -41,8 +41,8 @@ def extend() -> None:
     InstanceBackend.run_instances = _run_instances
     General.get_console_output = _console_request
     TaggedEC2Resource.get_tags = _tags
-    for name, states in BY_WAY_OF.items():
-        setattr(Instance, name, _telling(getattr(Instance, name), states))
+    for name, states in STATES_BY_CALL.items():
+        setattr(Instance, name, _announcing(getattr(Instance, name), states))
 
 
 def _tags(self: Any) -> list[dict[str, str]]:
@@ -57,9 +57,9 @@ def _tags(self: Any) -> list[dict[str, str]]:
 def _console_request(self: Any) -> Any:
     """The machine's own; bare moto answers the same words for every instance."""
     instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
-    said = read_console(instance.id).encode()[-CONSOLE_BYTES:]
+    said = read_console(instance.id).encode()[-MAX_CONSOLE_BYTES:]
     output = base64.b64encode(said).decode() if said else None
-    return ActionResult({"InstanceId": instance.id, "Timestamp": clock.moment(), "Output": output})
+    return ActionResult({"InstanceId": instance.id, "Timestamp": clock.now(), "Output": output})
 
 
 def is_living(instance: Any) -> bool:
@@ -70,22 +70,22 @@ def is_living(instance: Any) -> bool:
 def _run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
     reservation = run_instances(self, *args, **kwargs)
     for instance in reservation.instances:
-        _tell(instance, BY_WAY_OF["start"])
+        _announce(instance, STATES_BY_CALL["start"])
     return reservation
 
 
-def _telling(real: Any, states: tuple[str, str]) -> Any:
+def _announcing(real: Any, states: tuple[str, str]) -> Any:
     def change(self: Any, *args: Any, **kwargs: Any) -> Any:
         before = self.state
         result = real(self, *args, **kwargs)
         if self.state != before:
-            _tell(self, states)
+            _announce(self, states)
         return result
 
     return change
 
 
-def _tell(instance: Any, states: tuple[str, str]) -> None:
+def _announce(instance: Any, states: tuple[str, str]) -> None:
     for state in states:
         bus.put(bus.state_changed(instance.ec2_backend.region_name, instance.id, state))
     for observer in observers:

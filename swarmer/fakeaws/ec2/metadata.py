@@ -25,10 +25,10 @@ from swarmer.fakeaws.ec2.states import LIVING
 TOKEN_PATH: Final = "latest/api/token"  # noqa: S105 (a path)
 TOKEN_TTL_HEADER: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"  # noqa: S105
 TOKEN_HEADER: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN"  # noqa: S105
-TOKEN_TTL_MAX_S: Final = 21600
-CREDENTIALS: Final = "iam/security-credentials/"
-CREDENTIALS_S: Final = 3600
-RENEW_S: Final = 1800
+MAX_TOKEN_TTL_S: Final = 21600
+CREDENTIALS_PATH: Final = "iam/security-credentials/"
+CREDENTIALS_DURATION_S: Final = 3600
+CREDENTIALS_RENEWAL_S: Final = 1800
 """New credentials are given out when the old ones last less than this: SDKs ask 10 to 20 minutes before."""
 
 
@@ -71,7 +71,7 @@ class MetadataService:
         if environ["REQUEST_METHOD"] != "PUT":
             return Reply(status="405 Method Not Allowed")
         ttl = environ.get(TOKEN_TTL_HEADER, "")
-        if not ttl.isdigit() or not 1 <= int(ttl) <= TOKEN_TTL_MAX_S:
+        if not ttl.isdigit() or not 1 <= int(ttl) <= MAX_TOKEN_TTL_S:
             return BAD_REQUEST
         now = self.clock()
         self._tokens = {token: given for token, given in self._tokens.items() if given[1] > now}
@@ -90,17 +90,20 @@ class MetadataService:
         if path == "user-data":
             return _user_data(instance)
         item = path.removeprefix("meta-data/")
-        if item.rstrip("/") == CREDENTIALS.rstrip("/"):
+        if item.rstrip("/") == CREDENTIALS_PATH.rstrip("/"):
             return _role_name(instance)
-        if item.startswith(CREDENTIALS):
-            return self._role_credentials(instance, item.removeprefix(CREDENTIALS))
+        if item.startswith(CREDENTIALS_PATH):
+            return self._role_credentials(instance, item.removeprefix(CREDENTIALS_PATH))
         return _items(instance).get(item)
 
     def _role_credentials(self, instance: Any, role_name: str) -> str | None:
         if role_name != _role_name(instance):
             return None
         role = self._credentials.get(instance.id)
-        if role is None or role.expiration.replace(tzinfo=UTC).timestamp() - self.clock() < RENEW_S:
+        if (
+            role is None
+            or role.expiration.replace(tzinfo=UTC).timestamp() - self.clock() < CREDENTIALS_RENEWAL_S
+        ):
             role = self._credentials[instance.id] = _assume(instance)
         answer = {
             "Code": "Success",
@@ -181,7 +184,7 @@ def _assume(instance: Any) -> Any:
         role_session_name=instance.id,
         role_arn=_role(instance).arn,
         policy=None,
-        duration=CREDENTIALS_S,
+        duration=CREDENTIALS_DURATION_S,
         external_id=None,
     )
 

@@ -35,21 +35,21 @@ class Event:
     resources: tuple[str, ...] = ()
 
 
-_late: Final[list[tuple[float, Event]]] = []
+_delayed: Final[list[tuple[float, Event]]] = []
 """When each event that is kept back is due."""
 
 
 def put(event: Event) -> None:
     """Onto the default bus. A rule's target that fails is logged: the sender never learns of it."""
     journal.record_event(event.source, event.detail_type, event.detail)
-    delays_s = faults.active.delays_s(event.detail_type)
+    delays_s = faults.active.delivery_delays_s(event.detail_type)
     if delays_s != (0.0,):
         became = f"delivered after {delays_s}" if delays_s else "lost"
         detail = {**event.detail, "event": event.detail_type, "fault": became}
         journal.record_call("events", "Fault", detail)
     for delay_s in delays_s:
         if delay_s:
-            _late.append((clock.now_s() + delay_s, event))
+            _delayed.append((clock.now_s() + delay_s, event))
         else:
             _deliver(event)
 
@@ -57,9 +57,9 @@ def put(event: Event) -> None:
 def tick() -> None:
     """Deliver what was kept back for long enough."""
     now_s = clock.now_s()
-    due = [entry for entry in _late if entry[0] <= now_s]
+    due = [entry for entry in _delayed if entry[0] <= now_s]
     for entry in due:
-        _late.remove(entry)
+        _delayed.remove(entry)
         _deliver(entry[1])
 
 

@@ -95,9 +95,9 @@ def _deliver_to(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Non
         if not may_send(sqs_backends[account][region].get_queue(name), rule.arn):
             raise PermissionError("the queue's policy does not let events.amazonaws.com send")
         group_id = target.get("SqsParameters", {}).get("MessageGroupId")
-        sqs_backends[account][region].send_message(name, _input(target, event), group_id=group_id)
+        sqs_backends[account][region].send_message(name, _target_input(target, event), group_id=group_id)
     elif service == "lambda":
-        _invoke_later(account, region, target["Arn"], _input(target, event))
+        _invoke_later(account, region, target["Arn"], _target_input(target, event))
     else:
         others = copy.copy(rule)
         others.targets = [target]
@@ -129,7 +129,7 @@ def _is_for_events(principal: Any) -> bool:
     return "events.amazonaws.com" in ([services] if isinstance(services, str) else services)
 
 
-def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
+def _target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
     """What the target receives, as text."""
     if "Input" in target:
         return str(target["Input"])
@@ -137,20 +137,20 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
         transformer = target["InputTransformer"]
         return _transformed(transformer["InputTemplate"], transformer.get("InputPathsMap", {}), event)
     if "InputPath" in target:
-        return json.dumps(_at(target["InputPath"], event))
+        return json.dumps(_value_at(target["InputPath"], event))
     return json.dumps(event)
 
 
 def _transformed(template: str, paths: dict[str, str], event: dict[str, Any]) -> str:
     """A name in quotes stands for its text, one without for its JSON."""
     for name, path in paths.items():
-        value = _at(path, event)
+        value = _value_at(path, event)
         text = value if isinstance(value, str) else json.dumps(value)
         template = template.replace(f'"<{name}>"', json.dumps(text)).replace(f"<{name}>", json.dumps(value))
     return template
 
 
-def _at(path: str, event: dict[str, Any]) -> Any:
+def _value_at(path: str, event: dict[str, Any]) -> Any:
     found: Any = event
     for word in path.removeprefix("$").strip(".").split("."):
         if word:

@@ -14,7 +14,7 @@ CRON: Final = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
 UNIT_S: Final = {"minute": 60, "hour": 3600, "day": 86400}
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-HORIZON: Final = timedelta(days=366)
+SEARCH_HORIZON: Final = timedelta(days=366)
 
 
 def next_due_s(expression: str, after_s: float) -> float:
@@ -29,7 +29,7 @@ def next_due_s(expression: str, after_s: float) -> float:
         raise ValueError(f"{expression!r} is neither rate(…) nor cron(…)")
     allowed = _parse(cron.groups())
     moment = datetime.fromtimestamp(after_s, UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
-    end = moment + HORIZON
+    end = moment + SEARCH_HORIZON
     while moment < end:
         if not _is_day(moment, allowed):
             moment = moment.replace(hour=0, minute=0) + timedelta(days=1)

@@ -33,22 +33,33 @@ log: Final = logging.getLogger("swarmer.fakeaws")
 
 ENFORCED_FOR: Final = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
 """Who may assume a role tells whose it is."""
-FREE: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+ALWAYS_ALLOWED: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """Nobody needs a permission for them."""
-UNKNOWN: Final = "InvalidClientTokenId"
-EXPIRED: Final = "ExpiredToken"
+UNKNOWN_KEY: Final = "InvalidClientTokenId"
+EXPIRED_KEY: Final = "ExpiredToken"
 """In the words of STS and of the query services; others have codes of their own for the two."""
-CODES: Final = {"ec2": "UnauthorizedOperation", "autoscaling": "AccessDenied", "cloudwatch": "AccessDenied"}
-DENIED: Final = "AccessDeniedException"
+DENIAL_CODES: Final = {
+    "ec2": "UnauthorizedOperation",
+    "autoscaling": "AccessDenied",
+    "cloudwatch": "AccessDenied",
+}
+DEFAULT_DENIAL_CODE: Final = "AccessDeniedException"
 
-check: Final = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action
+moto_authorize: Final = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action
 
 
 def extend() -> None:
     errors.COMMON_ERROR_CODES = frozenset(
-        {*errors.COMMON_ERROR_CODES, DENIED, UNKNOWN, EXPIRED, *CODES.values(), *faults.STATUS}
+        {
+            *errors.COMMON_ERROR_CODES,
+            DEFAULT_DENIAL_CODE,
+            UNKNOWN_KEY,
+            EXPIRED_KEY,
+            *DENIAL_CODES.values(),
+            *faults.STATUS_BY_ERROR,
+        }
     )
-    ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _check
+    ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _authorize
 
 
 class AccessDenied(ServiceException):  # type: ignore[misc]
@@ -61,25 +72,29 @@ class Denied(HTTPException):
     code = 403
 
 
-def _check(self: Any, resource: str = "*") -> None:
+def _authorize(self: Any, resource: str = "*") -> None:
     key = temporary_key(self.headers.get("Authorization", ""))
     if key is None:
-        check(self, resource)
+        moto_authorize(self, resource)
         return
     session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
     role = None if session is None else _role(session)
     if role is None:
-        _turn_away(self, key, session, UNKNOWN, "The security token included in the request is invalid.")
+        _reject_credentials(
+            self, key, session, UNKNOWN_KEY, "The security token included in the request is invalid."
+        )
     if session.expiration.replace(tzinfo=UTC).timestamp() <= time.time():
-        _turn_away(self, key, session, EXPIRED, "The security token included in the request is expired")
+        _reject_credentials(
+            self, key, session, EXPIRED_KEY, "The security token included in the request is expired"
+        )
     if not ENFORCED_FOR & trusted_services(role):
         return
     service, action = _signing_name(self.boto3_service_name), self._get_action()
     name = f"{service}:{action}"
-    if error := faults.active.error_of(name):
+    if error := faults.active.error_for(name):
         journal.record_call("fault", error, {"function": session.session_name, "error": name})
-        _fail(self, error, f"{name} fails on purpose", faults.STATUS[error])
-    if name in FREE:
+        _fail(self, error, f"{name} fails on purpose", faults.STATUS_BY_ERROR[error])
+    if name in ALWAYS_ALLOWED:
         return
     parameters = _parameters(self)
     request = Request(
@@ -100,11 +115,11 @@ def _refuse(self: Any, session: Any, request: Request, refused: policies.Refusal
     detail = {"function": session.session_name, "error": words}
     journal.record_call("iam", "AccessDenied", detail)
     log.warning("%s", words)
-    code = CODES.get(request.action.partition(":")[0], DENIED)
+    code = DENIAL_CODES.get(request.action.partition(":")[0], DEFAULT_DENIAL_CODE)
     _fail(self, code, words, Denied.code)
 
 
-def _turn_away(self: Any, key: str, session: Any, code: str, words: str) -> NoReturn:
+def _reject_credentials(self: Any, key: str, session: Any, code: str, words: str) -> NoReturn:
     """The credentials themselves are good for nothing: any more, or never."""
     who = key if session is None else session.session_name
     journal.record_call("iam", code, {"function": who, "error": f"{self._get_action()}: {words}"})
@@ -120,7 +135,7 @@ def _fail(self: Any, code: str, words: str, status: int) -> NoReturn:
     raise failure
 
 
-def may(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | None:
+def first_refusal(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | None:
     """What a service does in a role's name: `(action, arn)`. The first that it may not."""
     name = role_arn.rpartition("/")[2]
     role = next((each for each in iam_backends[ACCOUNT]["aws"].roles.values() if each.name == name), None)

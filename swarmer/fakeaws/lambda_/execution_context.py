@@ -13,12 +13,12 @@ from moto.sts import sts_backends
 from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.fakeaws.lambda_.model import Function
 
-SESSION_S: Final = 12 * 3600
-_turns: Final = itertools.count()
+SESSION_DURATION_S: Final = 12 * 3600
+_subnet_turns: Final = itertools.count()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loan:
+class ExecutionContext:
     """`address` and `interface` are empty outside of a VPC."""
 
     credentials: dict[str, str]
@@ -27,14 +27,14 @@ class Loan:
     region: str = ""
 
 
-def lend(function: Function) -> Loan:
+def acquire(function: Function) -> ExecutionContext:
     """As Lambda does for a new environment."""
     role = sts_backends[ACCOUNT]["aws"].assume_role(
         region_name=function.region,
         role_session_name=function.name,
         role_arn=function.role_arn,
         policy=None,
-        duration=SESSION_S,
+        duration=SESSION_DURATION_S,
         external_id=None,
     )
     credentials = {
@@ -43,9 +43,9 @@ def lend(function: Function) -> Loan:
         "AWS_SESSION_TOKEN": role.session_token,
     }
     if not function.subnets:
-        return Loan(credentials=credentials, region=function.region)
+        return ExecutionContext(credentials=credentials, region=function.region)
     interface = _interface(function)
-    return Loan(
+    return ExecutionContext(
         credentials=credentials,
         address=interface.private_ip_address,
         interface=interface.id,
@@ -56,7 +56,7 @@ def lend(function: Function) -> Loan:
 def _interface(function: Function) -> Any:
     """The subnets take turns."""
     backend = ec2_backends[ACCOUNT][function.region]
-    subnet = backend.get_subnet(function.subnets[next(_turns) % len(function.subnets)])
+    subnet = backend.get_subnet(function.subnets[next(_subnet_turns) % len(function.subnets)])
     # Left to itself, moto draws one at random that an instance may get, too.
     address = subnet.get_available_subnet_ip(function)
     return backend.create_network_interface(
@@ -67,8 +67,8 @@ def _interface(function: Function) -> Any:
     )
 
 
-def take_back(loan: Loan) -> None:
+def release(context: ExecutionContext) -> None:
     """The environment is gone."""
-    if loan.interface:
+    if context.interface:
         with contextlib.suppress(Exception):  # with its VPC, say
-            ec2_backends[ACCOUNT][loan.region].delete_network_interface(loan.interface)
+            ec2_backends[ACCOUNT][context.region].delete_network_interface(context.interface)

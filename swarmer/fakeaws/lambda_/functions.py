@@ -21,11 +21,11 @@ from swarmer.fakeaws.base.template_resource import Create, Definition, Update, w
 from swarmer.fakeaws.lambda_ import logs
 from swarmer.fakeaws.lambda_.model import Archive, Function, Outcome, Runner
 
-TAIL: Final = 4096
+LOG_TAIL_BYTES: Final = 4096
 """Bytes of its log that an invocation answers."""
 
 
-class NobodyRuns:
+class NoRunner:
     """Where no node image is at hand, as in most tests."""
 
     def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
@@ -33,7 +33,7 @@ class NobodyRuns:
         return Outcome(payload=json.dumps(text), error="Unhandled")
 
 
-runner: Runner = NobodyRuns()
+runner: Runner = NoRunner()
 
 
 def extend() -> None:
@@ -92,7 +92,7 @@ def _invoke(self: Any, event: Any = None) -> tuple[str, bool, str]:
     event = json.loads(event) if isinstance(event, str | bytes) else event
     journal.record_call("lambda", "Invoke", {"function": function.name, "request_id": request_id})
     outcome = runner.invoke(function, request_id, {} if event is None else event)
-    logs.keep(function, outcome.lines)
+    logs.store(function, outcome.lines)
     if outcome.error:
         detail = {"function": function.name, "request_id": request_id, "error": json.loads(outcome.payload)}
         journal.record_call("lambda", "Failed", detail)
@@ -112,7 +112,7 @@ def _invoke_by_request(self: Any, body: Any, request_headers: Any, response_head
     if failed:
         response_headers["x-amz-function-error"] = "Unhandled"
     if request_headers.get("x-amz-log-type") == "Tail":
-        response_headers["x-amz-log-result"] = base64.b64encode(log.encode()[-TAIL:]).decode()
+        response_headers["x-amz-log-result"] = base64.b64encode(log.encode()[-LOG_TAIL_BYTES:]).decode()
     return payload.encode()
 
 

@@ -36,12 +36,12 @@ def _attribute(self: Any, attribute_name: str) -> str:
     return arn if arn.endswith(":*") else f"{arn}:*"
 
 
-def keep(function: Function, lines: Iterable[str]) -> None:
+def store(function: Function, lines: Iterable[str]) -> None:
     """Never fails: a function does not notice where its log goes."""
     written = tuple(lines)
     stream = f"arn:aws:logs:{function.region}:{ACCOUNT}:log-group:{function.log_group}:log-stream:x"
     try:
-        refused = authorization.may(function.role_arn, ("logs:PutLogEvents", stream))
+        refused = authorization.first_refusal(function.role_arn, ("logs:PutLogEvents", stream))
         if refused:
             words = f"its log is lost {refused.because}"
             journal.record_call("lambda", "Failed", {"function": function.name, "error": words})

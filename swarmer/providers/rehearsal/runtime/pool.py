@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from swarmer.fakeaws.base import journal
 from swarmer.fakeaws.lambda_ import execution_context, functions
-from swarmer.fakeaws.lambda_.execution_context import Loan
+from swarmer.fakeaws.lambda_.execution_context import ExecutionContext
 from swarmer.fakeaws.lambda_.model import Function, Outcome
 from swarmer.local import environment
 from swarmer.local.environment import Environment
@@ -48,7 +48,7 @@ class Warm:
 
     environment: ExecutionEnvironment
     revision: str
-    loan: Loan
+    context: ExecutionContext
 
 
 class Pool:
@@ -134,7 +134,7 @@ class Pool:
         if function.runtime not in RUNTIMES:
             raise ValueError(f"runtime {function.runtime} is not rehearsed, only {', '.join(RUNTIMES)}")
         g, image, _ = machine_controller.read(self._path)
-        loan = execution_context.lend(function)
+        context = execution_context.acquire(function)
         name = container_name(g, f"{function.name}-{uuid.uuid4().hex[:8]}")
 
         def hear(request_id: str, line: str) -> None:
@@ -142,18 +142,18 @@ class Pool:
 
         environment = ExecutionEnvironment(
             name=name,
-            argv=arguments(g, function, loan, image, name),
-            environment=variables(g, function, loan),
+            argv=arguments(g, function, context, image, name),
+            environment=variables(g, function, context),
             hear=hear,
         )
-        warm = Warm(environment, function.revision, loan)
+        warm = Warm(environment, function.revision, context)
         with self._guard:
             self._all.append(warm)
         return warm, environment.start(INIT_S)
 
     def _end(self, warm: Warm) -> None:
         warm.environment.close()
-        execution_context.take_back(warm.loan)
+        execution_context.release(warm.context)
         with self._guard:
             if warm in self._all:
                 self._all.remove(warm)
@@ -224,14 +224,14 @@ def _call(function: Function, request_id: str, event: Any) -> dict[str, Any]:
     }
 
 
-def variables(g: Environment, function: Function, loan: Loan) -> dict[str, str]:
+def variables(g: Environment, function: Function, context: ExecutionContext) -> dict[str, str]:
     """The template's, those that Lambda sets, and where AWS is here.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     return {
         **function.environment,
-        **loan.credentials,
+        **context.credentials,
         "AWS_ENDPOINT_URL": g.aws_url_for_nodes,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
@@ -252,7 +252,9 @@ def variables(g: Environment, function: Function, loan: Loan) -> dict[str, str]:
     }
 
 
-def arguments(g: Environment, function: Function, loan: Loan, image: str, name: str) -> list[str]:
+def arguments(
+    g: Environment, function: Function, context: ExecutionContext, image: str, name: str
+) -> list[str]:
     """`docker run` of an environment. In a VPC: an address of its subnets; else away from every node."""
     state = g.state / "functions"
     code = trees.ensure_tree((function.code,), state)
@@ -263,7 +265,9 @@ def arguments(g: Environment, function: Function, loan: Loan, image: str, name: 
         environment.LABEL_CLUSTER: g.cluster.name,
         environment.LABEL_FUNCTION: function.name,
     }
-    network = ("--network", g.network, "--ip", loan.address) if loan.address else ("--network", "bridge")
+    network = (
+        ("--network", g.network, "--ip", context.address) if context.address else ("--network", "bridge")
+    )
     return [
         *("run", "--rm", "-i", "--name", name),
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
