@@ -25,7 +25,7 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, CloudView
 ETC = Path("/etc")
 CONSUL_DATA: Final = Path("/var/lib/consul")
 QUORUM: Final = frozenset((CONSUL_SERVER, SWARM_MANAGER))
-LOOK_S: Final = 120.0
+PROVIDER_TIMEOUT_S: Final = 120.0
 """A node that cannot learn for so long whether its cluster exists already is dead."""
 
 
@@ -47,7 +47,7 @@ def look_around(machine: Machine) -> CloudView:
     """What the ground knows, kept for the agent; servers and managers cannot do without it."""
     if not QUORUM.intersection(machine.node.roles):
         return CloudView()
-    deadline_s = time.monotonic() + LOOK_S
+    deadline_s = time.monotonic() + PROVIDER_TIMEOUT_S
     environment = os.environ | machine.identity.ground.environment(machine.identity.region)
     while True:
         try:

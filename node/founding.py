@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.ground import ANSWER_S, REDISCOVERY_S, Ground, Unanswered
+from node.ground import QUERY_TIMEOUT_S, REDISCOVERY_S, Ground, Unanswered
 from node.machine import alive
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
@@ -15,11 +15,11 @@ from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
 from swarmer.core.joining import World
 
-LOCK_S = 30
-"""The founder's session, renewed between what takes long: the ground's ANSWER_S at most, or dockerd."""
-TOKENS_S = 300.0
+LOCK_TTL_S = 30
+"""TTL of the founder's session, which is renewed between calls that take long (QUERY_TIMEOUT_S, dockerd)."""
+PUBLISH_INTERVAL_S = 300.0
 """So often the Swarm's leader sees to the join tokens: people rotate them, and nobody could join any more."""
-MARKS_WITHIN_S = 8.0
+IDENTITY_TIMEOUT_S = 8.0
 """Longer it does not wait for the ground then: no manager leaves DNS because its ground does not answer."""
 
 
@@ -39,7 +39,7 @@ class Founding:
     """The session under which the ground said last whether the cluster was founded."""
     _unanswered_s: float = -REDISCOVERY_S
     """When the ground did not say whether the cluster was founded."""
-    _saw_to_s: float = -TOKENS_S
+    _saw_to_s: float = -PUBLISH_INTERVAL_S
 
     def found(self, engine: Engine) -> None:
         """Found the Swarm under the lock, once: whoever comes second finds it published.
@@ -66,7 +66,7 @@ class Founding:
 
     def _lock(self) -> bool:
         """Whether this node may found the Swarm now, or publish one that nobody knows. Raises Unavailable."""
-        session = self.consul.create_session("swarm", ttl_s=LOCK_S, lock_delay_s=1)
+        session = self.consul.create_session("swarm", ttl_s=LOCK_TTL_S, lock_delay_s=1)
         has_it = False
         try:
             has_it = self._acquire(session)
@@ -118,7 +118,7 @@ class Founding:
             self.say(f"waits for its ground to say whether the cluster was founded: {exc}")
             return False
 
-    def publish(self, engine: Engine, *, within_s: float = ANSWER_S) -> None:
+    def publish(self, engine: Engine, *, within_s: float = QUERY_TIMEOUT_S) -> None:
         """Tell the others how to join. The tokens are secrets: they stand in Consul only.
 
         A Swarm that Consul does not know is published under the lock: an agent that was started anew has lost
@@ -160,10 +160,10 @@ class Founding:
 
     def see_to_it(self, engine: Engine, leads: Callable[[], bool]) -> None:
         """From time to time, by the Swarm's leader. What is wrong is said only: the node does its work."""
-        if time.monotonic() - self._saw_to_s < TOKENS_S or not leads():
+        if time.monotonic() - self._saw_to_s < PUBLISH_INTERVAL_S or not leads():
             return
         self._saw_to_s = time.monotonic()
         try:
-            self.publish(engine, within_s=MARKS_WITHIN_S)
+            self.publish(engine, within_s=IDENTITY_TIMEOUT_S)
         except DockerUnavailable as exc:
             self.say(str(exc))

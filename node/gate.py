@@ -18,13 +18,13 @@ from typing import Final
 from swarmer.core import names
 
 CHUNK: Final = 256 * 1024
-HOLD_S: Final = 8.0
+HOLDER_TIMEOUT_S: Final = 8.0
 """So long a connection waits for a holder."""
-LOOK_S: Final = 0.02
-CONNECT_S: Final = 2.0
-RECALL_S: Final = 0.5
+POLL_INTERVAL_S: Final = 0.02
+CONNECT_TIMEOUT_S: Final = 2.0
+SILENCE_TIMEOUT_S: Final = 0.5
 """A holder that hands over has answered before the lease is another's; one silent for so long has not."""
-QUIET_S: Final = 0.15
+IDLE_GRACE_S: Final = 0.15
 """A connection on which nothing has moved for so long since its last answer is idle."""
 KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 """Seconds, seconds, times: so a client that has vanished is noticed after a minute."""
@@ -61,7 +61,7 @@ class Passage:
 
     def is_idle(self) -> bool:
         """Nothing is under way on it."""
-        return not self.awaits_answer and time.monotonic() - self.moved_s > QUIET_S
+        return not self.awaits_answer and time.monotonic() - self.moved_s > IDLE_GRACE_S
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Gate:
             for passage in list(self.passages):
                 if passage.writer and passage.is_idle():
                     passage.writer.close()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         for passage in list(self.passages):
             # Not waited for: where the registry stands still its own end of the passage stays open.
             if passage.writer:
@@ -106,7 +106,7 @@ class Gate:
             first = first.removeprefix(RELAYED) or await reader.read(CHUNK)
         if not first:
             return
-        deadline_s = time.monotonic() + HOLD_S
+        deadline_s = time.monotonic() + HOLDER_TIMEOUT_S
         while time.monotonic() < deadline_s:
             serves = self.door.number is not None and not self.door.is_draining
             if serves and self.door.is_open():
@@ -119,7 +119,7 @@ class Gate:
                 with contextlib.suppress(OSError, TimeoutError):
                     if await self._relay(self.door.holder, first, reader, writer):
                         return None
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         return None
 
     async def _relay(
@@ -127,7 +127,7 @@ class Gate:
     ) -> bool:
         """False where nothing came back and nothing is lost: the question can be asked again elsewhere."""
         connected = asyncio.open_connection(holder, names.REGISTRY_PORT, limit=CHUNK)
-        there, onward = await asyncio.wait_for(connected, CONNECT_S)
+        there, onward = await asyncio.wait_for(connected, CONNECT_TIMEOUT_S)
         asked, answered = Pump(reader, onward), Pump(there, writer)
         with contextlib.closing(onward):
             onward.write(RELAYED + first)
@@ -142,11 +142,11 @@ class Gate:
     async def _recall(self, holder: str, answered: Pump, onward: asyncio.StreamWriter) -> None:
         """Cut a relay to a node that has lost the lease and is silent: it stands still, or is gone."""
         while self.door.number is None and self.door.holder in ("", holder):
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         moved = -1
         while moved != answered.moved:
             moved = answered.moved
-            await asyncio.sleep(RECALL_S)
+            await asyncio.sleep(SILENCE_TIMEOUT_S)
         onward.transport.abort()
 
     async def _answer(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -179,11 +179,11 @@ class Gate:
 
     async def _is_fresh(self, passage: Passage) -> bool:
         """Waits for the lease to be confirmed again; False once it is another's."""
-        deadline_s = time.monotonic() + HOLD_S
+        deadline_s = time.monotonic() + HOLDER_TIMEOUT_S
         while not self.door.is_open(passage.number):
             if self.door.number != passage.number or time.monotonic() > deadline_s:
                 return False
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         return True
 
 

@@ -14,9 +14,9 @@ from swarmer.core.node import CloudView
 
 REDISCOVERY_S = 5.0
 """So often it is asked while Consul has no leader."""
-ANSWER_S = 20.0
+QUERY_TIMEOUT_S = 20.0
 """Longer nobody waits who has a lock."""
-MARK_S = 900.0
+IDENTITY_INTERVAL_S = 900.0
 """So often the mark is seen to: CloudFormation writes the template's value over it when anything about the
 parameter changes, a tag of the stack too. To ask AWS costs half a second of a core."""
 
@@ -31,7 +31,7 @@ class Ground:
 
     view: CloudView = field(default_factory=CloudView)
     _looked_s: float = -REDISCOVERY_S
-    _marked_s: float = -MARK_S
+    _marked_s: float = -IDENTITY_INTERVAL_S
 
     def recall(self) -> None:
         """Begin with what swarmer-configure was told at this boot."""
@@ -46,7 +46,7 @@ class Ground:
         self._looked_s = time.monotonic()
         self.ask(within_s=60.0)
 
-    def ask(self, *, within_s: float = ANSWER_S) -> CloudView:
+    def ask(self, *, within_s: float = QUERY_TIMEOUT_S) -> CloudView:
         """Peers and identity as they are now. Raises Unanswered."""
         asked = [sys.executable, "-m", "node.cloud", "look"]
         try:
@@ -57,7 +57,7 @@ class Ground:
 
     def is_marked(self, swarm_id: str) -> bool:
         """Whether it was seen not long ago to remember this Swarm."""
-        return self.view.identity == swarm_id and time.monotonic() - self._marked_s < MARK_S
+        return self.view.identity == swarm_id and time.monotonic() - self._marked_s < IDENTITY_INTERVAL_S
 
     def mark(self, swarm_id: str, *, within_s: float) -> None:
         """Have it remember that this cluster exists. Raises Unanswered, also where it knows another Swarm."""

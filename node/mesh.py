@@ -14,8 +14,8 @@ from swarmer.adapters.engine import Unavailable as EngineUnavailable
 from swarmer.core import names
 from swarmer.core.registration import Options, Service, mesh
 
-RETRY_S: Final = 5.0
-WAITING_S: Final = 2.0
+RETRY_PAUSE_S: Final = 5.0
+POLL_INTERVAL_S: Final = 2.0
 """So often the leader looks at services whose tasks do not run yet: it hears of no task on another node. And
 a node whether it is in the Swarm yet."""
 
@@ -53,7 +53,7 @@ class Mesh:
                 self._stop()
                 if swarm.get("LocalNodeState") == "pending":
                     # Of a reboot, or of managers that are away: no event tells when it is in again.
-                    self.due_s = time.monotonic() + WAITING_S
+                    self.due_s = time.monotonic() + POLL_INTERVAL_S
             else:
                 self._wait_for_news()
                 if swarm.get("ControlAvailable"):
@@ -89,7 +89,7 @@ class Mesh:
             return
         found = mesh.published(self.engine.services(), nodes)
         if found.is_waiting:
-            self.due_s = time.monotonic() + WAITING_S
+            self.due_s = time.monotonic() + POLL_INTERVAL_S
         if found.value != _value(self._text) and (found.value["services"] or self._text):
             self.catalogue.put(names.KV_SWARM_MESH, found.value)
 
@@ -105,7 +105,7 @@ class Mesh:
         self._watch = None
 
     def _fail(self, exc: Exception) -> None:
-        self.due_s = time.monotonic() + RETRY_S
+        self.due_s = time.monotonic() + RETRY_PAUSE_S
         if str(exc) != self._said:
             self._said = str(exc)
             self.say(f"the routing mesh waits: {exc}")

@@ -22,16 +22,16 @@ from swarmer.adapters.engine import Unavailable as EngineUnavailable
 from swarmer.core import registration
 from swarmer.core.registration import Options, Service, events, naming
 
-PAUSE_S: Final = 10.0
+COMPARE_INTERVAL_S: Final = 10.0
 """Between two full comparisons, at least."""
-LONGEST_PAUSE_S: Final = 120.0
-SHARE: Final = 1500.0
+LONGEST_COMPARE_INTERVAL_S: Final = 120.0
+COMPARE_PAUSE_FACTOR: Final = 1500.0
 """A comparison costs at most this part of the pause after it: 0.07 % of a core."""
-FIRST_RETRY_S: Final = 0.1
-LAST_RETRY_S: Final = 5.0
-PATIENCE_S: Final = 30.0
+FIRST_RETRY_PAUSE_S: Final = 0.1
+LONGEST_RETRY_PAUSE_S: Final = 5.0
+INSPECT_TIMEOUT_S: Final = 30.0
 """With an answer about one container; then it is asked for again."""
-LONGEST_WAIT_S: Final = 30.0
+SELECT_TIMEOUT_S: Final = 30.0
 """The watchdog wants to hear something."""
 
 
@@ -62,7 +62,7 @@ class Registrator:
     _last_ns: int = 0
     _engine_due_s: float = 0.0
     _compare_due_s: float = 0.0
-    _retry_s: float = FIRST_RETRY_S
+    _retry_s: float = FIRST_RETRY_PAUSE_S
     _said: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -117,18 +117,18 @@ class Registrator:
         self._news("consul", f"waits for Consul: {exc}")
 
     def _later(self) -> float:
-        pause_s, self._retry_s = self._retry_s, min(2 * self._retry_s, LAST_RETRY_S)
+        pause_s, self._retry_s = self._retry_s, min(2 * self._retry_s, LONGEST_RETRY_PAUSE_S)
         return time.monotonic() + pause_s
 
     def _compare_at_s(self) -> float:
         """A comparison holds the loop up: while containers start it waits, unless something was away."""
         is_urgent = self.ledger.present is None or not self._compare_due_s
-        return self._compare_due_s + (PAUSE_S if self.looks and not is_urgent else 0)
+        return self._compare_due_s + (COMPARE_INTERVAL_S if self.looks and not is_urgent else 0)
 
     def wait(self) -> None:
         """Until something comes or is due."""
         due_s = self._engine_due_s if self._events is None else min(self._compare_at_s(), self.mesh.due_s)
-        timeout_s = min(max(0.0, due_s - time.monotonic()), LONGEST_WAIT_S)
+        timeout_s = min(max(0.0, due_s - time.monotonic()), SELECT_TIMEOUT_S)
         sources = [self._events, self.catalogue.connection, self.mesh, *self.looks.sources()]
         ready, _, _ = select.select(
             [each for each in sources if each and each.fileno() >= 0], [], [], timeout_s
@@ -243,7 +243,7 @@ class Registrator:
     def compare_all(self) -> None:
         """What runs, what is declared, and the difference."""
         began_s, looked, is_stuck = time.process_time(), 0, False
-        self.looks.give_up(time.monotonic() - PATIENCE_S)
+        self.looks.give_up(time.monotonic() - INSPECT_TIMEOUT_S)
         try:
             rows = self.engine.containers(everything=self.options.deregister == "on-success")
             running = {str(row["Id"]): events.fingerprint(row) for row in rows if events.runs(row)}
@@ -270,10 +270,13 @@ class Registrator:
         except ConsulUnavailable as exc:
             self.lose_consul(exc)
             return
-        self._retry_s = FIRST_RETRY_S
-        pause_s = self.options.resync or PAUSE_S
+        self._retry_s = FIRST_RETRY_PAUSE_S
+        pause_s = self.options.resync or COMPARE_INTERVAL_S
         if not self.options.resync and not looked:
-            pause_s = min(max(PAUSE_S, SHARE * (time.process_time() - began_s)), LONGEST_PAUSE_S)
+            pause_s = min(
+                max(COMPARE_INTERVAL_S, COMPARE_PAUSE_FACTOR * (time.process_time() - began_s)),
+                LONGEST_COMPARE_INTERVAL_S,
+            )
         self._compare_due_s = time.monotonic() + pause_s
         self.write()
         if self.ledger.present is not None:

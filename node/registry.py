@@ -28,22 +28,22 @@ from swarmer.core.service import Service
 
 SESSION_FILE: Final = Path("/run/swarmer-registry.session")
 """A candidate that is started anew goes on with its session, and so with its lease."""
-WATCH_S: Final = 10
-START_S: Final = 10.0
+WATCH_TIMEOUT_S: Final = 10
+START_TIMEOUT_S: Final = 10.0
 """A registry that does not answer by then gives up its lease: another node may do better."""
-HEARTBEAT_S: Final = 2.0
-ANSWER_S: Final = 1.0
-DEAF_S: Final = 5.0
+PROBE_INTERVAL_S: Final = 2.0
+PROBE_TIMEOUT_S: Final = 1.0
+SILENCE_TIMEOUT_S: Final = 5.0
 """A registry that has not answered for so long is killed; a busy machine takes its time (seen: 3 s)."""
-NAME_S: Final = 5.0
+NAME_INTERVAL_S: Final = 5.0
 """So often the holder looks whether its name still leads to it."""
-DOUBT_S: Final = 5.0
+LOCK_INTERVAL_S: Final = 5.0
 """So often the others look whether the lock is still whose they take it for."""
-DRAIN_S: Final = 3.0
-BEAT_S: Final = 0.5
-LOOP_S: Final = 2.0
+DRAIN_TIMEOUT_S: Final = 3.0
+HEARTBEAT_INTERVAL_S: Final = 0.5
+HEARTBEAT_TIMEOUT_S: Final = 2.0
 """A gate that has done nothing for so long hangs: this program stops telling systemd that it works."""
-LEAVE_S: Final = 3.0
+SUCCESSOR_TIMEOUT_S: Final = 3.0
 """A candidate that ends waits so long for the next holder, to relay to it what still comes."""
 CHECK: Final = {"interval": "2s", "timeout": "5s", "FailuresBeforeCritical": 3, "status": "passing"}
 """The name of a registry goes when its lease does; a late answer of a busy machine is no reason."""
@@ -105,11 +105,11 @@ class Candidate:
         """For as long as the gate's loop does its work."""
         while True:
             self._beat_s = time.monotonic()
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
 
     def alive(self) -> None:
         """Tell systemd so, while the other threads work too: a lease without a gate serves nobody."""
-        hangs = self._gate is not None and time.monotonic() - self._beat_s > LOOP_S
+        hangs = self._gate is not None and time.monotonic() - self._beat_s > HEARTBEAT_TIMEOUT_S
         if not hangs and (self._watcher is None or self._watcher.is_alive()):
             alive()
 
@@ -123,7 +123,7 @@ class Candidate:
         consul, index = Consul(timeout_s=5), None
         while True:
             try:
-                index, found = consul.watch(names.KV_REGISTRY, index, wait_s=WATCH_S)
+                index, found = consul.watch(names.KV_REGISTRY, index, wait_s=WATCH_TIMEOUT_S)
                 self.see(found)
             except Unavailable:
                 index = None
@@ -177,7 +177,7 @@ class Candidate:
 
     def see_next_holder_in(self) -> None:
         """Relay until another serves, for a bounded time."""
-        deadline_s = time.monotonic() + LEAVE_S
+        deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
         while time.monotonic() < deadline_s and not (self.door.holder and self.is_named_elsewhere()):
             self.alive()
             time.sleep(election.RENEW_S)
@@ -233,7 +233,7 @@ class Candidate:
     def doubt(self) -> None:
         """Whether another still holds the lock. The watcher takes an older state, or none, for no news."""
         lock, now_s = self.lock, time.monotonic()
-        if lock is None or lock.session in (None, self.session) or now_s - self._doubted_s < DOUBT_S:
+        if lock is None or lock.session in (None, self.session) or now_s - self._doubted_s < LOCK_INTERVAL_S:
             return
         self._doubted_s = now_s
         with contextlib.suppress(Unavailable):
@@ -312,9 +312,9 @@ class Candidate:
 
     def starts(self) -> bool:
         """Whether the registry answers in time; the lease is confirmed meanwhile."""
-        deadline_s = time.monotonic() + START_S
+        deadline_s = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline_s and self.registry.runs:
-            if self.registry.answers(timeout_s=ANSWER_S):
+            if self.registry.answers(timeout_s=PROBE_TIMEOUT_S):
                 self._heard_s = time.monotonic()
                 return True
             self.alive()
@@ -332,7 +332,7 @@ class Candidate:
     def check_name(self) -> None:
         """A Consul that lost its data does not know the name any more."""
         now_s = time.monotonic()
-        if self.door.number is None or not self._is_named or now_s - self._verified_s < NAME_S:
+        if self.door.number is None or not self._is_named or now_s - self._verified_s < NAME_INTERVAL_S:
             return
         self._verified_s = now_s
         with contextlib.suppress(Unavailable):
@@ -343,7 +343,7 @@ class Candidate:
         """Withdraw once the next holder has the name: until then this door leads to it, and no other does."""
         if self._is_named is False:
             return
-        if self.is_named_elsewhere() or time.monotonic() - self._left_s > NAME_S:
+        if self.is_named_elsewhere() or time.monotonic() - self._left_s > NAME_INTERVAL_S:
             self.withdraw()
 
     def is_named_elsewhere(self) -> bool:
@@ -366,11 +366,11 @@ class Candidate:
         now_s = time.monotonic()
         if not self.registry.runs:
             self.end_process("it died")
-        elif now_s - self._asked_s > (HEARTBEAT_S if self._heard_s > self._asked_s else ANSWER_S):
+        elif now_s - self._asked_s > (PROBE_INTERVAL_S if self._heard_s > self._asked_s else PROBE_TIMEOUT_S):
             self._asked_s = now_s
-            if self.registry.answers(timeout_s=ANSWER_S):
+            if self.registry.answers(timeout_s=PROBE_TIMEOUT_S):
                 self._heard_s = time.monotonic()
-            elif now_s - self._heard_s > DEAF_S:
+            elif now_s - self._heard_s > SILENCE_TIMEOUT_S:
                 self.end_process("it does not answer")
 
     def end_process(self, reason: str) -> None:
@@ -389,7 +389,7 @@ class Candidate:
         self.end_process(reason)
         self.door.fresh_until_s = 0.0
         self.release()
-        deadline_s = time.monotonic() + START_S
+        deadline_s = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline_s and not self.leaves:
             self.alive()
             self.confirm()
@@ -400,7 +400,7 @@ class Candidate:
         say("hands the registry over")
         self.door.is_draining = True
         if self._gate and self._loop:
-            drained = asyncio.run_coroutine_threadsafe(self._gate.drain(DRAIN_S), self._loop)
+            drained = asyncio.run_coroutine_threadsafe(self._gate.drain(DRAIN_TIMEOUT_S), self._loop)
             while not drained.done():
                 self.alive()
                 self.confirm()
@@ -427,7 +427,7 @@ class Candidate:
 
     def stand_back(self) -> None:
         """Leave the lock to another, unless nobody wants it."""
-        deadline_s = time.monotonic() + LEAVE_S
+        deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
         while not self.door.holder and time.monotonic() < deadline_s:
             self.alive()
             self.confirm()

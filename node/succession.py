@@ -23,17 +23,17 @@ from swarmer.core import succession
 from swarmer.core.node import Manager
 from swarmer.core.succession import LIMIT_S, Sight
 
-LOOK_S: Final = 2.0
+QUERY_INTERVAL_S: Final = 2.0
 """What it asks costs its node some 0.05 % of a core."""
-AGAIN_S: Final = 0.2
-"""While the Swarm does not answer: that took ANSWER_S already."""
-ANSWER_S: Final = 0.7
+URGENT_INTERVAL_S: Final = 0.2
+"""While the Swarm does not answer: that took QUERY_TIMEOUT_S already."""
+QUERY_TIMEOUT_S: Final = 0.7
 """Of a leader that lives: milliseconds. Without one dockerd holds the question."""
-NUMBER_S: Final = 60.0
+RAFT_ID_INTERVAL_S: Final = 60.0
 """So often this manager asks for its number: promoted again it has another one."""
-PATIENCE_S: Final = 60.0
+RAFT_ID_GRACE_S: Final = 60.0
 """So long it keeps to itself that it does not know it: machines that boot are slow."""
-ENGINE: Final = Path("/run/docker.pid")
+ENGINE_PID_FILE: Final = Path("/run/docker.pid")
 """Another file with each start of dockerd."""
 
 
@@ -60,8 +60,8 @@ class Succession:
     """Of one manager."""
 
     address: str
-    consul: Consul = field(default_factory=lambda: Consul(timeout_s=ANSWER_S))
-    engine: Callable[[], Engine] = lambda: Engine(timeout_s=ANSWER_S)
+    consul: Consul = field(default_factory=lambda: Consul(timeout_s=QUERY_TIMEOUT_S))
+    engine: Callable[[], Engine] = lambda: Engine(timeout_s=QUERY_TIMEOUT_S)
     log: RaftLog = field(default_factory=RaftLog)
     changed: threading.Event = field(default_factory=threading.Event)
     """Set where another one leads than before."""
@@ -69,7 +69,7 @@ class Succession:
     _seen: Seen | None = None
     _member: tuple[str, int] | None = None
     """This manager's id and its number in raft: asked for while there is a leader, who alone tells it."""
-    _numbered_s: float = -NUMBER_S
+    _numbered_s: float = -RAFT_ID_INTERVAL_S
     _began_s: float = field(default_factory=lambda: time.monotonic())
     _lost_s: float | None = None
     _stood: bool = False
@@ -85,11 +85,14 @@ class Succession:
     def _run(self) -> None:
         while True:
             self.look()
-            time.sleep(AGAIN_S if self.is_urgent() else LOOK_S)
+            time.sleep(URGENT_INTERVAL_S if self.is_urgent() else QUERY_INTERVAL_S)
 
     def is_urgent(self) -> bool:
         """The Swarm has answered a moment ago, and does not any more."""
-        return bool(self._seen and LOOK_S + ANSWER_S < time.monotonic() - self._seen.asked_s < LIMIT_S)
+        return bool(
+            self._seen
+            and QUERY_INTERVAL_S + QUERY_TIMEOUT_S < time.monotonic() - self._seen.asked_s < LIMIT_S
+        )
 
     def look(self) -> None:
         """Once: ask the Swarm who leads it; where its leader is lost, do what that asks for."""
@@ -104,7 +107,7 @@ class Succession:
             self._seen = Seen(managers, asked_s, engine_ns, term if self.log.term() == term else 0)
         except DockerUnavailable as exc:
             if not isinstance(exc, TimedOut):
-                self._numbered_s = -NUMBER_S  # no manager, for a while at least
+                self._numbered_s = -RAFT_ID_INTERVAL_S  # no manager, for a while at least
             self._stand_for(before, engine_ns, asked_s)
             return
         if before is None or before.leader != self._seen.leader:
@@ -116,14 +119,14 @@ class Succession:
 
     def _number(self, engine: Engine, seen: Seen) -> None:
         is_known = self._member and self._member[0] in {each.node for each in seen.managers}
-        if is_known and seen.asked_s - self._numbered_s < NUMBER_S:
+        if is_known and seen.asked_s - self._numbered_s < RAFT_ID_INTERVAL_S:
             return
         try:
             me = engine.swarm().node
-            self._member = me, swarmkit.raft_id(self.address, me, timeout_s=ANSWER_S)
+            self._member = me, swarmkit.raft_id(self.address, me, timeout_s=QUERY_TIMEOUT_S)
             self._numbered_s = seen.asked_s
         except (DockerUnavailable, swarmkit.Unavailable) as exc:
-            if not is_known and seen.asked_s - self._began_s > PATIENCE_S:
+            if not is_known and seen.asked_s - self._began_s > RAFT_ID_GRACE_S:
                 self._news(f"does not know its number among Swarm's managers: {exc}")
 
     def _stand_for(self, seen: Seen | None, engine_ns: int, asked_s: float) -> None:
@@ -147,7 +150,9 @@ class Succession:
         if is_done or not succession.is_due(place, lost_for_s=lost_for_s, silent_s=silent_s):
             return
         try:
-            swarmkit.stand(self.address, number, seen.term, timeout_s=min(ANSWER_S, LIMIT_S - silent_s))
+            swarmkit.stand(
+                self.address, number, seen.term, timeout_s=min(QUERY_TIMEOUT_S, LIMIT_S - silent_s)
+            )
         except swarmkit.Unavailable as exc:
             self._news(f"cannot stand for election as the Swarm's leader: {exc}")
             return
@@ -163,6 +168,6 @@ class Succession:
 def started_ns() -> int:
     """When this machine's dockerd started, by the file that it writes then; 0 where it does not run."""
     try:
-        return ENGINE.stat().st_mtime_ns
+        return ENGINE_PID_FILE.stat().st_mtime_ns
     except OSError:
         return 0

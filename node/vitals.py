@@ -21,16 +21,16 @@ from swarmer.core import names, vitals
 from swarmer.core.service import Service
 from swarmer.core.vitals import Daemon, Diagnosis, FileSystem
 
-EVERY_S: Final = 10.0
-ANSWER_S: Final = 3.0
-TTL: Final = "150s"
+CHECK_INTERVAL_S: Final = 10.0
+PROBE_TIMEOUT_S: Final = 3.0
+CHECK_TTL: Final = "150s"
 """An agent that says nothing for so long hangs itself: longer than systemd's watchdog gives it."""
 WRITTEN_TO: Final = ("/", "/var/lib/docker", "/var/lib/consul", "/var/log")
 
 
 def ask_consul() -> None:
     """Raises Unavailable; a question that the local agent answers by itself, cluster or none."""
-    Consul(timeout_s=ANSWER_S).members()
+    Consul(timeout_s=PROBE_TIMEOUT_S).members()
 
 
 def ask_docker() -> None:
@@ -41,12 +41,14 @@ def ask_docker() -> None:
 @cache
 def engine() -> Engine:
     """Kept: to make its client costs more than all that is asked of it. Raises Unavailable."""
-    return Engine(timeout_s=ANSWER_S)
+    return Engine(timeout_s=PROBE_TIMEOUT_S)
 
 
 def ask_containerd() -> None:
     """Raises Failed. dockerd answers most questions without it, and starts no container."""
-    process.run(["ctr", "--connect-timeout", f"{ANSWER_S:.0f}s", "version"], timeout_s=ANSWER_S + 1)
+    process.run(
+        ["ctr", "--connect-timeout", f"{PROBE_TIMEOUT_S:.0f}s", "version"], timeout_s=PROBE_TIMEOUT_S + 1
+    )
 
 
 @dataclass
@@ -72,8 +74,8 @@ class Vitals:
     _said: str = "well"
 
     def check(self) -> None:
-        """At most every EVERY_S: look, act, say. Failures to say it are the agent's everyday life."""
-        if time.monotonic() - self._looked_s < EVERY_S:
+        """Check the node at most every CHECK_INTERVAL_S, act, and report. Failures to report are expected."""
+        if time.monotonic() - self._looked_s < CHECK_INTERVAL_S:
             return
         found = vitals.diagnose(file_systems(), [self._daemon(unit) for unit in self.ask])
         self._looked_s = time.monotonic()
@@ -105,7 +107,7 @@ class Vitals:
             id=names.SERVICE_NODE, name=names.SERVICE_NODE, address=self.address, port=names.CONSUL_HTTP_PORT
         )
         if mine.id not in {service.id for service in self.consul.services()}:
-            self.consul.register(mine, {"ttl": TTL, "status": "passing"})
+            self.consul.register(mine, {"ttl": CHECK_TTL, "status": "passing"})
         self.consul.confirm(mine.id, passing=not found.complaints, note=found.note)
 
 

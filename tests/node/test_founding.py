@@ -45,10 +45,10 @@ def test_it_is_seen_to_from_time_to_time_only(
     for _ in range(3):
         leader.settle()
     assert ran == [MARK]
-    now += founding.TOKENS_S
+    now += founding.PUBLISH_INTERVAL_S
     leader.settle()
     assert ran == [MARK], "the tokens were seen to, which costs nothing"
-    now += ground.MARK_S
+    now += ground.IDENTITY_INTERVAL_S
     leader.settle()
     assert ran == [MARK, MARK]
 
@@ -72,7 +72,7 @@ def test_a_ground_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
     ttl_s = float(agent.DOCKER_TTL.removesuffix("s"))
     # Beside it: the pause between two passes, and what a pass takes.
     assert waited
-    assert waited[0] + agent.SETTLED_PAUSE_S + vitals.ANSWER_S < ttl_s
+    assert waited[0] + agent.SETTLED_PAUSE_S + vitals.PROBE_TIMEOUT_S < ttl_s
 
 
 def test_a_ground_that_does_not_answer_keeps_no_manager_from_its_work(

@@ -24,7 +24,7 @@ REQUEST = b"GET /v2/ HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n"
 def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "REGISTRY_SOCKET", str(tmp_path / "registry.sock"))
     monkeypatch.setattr(names, "REGISTRY_PORT", PORT)
-    monkeypatch.setattr(gate, "HOLD_S", 1.0)
+    monkeypatch.setattr(gate, "HOLDER_TIMEOUT_S", 1.0)
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from node.mesh import WAITING_S, Mesh
+from node.mesh import POLL_INTERVAL_S, Mesh
 from swarmer.adapters.catalogue import Catalogue
 from swarmer.adapters.engine import Engine
 from tests.core.inspected import options
@@ -28,4 +28,4 @@ def test_a_node_that_is_on_its_way_into_the_swarm_looks_again_soon(state: str, i
     """After a reboot of all: else its addresses come back with the next comparison, up to 2 min later."""
     mesh = Mesh(cast(Engine, Informing(state)), cast(Catalogue, None), options(), lambda _: None)
     mesh.look()
-    assert (mesh.due_s <= time.monotonic() + WAITING_S) is is_soon
+    assert (mesh.due_s <= time.monotonic() + POLL_INTERVAL_S) is is_soon

@@ -163,7 +163,7 @@ def test_a_lock_that_people_deleted_or_restored_after_its_holder_died_is_won_by_
     candidate.confirm()
     assert election.decide(candidate.tenure()) == Stay()
     consul_of(candidate).lock = lock
-    now += registry.DOUBT_S
+    now += registry.LOCK_INTERVAL_S
     candidate.doubt()
     candidate.confirm()
     assert election.decide(candidate.tenure()) == Acquire()
@@ -222,8 +222,8 @@ def test_a_program_whose_gate_hangs_does_not_say_that_it_works(
     """systemd ends it then: a lease that is confirmed, and answers nobody, would stay for ever."""
     said: list[bool] = []
     monkeypatch.setattr(registry, "alive", lambda: said.append(True))
-    monkeypatch.setattr(registry, "LOOP_S", 0.3)
-    monkeypatch.setattr(registry, "BEAT_S", 0.05)
+    monkeypatch.setattr(registry, "HEARTBEAT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(registry, "HEARTBEAT_INTERVAL_S", 0.05)
 
     async def hang() -> None:
         candidate._gate = Gate("10.0.0.1", candidate.door)

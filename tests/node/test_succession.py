@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from node import succession
-from node.succession import NUMBER_S, Succession
+from node.succession import RAFT_ID_INTERVAL_S, Succession
 from swarmer.adapters import docker, swarmkit
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
@@ -37,7 +37,7 @@ class World:
         self.refuses = self.refuses_number = False
         self.pid = folder / "docker.pid"
         self.start_engine()
-        monkeypatch.setattr(succession, "ENGINE", self.pid)
+        monkeypatch.setattr(succession, "ENGINE_PID_FILE", self.pid)
         monkeypatch.setattr(succession.time, "monotonic", lambda: self.now_s)
         monkeypatch.setattr(swarmkit, "raft_id", self.raft_id)
         monkeypatch.setattr(swarmkit, "stand", self.stand)
@@ -224,7 +224,7 @@ def test_it_asks_again_soon_only_while_that_can_help(world: World) -> None:
     manager = world.manager("me")
     assert not manager.is_urgent()
     world.lose("leader")
-    world.now_s += succession.LOOK_S + succession.ANSWER_S + 0.1
+    world.now_s += succession.QUERY_INTERVAL_S + succession.QUERY_TIMEOUT_S + 0.1
     manager.look()
     assert manager.is_urgent()
     world.now_s += LIMIT_S
@@ -247,7 +247,7 @@ def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
     manager = world.manager("me")
     manager.look()
     assert world.numbers == 1
-    world.now_s += NUMBER_S
+    world.now_s += RAFT_ID_INTERVAL_S
     manager.look()
     assert world.numbers == 2
 
@@ -257,7 +257,7 @@ def test_what_it_cannot_learn_is_said_once(world: World, capsys: pytest.CaptureF
     manager = world.manager("me")
     for _ in range(3):
         assert "does not know its number" not in capsys.readouterr().out
-        world.now_s += succession.PATIENCE_S / 2
+        world.now_s += succession.RAFT_ID_GRACE_S / 2
         manager.look()
     assert capsys.readouterr().out.count("does not know its number") == 1
     manager.look()

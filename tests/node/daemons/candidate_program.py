@@ -19,7 +19,7 @@ def main(settings: dict[str, str]) -> None:
     names.REGISTRY_SOCKET = str(folder / "registry.sock")
     registry.SESSION_FILE = folder / "session"
     docker_registry.COMMAND = tuple(settings["command"])
-    registry.HEARTBEAT_S, registry.DEAF_S, registry.ANSWER_S = 0.2, 1.0, 0.3
+    registry.PROBE_INTERVAL_S, registry.SILENCE_TIMEOUT_S, registry.PROBE_TIMEOUT_S = 0.2, 1.0, 0.3
     registry.Consul = functools.partial(Consul, settings["address"])
     candidate = registry.Candidate(machine(settings["address"], instance=settings["instance"]))
     asyncio.run(candidate.run())

@@ -21,7 +21,7 @@ def silent() -> None:
 @pytest.fixture(autouse=True)
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every check looks."""
-    monkeypatch.setattr(vitals, "EVERY_S", 0.0)
+    monkeypatch.setattr(vitals, "CHECK_INTERVAL_S", 0.0)
 
 
 def vitals_of(agent: Daemon) -> vitals.Vitals:
