@@ -62,8 +62,8 @@ class Candidate:
     registry: DockerRegistry = field(default_factory=DockerRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
     _learning: threading.Lock = field(default_factory=threading.Lock)
-    _confirmed_s: float = -election.GIVE_UP_S
-    _renewed_s: float = -election.SESSION_S
+    _confirmed_s: float = -election.CONFIRM_TIMEOUT_S
+    _renewed_s: float = -election.SESSION_INTERVAL_S
     _free_since_s: float | None = None
     _heard_s: float = 0.0
     _asked_s: float = 0.0
@@ -222,7 +222,7 @@ class Candidate:
             if holds:
                 key = self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent")
                 self.learn(key, known=lock)
-            if not holds or asked_s - self._renewed_s >= election.SESSION_S:
+            if not holds or asked_s - self._renewed_s >= election.SESSION_INTERVAL_S:
                 self.renew(asked_s)
         except Unavailable:
             return
@@ -245,7 +245,7 @@ class Candidate:
             self.session = None
         if not self.session and not self.leaves:
             self.session = self.consul.create_session(
-                names.SERVICE_REGISTRY, ttl_s=election.TTL_S, lock_delay_s=election.LOCK_DELAY_S
+                names.SERVICE_REGISTRY, ttl_s=election.SESSION_TTL_S, lock_delay_s=election.LOCK_DELAY_S
             )
             SESSION_FILE.write_text(self.session)
         self._renewed_s = asked_s

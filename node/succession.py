@@ -21,7 +21,7 @@ from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.adapters.raft_log import RaftLog
 from swarmer.core import succession
 from swarmer.core.node import Manager
-from swarmer.core.succession import LIMIT_S, Sight
+from swarmer.core.succession import ELECTION_TIMEOUT_S, Sight
 
 QUERY_INTERVAL_S: Final = 2.0
 """What it asks costs its node some 0.05 % of a core."""
@@ -91,7 +91,9 @@ class Succession:
         """The Swarm has answered a moment ago, and does not any more."""
         return bool(
             self._seen
-            and QUERY_INTERVAL_S + QUERY_TIMEOUT_S < time.monotonic() - self._seen.asked_s < LIMIT_S
+            and QUERY_INTERVAL_S + QUERY_TIMEOUT_S
+            < time.monotonic() - self._seen.asked_s
+            < ELECTION_TIMEOUT_S
         )
 
     def look(self) -> None:
@@ -151,7 +153,7 @@ class Succession:
             return
         try:
             swarmkit.stand(
-                self.address, number, seen.term, timeout_s=min(QUERY_TIMEOUT_S, LIMIT_S - silent_s)
+                self.address, number, seen.term, timeout_s=min(QUERY_TIMEOUT_S, ELECTION_TIMEOUT_S - silent_s)
             )
         except swarmkit.Unavailable as exc:
             self._news(f"cannot stand for election as the Swarm's leader: {exc}")

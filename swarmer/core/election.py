@@ -13,23 +13,23 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-TTL_S: Final = 10
+SESSION_TTL_S: Final = 10
 """The shortest session that Consul grants; a dead node is noticed by gossip long before."""
 LOCK_DELAY_S: Final = 1
 """The shortest that Consul's API takes in whole seconds."""
 RENEW_S: Final = 0.25
-SESSION_S: Final = 2.0
+SESSION_INTERVAL_S: Final = 2.0
 """So often the holder renews its session, which its reading of the lock does not."""
 FENCE_S: Final = 0.75
 """Without a confirmation for so long the gate keeps answers back; they go out once it is confirmed again."""
 STOP_S: Final = 0.05
 """From the deadline to the last byte: one write of the gate."""
-YIELD_S: Final = 0.3
+YIELD_GRACE_S: Final = 0.3
 """So much longer than its delay a candidate beside Consul's leader leaves a free lock to others. A holder
 there is lost together with that leader, and missed until Consul has elected another one: some 2 s more."""
-UNNAMED_S: Final = 3.0
+UNNAMED_TIMEOUT_S: Final = 3.0
 """A holder whose name Consul does not take for so long (a full disk) leaves the lease to another node."""
-GIVE_UP_S: Final = 5.0
+CONFIRM_TIMEOUT_S: Final = 5.0
 """Without a confirmation for so long the registry's process is ended too."""
 
 
@@ -120,11 +120,11 @@ def decide(tenure: Tenure) -> Action:
     if tenure.serves is not None:
         if not holds or lock is None or lock.number != tenure.serves:
             return Stop("the lease is another's")
-        if tenure.confirmed_s >= GIVE_UP_S:
+        if tenure.confirmed_s >= CONFIRM_TIMEOUT_S:
             return Stop("Consul has not confirmed the lease")
         if tenure.leaves:
             return HandOver()
-        if tenure.unnamed_s >= UNNAMED_S:
+        if tenure.unnamed_s >= UNNAMED_TIMEOUT_S:
             return GiveUp("Consul does not take its name")
         return Declare() if tenure.unnamed_s else Stay()
     if tenure.session is None or tenure.confirmed_s >= FENCE_S:
@@ -133,7 +133,7 @@ def decide(tenure: Tenure) -> Action:
         return HandOver() if tenure.leaves else Serve(lock.number)
     if tenure.leaves or (lock is not None and lock.session is not None):
         return Stay()
-    yields = tenure.beside_leader and tenure.free_s < LOCK_DELAY_S + YIELD_S
+    yields = tenure.beside_leader and tenure.free_s < LOCK_DELAY_S + YIELD_GRACE_S
     return Stay() if yields else Acquire()
 
 

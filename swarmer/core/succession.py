@@ -14,11 +14,11 @@ from typing import Final
 
 from swarmer.core.node import Manager
 
-TURN_S: Final = 1.5
+TURN_INTERVAL_S: Final = 1.5
 """After it the next one stands: the first cannot, or its log is too short for the others' votes."""
-SILENT_S: Final = 2.0
+SILENCE_GRACE_S: Final = 2.0
 """So long the Swarm must not have answered: one answer that is late proves nothing."""
-LIMIT_S: Final = 9.0
+ELECTION_TIMEOUT_S: Final = 9.0
 """Later nobody stands: Docker's managers do, from 10 ticks of 1 s (SwarmKit's ElectionTick) on."""
 
 
@@ -61,4 +61,4 @@ def is_due(place: int, *, lost_for_s: float, silent_s: float) -> bool:
     `lost_for_s`: from the first proof until the Swarm was asked once more, in vain: what was asked before may
     hang though the one that stood first leads by now. `silent_s`: since the Swarm was asked and answered.
     """
-    return lost_for_s >= place * TURN_S and SILENT_S <= silent_s < LIMIT_S
+    return lost_for_s >= place * TURN_INTERVAL_S and SILENCE_GRACE_S <= silent_s < ELECTION_TIMEOUT_S

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-HANGS_S: Final = 30.0
+HANG_TIMEOUT_S: Final = 30.0
 """A daemon that runs and has not answered for so long will not: killing it costs less than waiting."""
 FULL_SHARE: Final = 0.05
 FULL_BYTES: Final = 1 << 30
@@ -61,14 +61,14 @@ def diagnose(disks: Sequence[FileSystem], daemons: Sequence[Daemon]) -> Diagnosi
     return Diagnosis(
         complaints=(
             *(text for disk in disks for text in _shortages(disk)),
-            *(_complaint(each) for each in daemons if each.silent_s >= HANGS_S),
+            *(_complaint(each) for each in daemons if each.silent_s >= HANG_TIMEOUT_S),
         ),
         hanging=hanging,
     )
 
 
 def _hangs(daemon: Daemon) -> bool:
-    return daemon.silent_s >= HANGS_S and daemon.runs_s is not None and daemon.runs_s >= HANGS_S
+    return daemon.silent_s >= HANG_TIMEOUT_S and daemon.runs_s is not None and daemon.runs_s >= HANG_TIMEOUT_S
 
 
 def _complaint(daemon: Daemon) -> str:

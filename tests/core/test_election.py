@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from swarmer.core import election
 from swarmer.core.election import (
-    UNNAMED_S,
+    UNNAMED_TIMEOUT_S,
     Acquire,
     Declare,
     GiveUp,
@@ -41,7 +41,9 @@ def test_a_free_lock_is_tried_for() -> None:
 def test_a_candidate_beside_consuls_leader_leaves_a_free_lock_to_others_for_a_moment() -> None:
     beside = replace(IDLE, beside_leader=True, free_s=1.0)
     assert election.decide(beside) == Stay()
-    assert election.decide(replace(beside, free_s=election.LOCK_DELAY_S + election.YIELD_S)) == Acquire()
+    assert (
+        election.decide(replace(beside, free_s=election.LOCK_DELAY_S + election.YIELD_GRACE_S)) == Acquire()
+    )
     assert election.decide(replace(beside, lock=MINE)) == Serve(7)
 
 
@@ -68,7 +70,7 @@ def test_a_holder_that_lost_its_lease_stops() -> None:
 
 def test_a_holder_that_consul_does_not_confirm_ends_its_registry() -> None:
     assert election.decide(replace(SERVING, confirmed_s=election.FENCE_S)) == Stay()  # the gate is shut
-    assert isinstance(election.decide(replace(SERVING, confirmed_s=election.GIVE_UP_S)), Stop)
+    assert isinstance(election.decide(replace(SERVING, confirmed_s=election.CONFIRM_TIMEOUT_S)), Stop)
 
 
 def test_a_holder_that_is_asked_to_hand_over_does() -> None:
@@ -109,8 +111,8 @@ def test_a_holder_without_a_name_declares_it_again() -> None:
 
 
 def test_a_holder_whose_name_consul_does_not_take_leaves_the_lease_to_another() -> None:
-    assert isinstance(election.decide(replace(SERVING, unnamed_s=UNNAMED_S)), GiveUp)
+    assert isinstance(election.decide(replace(SERVING, unnamed_s=UNNAMED_TIMEOUT_S)), GiveUp)
 
 
 def test_without_the_lease_a_name_is_no_matter() -> None:
-    assert isinstance(election.decide(replace(SERVING, lock=FREE, unnamed_s=UNNAMED_S)), Stop)
+    assert isinstance(election.decide(replace(SERVING, lock=FREE, unnamed_s=UNNAMED_TIMEOUT_S)), Stop)

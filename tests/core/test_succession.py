@@ -6,7 +6,7 @@ import pytest
 
 from swarmer.core import succession
 from swarmer.core.node import Manager
-from swarmer.core.succession import LIMIT_S, SILENT_S, TURN_S, Sight
+from swarmer.core.succession import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S, Sight
 
 ADDRESS = {node: f"10.0.0.{number}" for number, node in enumerate("abcde", 4)}
 
@@ -62,21 +62,21 @@ def test_a_manager_that_is_none_any_more_has_no_turn() -> None:
     assert place("d", alive="abd") is None
 
 
-def is_due(number: int, *, lost_for_s: float = 0, silent_s: float = SILENT_S) -> bool:
+def is_due(number: int, *, lost_for_s: float = 0, silent_s: float = SILENCE_GRACE_S) -> bool:
     return succession.is_due(number, lost_for_s=lost_for_s, silent_s=silent_s)
 
 
 def test_the_first_stands_at_once_the_others_when_it_had_its_time() -> None:
     assert is_due(0)
-    assert not is_due(1, lost_for_s=TURN_S - 0.1)
-    assert is_due(1, lost_for_s=TURN_S)
+    assert not is_due(1, lost_for_s=TURN_INTERVAL_S - 0.1)
+    assert is_due(1, lost_for_s=TURN_INTERVAL_S)
 
 
 def test_one_answer_that_is_late_deposes_nobody() -> None:
     """Of a leader whose Consul is down, and who leads on."""
-    assert not is_due(0, silent_s=SILENT_S - 0.1)
+    assert not is_due(0, silent_s=SILENCE_GRACE_S - 0.1)
 
 
 def test_nobody_stands_beside_dockers_own_candidates() -> None:
-    assert not is_due(0, silent_s=LIMIT_S)
-    assert LIMIT_S < 10
+    assert not is_due(0, silent_s=ELECTION_TIMEOUT_S)
+    assert ELECTION_TIMEOUT_S < 10

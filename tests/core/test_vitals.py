@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarmer.core.vitals import HANGS_S, Daemon, FileSystem, diagnose
+from swarmer.core.vitals import HANG_TIMEOUT_S, Daemon, FileSystem, diagnose
 
 GIB = 1 << 30
 DISK = FileSystem(path="/", free_bytes=8 * GIB, size_bytes=20 * GIB, free_inodes=900_000, inodes=1_000_000)
@@ -40,11 +40,11 @@ def test_a_file_system_without_a_limit_of_inodes_has_enough() -> None:
 
 
 def test_a_daemon_that_is_silent_for_a_moment_is_left_alone() -> None:
-    assert diagnose([], [replace(WELL, silent_s=HANGS_S - 1)]).hanging == ()
+    assert diagnose([], [replace(WELL, silent_s=HANG_TIMEOUT_S - 1)]).hanging == ()
 
 
 def test_a_daemon_that_runs_and_stays_silent_hangs() -> None:
-    found = diagnose([], [replace(WELL, silent_s=HANGS_S)])
+    found = diagnose([], [replace(WELL, silent_s=HANG_TIMEOUT_S)])
     assert (found.hanging, found.note) == (("docker.service",), "docker.service does not answer")
 
 

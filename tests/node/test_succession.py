@@ -16,7 +16,7 @@ from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.raft_log import RaftLog
 from swarmer.core.node import Manager
-from swarmer.core.succession import LIMIT_S, SILENT_S, TURN_S
+from swarmer.core.succession import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S
 
 ADDRESS = {"me": "10.0.0.4", "other": "10.0.0.5", "leader": "10.0.0.6"}
 ORDER = {"me": "a", "other": "b", "leader": "c"}
@@ -98,7 +98,7 @@ class World:
         """And Consul notices."""
         self.alive.discard(who)
         self.has_leader = False
-        self.now_s += SILENT_S
+        self.now_s += SILENCE_GRACE_S
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_the_next_one_stands_where_the_first_did_not_get_it(world: World) -> Non
     world.lose("leader")
     manager.look()
     assert world.stood == []
-    world.now_s += TURN_S
+    world.now_s += TURN_INTERVAL_S
     manager.look()
     assert world.stood == [NUMBER]
 
@@ -152,7 +152,7 @@ def test_the_next_one_asks_once_more_when_its_turn_comes(world: World) -> None:
     asked_s = world.now_s
 
     def hang() -> tuple[Manager, ...]:
-        world.now_s = asked_s + TURN_S + 0.1
+        world.now_s = asked_s + TURN_INTERVAL_S + 0.1
         raise docker.TimedOut("timed out")
 
     world.managers = hang  # type: ignore[method-assign]
@@ -193,7 +193,7 @@ def test_nobody_stands_on_what_was_seen_long_ago(world: World) -> None:
     """Docker's managers may have elected one that this one has not heard of yet."""
     manager = world.manager("me")
     world.lose("leader")
-    world.now_s += LIMIT_S
+    world.now_s += ELECTION_TIMEOUT_S
     manager.look()
     assert world.stood == []
 
@@ -227,7 +227,7 @@ def test_it_asks_again_soon_only_while_that_can_help(world: World) -> None:
     world.now_s += succession.QUERY_INTERVAL_S + succession.QUERY_TIMEOUT_S + 0.1
     manager.look()
     assert manager.is_urgent()
-    world.now_s += LIMIT_S
+    world.now_s += ELECTION_TIMEOUT_S
     assert not manager.is_urgent()
 
 
@@ -286,7 +286,7 @@ def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(world: 
     world.has_leader = False
     manager.look()
     assert world.stood == []
-    world.now_s += SILENT_S
+    world.now_s += SILENCE_GRACE_S
     world.start_engine()
     for _ in range(2):
         manager.look()
@@ -302,7 +302,7 @@ def test_a_leader_whose_engine_was_away_for_long_stands_no_more(world: World) ->
     world.pid.unlink()
     world.has_leader = False
     manager.look()
-    world.now_s += LIMIT_S
+    world.now_s += ELECTION_TIMEOUT_S
     world.start_engine()
     manager.look()
     assert world.stood == []
@@ -312,7 +312,7 @@ def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(worl
     manager = world.manager("me")
     world.start_engine()
     world.has_leader = False
-    world.now_s += SILENT_S
+    world.now_s += SILENCE_GRACE_S
     manager.look()
     assert world.stood == []
 

@@ -22,7 +22,7 @@ DETAILS: Final = frozenset(
 )
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART: Final = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
-LONGEST_S: Final = 290 * 365 * 86400.0
+LONGEST_DURATION_S: Final = 290 * 365 * 86400.0
 """Of a Go duration: 2⁶³ ns."""
 HEALTH: Final = {"healthy": PASSING, "starting": WARNING, "unhealthy": CRITICAL}
 """Docker's word → Consul's. `starting` is a warning: plain Consul serves it, `only_passing` waits for it."""
@@ -86,7 +86,7 @@ def _duration(given: Mapping[str, str], key: str, complain: list[str]) -> str:
     text = given.get(key, "")
     parts = re.findall(_PART, text)
     total_s = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if text and re.fullmatch(rf"\+?({_PART})+", text) and 0 < total_s < LONGEST_S:
+    if text and re.fullmatch(rf"\+?({_PART})+", text) and 0 < total_s < LONGEST_DURATION_S:
         return text
     if text:
         complain.append(f"SERVICE_CHECK_{key.upper()}: {text[:40]} is no duration like 10s")

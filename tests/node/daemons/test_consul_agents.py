@@ -21,7 +21,7 @@ KEY = "swarmer/registry/lock"
 
 
 def new_session(daemon: Daemon) -> str:
-    return daemon.api.create_session("test", ttl_s=election.TTL_S, lock_delay_s=election.LOCK_DELAY_S)
+    return daemon.api.create_session("test", ttl_s=election.SESSION_TTL_S, lock_delay_s=election.LOCK_DELAY_S)
 
 
 def alive(daemon: Daemon) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from node import vitals
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
-from swarmer.core.vitals import HANGS_S, FileSystem
+from swarmer.core.vitals import HANG_TIMEOUT_S, FileSystem
 from tests.node.conftest import free_port
 from tests.node.daemons.daemon import Daemon, eventually
 
@@ -62,7 +62,7 @@ def test_a_daemon_that_hangs_is_killed_once_and_given_time(
     node = vitals.Vitals(left.address, left.api, ask={"docker.service": silent})
     for _ in range(8):
         node.check()
-        now_s += HANGS_S / 4
+        now_s += HANG_TIMEOUT_S / 4
     assert killed == ["docker.service"]
 
 
