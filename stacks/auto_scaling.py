@@ -98,7 +98,7 @@ def _hooks(boot_deadline_s: int) -> list[Cfn.LifecycleHookSpecificationProperty]
         Cfn.LifecycleHookSpecificationProperty(
             lifecycle_hook_name=names.HOOK_TERMINATE,
             lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
-            heartbeat_timeout=pacing.HEARTBEAT_S,
+            heartbeat_timeout=pacing.HEARTBEAT_TIMEOUT_S,
             default_result="CONTINUE",
         ),
     ]

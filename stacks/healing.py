@@ -88,10 +88,10 @@ class HealingStack(cdk.Stack):
                 "BOOT_DEADLINE_S": str(healing.boot_deadline),
                 "FAILED_BOOTS": str(healing.failed_boots),
             },
-            receives=_receives(healing.boot_deadline + departure.QUORUM_S + pacing.LAUNCH_MARGIN_S),
+            receives=_receives(healing.boot_deadline + departure.QUORUM_TIMEOUT_S + pacing.LAUNCH_MARGIN_S),
             patience_s=healing.boot_deadline + pacing.LAUNCH_MARGIN_S,
             concurrency=10,
-            delay_s=pacing.BOOTS_S,
+            delay_s=pacing.INITIAL_DELAY_S,
         )
         made.hear("Launches", "Launch hooks of the cluster's groups", **self._from_groups(LAUNCH))
         return made
@@ -103,8 +103,8 @@ class HealingStack(cdk.Stack):
             folder="deregister_node",
             statements=[rights.look(), rights.know_identity(), rights.answer_hooks()],
             environment={},
-            receives=_receives(departure.LIMIT_S),
-            patience_s=round(departure.QUORUM_S / 2),
+            receives=_receives(departure.DEPARTURE_TIMEOUT_S),
+            patience_s=round(departure.QUORUM_TIMEOUT_S / 2),
             concurrency=10,
         )
         made.hear("Terminations", "Termination hooks of the cluster's groups", **self._from_groups(TERMINATE))
@@ -153,7 +153,7 @@ class HealingStack(cdk.Stack):
                 "FAILED_BOOTS": str(healing.failed_boots),
                 "GRACE_S": str(healing.grace),
             },
-            receives=2 * SPARE_RECEIVES + pacing.SWEEP_PATIENCE_S // pacing.SWEEP_AGAIN_S,
+            receives=2 * SPARE_RECEIVES + pacing.SWEEP_TIMEOUT_S // pacing.SWEEP_RETRY_PAUSE_S,
             patience_s=300,
             concurrency=2,
             memory_mb=SWEEP_MEMORY_MB,

@@ -55,7 +55,7 @@ def deregister(sight: Sight, body: str) -> None:
         outcome = departures.leave(sight, leaver)
     except messages.UNAVAILABLE:
         sight.forget_connections()
-        if time.time() - end.at_s < departure.LIMIT_S:
+        if time.time() - end.at_s < departure.DEPARTURE_TIMEOUT_S:
             if leaves and not instance.is_gone:
                 # Tries that fail are further apart than pauses: two in a row would end the hook by itself.
                 auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)

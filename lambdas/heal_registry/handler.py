@@ -62,7 +62,7 @@ def heal(sight: Sight, body: str) -> None:
 
 def _again(at_s: float) -> None:
     """Look again soon, unless the next schedule does."""
-    if time.time() - at_s < 2 * registry.SUSPECT_S:
+    if time.time() - at_s < 2 * registry.SUSPECT_GRACE_S:
         raise Later(AGAIN_S, "a holder is suspected")
 
 

@@ -47,10 +47,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
             tell("ignored: not of this cluster", instance=happened.instance_id, what=happened.what)
             return
         waiting = once()
-        if waiting and time.time() - happened.at_s < pacing.SWEEP_PATIENCE_S:
+        if waiting and time.time() - happened.at_s < pacing.SWEEP_TIMEOUT_S:
             # A schedule's turn comes again by itself: only who tells of a loss is in a hurry.
             is_loss = isinstance(happened, Changed)
-            raise Later(pacing.SWEEP_AGAIN_S if is_loss else pacing.SWEEP_CALM_S, waiting)
+            raise Later(pacing.SWEEP_RETRY_PAUSE_S if is_loss else pacing.SCHEDULED_SWEEP_PAUSE_S, waiting)
 
     return messages.process(event, context, environment, reconcile)
 

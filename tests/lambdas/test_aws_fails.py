@@ -21,7 +21,7 @@ from lambdas.reconcile_cluster.handler import handler as reconcile
 from lambdas.register_node.handler import handler as register
 from swarmer.adapters import aws
 from swarmer.core import names
-from swarmer.core.healing.reconciliation import MISSED_S
+from swarmer.core.healing.reconciliation import HOOK_GRACE_S
 from swarmer.core.healing.world import Mark
 from tests.lambdas.lab import Handler, Lab, state_change, tick
 from tests.lambdas.test_register_node import ABANDONED
@@ -119,7 +119,7 @@ def a_missed_departure_alone(lab: Lab) -> Scene:
 def beside(lab: Lab) -> list[Hook]:
     """A launch that everybody missed, and that comes last in a sweep."""
     one = lab.set_lifecycle("workers", 1, "Pending:Wait")
-    lab.launched(one, MISSED_S + 30)
+    lab.launched(one, HOOK_GRACE_S + 30)
     return [("complete", one, "CONTINUE")]
 
 
@@ -211,4 +211,4 @@ def long_ago(lab: Lab) -> None:
         key = f"{names.KV_LEAVING}{name}"
         mark = Mark.from_json(lab.consul.keys[key])
         assert mark
-        lab.consul.keys[key] = Mark(since_s=mark.since_s - MISSED_S - 1, stop_s=mark.stop_s).to_json()
+        lab.consul.keys[key] = Mark(since_s=mark.since_s - HOOK_GRACE_S - 1, stop_s=mark.stop_s).to_json()

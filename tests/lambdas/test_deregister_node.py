@@ -156,7 +156,7 @@ def test_tasks_are_waited_for_with_heartbeats(lab: Lab) -> None:
 def test_tasks_that_find_no_place_are_not_waited_for_for_ever(lab: Lab) -> None:
     instance_id, name = leaving(lab), lab.name("workers")
     lab.swarm.tasks = [{"NodeID": f"node-{name}", "DesiredState": "running", "Status": {"State": "running"}}]
-    told = Mark(since_s=time.time() - departure.DRAIN_S - 1)
+    told = Mark(since_s=time.time() - departure.DRAIN_TIMEOUT_S - 1)
     lab.consul.keys[f"{names.KV_LEAVING}{name}"] = told.to_json()
     assert lab.invoke(handler, announced(lab, instance_id)) == []
     assert answers(lab) == [("complete", instance_id, "CONTINUE")]
@@ -183,7 +183,7 @@ def test_a_node_that_does_not_stop_its_consul_is_waited_for_a_while(lab: Lab) ->
     assert lab.invoke(handler, body) == [body]
     assert lab.said("waits")[0]["reason"] == "it to stop its Consul"
     mark = json.loads(lab.consul.keys[f"{names.KV_LEAVING}{name}"])
-    late = Mark(since_s=mark["since"], stop_s=time.time() - departure.STOP_S - 1)
+    late = Mark(since_s=mark["since"], stop_s=time.time() - departure.CONSUL_STOP_TIMEOUT_S - 1)
     lab.consul.keys[f"{names.KV_LEAVING}{name}"] = late.to_json()
     assert lab.invoke(handler, body) == []
     # Its mark stays for the node to read; the sweep takes it once the machine is gone.
@@ -285,7 +285,7 @@ def test_without_swarms_majority_a_manager_stays(lab: Lab) -> None:
 def test_an_hour_later_the_hook_is_answered_all_the_same(lab: Lab) -> None:
     instance_id = leaving(lab, "core")
     lab.consul.answers = False
-    body = announced(lab, instance_id, "core", seconds_ago=departure.LIMIT_S)
+    body = announced(lab, instance_id, "core", seconds_ago=departure.DEPARTURE_TIMEOUT_S)
     assert lab.invoke(handler, body) == []
     assert answers(lab) == [("complete", instance_id, "CONTINUE")]
 

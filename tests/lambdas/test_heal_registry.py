@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.heal_registry.handler import handler
 from swarmer.core import names
-from swarmer.core.healing.registry import SUSPECT_S, Suspicion
+from swarmer.core.healing.registry import SUSPECT_GRACE_S, Suspicion
 from tests.lambdas.lab import Lab, event, tick
 
 
@@ -44,7 +44,7 @@ def test_a_holder_that_does_not_serve_is_suspected_and_looked_at_again_soon(lab:
 
 def test_after_its_time_it_is_deposed_and_named(lab: Lab, measures: Any) -> None:
     name = held(lab, serves=False)
-    suspected(lab, SUSPECT_S + 1)
+    suspected(lab, SUSPECT_GRACE_S + 1)
     assert lab.invoke(handler, tick()) == []
     assert lab.consul.calls == ["destroy registry-session"]
     assert [(line["node"], line["lease"]) for line in lab.said("deposed")] == [(name, 1)]
@@ -53,7 +53,7 @@ def test_after_its_time_it_is_deposed_and_named(lab: Lab, measures: Any) -> None
 
 def test_within_its_time_it_is_waited_for(lab: Lab) -> None:
     held(lab, serves=False)
-    suspected(lab, SUSPECT_S - 10)
+    suspected(lab, SUSPECT_GRACE_S - 10)
     assert len(lab.invoke(handler, tick())) == 1
     assert lab.consul.calls == []
 

@@ -11,7 +11,7 @@ from lambdas.reconcile_cluster.handler import handler
 from swarmer.adapters import auto_scaling, aws
 from swarmer.core import names
 from swarmer.core.healing import pacing, reconciliation
-from swarmer.core.healing.reconciliation import MISSED_S
+from swarmer.core.healing.reconciliation import HOOK_GRACE_S
 from swarmer.core.healing.world import Mark
 from tests.lambdas.lab import Lab, event, remains, state_change, tick
 
@@ -44,7 +44,7 @@ def test_a_machine_that_only_shuts_down_yet_is_looked_at_again_until_consul_noti
     lab.swarm.die(name)
     body = state_change(instance_id, "shutting-down")
     assert lab.invoke(handler, body) == [body]
-    assert lab.delays == [pacing.SWEEP_AGAIN_S]
+    assert lab.delays == [pacing.SWEEP_RETRY_PAUSE_S]
     lab.consul.states[name] = "failed"
     assert lab.invoke(handler, body) == []
     assert remains(lab, name) == []
@@ -57,7 +57,7 @@ def test_a_termination_that_only_ec2_knows_of_yet_is_looked_at_again(lab: Lab, g
     lab.terminate(instance_id)
     body = state_change(instance_id)
     assert lab.invoke(handler, body) == [body]
-    assert lab.delays == [pacing.SWEEP_AGAIN_S]
+    assert lab.delays == [pacing.SWEEP_RETRY_PAUSE_S]
     lab.consul.states[name] = "failed"
     assert lab.invoke(handler, body) == []
     assert remains(lab, name) == []
@@ -73,7 +73,7 @@ def test_what_does_not_fit_into_the_functions_time_is_the_next_sweeps(lab: Lab) 
     assert lab.invoke(handler, body) == [body]
     assert len(lab.said("purged")) == 1
     # A schedule's turn is in no hurry: only who tells of a loss asks again at once.
-    assert lab.delays == [pacing.SWEEP_CALM_S]
+    assert lab.delays == [pacing.SCHEDULED_SWEEP_PAUSE_S]
 
 
 def test_launches_that_take_all_the_time_keep_nobody_from_being_replaced(lab: Lab) -> None:
@@ -313,7 +313,7 @@ def test_a_part_that_fails_keeps_no_other_part_from_its_own(lab: Lab, operation:
         operation != "CompleteLifecycleAction",
     )
     # Once nobody has looked after it for long enough.
-    told = Mark(since_s=time.time() - MISSED_S - 1, stop_s=time.time())
+    told = Mark(since_s=time.time() - HOOK_GRACE_S - 1, stop_s=time.time())
     lab.consul.keys[f"{names.KV_LEAVING}{lab.name('workers', 1)}"] = told.to_json()
     assert lab.invoke(handler, body) == []
     assert ("complete", leaving, "CONTINUE") in lab.hooks

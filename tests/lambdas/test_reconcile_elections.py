@@ -23,7 +23,7 @@ def test_one_that_led_consul_is_purged_as_soon_as_there_is_another_leader(lab: L
     lab.consul.has_leader = False
     body = state_change(instance_id)
     assert lab.invoke(handler, body) == [body]
-    assert lab.delays == [pacing.SWEEP_AGAIN_S]
+    assert lab.delays == [pacing.SWEEP_RETRY_PAUSE_S]
     lab.consul.has_leader = True
     assert lab.invoke(handler, body) == []
     assert remains(lab, name) == []

@@ -14,7 +14,7 @@ from lambdas.shared import sight
 from lambdas.shared.sight import Sight
 from swarmer.adapters.consul import Unavailable
 from swarmer.core import election, names
-from swarmer.core.healing.registry import SUSPECT_S, Suspicion
+from swarmer.core.healing.registry import SUSPECT_GRACE_S, Suspicion
 from tests.lambdas.lab import CLUSTER, Lab, tick
 from tests.node.conftest import ConsulServer, free_port
 from tests.node.losing import AFTER, INSTEAD, LosingConsul, Loss
@@ -52,7 +52,7 @@ def test_a_holder_is_deposed_by_the_end_of_its_session(lab: Lab, consul: ConsulS
     assert lab.invoke(heal, body) == [body]
     noted = client.get(names.KV_REGISTRY_SUSPECT)
     assert noted is not None
-    old = Suspicion(number=1, since_s=time.time() - SUSPECT_S - 1)
+    old = Suspicion(number=1, since_s=time.time() - SUSPECT_GRACE_S - 1)
     client.put(names.KV_REGISTRY_SUSPECT, old.to_json())
     assert lab.invoke(heal, body) == []
     assert not client.renew_session(session)

@@ -117,7 +117,7 @@ def test_hooks_of_the_clusters_groups_wake_their_function(assembly: Assembly) ->
 
 def test_a_launch_is_looked_at_once_a_node_can_have_booted(assembly: Assembly) -> None:
     delays = {each: queues(assembly, each)[0]["DelaySeconds"] for each in software.FUNCTIONS}
-    assert delays.pop("register_node") == pacing.BOOTS_S
+    assert delays.pop("register_node") == pacing.INITIAL_DELAY_S
     assert set(delays.values()) == {0}
 
 
@@ -146,7 +146,7 @@ def test_messages_that_wait_do_not_end_among_the_dead(assembly: Assembly, functi
     assert queue["VisibilityTimeout"] > the_function(assembly, function)["Timeout"]
     longest_s = {
         "register_node": assembly.cluster.healing.boot_deadline,
-        "deregister_node": departure.LIMIT_S,
+        "deregister_node": departure.DEPARTURE_TIMEOUT_S,
     }
     receives = pacing.receives(longest_s.get(function, 0))
     assert receives < queue["RedrivePolicy"]["maxReceiveCount"] <= 1000

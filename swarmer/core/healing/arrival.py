@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swarmer.core.healing import pacing
-from swarmer.core.healing.departure import QUORUM_S
+from swarmer.core.healing.departure import QUORUM_TIMEOUT_S
 from swarmer.core.healing.world import ARRIVING, Consul, Instance, Swarm
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
@@ -76,9 +76,9 @@ class Ignore:
 
 Action = Admit | Abandon | Wait | Ignore
 
-JOIN_S = 60
+JOIN_GRACE_S = 60
 """So long one that was held may take to join."""
-UNLISTED_S = 60
+LISTING_GRACE_S = 60
 """Auto Scaling's own lists may lag behind its events."""
 
 
@@ -86,7 +86,7 @@ def decide(arrival: Arrival) -> Action:
     """What becomes of it now."""
     instance, waited_s = arrival.instance, arrival.waited_s
     if arrival.lifecycle not in ARRIVING:
-        if not arrival.lifecycle and waited_s < UNLISTED_S and not instance.is_gone:
+        if not arrival.lifecycle and waited_s < LISTING_GRACE_S and not instance.is_gone:
             return Wait("Auto Scaling to list it")
         return Ignore(f"its hook is closed: it is {arrival.lifecycle or 'in no group'}")
     if arrival.ends:
@@ -110,13 +110,13 @@ def _held(arrival: Arrival, lacks: str) -> Wait | None:
     if late_s < 0:
         return None
     if not (arrival.consul.has_leader and arrival.swarm.has_quorum):
-        return Wait(lacks, holds=True) if arrival.is_founded and late_s < QUORUM_S else None
-    if late_s <= pacing.LONGEST_S and not arrival.consul.is_alive(arrival.instance.name):
+        return Wait(lacks, holds=True) if arrival.is_founded and late_s < QUORUM_TIMEOUT_S else None
+    if late_s <= pacing.LONGEST_PAUSE_S and not arrival.consul.is_alive(arrival.instance.name):
         # Looked at in time: nobody held it. One that is alive may have had no majority to join just before.
         return None
     if arrival.noted_s_ago is None:
         return Wait(lacks, holds=True, notes=True)
-    return Wait(lacks, holds=True) if arrival.noted_s_ago < JOIN_S else None
+    return Wait(lacks, holds=True) if arrival.noted_s_ago < JOIN_GRACE_S else None
 
 
 def lacks_in_consul(name: str, roles: frozenset[str], consul: Consul) -> str:

@@ -35,16 +35,18 @@ from swarmer.core.healing.steps import (
 from swarmer.core.healing.world import QUORUM_ROLES, STAY_OUT, STOP, Consul, Mark, Swarm
 from swarmer.core.node import SWARM_MANAGER
 
-DRAIN_S: Final = 120.0
+DRAIN_TIMEOUT_S: Final = 120.0
 """Tasks that do not run elsewhere by then never will: the others have no room for them."""
-HANDOVER_S: Final = 20.0
-STOP_S: Final = 20.0
+HANDOVER_TIMEOUT_S: Final = 20.0
+CONSUL_STOP_TIMEOUT_S: Final = 20.0
 """A node that has not stopped its Consul by then is not listening; its remains are purged once it is gone."""
-NOTICE_S: Final = 30.0
+NOTICE_GRACE_S: Final = 30.0
 """So long Consul may take to notice that a machine is gone."""
-QUORUM_S: Final = 3600.0
+QUORUM_TIMEOUT_S: Final = 3600.0
 """So long a hook is held for the quorum: a person can do something within an hour."""
-LIMIT_S: Final = QUORUM_S + DRAIN_S + HANDOVER_S + STOP_S + 60
+DEPARTURE_TIMEOUT_S: Final = (
+    QUORUM_TIMEOUT_S + DRAIN_TIMEOUT_S + HANDOVER_TIMEOUT_S + CONSUL_STOP_TIMEOUT_S + 60
+)
 """Every hook is answered by then."""
 
 
@@ -89,7 +91,7 @@ def decide(departure: Departure) -> Action:
         return held
     found = (action for step in _STEPS if (action := step(departure)))
     action = next(found, Finish("nothing of it is left"))
-    if isinstance(action, Wait) and departure.waited_s >= LIMIT_S:
+    if isinstance(action, Wait) and departure.waited_s >= DEPARTURE_TIMEOUT_S:
         # Whatever it is, it does not come. The machine goes; the sweep purges what is left of it.
         return Finish(f"{action.reason}: waited {departure.waited_s:.0f} s in vain", at_risk=action.at_risk)
     return action
@@ -106,7 +108,7 @@ def _without_majority(departure: Departure, reason: str) -> Action:
     if departure.is_gone:
         return Finish(f"{reason}: what is left of it stays until there is one", at_risk=True)
     votes = bool(departure.roles & QUORUM_ROLES)
-    if departure.waited_s < (QUORUM_S if votes else DRAIN_S):
+    if departure.waited_s < (QUORUM_TIMEOUT_S if votes else DRAIN_TIMEOUT_S):
         return Wait(reason, at_risk=votes)
     return Finish(f"{reason}, after {departure.waited_s:.0f} s", at_risk=True)
 
@@ -136,7 +138,7 @@ def _drain(departure: Departure) -> Action | None:
         if row.availability != "drain":
             return Drain(row)
         left = departure.swarm.tasks.get(row.id, 0)
-        if left and _since_mark_s(departure) < DRAIN_S:
+        if left and _since_mark_s(departure) < DRAIN_TIMEOUT_S:
             return Wait(f"{left} of its tasks to run elsewhere")
     return None
 
@@ -146,7 +148,7 @@ def _hand_over(departure: Departure) -> Action | None:
     lease = departure.consul.lease
     if departure.is_gone or lease is None or lease.holder != departure.name:
         return None
-    if _since_mark_s(departure) >= DRAIN_S + HANDOVER_S:
+    if _since_mark_s(departure) >= DRAIN_TIMEOUT_S + HANDOVER_TIMEOUT_S:
         # Nobody else wants it: its holder takes it again, under another lease.
         return None
     return Wait("the registry to be handed over") if lease.handover_asked else HandOver(lease.number)
@@ -174,7 +176,9 @@ def _stop_consul(departure: Departure) -> Action | None:
     if departure.is_gone or mark is None or not consul.is_alive(departure.name):
         return None
     if mark.stop_s is not None:
-        return Wait("it to stop its Consul") if departure.now_s - mark.stop_s < STOP_S else None
+        return (
+            Wait("it to stop its Consul") if departure.now_s - mark.stop_s < CONSUL_STOP_TIMEOUT_S else None
+        )
     if departure.name in consul.peers:
         verdict = quorum.without_server(consul, departure.name, wanted=departure.wanted_servers)
         if held := _held(departure, verdict, "Consul servers"):
@@ -197,7 +201,7 @@ def _force_leave(departure: Departure) -> Action | None:
     state = departure.consul.members.get(departure.name)
     if state in ("failed", "leaving"):
         return ForceLeave()
-    if departure.is_gone and state == "alive" and departure.waited_s < NOTICE_S:
+    if departure.is_gone and state == "alive" and departure.waited_s < NOTICE_GRACE_S:
         return Wait("Consul to notice that it is gone")
     return None
 
@@ -220,7 +224,7 @@ def _forget(departure: Departure) -> Action | None:
 
 def _await_swarm(departure: Departure) -> Action | None:
     """The lost node led the Swarm, perhaps: its managers elect another in seconds, and know its row still."""
-    if departure.swarm.has_quorum or departure.waited_s >= NOTICE_S:
+    if departure.swarm.has_quorum or departure.waited_s >= NOTICE_GRACE_S:
         return None
     return Wait("a Swarm manager with a quorum to answer")
 
@@ -231,7 +235,7 @@ def _held(
     """Whether the member has to stay; None: it may go. One that is gone counts for nobody any more."""
     if verdict is Verdict.SAFE or (verdict is Verdict.THINS and (departure.is_gone or only_cost)):
         return None
-    in_time = departure.waited_s < QUORUM_S
+    in_time = departure.waited_s < QUORUM_TIMEOUT_S
     if verdict is Verdict.THINS:
         return Wait(f"{whom}: {verdict.value}") if in_time else None
     if in_time:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import Final
 
-BOOTS_S: Final = 8
+INITIAL_DELAY_S: Final = 8
 """Nobody is a member sooner after its launch; until then a look is for nothing."""
-SHORTEST_S: Final = 2
-LONGEST_S: Final = 60
-SHARE: Final = 0.08
+SHORTEST_PAUSE_S: Final = 2
+LONGEST_PAUSE_S: Final = 60
+PAUSE_FACTOR: Final = 0.08
 """A tenth later than necessary, at most."""
-FAILED_LONGEST_S: Final = 120
-SWEEP_AGAIN_S: Final = 1
-SWEEP_CALM_S: Final = 10
-SWEEP_PATIENCE_S: Final = 60
+LONGEST_RETRY_PAUSE_S: Final = 120
+SWEEP_RETRY_PAUSE_S: Final = 1
+SCHEDULED_SWEEP_PAUSE_S: Final = 10
+SWEEP_TIMEOUT_S: Final = 60
 """After that what an event left to wait for is the next schedule's."""
-HEARTBEAT_S: Final = 300
+HEARTBEAT_TIMEOUT_S: Final = 300
 """A termination hook ends so long after its last heartbeat: five pauses and what a function takes."""
 LAUNCH_MARGIN_S: Final = 180
 """A launch hook outlasts the deadline by so much: it is the function that says why a node is given up."""
@@ -28,7 +28,7 @@ LAUNCH_MARGIN_S: Final = 180
 
 def pause_s(waited_s: float) -> int:
     """Until the next look, after so long a wait."""
-    return round(min(LONGEST_S, max(SHORTEST_S, waited_s * SHARE)))
+    return round(min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, waited_s * PAUSE_FACTOR)))
 
 
 def retry_s(receives: int, waited_s: float) -> int:
@@ -36,8 +36,8 @@ def retry_s(receives: int, waited_s: float) -> int:
 
     Most receives may have been waits, not failures: so never longer than half of what was waited already.
     """
-    doubled_s = SHORTEST_S << min(receives - 1, 8)
-    return min(FAILED_LONGEST_S, doubled_s, max(SHORTEST_S, round(waited_s / 2)))
+    doubled_s = SHORTEST_PAUSE_S << min(receives - 1, 8)
+    return min(LONGEST_RETRY_PAUSE_S, doubled_s, max(SHORTEST_PAUSE_S, round(waited_s / 2)))
 
 
 def receives(waited_s: float) -> int:

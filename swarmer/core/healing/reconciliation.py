@@ -30,7 +30,7 @@ from swarmer.core.healing.world import (
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 IN_SERVICE: Final = "InService"
-MISSED_S: Final = 90.0
+HOOK_GRACE_S: Final = 90.0
 """An announced arrival or departure is looked at more often than that by its own function."""
 
 
@@ -181,7 +181,7 @@ def _departures(scene: Scene) -> Iterator[Place]:
         if place.member.lifecycle not in DEPARTING:
             continue
         instance, mark = scene.instances.get(place.instance_id), scene.consul.marks.get(place.name)
-        if (instance and instance.is_gone) or mark is None or scene.now_s - mark.since_s > MISSED_S:
+        if (instance and instance.is_gone) or mark is None or scene.now_s - mark.since_s > HOOK_GRACE_S:
             yield place
 
 
@@ -189,7 +189,7 @@ def _arrivals(scene: Scene) -> Iterator[Place]:
     for place in places(scene.groups):
         if place.member.lifecycle in ARRIVING:
             instance = scene.instances.get(place.instance_id)
-            if instance and (instance.is_gone or scene.now_s - instance.launched_s > MISSED_S):
+            if instance and (instance.is_gone or scene.now_s - instance.launched_s > HOOK_GRACE_S):
                 yield place
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from swarmer.core.healing.world import Lease
 
-SUSPECT_S: Final = 15.0
+SUSPECT_GRACE_S: Final = 15.0
 """Longer than a holder takes to start (10 s), or to notice that its registry is deaf (3 s)."""
 
 
@@ -102,6 +102,6 @@ def decide(scene: Scene) -> Action:
         return Healthy(clear=suspicion is not None)
     if suspicion is None or suspicion.number != lease.number:
         return Suspect(lease.number)
-    if scene.now_s - suspicion.since_s < SUSPECT_S:
+    if scene.now_s - suspicion.since_s < SUSPECT_GRACE_S:
         return Wait(f"{lease.holder} to serve under lease {lease.number}")
     return Depose(lease.holder, lease.number, lease.session)

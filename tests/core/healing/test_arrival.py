@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from swarmer.core.healing.arrival import Abandon, Admit, Arrival, Ignore, Wait, decide
-from swarmer.core.healing.departure import QUORUM_S
+from swarmer.core.healing.departure import QUORUM_TIMEOUT_S
 from swarmer.core.healing.world import Consul, Peer, Swarm
 from tests.core.healing.scenes import CORE, WORKER, A, B, C, W, consul, instance, row, swarm
 
@@ -98,7 +98,7 @@ def test_without_a_majority_to_join_an_instance_is_held_for_a_recovery(lost: dic
     assert isinstance(found, Wait)
     assert found.holds
     # Not for ever, and not where nobody ever founded anything.
-    assert isinstance(decide(arrival(waited_s=600 + QUORUM_S, **lost)), Abandon)
+    assert isinstance(decide(arrival(waited_s=600 + QUORUM_TIMEOUT_S, **lost)), Abandon)
     assert isinstance(decide(arrival(waited_s=700, is_founded=False, **lost)), Abandon)
 
 

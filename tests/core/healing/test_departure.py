@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from swarmer.core.healing import steps
-from swarmer.core.healing.departure import DRAIN_S, LIMIT_S, QUORUM_S, Departure, decide
+from swarmer.core.healing.departure import (
+    DEPARTURE_TIMEOUT_S,
+    DRAIN_TIMEOUT_S,
+    QUORUM_TIMEOUT_S,
+    Departure,
+    decide,
+)
 from swarmer.core.healing.steps import (
     Action,
     Demote,
@@ -154,7 +160,7 @@ def test_a_catalogue_entry_without_a_member_is_purged() -> None:
 def test_tasks_are_waited_for_but_not_for_ever() -> None:
     rows = swarm(*drained(), tasks={row(A).id: 2})
     assert decide(departure(swarm=rows)) == Wait("2 of its tasks to run elsewhere")
-    assert decide(departure(swarm=rows, now_s=NOW + DRAIN_S)) == Demote(drained()[0])
+    assert decide(departure(swarm=rows, now_s=NOW + DRAIN_TIMEOUT_S)) == Demote(drained()[0])
 
 
 def test_a_node_that_is_down_is_not_drained() -> None:
@@ -166,12 +172,12 @@ def test_the_registry_is_waited_for_but_not_for_ever() -> None:
     asked = replace(departure().consul, lease=Lease(session="s", number=7, holder=A, handover_asked=True))
     leaving = departure(consul=asked, swarm=swarm(*drained()))
     assert decide(leaving) == Wait("the registry to be handed over")
-    assert isinstance(decide(replace(leaving, now_s=NOW + DRAIN_S + 20)), Demote)
+    assert isinstance(decide(replace(leaving, now_s=NOW + DRAIN_TIMEOUT_S + 20)), Demote)
 
 
 def test_a_registry_that_nobody_else_wants_is_not_handed_over_again_and_again() -> None:
     again = replace(departure().consul, lease=Lease(session="s", number=9, holder=A))
-    leaving = departure(consul=again, swarm=swarm(*drained()), now_s=NOW + DRAIN_S + 20)
+    leaving = departure(consul=again, swarm=swarm(*drained()), now_s=NOW + DRAIN_TIMEOUT_S + 20)
     assert isinstance(decide(leaving), Demote)
 
 
@@ -194,8 +200,8 @@ def test_consul_takes_a_moment_to_notice_that_a_machine_is_gone() -> None:
 
 def test_every_wait_ends() -> None:
     rows = swarm(row(A, availability="drain", role="worker"), row(B), row(C), row(D))
-    found = decide(departure(swarm=rows, now_s=NOW + LIMIT_S))
-    assert found == Finish(f"Swarm to take its vote: waited {LIMIT_S:.0f} s in vain")
+    found = decide(departure(swarm=rows, now_s=NOW + DEPARTURE_TIMEOUT_S))
+    assert found == Finish(f"Swarm to take its vote: waited {DEPARTURE_TIMEOUT_S:.0f} s in vain")
 
 
 # -- quorum ----------------------------------------------------------------------------------------
@@ -220,7 +226,7 @@ def test_a_manager_stays_until_its_replacement_is_reachable() -> None:
 
 def test_a_replacement_that_never_comes_is_not_waited_for_for_ever() -> None:
     waiting = swarm(*(each for each in drained() if each.name != D))
-    assert isinstance(decide(departure(swarm=waiting, now_s=NOW + QUORUM_S)), Demote)
+    assert isinstance(decide(departure(swarm=waiting, now_s=NOW + QUORUM_TIMEOUT_S)), Demote)
 
 
 def test_a_group_that_shrinks_on_purpose_needs_no_replacement() -> None:
@@ -234,7 +240,7 @@ def test_a_member_without_which_there_is_no_majority_stays_and_the_alarm_is_rais
     rows = swarm(row(A, availability="drain"), row(B, reachability="unreachable", state="down"), row(C))
     found = decide(departure(swarm=rows))
     assert found == Wait("Swarm managers: the others are no majority without it", at_risk=True)
-    late = decide(departure(swarm=rows, now_s=NOW + QUORUM_S))
+    late = decide(departure(swarm=rows, now_s=NOW + QUORUM_TIMEOUT_S))
     assert isinstance(late, Finish)
     assert late.at_risk
 
@@ -279,15 +285,17 @@ def test_once_it_was_told_to_stop_a_server_is_taken_out_of_raft() -> None:
 def test_without_a_consul_majority_nothing_is_touched(name: str, seen: Consul) -> None:
     held = decide(departure(name, consul=seen))
     assert held == Wait("Consul has no leader", at_risk=name == A)
-    late = decide(departure(name, consul=seen, now_s=NOW + (QUORUM_S if name == A else DRAIN_S)))
+    late = decide(
+        departure(name, consul=seen, now_s=NOW + (QUORUM_TIMEOUT_S if name == A else DRAIN_TIMEOUT_S))
+    )
     assert isinstance(late, Finish)
 
 
 def test_a_manager_that_is_no_server_stays_too_where_consul_has_no_majority() -> None:
     """Its vote is the Swarm's: let go without a demotion, managers would follow the servers one by one."""
     leaving = departure(roles=frozenset((SWARM_MANAGER,)), consul=Consul(answers=True))
-    assert decide(replace(leaving, now_s=NOW + DRAIN_S)) == Wait("Consul has no leader", at_risk=True)
-    assert isinstance(decide(replace(leaving, now_s=NOW + QUORUM_S)), Finish)
+    assert decide(replace(leaving, now_s=NOW + DRAIN_TIMEOUT_S)) == Wait("Consul has no leader", at_risk=True)
+    assert isinstance(decide(replace(leaving, now_s=NOW + QUORUM_TIMEOUT_S)), Finish)
 
 
 def test_without_a_majority_a_machine_that_is_gone_is_not_waited_for() -> None:

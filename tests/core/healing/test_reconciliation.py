@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swarmer.core.healing.reconciliation import MISSED_S, Plan, Scene, decide, suspects
+from swarmer.core.healing.reconciliation import HOOK_GRACE_S, Plan, Scene, decide, suspects
 from swarmer.core.healing.world import Consul, Instance, Mark, Member, Swarm
 from tests.core.healing.scenes import (
     CORE_GROUP,
@@ -130,7 +130,7 @@ def test_a_departure_that_is_looked_after_is_left_to_its_function() -> None:
     groups = lifecycle(worker_id(0), "Terminating:Wait")
     seen = scene(instance(W), groups=groups, consul=replace(consul(), marks={W: Mark(since_s=NOW - 10)}))
     assert decide(seen).departures == ()
-    later = replace(seen, now_s=NOW + MISSED_S)
+    later = replace(seen, now_s=NOW + HOOK_GRACE_S)
     assert [each.name for each in decide(later).departures] == [W]
 
 
@@ -145,7 +145,7 @@ def test_the_departure_of_a_machine_that_is_gone_is_taken_up_at_once() -> None:
 def test_an_arrival_that_waits_for_long_is_looked_at() -> None:
     groups = lifecycle(worker_id(0), "Pending:Wait")
     fresh = scene(instance(W, launched_s=NOW - 10), groups=groups)
-    late = scene(instance(W, launched_s=NOW - MISSED_S - 1), groups=groups)
+    late = scene(instance(W, launched_s=NOW - HOOK_GRACE_S - 1), groups=groups)
     gone = scene(instance(W, "terminated"), groups=groups)
     assert [len(decide(each).arrivals) for each in (fresh, late, gone)] == [0, 1, 1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from swarmer.core.healing.registry import (
-    SUSPECT_S,
+    SUSPECT_GRACE_S,
     Depose,
     Healthy,
     Powerless,
@@ -42,9 +42,11 @@ def test_a_suspicion_of_an_earlier_lease_says_nothing_about_this_one() -> None:
 
 
 def test_it_has_time_to_start_and_is_deposed_by_name_then() -> None:
-    early = replace(DEAF, suspicion=Suspicion(number=7, since_s=NOW - SUSPECT_S + 1))
+    early = replace(DEAF, suspicion=Suspicion(number=7, since_s=NOW - SUSPECT_GRACE_S + 1))
     assert decide(early) == Wait(f"{A} to serve under lease 7")
-    assert decide(replace(early, suspicion=Suspicion(number=7, since_s=NOW - SUSPECT_S))) == Depose(A, 7, "s")
+    assert decide(replace(early, suspicion=Suspicion(number=7, since_s=NOW - SUSPECT_GRACE_S))) == Depose(
+        A, 7, "s"
+    )
 
 
 def test_a_lock_that_is_free_has_nobody_to_depose() -> None:
