@@ -19,7 +19,7 @@ from swarmer.core.healing import events, registry, world
 from swarmer.core.healing.measures import Measure
 from swarmer.core.healing.registry import Scene, Suspicion
 
-AGAIN_S: Final = 5
+RETRY_PAUSE_S: Final = 5
 
 
 @metrics.log_metrics
@@ -63,7 +63,7 @@ def heal(sight: Sight, body: str) -> None:
 def _again(at_s: float) -> None:
     """Look again soon, unless the next schedule does."""
     if time.time() - at_s < 2 * registry.SUSPECT_GRACE_S:
-        raise Later(AGAIN_S, "a holder is suspected")
+        raise Later(RETRY_PAUSE_S, "a holder is suspected")
 
 
 def look(sight: Sight) -> Scene:

@@ -22,9 +22,9 @@ from swarmer.core import names
 from swarmer.core.healing import events, pacing
 from swarmer.core.healing.events import Changed, Malformed
 
-LEADERLESS_S: Final = 8.0
+ELECTION_GRACE_S: Final = 8.0
 """A Swarm whose leader died has another by then, or none for some 10 s more: nobody waits for it before."""
-BRIEF_S: Final = 2.0
+BRIEF_TIMEOUT_S: Final = 2.0
 
 
 @metrics.log_metrics
@@ -58,7 +58,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 def patience_s(records: Iterable[dict[str, Any]]) -> float:
     """How long Swarm may take to answer. Before it can have another leader Consul's part is done alone."""
     sent_s = min(int(record["attributes"]["SentTimestamp"]) / 1000 for record in records)
-    return LEADER_S if time.time() - sent_s > LEADERLESS_S else BRIEF_S
+    return LEADER_S if time.time() - sent_s > ELECTION_GRACE_S else BRIEF_TIMEOUT_S
 
 
 def changed_instances(bodies: Iterable[str]) -> Iterator[str]:

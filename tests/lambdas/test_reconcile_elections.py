@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.reconcile_cluster.handler import BRIEF_S, handler, patience_s
+from lambdas.reconcile_cluster.handler import BRIEF_TIMEOUT_S, handler, patience_s
 from lambdas.shared import sight
 from lambdas.shared.sight import LEADER_S, ask_all
 from swarmer.adapters import consul
@@ -118,7 +118,7 @@ def test_what_went_to_a_leader_that_died_is_asked_anew_of_the_next(lab: Lab) -> 
     assert remains(lab, name) == []
 
 
-@pytest.mark.parametrize(("age_s", "within_s"), [(1, BRIEF_S), (9, LEADER_S)])
+@pytest.mark.parametrize(("age_s", "within_s"), [(1, BRIEF_TIMEOUT_S), (9, LEADER_S)])
 def test_swarm_is_waited_for_once_it_may_have_another_leader(age_s: float, within_s: float) -> None:
     """Until then it would only hold up what is to be done in Consul."""
     sent_ms = [time.time() * 1000, (time.time() - age_s) * 1000]
