@@ -15,7 +15,7 @@ from swarmer.core.healing import pacing
 
 Cfn = autoscaling.CfnAutoScalingGroup
 
-GRACE_PERIOD_S: Final = 300
+HEALTH_CHECK_GRACE_S: Final = 300
 """A stock image installs the node software before it is of use."""
 NO_TOPIC: Final = (
     "EC2 Auto Scaling sends every launch and termination, failed ones too, to EventBridge by itself; "
@@ -56,7 +56,7 @@ def auto_scaling_group(
         # Replaces a node on the notice that it is about to be interrupted, not after.
         capacity_rebalance=group.spot or None,
         health_check_type="EC2",
-        health_check_grace_period=GRACE_PERIOD_S,
+        health_check_grace_period=HEALTH_CHECK_GRACE_S,
         instance_maintenance_policy=_maintenance(group),
         lifecycle_hook_specification_list=_hooks(cluster.healing.boot_deadline),
         metrics_collection=[{"granularity": "1Minute"}],

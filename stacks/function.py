@@ -21,7 +21,7 @@ from stacks.network import NetworkStack
 from swarmer.core.healing.measures import DIMENSION_CLUSTER, DIMENSION_SERVICE, NAMESPACE, Measure
 
 TIMEOUT_S: Final = 60
-VISIBILITY_S: Final = TIMEOUT_S + 10
+VISIBILITY_TIMEOUT_S: Final = TIMEOUT_S + 10
 """Not six times the time-out: a function that was killed half-way goes on after a minute. Every step may be
 taken twice, and no message is kept waiting for a batch."""
 MEMORY_MB: Final = 256
@@ -62,7 +62,7 @@ class Function(Construct):
         self.dead_letters = self._queue("DeadLetters", retention_period=cdk.Duration.days(DEAD_LETTER_DAYS))
         self.queue = self._queue(
             "Queue",
-            visibility_timeout=cdk.Duration.seconds(VISIBILITY_S),
+            visibility_timeout=cdk.Duration.seconds(VISIBILITY_TIMEOUT_S),
             delivery_delay=cdk.Duration.seconds(delay_s),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=receives),
         )

@@ -19,7 +19,7 @@ from swarmer.core import software
 REQUIREMENTS: Final = software.ROOT / "lambdas/requirements.txt"
 CACHE: Final = software.ROOT / ".swarmer/layer"
 PYTHON: Final = "3.13"
-PIP_S: Final = 300
+PIP_TIMEOUT_S: Final = 300
 USELESS: Final = ("bin", "*-stubs", "*requirements.txt", "*.dist-info/RECORD", "*.dist-info/direct_url.json")
 """Of what pip writes: scripts, types, and notes that hold paths."""
 
@@ -88,7 +88,7 @@ def ensure_layer() -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=CACHE) as staged:
         target = Path(staged) / "layer"
-        process.run(_pip(target / "python"), timeout_s=PIP_S)
+        process.run(_pip(target / "python"), timeout_s=PIP_TIMEOUT_S)
         for pattern in USELESS:
             for path in (target / "python").glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
