@@ -1,1 +1,1 @@
-"""What runs on a node."""
+"""Programs that run on a node."""

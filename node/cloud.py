@@ -1,9 +1,9 @@
-"""What the ground knows of the cluster: its machines, and whether it was ever founded.
+"""Client of the provider's record of the cluster: its machines, and whether its Swarm was ever initialized.
 
     python -m node.cloud look        prints a CloudView as JSON
-    python -m node.cloud mark ID     writes the cluster's identity, unless one is there
+    python -m node.cloud mark ID     writes the cluster ID, unless one is recorded
 
-A program of its own, so that the AWS SDK stays in no node's memory.
+A separate program keeps the AWS SDK out of the memory of the agent.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from swarmer.core.configuration import Machine
 from swarmer.core.node import UNFOUNDED, CloudView
 
 FILE: Final = "file:"
+"""Prefix of a `node.identity` that names a file instead of an SSM parameter."""
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status 1 with one line on stderr where the ground does not answer."""
+    """Run one command. Exit status 1, with one line on stderr, if the provider does not answer."""
     try:
         machine = read()
         if arguments[0] == "mark":
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 
 def look(machine: Machine) -> CloudView:
-    """Ask the AWS APIs, only as far as the description does not say it."""
+    """Return the provider's view of the cluster. AWS is asked only for values that the description lacks."""
     node, region = machine.node, machine.identity.region
     peers = node.peers or aws.peer_addresses(node.cluster, region)
     identity = _known(node.identity, region) if node.identity else UNFOUNDED
@@ -44,21 +45,26 @@ def look(machine: Machine) -> CloudView:
 
 
 def _known(where: str, region: str) -> str:
-    """The identity in an SSM parameter, or in a file that the machine's host keeps: `file:PATH`."""
+    """Return the cluster ID from an SSM parameter, or from a file that the machine's host keeps:
+    `file:PATH`."""
     if not where.startswith(FILE):
         return aws.parameter(where, region)
     path = Path(where.removeprefix(FILE))
     try:
         return path.read_text().strip() or UNFOUNDED
     except FileNotFoundError as exc:
-        # A share that is not mounted must not look like a cluster that was never founded.
+        # A missing folder may be a share that is not mounted, so it must not count as an uninitialized
+        # cluster.
         if not path.parent.is_dir():
             raise Unusable(f"the folder of {path}, which the host keeps, is not there") from exc
         return UNFOUNDED
 
 
 def mark(machine: Machine, identity: str) -> None:
-    """Once in a cluster's life; the same id again changes nothing, another one is refused."""
+    """Record the cluster ID, once in a cluster's life.
+
+    Recording the same ID again changes nothing. Raises aws.Unavailable if another ID is recorded.
+    """
     name, region = machine.node.identity, machine.identity.region
     if not name:
         return

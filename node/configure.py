@@ -1,6 +1,6 @@
-"""Writes the configuration of Consul, dockerd, resolved and the registry; run once per boot.
+"""Writes the configuration of Consul, dockerd, resolved and the registry; runs once per boot.
 
-Exit status 1 where the machine cannot be a node: it is dead then, and replaced.
+Exit status 1 means that the machine cannot be a node. It is then considered dead and is replaced.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ from swarmer.core.configuration import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, CloudView
 
 ETC = Path("/etc")
+"""Folder of the configuration files."""
 CONSUL_DATA: Final = Path("/var/lib/consul")
+"""Folder in which Consul keeps its data."""
 QUORUM: Final = frozenset((CONSUL_SERVER, SWARM_MANAGER))
+"""Roles whose nodes belong to a quorum."""
 PROVIDER_TIMEOUT_S: Final = 120.0
-"""A node that cannot learn for so long whether its cluster exists already is dead."""
+"""Timeout for learning from the provider whether the cluster exists; a node that reaches it is dead."""
 
 
 def main() -> int:
-    """Entry point of swarmer-configure.service."""
+    """Run the configuration: entry point of swarmer-configure.service."""
     try:
         machine = read()
         view = look_around(machine)
@@ -44,7 +47,10 @@ def main() -> int:
 
 
 def look_around(machine: Machine) -> CloudView:
-    """What the ground knows, kept for the agent; servers and managers cannot do without it."""
+    """Return the provider's view and keep it for the agent. Nodes outside the quorums get an empty view.
+
+    Consul servers and Swarm managers cannot start without it. Raises Unusable after PROVIDER_TIMEOUT_S.
+    """
     if not QUORUM.intersection(machine.node.roles):
         return CloudView()
     deadline_s = time.monotonic() + PROVIDER_TIMEOUT_S
@@ -66,7 +72,7 @@ def look_around(machine: Machine) -> CloudView:
 def configure(
     machine: Machine, version: configuration.Version, etc: Path = ETC, *, is_founded: bool = False
 ) -> None:
-    """Bring every file below `etc` into its state, and tell the daemons that run already."""
+    """Bring every file below `etc` into its state, and tell the daemons that already run."""
     ensure_hostname(machine.name, etc)
     ensure_file(
         etc / "consul.d/swarmer.json", _json(configuration.consul(machine, version, is_founded=is_founded))
@@ -82,9 +88,11 @@ def configure(
 
 
 def forget_services(data: Path = CONSUL_DATA) -> bool:
-    """What an earlier life of this node declared in Consul; whoever still has it declares it anew.
+    """Delete the services that an earlier life of this node declared in Consul; return whether there were
+    any.
 
-    Consul would bring it back as healthy as it was declared, before anybody has looked.
+    Consul would restore them as healthy as they were declared, before anyone has checked them. Each program
+    declares the services that it still has again.
     """
     kept = [data / name for name in ("services", "checks") if (data / name).exists()]
     for folder in kept:
@@ -93,7 +101,7 @@ def forget_services(data: Path = CONSUL_DATA) -> bool:
 
 
 def consul_version() -> configuration.Version:
-    """Of the binary that is installed, as numbers: (1, 8, 7)."""
+    """Return the version of the installed Consul binary as numbers: (1, 8, 7)."""
     first = process.run(["/usr/local/bin/consul", "version"]).splitlines()[0]
     found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", first)
     if not found:
@@ -102,7 +110,8 @@ def consul_version() -> configuration.Version:
 
 
 def ensure_hostname(name: str, etc: Path) -> bool:
-    """Consul's and Swarm's name of this node; cloud-init is told to leave it alone."""
+    """Set the host name, which is the node's name in Consul and Swarm. cloud-init is told to leave it
+    alone."""
     if socket.gethostname() == name:
         return False
     socket.sethostname(name)
@@ -114,7 +123,8 @@ def ensure_hostname(name: str, etc: Path) -> bool:
 
 
 def ensure_resolv_conf(path: Path) -> bool:
-    """Everything on the node asks resolved. In a node container the file is a mount: written, not linked."""
+    """Point every program on the node at resolved. In a node container the file is a mount, so it is
+    written."""
     text = "nameserver 127.0.0.53\noptions edns0 trust-ad\n"
     if path.is_symlink() or path.read_text() == text:
         return False

@@ -1,4 +1,4 @@
-"""docker-registry as a process: started anew for each lease, behind the gate."""
+"""docker-registry as a process behind the gate, started again for each lease."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from swarmer.adapters import http
 from swarmer.core import names
 
 COMMAND: Final = ("/usr/bin/docker-registry", "serve", "/etc/swarmer/registry.yml")
+"""Command line of docker-registry."""
 
 
 @dataclass
 class DockerRegistry:
-    """None or one of them."""
+    """Handle of at most one docker-registry process."""
 
     process: subprocess.Popen[bytes] | None = None
     _asked: http.Connection = field(
@@ -26,14 +27,18 @@ class DockerRegistry:
     )
 
     def start(self, node: str, lease: int, secret: str) -> None:
-        """Every answer will carry node and lease; `secret` signs the state of uploads. A failure is said."""
+        """Start the process. Every answer of it carries `node` and `lease`; `secret` signs the state of
+        uploads.
+
+        A failure is logged.
+        """
         environment = {
             name: value for name, value in os.environ.items() if name.startswith(("AWS_", "PATH"))
         } | {
             "REGISTRY_HTTP_HEADERS": f"{{{names.HEADER_NODE}: [{node}], {names.HEADER_LEASE}: ['{lease}']}}",
             "REGISTRY_HTTP_SECRET": secret,
         }
-        # docker-registry panics where this is set.
+        # docker-registry panics if this variable is set.
         environment.pop("AWS_CA_BUNDLE", None)
         Path(names.REGISTRY_SOCKET).unlink(missing_ok=True)
         try:
@@ -43,11 +48,11 @@ class DockerRegistry:
 
     @property
     def runs(self) -> bool:
-        """It was started and has not ended."""
+        """Whether the process was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
     def answers(self, *, timeout_s: float) -> bool:
-        """Whether it does, on its own socket."""
+        """Whether the process answers on its own socket."""
         self._asked.timeout_s = timeout_s
         try:
             return self._asked.request("GET", "/v2/").status == HTTPStatus.OK
@@ -55,7 +60,7 @@ class DockerRegistry:
             return False
 
     def end(self) -> bool:
-        """At once; False where there was none."""
+        """Kill the process immediately; False if there was none."""
         process, self.process = self.process, None
         if process is None:
             return False

@@ -1,4 +1,5 @@
-"""The cluster's one Swarm: founded under a lock, remembered by the ground, published for who joins."""
+"""The cluster's only Swarm: initialized under a lock, recorded by the provider, published for joining
+nodes."""
 
 from __future__ import annotations
 
@@ -16,33 +17,35 @@ from swarmer.core import names
 from swarmer.core.joining import World
 
 LOCK_TTL_S = 30
-"""TTL of the founder's session, which is renewed between calls that take long (QUERY_TIMEOUT_S, dockerd)."""
+"""TTL of the initializing node's session, which is renewed between long calls (QUERY_TIMEOUT_S, dockerd)."""
 PUBLISH_INTERVAL_S = 300.0
-"""So often the Swarm's leader sees to the join tokens: people rotate them, and nobody could join any more."""
+"""Interval at which the Swarm's leader checks the published join tokens. An operator may rotate them, and
+then nobody could join."""
 IDENTITY_TIMEOUT_S = 8.0
-"""Longer it does not wait for the ground then: no manager leaves DNS because its ground does not answer."""
+"""Timeout for the provider during that check. It is short enough that a slow provider cannot drop this
+manager from DNS."""
 
 
 @dataclass
 class Founding:
-    """A manager's part in it."""
+    """One manager's part in initializing and publishing the Swarm."""
 
     name: str
-    """The node's."""
+    """Name of the node."""
     address: str
     consul: Consul
     ground: Ground
     say: Callable[[str], None]
     _session: str = ""
-    """It holds the lock while the Swarm that this node founds is not published."""
+    """ID of the session that holds the lock until the Swarm that this node initializes is published."""
     _asked_under: str | None = None
-    """The session under which the ground said last whether the cluster was founded."""
+    """ID of the session under which the provider last said whether the cluster was initialized."""
     _unanswered_s: float = -REDISCOVERY_S
-    """When the ground did not say whether the cluster was founded."""
+    """Monotonic time at which the provider failed to say whether the cluster was initialized."""
     _saw_to_s: float = -PUBLISH_INTERVAL_S
 
     def found(self, engine: Engine) -> None:
-        """Found the Swarm under the lock, once: whoever comes second finds it published.
+        """Initialize the Swarm once, under the lock. A second candidate finds it published.
 
         Raises the Unavailable of both adapters.
         """
@@ -65,7 +68,8 @@ class Founding:
                 self._unlock()
 
     def _lock(self) -> bool:
-        """Whether this node may found the Swarm now, or publish one that nobody knows. Raises Unavailable."""
+        """Whether this node may initialize the Swarm now, or publish one that Consul does not know. Raises
+        Unavailable."""
         session = self.consul.create_session("swarm", ttl_s=LOCK_TTL_S, lock_delay_s=1)
         has_it = False
         try:
@@ -83,7 +87,7 @@ class Founding:
         try:
             return self.consul.acquire(names.KV_SWARM_LOCK, self.name, session)
         except ConsulUnavailable:
-            # The lock may be this node's although the answer was lost.
+            # The answer may have been lost after Consul gave the lock to this node.
             return self.consul.holds(names.KV_SWARM_LOCK, session)
 
     def _unlock(self) -> None:
@@ -93,9 +97,11 @@ class Founding:
         self._session = ""
 
     def keep_lock(self, world: World) -> None:
-        """Of a founder that could not publish yet: whoever came to the lock would found a second Swarm.
+        """Keep the lock of a node that could not publish its Swarm yet; the next holder would create a second
+        Swarm.
 
-        Freed once it is published, or came to nothing; one whose dockerd is away loses it with its session.
+        The lock is freed after the publication, or if this node has no Swarm. A node without dockerd loses
+        the lock with its session.
         """
         if not self._session or world.swarm_state is None:
             return
@@ -105,9 +111,10 @@ class Founding:
             self._session = ""
 
     def _is_unfounded(self) -> bool:
-        """Whether the ground says so, asked anew under the lock; no answer is no.
+        """Whether the provider says that the cluster was never initialized. It is asked again under the lock.
 
-        Who held the lock before may have marked a Swarm and died before Consul knew of it.
+        The previous lock holder may have recorded a Swarm and died before Consul knew of it. No answer counts
+        as no.
         """
         try:
             is_founded = self.ground.ask().is_founded
@@ -119,12 +126,13 @@ class Founding:
             return False
 
     def publish(self, engine: Engine, *, within_s: float = QUERY_TIMEOUT_S) -> None:
-        """Tell the others how to join. The tokens are secrets: they stand in Consul only.
+        """Publish how to join the Swarm. The tokens are secrets, so they are stored only in Consul.
 
-        A Swarm that Consul does not know is published under the lock: an agent that was started anew has lost
-        it, and meanwhile another manager may found one. keep_lock frees it.
+        A Swarm that Consul does not know is published under the lock. A restarted agent has lost the lock,
+        and another manager may initialize a Swarm meanwhile. `keep_lock` frees it.
 
-        Raises the Unavailable of both adapters; Docker's also where Consul or the ground knows another Swarm.
+        Raises the Unavailable of both adapters. Docker's is also raised if Consul or the provider knows
+        another Swarm.
         """
         if not self._session and not self.consul.get(names.KV_SWARM_ID) and not self._lock():
             return
@@ -134,7 +142,8 @@ class Founding:
         published = known[names.KV_SWARM_ID]
         if published and published.value != swarm_id:
             raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
-        # Of a Swarm that nobody else is in yet: later it may have services, under which no network moves.
+        # Only a Swarm without other nodes is changed. Later it may have services, and their networks cannot
+        # move.
         is_founded = bool(published) or self.ground.view.is_founded
         is_new = not is_founded and (self._asked_under == self._session or self._is_unfounded())
         if is_new and engine.ensure_ingress():
@@ -142,7 +151,7 @@ class Founding:
         if not self.ground.is_marked(swarm_id):
             self._takes_long()
             try:
-                self.ground.mark(swarm_id, within_s=within_s)  # before anybody else can join it
+                self.ground.mark(swarm_id, within_s=within_s)  # before any other node can join it
             except Unanswered as exc:
                 raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
         worker, manager = engine.tokens()
@@ -153,13 +162,15 @@ class Founding:
                 self.consul.put(key, value)
 
     def _takes_long(self) -> None:
-        """Neither systemd's patience nor the founder's lock ends meanwhile; where it has the mark decides."""
+        """Renew systemd's watchdog and the lock's session before a long call. If the lock ends, the recorded
+        ID decides."""
         alive()
         if self._session:
             self.consul.renew_session(self._session)
 
     def see_to_it(self, engine: Engine, leads: Callable[[], bool]) -> None:
-        """From time to time, by the Swarm's leader. What is wrong is said only: the node does its work."""
+        """Publish again from time to time, on the Swarm's leader. Problems are only logged, because the node
+        works."""
         if time.monotonic() - self._saw_to_s < PUBLISH_INTERVAL_S or not leads():
             return
         self._saw_to_s = time.monotonic()

@@ -1,8 +1,8 @@
-"""The registry's door: every manager listens on :5000, the holder of the lease answers.
+"""The registry's proxy: every manager listens on :5000, and the lease holder answers.
 
-Bytes are relayed as they come; the registry itself writes the evidence into its headers. On the holder an
-answer passes only while the lease is fresh. Elsewhere a connection is relayed to the holder's gate, so that
-whoever still has an old address is served too. Between two holders connections wait.
+Bytes are relayed as they come. The registry itself writes the evidence into its headers. On the holder an
+answer passes only while the lease is fresh. Other managers relay a connection to the holder's gate, so that
+clients with an outdated address are served too. Connections wait while the lease moves between two holders.
 """
 
 from __future__ import annotations
@@ -18,41 +18,44 @@ from typing import Final
 from swarmer.core import names
 
 CHUNK: Final = 256 * 1024
+"""Size of one read in bytes."""
 HOLDER_TIMEOUT_S: Final = 8.0
-"""So long a connection waits for a holder."""
+"""Timeout for a connection that waits for a holder."""
 POLL_INTERVAL_S: Final = 0.02
+"""Interval between two looks at the lease."""
 CONNECT_TIMEOUT_S: Final = 2.0
+"""Timeout for connecting to the holder."""
 SILENCE_TIMEOUT_S: Final = 0.5
-"""A holder that hands over has answered before the lease is another's; one silent for so long has not."""
+"""Timeout for a silent relay to a former holder. A holder that hands over answers before the lease moves."""
 IDLE_GRACE_S: Final = 0.15
-"""A connection on which nothing has moved for so long since its last answer is idle."""
+"""Grace period without traffic, after the last answer, before a connection counts as idle."""
 KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
-"""Seconds, seconds, times: so a client that has vanished is noticed after a minute."""
+"""Seconds, seconds and count of TCP keepalive: a client that has vanished is noticed after a minute."""
 RELAYED: Final = b"SWARMER-RELAYED\n"
-"""First bytes from another gate: such a connection is not relayed a second time."""
+"""First bytes from another gate. Such a connection is not relayed a second time."""
 
 
 @dataclass
 class Door:
-    """What the election tells the gate; plain attributes, each written by one thread."""
+    """State that the election shares with the gate: plain attributes, each written by one thread."""
 
     number: int | None = None
-    """Of the lease under which the registry's process answers on its socket."""
+    """Number of the lease under which the registry's process answers on its socket."""
     fresh_until_s: float = 0.0
-    """On the monotonic clock."""
+    """Monotonic time until which the lease is confirmed."""
     is_draining: bool = False
     holder: str = ""
-    """Address of the current holder, where it is another node."""
+    """Address of the current holder if it is another node."""
 
     def is_open(self, number: int | None = None) -> bool:
-        """Whether answers may pass, under the lease `number` (any where None)."""
+        """Whether answers may pass under the lease `number`; None stands for any lease."""
         mine = self.number
         return mine is not None and number in (None, mine) and time.monotonic() < self.fresh_until_s
 
 
 @dataclass(eq=False)
 class Passage:
-    """One connection that is being answered here."""
+    """One connection that this node answers."""
 
     number: int
     moved_s: float = 0.0
@@ -60,26 +63,27 @@ class Passage:
     writer: asyncio.StreamWriter | None = None
 
     def is_idle(self) -> bool:
-        """Nothing is under way on it."""
+        """Whether nothing is under way on the connection."""
         return not self.awaits_answer and time.monotonic() - self.moved_s > IDLE_GRACE_S
 
 
 @dataclass
 class Gate:
-    """A server for one address."""
+    """Server for one address."""
 
     address: str
     door: Door
     passages: set[Passage] = field(default_factory=set)
 
     async def serve(self) -> None:
-        """For ever."""
+        """Accept connections for ever."""
         server = await asyncio.start_server(self._admit, self.address, names.REGISTRY_PORT, limit=CHUNK)
         async with server:
             await server.serve_forever()
 
     async def drain(self, within_s: float) -> None:
-        """Let what is under way come to its end; what does not by then is cut off."""
+        """Let requests that are under way finish, and cut the connections that remain after `within_s`
+        seconds."""
         deadline_s = time.monotonic() + within_s
         while self.passages and time.monotonic() < deadline_s:
             for passage in list(self.passages):
@@ -87,7 +91,7 @@ class Gate:
                     passage.writer.close()
             await asyncio.sleep(POLL_INTERVAL_S)
         for passage in list(self.passages):
-            # Not waited for: where the registry stands still its own end of the passage stays open.
+            # There is no wait: a registry that stands still keeps its own end of the connection open.
             if passage.writer:
                 passage.writer.transport.abort()
 
@@ -110,11 +114,12 @@ class Gate:
         while time.monotonic() < deadline_s:
             serves = self.door.number is not None and not self.door.is_draining
             if serves and self.door.is_open():
-                # Refused: its process has just died, and the next one is on its way.
+                # A refused connection means that the process has just died, and that the next one is
+                # starting.
                 with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
                     return await self._answer(first, reader, writer)
             elif not serves and is_relayed:
-                return None  # the other gate knows better by now, or will in a moment
+                return None  # the other gate knows the new holder by now, or will soon
             elif not serves and self.door.holder:
                 with contextlib.suppress(OSError, TimeoutError):
                     if await self._relay(self.door.holder, first, reader, writer):
@@ -125,7 +130,8 @@ class Gate:
     async def _relay(
         self, holder: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """False where nothing came back and nothing is lost: the question can be asked again elsewhere."""
+        """Relay to the holder. False if nothing came back and nothing is lost: the request can be sent
+        elsewhere."""
         connected = asyncio.open_connection(holder, names.REGISTRY_PORT, limit=CHUNK)
         there, onward = await asyncio.wait_for(connected, CONNECT_TIMEOUT_S)
         asked, answered = Pump(reader, onward), Pump(there, writer)
@@ -140,7 +146,7 @@ class Gate:
         return bool(asked.moved or answered.moved or reader.at_eof())
 
     async def _recall(self, holder: str, answered: Pump, onward: asyncio.StreamWriter) -> None:
-        """Cut a relay to a node that has lost the lease and is silent: it stands still, or is gone."""
+        """Cut a relay to a node that has lost the lease and is silent, because it stands still or is gone."""
         while self.door.number is None and self.door.holder in ("", holder):
             await asyncio.sleep(POLL_INTERVAL_S)
         moved = -1
@@ -150,11 +156,11 @@ class Gate:
         onward.transport.abort()
 
     async def _answer(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Through the registry of this node; a lease that ends meanwhile ends the connection."""
+        """Answer through the registry of this node. A lease that ends meanwhile ends the connection."""
         number = self.door.number
         if number is None:
             return
-        # Before the first await: whoever drains must see it from here on.
+        # This precedes the first await, so that a drain sees the connection from here on.
         passage = Passage(number, time.monotonic(), True, writer)
         self.passages.add(passage)
         try:
@@ -178,7 +184,7 @@ class Gate:
         return may
 
     async def _is_fresh(self, passage: Passage) -> bool:
-        """Waits for the lease to be confirmed again; False once it is another's."""
+        """Wait until the lease is confirmed again; False once another node holds it."""
         deadline_s = time.monotonic() + HOLDER_TIMEOUT_S
         while not self.door.is_open(passage.number):
             if self.door.number != passage.number or time.monotonic() > deadline_s:
@@ -188,7 +194,8 @@ class Gate:
 
 
 def _expect_life(writer: asyncio.StreamWriter) -> None:
-    """A node that is cut off says no farewell: its connections would stay, and hand-overs wait for them."""
+    """Enable keepalive. A node that is cut off sends no FIN, and hand-overs would wait for its
+    connections."""
     connection = writer.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in KEEPALIVE.items():
@@ -197,16 +204,16 @@ def _expect_life(writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class Pump:
-    """One direction of a connection."""
+    """Copier of one direction of a connection."""
 
     source: asyncio.StreamReader
     sink: asyncio.StreamWriter
     may: Callable[[], Awaitable[bool]] | None = None
     moved: int = 0
-    """Bytes so far."""
+    """Number of bytes copied so far."""
 
     async def run(self) -> None:
-        """Until the source ends or `may` says no, which cuts the connection."""
+        """Copy until the source ends or `may` returns False, which cuts the connection."""
         while chunk := await self.source.read(CHUNK):
             if self.may is not None and not await self.may():
                 self.sink.transport.abort()
@@ -217,7 +224,7 @@ class Pump:
 
 
 async def _exchange(ask: Pump, answer: Pump) -> None:
-    """Over once the answering side has ended; the asking one may end before."""
+    """Copy both directions until the answering side ends; the asking side may end earlier."""
     asking = asyncio.create_task(_ask(ask))
     try:
         await answer.run()

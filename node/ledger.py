@@ -1,4 +1,4 @@
-"""What one Consul agent has of this registrator: read at a comparison, kept while it writes."""
+"""Services that one Consul agent has of this registrator: read at a comparison, updated by each write."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from swarmer.core.registration.differences import as_declared, is_declared
 
 @dataclass
 class Ledger:
-    """Writes differences only. What it raises is `catalogue.Unavailable`: then it is to be read again."""
+    """Writer of differences to one agent. After `catalogue.Unavailable` the services must be read again."""
 
     catalogue: Catalogue
     say: Callable[[str], None]
     news: Callable[[str, str], None]
-    """About what, and a text that is said once."""
+    """Logger that takes a subject and a text; it logs a repeated text once."""
     present: dict[str, Entry] | None = None
-    """What the agent has, by service id; None: unknown."""
+    """Entries of the agent by service ID; None if they are unknown."""
     _granted: dict[str, tuple[Service, Service | None]] = field(default_factory=dict)
-    """What the agent refused: asked for → declared instead."""
+    """Services that the agent refused: the service asked for and the one declared instead, by service ID."""
 
     def read(self) -> None:
-        """All of it; what was refused is tried again."""
+        """Read all entries of the agent. Services that it refused are tried again afterwards."""
         self._granted.clear()
         try:
             self.present = {entry.service.id: entry for entry in self.catalogue.entries()}
@@ -34,7 +34,7 @@ class Ledger:
             self.news("consul", f"Consul does not show what is declared: {exc}")
 
     def ids_of(self, container: str) -> list[str]:
-        """Ids of what is declared for a container, by its short id."""
+        """Return the IDs of the services declared for a container, given its short ID."""
         return [
             key for key, each in (self.present or {}).items() if each.service.meta.get(CONTAINER) == container
         ]
@@ -47,7 +47,8 @@ class Ledger:
         options: Options,
         kept: Collection[str],
     ) -> None:
-        """The differences, of all services or of those `touched`; nothing while `present` is unknown."""
+        """Write the differences of all services, or of those `touched`; nothing while `present` is
+        unknown."""
         if self.present is None:
             return
         wanted, present = self._takes(wanted), self.present
@@ -66,7 +67,7 @@ class Ledger:
             self._remove(service_id)
 
     def _takes(self, wanted: Mapping[str, Service]) -> Mapping[str, Service]:
-        """What the agent will have of it, as far as it said."""
+        """Return the services that the agent accepts, as far as its refusals are known."""
         found = dict(wanted)
         for key, (asked, granted) in self._granted.items():
             if found.get(key) == asked:
@@ -77,7 +78,7 @@ class Ledger:
         return found
 
     def _declare(self, service: Service) -> None:
-        """As it should be, or as the agent takes it."""
+        """Declare a service as wanted, or as far as the agent accepts it."""
         before = (self.present or {}).get(service.id)
         try:
             self.catalogue.register(service)
@@ -86,13 +87,14 @@ class Ledger:
             return
         self._take(service)
         self.say(f"{service.name} is {service.address}:{service.port}")
-        # Consul keeps the state of a check that it had already, and takes no output at a registration.
+        # Consul keeps the state of a check that already exists, and a registration carries no check output.
         had = before.health if before else None
         if service.health and (service.health_output or had not in (None, service.health)):
             self._confirm(service)
 
     def _declare_less(self, service: Service, before: Entry | None, refusal: Refused) -> None:
-        """Without its check, which is what agents refuse; where that does not help, not at all."""
+        """Declare a service without its check, which is what agents refuse. If that is refused too, do not
+        declare it."""
         less = replace(service, check=None)
         granted: Service | None = None
         if service.check:
@@ -109,11 +111,11 @@ class Ledger:
         self.news(service.id, f"{service.id}: {what}, Consul says {refusal}")
 
     def _confirm(self, service: Service) -> None:
-        """The state of its HEALTHCHECK."""
+        """Update the state of the service's HEALTHCHECK."""
         try:
             self.catalogue.confirm(service)
         except Refused as exc:
-            # Somebody took the check away: the next comparison declares it anew.
+            # Another program removed the check; the next comparison declares it again.
             self.news(service.id, f"{service.id}: {exc}")
             return
         self._take(service)

@@ -1,4 +1,4 @@
-"""Looks at containers: side by side, and before they run."""
+"""Queue of inspections of containers: many at the same time, and some before the container runs."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ from swarmer.adapters.engine import Engine, Question, Unavailable
 from swarmer.core import registration
 
 MOST_ASKED: Final = 64
+"""Maximum number of inspections at the same time."""
 MOST_EARLY: Final = 48
-"""Of them before the container runs: those wait in dockerd for as long as its start takes."""
+"""Maximum number of inspections before the container runs. Those wait in dockerd until its start is over."""
 
 
 @dataclass
 class Looks:
-    """What dockerd was asked about containers. Whatever it raises is `engine.Unavailable`.
+    """Inspections that dockerd was asked for. Every method raises `engine.Unavailable`.
 
-    dockerd holds a container's lock from before its network is connected until it has told that it started.
-    A question that is asked between the two is answered the moment the start is over; one that is asked
-    after it goes the whole way through a daemon that is busy starting others.
+    dockerd locks a container from before its network is connected until its start event. An inspection
+    requested between the two is answered when the start is over. A later one has to pass through a daemon
+    that is busy with the start of other containers.
     """
 
     engine: Engine
     _asked: dict[str, Question] = field(default_factory=dict)
-    """By container id."""
+    """Open inspections by container ID."""
     _due: dict[str, str] = field(default_factory=dict)
-    """Container id → row: to be asked when there is room."""
+    """Container ID to its row of `docker ps`, for inspections that wait for a free place."""
     _early: dict[str, bool] = field(default_factory=dict)
-    """Asked before the start was told; whether it was told before the answer came."""
+    """Container IDs inspected before their start event; True if the event came before the answer."""
 
     def __len__(self) -> int:
         return len(self._asked) + len(self._due)
 
     def __contains__(self, container: str) -> bool:
-        """Whether an answer is to come."""
+        """Whether an answer about the container is due."""
         return container in self._asked or container in self._due
 
     def containers(self) -> Collection[str]:
-        """Of which an answer is to come."""
+        """Return the containers about which an answer is due."""
         return [*self._asked, *self._due]
 
     def sources(self) -> Collection[Question]:
-        """To be selected on."""
+        """Return the open inspections, for select."""
         return self._asked.values()
 
     def ask(self, container: str, row: str = "") -> None:
-        """As it is now. `row` is what `docker ps` said, where that was the reason."""
-        # What comes might be what was before.
+        """Request an inspection. `row` is the container's line of `docker ps` if that was the reason."""
+        # An older inspection may answer with an older state.
         self.drop(container)
         if len(self._asked) < MOST_ASKED:
             self._asked[container] = self.engine.ask(container, row)
@@ -56,7 +57,7 @@ class Looks:
             self._due[container] = row
 
     def expect(self, container: str) -> None:
-        """It is being started, as far as one sees."""
+        """Request an early inspection, because the container seems to be starting."""
         if container in self._early and container in self._asked:
             return
         if container in self._asked or len(self._asked) < MOST_EARLY:
@@ -64,7 +65,7 @@ class Looks:
             self._early[container] = False
 
     def start(self, container: str) -> None:
-        """It started: what was answered early, or will be, is what it is now."""
+        """Take in the start event: an early inspection, answered or open, counts as the current state."""
         if container not in self._early:
             self.ask(container)
         elif container in self._asked:
@@ -73,34 +74,37 @@ class Looks:
             del self._early[container]
 
     def drop(self, container: str) -> None:
-        """What was asked about it counts no more."""
+        """Discard all inspections of the container."""
         self._early.pop(container, None)
         self._due.pop(container, None)
         if container in self._asked:
             self._asked.pop(container).drop()
 
     def give_up(self, before_s: float) -> None:
-        """What was asked `before_s`, of the monotonic clock, and is not answered counts no more."""
+        """Discard inspections that were requested before `before_s` (monotonic clock) and are not
+        answered."""
         for question in [each for each in self._asked.values() if each.asked_s < before_s]:
             self.drop(question.container)
 
     def clear(self) -> None:
-        """The same, of all."""
+        """Discard all inspections of all containers."""
         for container in [*self._asked, *self._due, *self._early]:
             self.drop(container)
 
     def answers(self, ready: Collection[object]) -> Iterator[tuple[str, Mapping[str, Any] | None, str]]:
-        """Container, what it is (None: there is none), row: of those that are answered."""
+        """Yield container, inspection (None if the container does not exist) and row of each answered
+        inspection."""
         for question in [each for each in self._asked.values() if each in ready]:
             container = question.container
-            # What was read before may have changed what counts.
+            # The answer read before this one may have changed the open inspections.
             if self._asked.get(container) is not question or not question.is_answered():
                 continue
             del self._asked[container]
             try:
                 inspected = question.answer()
             except Unavailable:
-                # An error about this one: it is asked for again at the next comparison, the others go on.
+                # The error concerns only this container. The next comparison asks for it again, and the
+                # others go on.
                 self._early.pop(container, None)
                 continue
             if container in self._early and not (inspected and registration.is_running(inspected)):

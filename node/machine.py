@@ -1,4 +1,4 @@
-"""Who this node is: what every program on it begins with."""
+"""Identity and life signs of this node, as every program on it needs them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from swarmer.core.node import NodeDescription
 
 
 class Unusable(Exception):
-    """This machine was not told what it is; it is dead and will be replaced."""
+    """The machine lacks the data that say what it is; it is dead and will be replaced."""
 
 
 def read() -> Machine:
-    """From the files that cloud-init wrote; raises Unusable."""
+    """Return this machine from the files that cloud-init wrote. Raises Unusable."""
     try:
         node = NodeDescription.from_json(Path(names.NODE_DESCRIPTION).read_text())
         who = identity.parse(Path(names.INSTANCE_DATA).read_text())
@@ -27,16 +27,16 @@ def read() -> Machine:
 
 
 def _address_towards(cidr: str) -> str:
-    """The address from which this machine reaches the cluster's network; no packet is sent."""
+    """Return the address from which this machine reaches the cluster's network; no packet is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((cidr.partition("/")[0], 9))
         return str(probe.getsockname()[0])
 
 
 def alive() -> None:
-    """Tell systemd that this program still works; one that stops telling is killed and started anew.
+    """Tell systemd that this program still works. systemd kills and restarts a program that stops telling it.
 
-    The first time also says that it began to: how long that takes is the machine's affair, no sign of death.
+    The first call also reports the start. A slow start is the machine's business and no sign of death.
     """
     if address := os.environ.get("NOTIFY_SOCKET"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, contextlib.suppress(OSError):
@@ -44,5 +44,5 @@ def alive() -> None:
 
 
 def say(text: str) -> None:
-    """One line for the journal and the machine's console."""
+    """Write one line to the journal and the machine's console."""
     print(f"swarmer: {text}", flush=True)  # noqa: T201 - the console is its output

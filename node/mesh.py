@@ -1,4 +1,4 @@
-"""What Swarm publishes through its routing mesh: the leader tells the others, every node declares itself."""
+"""Services of Swarm's routing mesh: the leader writes them into Consul, and every node declares its own."""
 
 from __future__ import annotations
 
@@ -15,35 +15,38 @@ from swarmer.core import names
 from swarmer.core.registration import Options, Service, mesh
 
 RETRY_PAUSE_S: Final = 5.0
+"""Pause after a failure before the next try."""
 POLL_INTERVAL_S: Final = 2.0
-"""So often the leader looks at services whose tasks do not run yet: it hears of no task on another node. And
-a node whether it is in the Swarm yet."""
+"""Interval between two looks at services whose tasks do not run yet, on the leader: it sees no task events of
+other nodes. Also the interval at which a node checks whether it is in the Swarm yet."""
 
 
 @dataclass
 class Mesh:
-    """One part of the registrator's loop. Its troubles are its own: containers are declared without it."""
+    """Part of the registrator's loop. Its failures affect only the mesh; containers are declared without
+    it."""
 
     engine: Engine
     catalogue: Catalogue
     options: Options
     say: Callable[[str], None]
     services: list[Service] = field(default_factory=list)
-    """What this node declares."""
+    """Services that this node declares."""
     due_s: float = float("inf")
-    """When to `look` again, if nothing happens."""
+    """Monotonic time of the next `look`, if nothing happens earlier."""
     node_id: str = ""
-    """Of Swarm; empty where this engine is in none."""
+    """Node ID in Swarm; empty if this engine is in no Swarm."""
     _watch: Watch | None = None
     _text: str = ""
     _said: str = ""
 
     def fileno(self) -> int:
-        """Readable when the key changed; -1 while nobody waits for it."""
+        """Descriptor that is readable when the key changed; -1 while no watch is open."""
         return self._watch.connection.fileno() if self._watch else -1
 
     def look(self) -> bool:
-        """Whether anything changed: in which Swarm this node is, and, if it leads it, what is published."""
+        """Update this node's Swarm and, on the leader, the published services; return whether anything
+        changed."""
         self.due_s = float("inf")
         try:
             swarm = self.engine.info().get("Swarm") or {}
@@ -52,7 +55,7 @@ class Mesh:
             if not is_in:
                 self._stop()
                 if swarm.get("LocalNodeState") == "pending":
-                    # Of a reboot, or of managers that are away: no event tells when it is in again.
+                    # The node reboots or its managers are away: no event reports that it is back.
                     self.due_s = time.monotonic() + POLL_INTERVAL_S
             else:
                 self._wait_for_news()
@@ -63,14 +66,14 @@ class Mesh:
         return self._decide()
 
     def hear(self) -> bool:
-        """The key has news, or Consul went away; whether anything changed."""
+        """Read news of the key, or the loss of Consul; return whether anything changed."""
         if self._watch is None:
             return False
         try:
             self._text = self._watch.answer()
             self._watch.ask()
             if not self._text:
-                # Somebody took it away: who leads writes it again.
+                # The key was deleted; the leader writes it again.
                 self.due_s = time.monotonic()
         except (Unavailable, Refused) as exc:
             self._stop()

@@ -1,7 +1,8 @@
-"""Declares every running container of this node in Consul: as soon as it runs, for as long as it runs.
+"""Declares every running container of this node in Consul, for as long as it runs.
 
-One loop. An event leads to one look at one container and to writing what differs; at the start, after every
-break and from time to time everything is compared. The rules are swarmer/core/registration.
+The program is one loop. An event leads to one inspection of one container, and only differences are written.
+Everything is compared at the start, after every break and from time to time. The rules are in
+swarmer/core/registration.
 """
 
 from __future__ import annotations
@@ -23,16 +24,19 @@ from swarmer.core import registration
 from swarmer.core.registration import Options, Service, events, naming
 
 COMPARE_INTERVAL_S: Final = 10.0
-"""Between two full comparisons, at least."""
+"""Shortest interval between two full comparisons."""
 LONGEST_COMPARE_INTERVAL_S: Final = 120.0
+"""Longest interval between two full comparisons."""
 COMPARE_PAUSE_FACTOR: Final = 1500.0
-"""A comparison costs at most this part of the pause after it: 0.07 % of a core."""
+"""Ratio of the pause after a comparison to its CPU time: comparisons take at most 0.07 % of a core."""
 FIRST_RETRY_PAUSE_S: Final = 0.1
+"""Pause before the first retry; it doubles with each retry."""
 LONGEST_RETRY_PAUSE_S: Final = 5.0
+"""Longest pause between two retries."""
 INSPECT_TIMEOUT_S: Final = 30.0
-"""With an answer about one container; then it is asked for again."""
+"""Timeout for dockerd's answer about one container; after it the container is inspected again."""
 SELECT_TIMEOUT_S: Final = 30.0
-"""The watchdog wants to hear something."""
+"""Timeout for one wait of the loop, so that systemd's watchdog gets its signal in time."""
 
 
 @dataclass
@@ -41,12 +45,12 @@ class Known:
 
     services: tuple[Service, ...]
     row: str = ""
-    """What `docker ps` said of it when it was looked at; empty: to be looked at again."""
+    """Row of `docker ps` at the last inspection; empty if the container must be inspected again."""
 
 
 @dataclass
 class Registrator:
-    """Gathers from the engine, writes to one Consul agent."""
+    """Loop that reads from the engine and writes to one Consul agent."""
 
     options: Options
     engine: Engine
@@ -54,9 +58,9 @@ class Registrator:
     say: Callable[[str], None]
     alive: Callable[[], None] = lambda: None
     known: dict[str, Known] = field(default_factory=dict)
-    """By container id, the one that started last at the end."""
+    """Running containers by container ID; the last one started comes last."""
     failed: set[str] = field(default_factory=set)
-    """Short ids of containers that failed, whose entries stay with `-deregister on-success`."""
+    """Short IDs of failed containers, whose entries stay with `-deregister on-success`."""
     _events: Events | None = None
     _opened_ns: int = 0
     _last_ns: int = 0
@@ -71,13 +75,13 @@ class Registrator:
         self.looks = Looks(self.engine)
 
     def run(self) -> None:
-        """For ever."""
+        """Run the loop for ever."""
         while True:
             self.alive()
             self.step()
 
     def step(self) -> None:
-        """What is due, then wait for what comes."""
+        """Do what is due, then wait for the next event."""
         now_s = time.monotonic()
         if self._events is None and now_s >= self._engine_due_s:
             self.listen()
@@ -90,7 +94,7 @@ class Registrator:
     # -- listen ---------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Follow the engine's events from where we lost them; then everything is to be compared."""
+        """Follow the engine's events from where they were lost, and have everything compared afterwards."""
         try:
             self._events = self.engine.events(self._last_ns)
             self._opened_ns = time.time_ns()
@@ -102,7 +106,8 @@ class Registrator:
         self._compare_due_s = 0.0
 
     def lose_engine(self, exc: Exception) -> None:
-        """What is declared stays until the engine says what runs."""
+        """Note that the engine is away. Declared services stay until the engine lists the running
+        containers."""
         self.looks.clear()
         if self._events:
             self._events.close()
@@ -111,7 +116,8 @@ class Registrator:
         self._news("engine", f"waits for Docker: {exc}")
 
     def lose_consul(self, exc: Exception) -> None:
-        """What is known is kept; everything is compared when Consul is back."""
+        """Note that Consul is away. Known containers are kept, and everything is compared when Consul is
+        back."""
         self.ledger.present = None
         self._compare_due_s = self._later()
         self._news("consul", f"waits for Consul: {exc}")
@@ -121,12 +127,13 @@ class Registrator:
         return time.monotonic() + pause_s
 
     def _compare_at_s(self) -> float:
-        """A comparison holds the loop up: while containers start it waits, unless something was away."""
+        """Return the time of the next comparison. It blocks the loop, so it waits while containers start,
+        unless Docker or Consul was away."""
         is_urgent = self.ledger.present is None or not self._compare_due_s
         return self._compare_due_s + (COMPARE_INTERVAL_S if self.looks and not is_urgent else 0)
 
     def wait(self) -> None:
-        """Until something comes or is due."""
+        """Wait until an event or answer comes, or something is due."""
         due_s = self._engine_due_s if self._events is None else min(self._compare_at_s(), self.mesh.due_s)
         timeout_s = min(max(0.0, due_s - time.monotonic()), SELECT_TIMEOUT_S)
         sources = [self._events, self.catalogue.connection, self.mesh, *self.looks.sources()]
@@ -142,7 +149,7 @@ class Registrator:
             self.write()
 
     def hear(self) -> None:
-        """All events that have come, as one: the last of each container counts."""
+        """Handle all pending events as one batch: the last event of each container counts."""
         try:
             found = self._events.read() if self._events else []
         except EngineUnavailable as exc:
@@ -172,7 +179,7 @@ class Registrator:
     # -- gather -----------------------------------------------------------------------------
 
     def see(self, ready: Collection[object]) -> None:
-        """Answers about containers have come: write what differs."""
+        """Handle answers about containers, and write the differences."""
         try:
             for container, inspected, row in self.looks.answers(ready):
                 self.write(self.learn(container, inspected, row))
@@ -180,12 +187,12 @@ class Registrator:
             self.lose_engine(exc)
 
     def learn(self, container: str, inspected: Mapping[str, Any] | None, row: str = "") -> list[str]:
-        """Ids of the services that a container was and is. Raises EngineUnavailable."""
+        """Update a container; return the IDs of its services before and after. Raises EngineUnavailable."""
         short, known = container[: naming.SHORT_ID], self.known.get(container)
-        # Of one that was not known, what is declared may be from before.
+        # An unknown container may have entries from before this program's start.
         before = [service.id for service in known.services] if known else self.ledger.ids_of(short)
         if inspected is None or not registration.is_running(inspected):
-            # It ended after whatever made us look; its event is on the way.
+            # The container ended after the event that led to this inspection; its end event is on the way.
             if inspected and self.options.deregister == "on-success" and events.has_failed(inspected):
                 self.failed.add(short)
             self.forget(container)
@@ -201,10 +208,11 @@ class Registrator:
         return [*before, *(service.id for service in plan.services)]
 
     def learns(self, container: str, row: str) -> bool:
-        """Whether dockerd tells what it is; where it does not, the others are not to wait for that.
+        """Inspect a container; return whether dockerd answered. The other containers must not wait for its
+        answer.
 
-        It lists a container that hangs in its own start or stop, and answers no question about it. Raises
-        EngineUnavailable.
+        dockerd lists a container that hangs in its own start or stop, and answers no question about it.
+        Raises EngineUnavailable.
         """
         try:
             inspected = self.engine.inspect(container)
@@ -225,7 +233,8 @@ class Registrator:
         return self.engine.inspect(other) if kind == "container" and other else None
 
     def end(self, container: str, end: events.End) -> list[str]:
-        """Ids of the services that it was; nothing is asked: its ports are gone already."""
+        """Handle the end of a container; return the IDs of its services. dockerd is not asked: its ports are
+        gone."""
         self.looks.drop(container)
         ids, short = self.forget(container), container[: naming.SHORT_ID]
         if short in self.failed:
@@ -236,12 +245,12 @@ class Registrator:
         return ids
 
     def forget(self, container: str) -> list[str]:
-        """Ids of the services that it was."""
+        """Drop a container; return the IDs of its services."""
         self._said.pop(container, None)
         return [service.id for service in self.known.pop(container, Known(())).services]
 
     def compare_all(self) -> None:
-        """What runs, what is declared, and the difference."""
+        """Compare the running containers with the declared services, and write the difference."""
         began_s, looked, is_stuck = time.process_time(), 0, False
         self.looks.give_up(time.monotonic() - INSPECT_TIMEOUT_S)
         try:
@@ -250,16 +259,17 @@ class Registrator:
             self.failed = {str(row["Id"])[: naming.SHORT_ID] for row in rows if events.failed(row)}
             for container in self.known.keys() - running.keys():
                 self.forget(container)
-            for container, row in reversed(running.items()):  # `docker ps` has the newest first
+            for container, row in reversed(running.items()):  # `docker ps` lists the newest container first
                 known = self.known.get(container)
                 if known and known.row == row:
                     continue
                 looked += 1
                 if not known and self.ledger.present is None and not is_stuck:
-                    # Before all is known nobody can say what is stale.
+                    # An entry can only be called stale after every container is known.
                     is_stuck = not self.learns(container, row)
                 elif container not in self.looks:
-                    # dockerd is slow about containers that come and go: nobody else waits for them.
+                    # dockerd is slow about containers that come and go, so the others do not wait for this
+                    # answer.
                     self.looks.ask(container, row)
             self.mesh.look()
         except EngineUnavailable as exc:
@@ -287,12 +297,12 @@ class Registrator:
 
     def write(self, touched: Iterable[str] | None = None) -> None:
         """Write the differences, of all services or of those `touched`."""
-        # Of two containers that want one id, the one that started last has it.
+        # If two containers want one ID, the container that started last gets it.
         wanted = {service.id: service for known in self.known.values() for service in known.services}
         wanted |= {service.id: service for service in self.mesh.services}
         kept = set(self.failed)
         if touched is None:
-            # What runs, by all appearance, and was not seen yet.
+            # These containers seem to run, and have not been inspected yet.
             kept |= {each[: naming.SHORT_ID] for each in self.looks.containers() if each not in self.known}
         try:
             self.ledger.write(wanted, touched, options=self.options, kept=kept)
@@ -300,7 +310,7 @@ class Registrator:
             self.lose_consul(exc)
 
     def _news(self, about: str, text: str) -> None:
-        """Said once."""
+        """Log a text once for each subject."""
         if self._said.get(about) != text:
             self._said[about] = text
             self.say("".join(c if c.isprintable() else "?" for c in text[:500]))

@@ -1,4 +1,7 @@
-"""`swarmer registrator run` and `plan`, and the registrator of a node. Imports little: its start counts."""
+"""Commands `swarmer registrator run` and `plan`, and the registrator of a node.
+
+It imports little, because its start time counts.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +44,11 @@ consul-unix://PATH and consul-tls://HOST:PORT are understood too. See docs/regis
 ON_NODE: Final = "on-node"
 """Command of swarmer-registrator.service."""
 HELP: Final = ("-h", "-help", "--help")
+"""Arguments that ask for the usage."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status: 0 it is so, 1 it could not be done, 2 the input is unfit (one line says what)."""
+    """Return the exit status: 0 success, 1 failure, 2 unfit input (one line on stderr says why)."""
     command, *rest = arguments or ("",)
     if command in HELP or (rest and rest[0] in HELP):
         print(USAGE, end="")  # noqa: T201 - what was asked for
@@ -83,7 +87,8 @@ def _version() -> str:
 
 
 def show_plan(arguments: Sequence[str]) -> int:
-    """Standard input → standard output; what is odd, on standard error. Raises InvalidValue."""
+    """Plan the containers on standard input: services to standard output, oddities to standard error. Raises
+    InvalidValue."""
     values, rest = options.from_arguments(arguments)
     if rest:
         raise InvalidValue(f"{rest[0][:60]} stands there", "plan takes options only, and standard input")
@@ -134,7 +139,7 @@ def _explain(container: Mapping[str, Any], found: Plan) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run until stopped, or until Consul was not reached often enough at the start. Raises ValueError."""
+    """Run for ever, or until the tries to reach Consul at the start are used up. Raises ValueError."""
     from swarmer.adapters import catalogue, engine
 
     values, rest = options.from_arguments(arguments)
@@ -158,7 +163,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _address(values: Mapping[str, Any]) -> str:
-    """What this host's name resolves to; empty where it does not."""
+    """Return the address of this host's name; empty if the name does not resolve."""
     if values.get("ip"):
         return ""
     try:
@@ -168,7 +173,7 @@ def _address(values: Mapping[str, Any]) -> str:
 
 
 def _reach(consul: Any, who: Options) -> bool:
-    """Ask once, and again as often as was asked for; the loop itself waits for ever."""
+    """Try to reach Consul once, and again as often as the options say. The loop itself waits for ever."""
     from swarmer.adapters.catalogue import Refused, Unavailable
 
     for attempt in range(who.retry_attempts, -1, -1):
@@ -195,7 +200,7 @@ def _say(text: str) -> None:
 
 
 def on_node() -> int:
-    """As node.json says; with the node's own Consul agent and engine."""
+    """Run as node.json says, with the node's own Consul agent and engine."""
     from node.machine import alive, read
     from swarmer.adapters import catalogue, engine, http
     from swarmer.core import names

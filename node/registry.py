@@ -1,6 +1,6 @@
-"""Serves the registry while this node holds its lease; decisions in swarmer/core/election.py.
+"""Serves the registry while this node holds its lease; decisions are in swarmer/core/election.py.
 
-Three threads share plain values: the gate (node/gate.py) lets answers out, a watcher reads the lock as it
+Three threads share plain values. The gate (node/gate.py) lets answers out, a watcher reads the lock as it
 changes, and the election confirms the lease, decides and acts.
 """
 
@@ -27,31 +27,37 @@ from swarmer.core.election import Lock, Tenure
 from swarmer.core.service import Service
 
 SESSION_FILE: Final = Path("/run/swarmer-registry.session")
-"""A candidate that is started anew goes on with its session, and so with its lease."""
+"""File with the ID of the session. A restarted candidate continues its session, and so its lease."""
 WATCH_TIMEOUT_S: Final = 10
+"""Timeout of one blocking query for the lock."""
 START_TIMEOUT_S: Final = 10.0
-"""A registry that does not answer by then gives up its lease: another node may do better."""
+"""Timeout for the registry's first answer; after it the node gives up the lease, as another may do better."""
 PROBE_INTERVAL_S: Final = 2.0
+"""Interval between two probes of a registry that answers."""
 PROBE_TIMEOUT_S: Final = 1.0
+"""Timeout of one probe; also the interval of probes of a silent registry."""
 SILENCE_TIMEOUT_S: Final = 5.0
-"""A registry that has not answered for so long is killed; a busy machine takes its time (seen: 3 s)."""
+"""Timeout for a silent registry before it is killed. A busy machine takes up to 3 s (measured)."""
 NAME_INTERVAL_S: Final = 5.0
-"""So often the holder looks whether its name still leads to it."""
+"""Interval at which the holder checks that its name still leads to it."""
 LOCK_INTERVAL_S: Final = 5.0
-"""So often the others look whether the lock is still whose they take it for."""
+"""Interval at which the other candidates check that the lock's holder is still the same."""
 DRAIN_TIMEOUT_S: Final = 3.0
+"""Timeout for requests under way during a hand-over."""
 HEARTBEAT_INTERVAL_S: Final = 0.5
+"""Interval between two heartbeats of the gate's loop."""
 HEARTBEAT_TIMEOUT_S: Final = 2.0
-"""A gate that has done nothing for so long hangs: this program stops telling systemd that it works."""
+"""Timeout for the heartbeat of the gate's loop; after it systemd gets no more signs of life."""
 SUCCESSOR_TIMEOUT_S: Final = 3.0
-"""A candidate that ends waits so long for the next holder, to relay to it what still comes."""
+"""Timeout for the next holder when a candidate ends. Until then it relays to the next holder."""
 CHECK: Final = {"interval": "2s", "timeout": "5s", "FailuresBeforeCritical": 3, "status": "passing"}
-"""The name of a registry goes when its lease does; a late answer of a busy machine is no reason."""
+"""Definition of Consul's check. The name of a registry ends with its lease, so a late answer of a busy
+machine is no reason to withdraw it."""
 
 
 @dataclass
 class Candidate:
-    """One eligible node."""
+    """Candidate for the registry's lease: one eligible node."""
 
     machine: Machine
     door: Door = field(default_factory=Door)
@@ -69,17 +75,17 @@ class Candidate:
     _asked_s: float = 0.0
     _handover: str = ""
     _unsure: str | None = None
-    """A session whose release may or may not have been carried out: it is to be ended."""
+    """ID of a session whose release may or may not have been carried out; it has to be destroyed."""
     _is_named: bool | None = None
-    """Whether the name leads here; None: Consul may know it from an earlier life of this node."""
+    """Whether the name leads here; None if Consul may know it from an earlier life of this node."""
     _since_s: float = 0.0
-    """It has served without its name since then, where it does."""
+    """Monotonic time since which the holder has served without its name."""
     _verified_s: float = 0.0
     _doubted_s: float = 0.0
     _left_s: float = 0.0
-    """It served last then."""
+    """Monotonic time at which this node served last."""
     _beat_s: float = 0.0
-    """The gate's loop worked then."""
+    """Monotonic time of the last heartbeat of the gate's loop."""
     _watcher: threading.Thread | None = None
     _gate: Gate | None = None
     _loop: asyncio.AbstractEventLoop | None = None
@@ -87,7 +93,7 @@ class Candidate:
     # -- threads ----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until SIGTERM; ends with the lease handed over."""
+        """Run until SIGTERM, and hand the lease over at the end."""
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(self.machine.address, self.door)
         self._loop.add_signal_handler(signal.SIGTERM, self.leave)
@@ -102,13 +108,14 @@ class Candidate:
                 task.result()
 
     async def beat(self) -> None:
-        """For as long as the gate's loop does its work."""
+        """Record heartbeats for as long as the gate's loop works."""
         while True:
             self._beat_s = time.monotonic()
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
 
     def alive(self) -> None:
-        """Tell systemd so, while the other threads work too: a lease without a gate serves nobody."""
+        """Tell systemd that the program works, if the other threads work too: a lease without a gate is
+        useless."""
         hangs = self._gate is not None and time.monotonic() - self._beat_s > HEARTBEAT_TIMEOUT_S
         if not hangs and (self._watcher is None or self._watcher.is_alive()):
             alive()
@@ -130,17 +137,19 @@ class Candidate:
                 time.sleep(election.RENEW_S)
 
     def see(self, found: dict[str, Key]) -> None:
-        """Take in what stands below the registry's prefix."""
+        """Take in the keys below the registry's prefix."""
         wish = found.get(names.KV_REGISTRY_HANDOVER)
         self._handover = wish.value if wish else ""
         self.learn(found.get(names.KV_REGISTRY_LOCK))
         self.changed.set()
 
     def learn(self, key: Key | None, *, known: Lock | None = None) -> None:
-        """The lock's state, unless a newer one is known: two threads read it, and a server may be behind.
+        """Take in the lock's state, unless a newer one is known: two threads read it, and a server may lag
+        behind.
 
-        `known` when a majority of them was asked: where that is older, or nothing, people deleted the lock or
-        restored a snapshot. What the other thread read meanwhile is left alone.
+        Pass `known`, the lock before the query, if a majority of the servers was asked. If their answer is
+        older or empty, an operator deleted the lock or restored a snapshot. A lock that the other thread read
+        meanwhile stays.
         """
         address = election.holder_address(key.value) if key and key.session else ""
         with self._learning:
@@ -154,7 +163,7 @@ class Candidate:
             self._free_since_s = (self._free_since_s or time.monotonic()) if is_free else None
 
     def elect(self) -> None:
-        """Confirm, decide, act; sooner where the lock changed."""
+        """Confirm, decide and act in a loop; a change of the lock starts the next pass early."""
         with contextlib.suppress(OSError):
             self.session = SESSION_FILE.read_text() or None
         while not (self.leaves and self.door.number is None):
@@ -176,12 +185,12 @@ class Candidate:
         self.see_next_holder_in()
 
     def see_next_holder_in(self) -> None:
-        """Relay until another serves, for a bounded time."""
+        """Relay until another node serves, for a bounded time."""
         deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
         while time.monotonic() < deadline_s and not (self.door.holder and self.is_named_elsewhere()):
             self.alive()
             time.sleep(election.RENEW_S)
-        # Who has just learnt this address is still let in.
+        # A client that has just resolved this address is still served.
         time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
         with contextlib.suppress(Unavailable):
             self.withdraw()
@@ -192,9 +201,9 @@ class Candidate:
     # -- gather -----------------------------------------------------------------------------
 
     def tenure(self) -> Tenure:
-        """What is known now."""
+        """Return the state of this candidate."""
         number, lock, free_since_s = self.door.number, self.lock, self._free_since_s
-        # Asked for only where it matters. One that nobody ever held is nobody's to leave.
+        # Consul is asked for its leader only if needed. A lock that was never held is not left to others.
         is_free = number is None and free_since_s is not None and lock is not None and lock.number > 0
         return Tenure(
             session=self.session,
@@ -208,10 +217,11 @@ class Candidate:
         )
 
     def confirm(self) -> None:
-        """Have Consul confirm the session, and the lock where this node seems to hold it; or make a session.
+        """Have Consul confirm the session and, if this node seems to hold it, the lock; or create a session.
 
-        The clock is read before the question. Only what a majority of the servers confirms opens the gate:
-        the watcher's server may be behind, and a leader that stood still renews sessions that are over.
+        The clock is read before the question. Only an answer that a majority of the servers confirms opens
+        the gate. The watcher's server may lag behind, and a leader that stood still renews sessions that have
+        ended.
         """
         asked_s, lock, key = time.monotonic(), self.lock, None
         holds = bool(self.session and lock and lock.session == self.session)
@@ -231,7 +241,8 @@ class Candidate:
             self.door.fresh_until_s = asked_s + election.FENCE_S
 
     def doubt(self) -> None:
-        """Whether another still holds the lock. The watcher takes an older state, or none, for no news."""
+        """Check whether another node still holds the lock. The watcher sees no change in an older or missing
+        state."""
         lock, now_s = self.lock, time.monotonic()
         if lock is None or lock.session in (None, self.session) or now_s - self._doubted_s < LOCK_INTERVAL_S:
             return
@@ -240,7 +251,7 @@ class Candidate:
             self.learn(self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent"), known=lock)
 
     def renew(self, asked_s: float) -> None:
-        """The session, or make one. Raises Unavailable."""
+        """Renew the session, or create one. Raises Unavailable."""
         if self.session and not self.consul.renew_session(self.session):
             self.session = None
         if not self.session and not self.leaves:
@@ -253,7 +264,7 @@ class Candidate:
     # -- act --------------------------------------------------------------------------------
 
     def act(self, action: election.Action) -> None:
-        """One step; raises Unavailable."""
+        """Take one step. Raises Unavailable."""
         match action:
             case election.Acquire():
                 self.acquire()
@@ -275,7 +286,7 @@ class Candidate:
         return election.holder_value(self.machine.name, self.machine.address)
 
     def acquire(self) -> None:
-        """Where the lock is won, serve at once; where its delay still runs, try again soon."""
+        """Try to get the lock: serve at once after success, or try again soon while the lock's delay runs."""
         if self.session and self.consul.acquire(names.KV_REGISTRY_LOCK, self._mark, self.session):
             key = self.consul.get(names.KV_REGISTRY_LOCK)
             self.learn(key)
@@ -286,7 +297,7 @@ class Candidate:
         self.changed.set()
 
     def serve(self, number: int) -> None:
-        """Start the registry, wait until it answers, open the gate, declare it."""
+        """Start the registry, wait until it answers, open the gate, declare the name."""
         self.registry.start(self.machine.name, number, self.secret())
         if not self.starts():
             self.give_up("it does not start")
@@ -299,9 +310,10 @@ class Candidate:
         say(f"serves the registry under lease {number}")
 
     def secret(self) -> str:
-        """The holders' common secret; the first of them makes it, under the lock.
+        """Return the holders' common secret. The first holder creates it, under the lock.
 
-        It is never overwritten: a holder that stood still may go on here after the next one has made it.
+        It is never overwritten, because a holder that stood still may continue here after the next one
+        created it.
         """
         if (key := self.consul.get(names.KV_REGISTRY_SECRET)) is not None:
             return key.value
@@ -323,14 +335,14 @@ class Candidate:
         return False
 
     def declare(self) -> None:
-        """The registry's name leads here."""
+        """Declare the registry's name for this node."""
         address, port = self.machine.address, names.REGISTRY_PORT
         mine = Service(id=names.SERVICE_REGISTRY, name=names.SERVICE_REGISTRY, address=address, port=port)
         self.consul.register(mine, {**CHECK, "http": f"http://{address}:{port}/v2/"})
         self._is_named = True
 
     def check_name(self) -> None:
-        """A Consul that lost its data does not know the name any more."""
+        """Check that Consul still has the name; it may have lost its data."""
         now_s = time.monotonic()
         if self.door.number is None or not self._is_named or now_s - self._verified_s < NAME_INTERVAL_S:
             return
@@ -340,27 +352,28 @@ class Candidate:
             self._since_s = now_s
 
     def yield_name(self) -> None:
-        """Withdraw once the next holder has the name: until then this door leads to it, and no other does."""
+        """Withdraw the name after the next holder has it. Until then this node's gate is the only one it
+        leads to."""
         if self._is_named is False:
             return
         if self.is_named_elsewhere() or time.monotonic() - self._left_s > NAME_INTERVAL_S:
             self.withdraw()
 
     def is_named_elsewhere(self) -> bool:
-        """Whether the name leads to another node already; False where Consul does not say."""
+        """Whether the name already leads to another node; False if Consul does not answer."""
         with contextlib.suppress(Unavailable):
             found = self.consul.healthy(names.SERVICE_REGISTRY)
             return any(each["Service"]["Address"] != self.machine.address for each in found)
         return False
 
     def withdraw(self) -> None:
-        """The registry's name leads here no more."""
+        """Withdraw the registry's name from this node."""
         if self._is_named is not False:
             self.consul.deregister(names.SERVICE_REGISTRY)
             self._is_named = False
 
     def check_process(self) -> None:
-        """A registry that died or went deaf is ended; the next pass starts it under the same lease."""
+        """End a registry that died or went silent; the next pass starts it under the same lease."""
         if self.door.number is None:
             return
         now_s = time.monotonic()
@@ -374,13 +387,13 @@ class Candidate:
                 self.end_process("it does not answer")
 
     def end_process(self, reason: str) -> None:
-        """The gate is shut first."""
+        """End the process, after the gate is shut."""
         self.door.number, self._left_s = None, time.monotonic()
         if self.registry.end():
             say(f"ends the registry: {reason}")
 
     def stop(self, reason: str) -> None:
-        """The lease is gone or unsure: nothing is answered here any more."""
+        """Stop answering, because the lease is lost or unsure."""
         self.door.fresh_until_s = 0.0
         self.end_process(reason)
 
@@ -396,7 +409,7 @@ class Candidate:
             time.sleep(election.RENEW_S)
 
     def hand_over(self) -> None:
-        """Finish what is under way, free the lock; connections wait at the gate for the next holder."""
+        """Finish requests under way and free the lock; connections wait at the gate for the next holder."""
         say("hands the registry over")
         self.door.is_draining = True
         if self._gate and self._loop:
@@ -413,8 +426,10 @@ class Candidate:
             self.stand_back()
 
     def release(self) -> None:
-        """Free the lock. Raises Unavailable: Consul may yet carry it out, without a lock-delay, when it comes
-        to it. So nothing is served under that session any more; its end frees a lock that it still holds.
+        """Free the lock. Raises Unavailable.
+
+        Consul may carry out a release later, and then without a lock-delay. Therefore nothing is served under
+        that session any more, and its end frees a lock that it still holds.
         """
         if self.session is None:
             return
@@ -426,7 +441,7 @@ class Candidate:
             raise
 
     def stand_back(self) -> None:
-        """Leave the lock to another, unless nobody wants it."""
+        """Leave the lock to another node for a while."""
         deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
         while not self.door.holder and time.monotonic() < deadline_s:
             self.alive()
@@ -436,7 +451,7 @@ class Candidate:
 
 
 def main() -> None:
-    """Entry point of swarmer-registry.service."""
+    """Run the candidate: entry point of swarmer-registry.service."""
     asyncio.run(Candidate(read()).run())
     sys.exit(0)
 

@@ -1,6 +1,6 @@
-"""The Swarm lost its leader: this manager stands for election before Docker would think of it.
+"""Elects a new leader of the Swarm earlier than Docker would: this manager stands for election itself.
 
-Beside the agent's passes, in a thread: those wait for dockerd, which waits for a leader.
+It runs in a thread beside the agent's passes, because those wait for dockerd, which waits for a leader.
 """
 
 from __future__ import annotations
@@ -24,60 +24,62 @@ from swarmer.core.node import Manager
 from swarmer.core.succession import ELECTION_TIMEOUT_S, Sight
 
 QUERY_INTERVAL_S: Final = 2.0
-"""What it asks costs its node some 0.05 % of a core."""
+"""Interval between two queries of the Swarm; they cost the node some 0.05 % of a core."""
 URGENT_INTERVAL_S: Final = 0.2
-"""While the Swarm does not answer: that took QUERY_TIMEOUT_S already."""
+"""Interval between two queries while the Swarm does not answer; each takes QUERY_TIMEOUT_S as well."""
 QUERY_TIMEOUT_S: Final = 0.7
-"""Of a leader that lives: milliseconds. Without one dockerd holds the question."""
+"""Timeout for dockerd's answer. A living leader needs milliseconds; without one dockerd holds the
+question."""
 RAFT_ID_INTERVAL_S: Final = 60.0
-"""So often this manager asks for its number: promoted again it has another one."""
+"""Interval at which this manager's raft ID is read again; it changes when the node is demoted and
+promoted."""
 RAFT_ID_GRACE_S: Final = 60.0
-"""So long it keeps to itself that it does not know it: machines that boot are slow."""
+"""Grace period before an unknown raft ID is logged; booting machines are slow."""
 ENGINE_PID_FILE: Final = Path("/run/docker.pid")
-"""Another file with each start of dockerd."""
+"""File that dockerd writes at each start."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the Swarm's leader answered last."""
+    """The last answer of the Swarm's leader."""
 
     managers: tuple[Manager, ...]
     asked_s: float
-    """By the monotonic clock."""
+    """Monotonic time of the query."""
     engine_ns: int
-    """When this engine had started."""
+    """Time at which the engine had started, in nanoseconds since the epoch."""
     term: int
-    """In which that leader leads; 0: unknown."""
+    """Raft term in which that leader leads; 0 if it is unknown."""
 
     @property
     def leader(self) -> str:
-        """Its id; empty where none is listed."""
+        """Node ID of the leader; empty if none is listed."""
         return next((each.node for each in self.managers if each.leads), "")
 
 
 @dataclass
 class Succession:
-    """Of one manager."""
+    """One manager's part in the succession."""
 
     address: str
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=QUERY_TIMEOUT_S))
     engine: Callable[[], Engine] = lambda: Engine(timeout_s=QUERY_TIMEOUT_S)
     log: RaftLog = field(default_factory=RaftLog)
     changed: threading.Event = field(default_factory=threading.Event)
-    """Set where another one leads than before."""
+    """Event that is set when the leader changes."""
     _engine: Engine | None = None
     _seen: Seen | None = None
     _member: tuple[str, int] | None = None
-    """This manager's id and its number in raft: asked for while there is a leader, who alone tells it."""
+    """Node ID and raft ID of this manager. Only a leader tells them, so they are read while there is one."""
     _numbered_s: float = -RAFT_ID_INTERVAL_S
     _began_s: float = field(default_factory=lambda: time.monotonic())
     _lost_s: float | None = None
     _stood: bool = False
-    """Since the leader answered last."""
+    """Whether this manager has stood for election since the leader's last answer."""
     _said: str = ""
 
     def start(self) -> threading.Thread:
-        """Look for ever."""
+        """Start the thread, which queries the Swarm for ever."""
         thread = threading.Thread(target=self._run, name="succession", daemon=True)
         thread.start()
         return thread
@@ -88,7 +90,7 @@ class Succession:
             time.sleep(URGENT_INTERVAL_S if self.is_urgent() else QUERY_INTERVAL_S)
 
     def is_urgent(self) -> bool:
-        """The Swarm has answered a moment ago, and does not any more."""
+        """Whether the Swarm answered a moment ago and has stopped answering."""
         return bool(
             self._seen
             and QUERY_INTERVAL_S + QUERY_TIMEOUT_S
@@ -97,7 +99,8 @@ class Succession:
         )
 
     def look(self) -> None:
-        """Once: ask the Swarm who leads it; where its leader is lost, do what that asks for."""
+        """Ask the Swarm once for its leader; if the leader is lost, stand for election when it is this
+        manager's turn."""
         asked_s, engine_ns, term = time.monotonic(), started_ns(), self.log.term()
         if not engine_ns:
             return
@@ -105,7 +108,7 @@ class Succession:
         try:
             engine = self._engine = self._engine or self.engine()
             managers = engine.managers()
-            # Whoever was elected meanwhile is not who answered, perhaps.
+            # If the term changed during the query, its leader may not be the one that answered.
             self._seen = Seen(managers, asked_s, engine_ns, term if self.log.term() == term else 0)
         except DockerUnavailable as exc:
             if not isinstance(exc, TimedOut):
@@ -132,7 +135,8 @@ class Succession:
                 self._news(f"does not know its number among Swarm's managers: {exc}")
 
     def _stand_for(self, seen: Seen | None, engine_ns: int, asked_s: float) -> None:
-        """Where Consul and this engine prove that the leader is lost; in turn, and not too late."""
+        """Stand for election, in turn and not too late, if Consul and this engine prove that the leader is
+        lost."""
         if seen is None or not seen.term or self._member is None:
             return
         try:
@@ -147,7 +151,8 @@ class Succession:
             return
         lost_s = self._lost_s = self._lost_s or now_s
         lost_for_s, silent_s = max(0.0, asked_s - lost_s), now_s - seen.asked_s
-        # An engine that has just begun takes the message before it can heed it; nobody stands beside it.
+        # An engine that has just started takes the message before it can act on it. No other manager stands
+        # meanwhile.
         is_done = self._stood and not sight.led
         if is_done or not succession.is_due(place, lost_for_s=lost_for_s, silent_s=silent_s):
             return
@@ -168,7 +173,8 @@ class Succession:
 
 
 def started_ns() -> int:
-    """When this machine's dockerd started, by the file that it writes then; 0 where it does not run."""
+    """Return when this machine's dockerd started, by its PID file, in ns since the epoch; 0 if it does not
+    run."""
     try:
         return ENGINE_PID_FILE.stat().st_mtime_ns
     except OSError:

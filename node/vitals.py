@@ -1,4 +1,4 @@
-"""Looks at this node's disks and daemons, says in Consul how it is, kills what hangs."""
+"""Checks this node's disks and daemons, reports the result in Consul, and kills daemons that hang."""
 
 from __future__ import annotations
 
@@ -22,30 +22,37 @@ from swarmer.core.service import Service
 from swarmer.core.vitals import Daemon, Diagnosis, FileSystem
 
 CHECK_INTERVAL_S: Final = 10.0
+"""Interval between two checks."""
 PROBE_TIMEOUT_S: Final = 3.0
+"""Timeout for a daemon's answer."""
 CHECK_TTL: Final = "150s"
-"""An agent that says nothing for so long hangs itself: longer than systemd's watchdog gives it."""
+"""TTL of the node's check in Consul. An agent silent for so long hangs; systemd's watchdog is shorter."""
 WRITTEN_TO: Final = ("/", "/var/lib/docker", "/var/lib/consul", "/var/log")
+"""Paths on the file systems that the daemons write to."""
 
 
 def ask_consul() -> None:
-    """Raises Unavailable; a question that the local agent answers by itself, cluster or none."""
+    """Ask Consul's local agent a question that it answers without a cluster. Raises Unavailable."""
     Consul(timeout_s=PROBE_TIMEOUT_S).members()
 
 
 def ask_docker() -> None:
-    """Raises Unavailable."""
+    """Ask dockerd for a sign of life. Raises Unavailable."""
     engine().ping()
 
 
 @cache
 def engine() -> Engine:
-    """Kept: to make its client costs more than all that is asked of it. Raises Unavailable."""
+    """Return the engine's client. It is kept, as creating it costs more than all queries. Raises
+    Unavailable."""
     return Engine(timeout_s=PROBE_TIMEOUT_S)
 
 
 def ask_containerd() -> None:
-    """Raises Failed. dockerd answers most questions without it, and starts no container."""
+    """Ask containerd for its version. Raises Failed.
+
+    Without containerd dockerd answers most questions and starts no container.
+    """
     process.run(
         ["ctr", "--connect-timeout", f"{PROBE_TIMEOUT_S:.0f}s", "version"], timeout_s=PROBE_TIMEOUT_S + 1
     )
@@ -53,7 +60,7 @@ def ask_containerd() -> None:
 
 @dataclass
 class Vitals:
-    """Of one node, as its agent sees them."""
+    """Health checks of one node, run by its agent."""
 
     address: str
     consul: Consul
@@ -64,12 +71,12 @@ class Vitals:
             names.UNIT_CONTAINERD: ask_containerd,
         }
     )
-    """Unit to the question that it answers while it is well."""
+    """Probe of each systemd unit; it raises if the unit does not answer."""
     seldom: dict[str, float] = field(default_factory=lambda: {names.UNIT_CONTAINERD: 30.0})
-    """So long an answer counts: the question costs a process."""
+    """Seconds for which an answer of a unit counts, because the probe costs a process."""
     _answered_s: dict[str, float] = field(default_factory=dict)
     _looked_s: float = field(default_factory=lambda: time.monotonic())
-    """A node that boots has other things to do first."""
+    """Monotonic time of the last check; it starts at now, because a booting node has more urgent work."""
     _silent_since_s: dict[str, float] = field(default_factory=dict)
     _said: str = "well"
 
@@ -102,7 +109,8 @@ class Vitals:
             return Daemon(unit=unit, runs_s=active_s(unit), silent_s=time.monotonic() - since_s)
 
     def _declare(self, found: Diagnosis) -> None:
-        """A service of its own, not a check of the node: what a node still does well keeps its name."""
+        """Report as a separate service, not as a check of the node, so that the node's working services keep
+        DNS."""
         mine = Service(
             id=names.SERVICE_NODE, name=names.SERVICE_NODE, address=self.address, port=names.CONSUL_HTTP_PORT
         )
@@ -112,7 +120,7 @@ class Vitals:
 
 
 def file_systems() -> list[FileSystem]:
-    """Those that daemons write to, each once."""
+    """Return the file systems that daemons write to, each once."""
     found: dict[int, FileSystem] = {}
     for path in WRITTEN_TO:
         with contextlib.suppress(OSError):
@@ -131,7 +139,8 @@ def file_systems() -> list[FileSystem]:
 
 
 def active_s(unit: str) -> float | None:
-    """For how long a unit has been active; None where it is not, or systemd does not say."""
+    """Return the seconds for which a unit has been active; None if it is not active or systemd does not
+    say."""
     try:
         shown = process.run(
             ["systemctl", "show", "-p", "ActiveState", "-p", "ActiveEnterTimestampMonotonic", unit]
@@ -146,7 +155,8 @@ def active_s(unit: str) -> float | None:
 
 
 def kill(unit: str) -> None:
-    """SIGKILL to its main process: what does not answer does not hear SIGTERM. systemd starts it anew."""
+    """Send SIGKILL to the unit's main process. A hanging process ignores SIGTERM; systemd restarts the
+    unit."""
     say(f"kills {unit}, which hangs")
     try:
         process.run(["systemctl", "kill", "--kill-whom=main", "-s", "SIGKILL", unit])
