@@ -1,4 +1,4 @@
-"""The functions that look after a cluster: one folder each, `handler.py` and what its environment holds.
+"""Functions that look after a cluster: one folder each, with `handler.py` and the function's environment.
 
-A handler gathers, asks the pure core (swarmer/core/healing) and takes the step it names.
+A handler gathers the cluster's state, asks the pure core (swarmer/core/healing) and takes the step it names.
 """

@@ -1,1 +1,1 @@
-"""Function: termination hooks: sees nodes out."""
+"""Function deregister_node: handles termination hooks, and removes nodes."""

@@ -1,4 +1,4 @@
-"""What this function is told."""
+"""Environment of the function deregister_node."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from lambdas.shared import environment
 
 @dataclass(frozen=True, kw_only=True)
 class Environment(environment.Environment):
-    """What every function is told, and no more."""
+    """Variables that every function gets, and no others."""

@@ -1,4 +1,4 @@
-"""Termination hooks: a node leaves in order, whatever state it is in, and its hook is always answered."""
+"""Termination hooks: a node is removed in order, whatever its state, and its hook is always answered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from swarmer.core.healing.world import DEPARTING, Group
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """A batch of SQS messages, each with one event; names those that stay in the queue."""
+    """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
+    queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
     count(Measure.QUORUM_AT_RISK, 0)
@@ -35,7 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def deregister(sight: Sight, body: str) -> None:
-    """One event. Raises Later while there is something to wait for."""
+    """Handle one event. Raises Later while there is something to wait for."""
     end = events.lifecycle(body, launches=False)
     group = sight.group_called(end.asg)
     if group is None:
@@ -46,7 +47,7 @@ def deregister(sight: Sight, body: str) -> None:
     instance = sight.instance(group, end.instance_id)
     leaves = member is not None and member.lifecycle in DEPARTING
     if not leaves and not instance.is_gone:
-        # An event that comes late: of an instance that went back into service, or left its group for good.
+        # The event is late: the instance went back into service, or left its group for good.
         reason = f"its hook is closed: it is {member.lifecycle if member else 'in no group'}"
         tell("ignored", node=name, reason=reason)
         return
@@ -57,7 +58,8 @@ def deregister(sight: Sight, body: str) -> None:
         sight.forget_connections()
         if time.time() - end.at_s < departure.DEPARTURE_TIMEOUT_S:
             if leaves and not instance.is_gone:
-                # Tries that fail are further apart than pauses: two in a row would end the hook by itself.
+                # Failed tries are further apart than pauses. Two in a row would end the hook without this
+                # heartbeat.
                 auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
             raise
         outcome = Finish("nobody could be asked for so long", at_risk=True)

@@ -1,1 +1,1 @@
-"""Function: the registry's backstop."""
+"""Function heal_registry: the registry's backstop."""

@@ -1,4 +1,5 @@
-"""The registry's backstop: a holder that does not serve is deposed, by name; no registry raises the alarm."""
+"""Backstop of the registry: deposes a holder that does not serve, and raises the alarm if there is no
+registry."""
 
 from __future__ import annotations
 
@@ -20,12 +21,14 @@ from swarmer.core.healing.measures import Measure
 from swarmer.core.healing.registry import Scene, Suspicion
 
 RETRY_PAUSE_S: Final = 5
+"""Pause before a suspected holder is looked at again."""
 
 
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """A batch of SQS messages, each with one event; names those that stay in the queue."""
+    """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
+    queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
     sight = Sight(environment.cluster)
@@ -33,7 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def heal(sight: Sight, body: str) -> None:
-    """One look, whatever the event. Raises Later while a holder is suspected."""
+    """Look at the registry once, whatever the event is. Raises Later while a holder is suspected."""
     at_s = events.parse(body).at_s
     if not sight.groups or world.cluster_ends(sight.groups):
         count(Measure.NO_REGISTRY, 0)
@@ -67,7 +70,7 @@ def _again(at_s: float) -> None:
 
 
 def look(sight: Sight) -> Scene:
-    """What Consul says of the registry now."""
+    """Return the registry's state as Consul reports it now."""
     now_s, api = time.time(), sight.consul
     try:
         if api is None or not api.leader():
@@ -81,7 +84,7 @@ def look(sight: Sight) -> Scene:
             now_s=now_s,
         )
     except Unavailable:
-        # It knew a leader a moment ago and has none that answers.
+        # Consul knew a leader a moment ago, and none answers now.
         return Scene(has_leader=False, now_s=now_s)
 
 

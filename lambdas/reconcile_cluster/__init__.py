@@ -1,1 +1,1 @@
-"""Function: the sweep: what nobody announced."""
+"""Function reconcile_cluster: the sweep, which finds what no event reported."""

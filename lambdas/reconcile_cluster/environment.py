@@ -1,4 +1,4 @@
-"""What this function is told."""
+"""Environment of the function reconcile_cluster."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from lambdas.shared import environment
 
 @dataclass(frozen=True, kw_only=True)
 class Environment(environment.Environment):
-    """Beside what every function is told."""
+    """Variables of this function, in addition to those that every function gets."""
 
     boot_deadline_s: int
-    """From an instance's launch to its membership."""
+    """Seconds from an instance's launch to the deadline for its membership."""
     failed_boots: int
-    """So many in a row stop the launching."""
+    """Number of failed boots in a row after which launches are stopped."""
     grace_s: int
-    """So long a node in service may be out of Consul or Swarm."""
+    """Seconds for which a node in service may be missing from Consul or Swarm."""

@@ -1,4 +1,4 @@
-"""The sweep: one look at everything, whatever and however many events asked for it."""
+"""The sweep: looks at the whole cluster once, however many events asked for it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,25 @@ from swarmer.core.healing import events, pacing
 from swarmer.core.healing.events import Changed, Malformed
 
 ELECTION_GRACE_S: Final = 8.0
-"""A Swarm whose leader died has another by then, or none for some 10 s more: nobody waits for it before."""
+"""Grace period for an election of the Swarm before the sweep waits for it. A Swarm whose leader died has a
+new leader by then, or none for some 10 s more."""
 BRIEF_TIMEOUT_S: Final = 2.0
+"""Timeout for Swarm's answer within that grace period."""
 
 
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """A batch of SQS messages, each with one event; names those that stay in the queue."""
+    """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
+    queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
     sight = Sight(environment.cluster, patience_s=patience_s(event["Records"]))
 
     @cache
     def once() -> str:
-        """The sweep of this invocation: what is left to wait for. A failed one is tried by each message."""
+        """Sweep once in this invocation; return what is left to wait for. Each message retries a failed
+        sweep."""
         told = changed_instances(record["body"] for record in event["Records"])
         return sweep.sweep(sight, environment, frozenset(told), context.get_remaining_time_in_millis)
 
@@ -48,7 +52,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
             return
         waiting = once()
         if waiting and time.time() - happened.at_s < pacing.SWEEP_TIMEOUT_S:
-            # A schedule's turn comes again by itself: only who tells of a loss is in a hurry.
+            # A schedule's next turn comes by itself. Only a message about a loss is in a hurry.
             is_loss = isinstance(happened, Changed)
             raise Later(pacing.SWEEP_RETRY_PAUSE_S if is_loss else pacing.SCHEDULED_SWEEP_PAUSE_S, waiting)
 
@@ -56,13 +60,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def patience_s(records: Iterable[dict[str, Any]]) -> float:
-    """How long Swarm may take to answer. Before it can have another leader Consul's part is done alone."""
+    """Return the timeout for Swarm's answer in seconds.
+
+    Before Swarm can have a new leader, the sweep does Consul's part alone.
+    """
     sent_s = min(int(record["attributes"]["SentTimestamp"]) / 1000 for record in records)
     return LEADER_S if time.time() - sent_s > ELECTION_GRACE_S else BRIEF_TIMEOUT_S
 
 
 def changed_instances(bodies: Iterable[str]) -> Iterator[str]:
-    """Those that the batch's events name: Consul and Swarm may see them well for some seconds yet."""
+    """Yield the instances that the batch's events name. Consul and Swarm may see them healthy for some
+    seconds."""
     for body in bodies:
         with suppress(Malformed):
             happened = events.parse(body)
@@ -71,7 +79,10 @@ def changed_instances(bodies: Iterable[str]) -> Iterator[str]:
 
 
 def concerns(sight: Sight, happened: Changed) -> bool:
-    """EC2 tells of every instance of the account. One that EC2 knows no more may have been ours."""
+    """Whether the instance belongs to this cluster: EC2 reports every instance of the account.
+
+    An instance that EC2 no longer knows may have been one of this cluster.
+    """
     if happened.asg:
         return happened.asg.startswith(names.group_prefix(sight.cluster))
     if any(happened.instance_id in group.members for group in sight.groups):

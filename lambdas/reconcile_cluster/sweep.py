@@ -1,4 +1,4 @@
-"""Takes what the core planned, each part for itself: one that fails does not keep the others from theirs."""
+"""Execution of the core's plan. A step that fails does not keep the other steps from being taken."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from swarmer.core.healing.steps import Finish, Wait
 
 
 def sweep(sight: Sight, environment: Environment, told: frozenset[str], left_ms: Callable[[], int]) -> str:
-    """One look at everything, and what follows. What is left to wait for; empty: nothing.
+    """Look at the whole cluster once and act. Return what is left to wait for; empty if nothing is.
 
-    `told`: instances that events named. `left_ms`: of the function's time; what does not fit into it is the
-    next sweep's.
+    `told` holds the instances that events named. `left_ms` returns the time left to the function; steps that
+    do not fit into it are left to the next sweep.
 
-    Raises what adapters raise, after everything that could be done was.
+    Raises what the adapters raise, after every possible step was taken.
     """
     scene = look(sight, environment, told)
     plan = reconciliation.decide(scene)
     raise_alarms(plan)
-    # The lost one may have led: there is another leader within seconds, and the schedule is a minute away.
+    # The lost node may have led. Another leader exists within seconds, and the schedule is a minute away.
     waiting, failed = [plan.waits_for] if told else [], []
     for step in _steps(sight, environment, scene, plan):
         if left_ms() < RESERVE_MS:
@@ -49,9 +49,10 @@ def sweep(sight: Sight, environment: Environment, told: frozenset[str], left_ms:
 
 
 def look(sight: Sight, environment: Environment, told: frozenset[str]) -> Scene:
-    """The whole cluster; EC2 is asked only for those that are not simply well, and those `told` of."""
+    """Return the cluster's state. EC2 is asked only about suspects and the instances in `told`."""
     ends = not sight.groups or world.cluster_ends(sight.groups)
-    # First: where it elects a leader it answers late, and what Consul says would be old by then.
+    # Swarm is asked before Consul: during an election it answers late, and an earlier answer of Consul would
+    # be out of date by then.
     swarm = world.Swarm() if ends else sight.look_at_swarm(None)
     scene = Scene(
         groups=sight.groups,
@@ -72,7 +73,7 @@ def look(sight: Sight, environment: Environment, told: frozenset[str]) -> Scene:
 
 
 def raise_alarms(plan: Plan) -> None:
-    """Zeros, too: an alarm goes out when they come."""
+    """Write the metrics that alarms watch, including zeros, because a zero ends an alarm."""
     count(Measure.QUORUM_AT_RISK, bool(plan.at_risk))
     count(Measure.BREAKER_OPEN, len(plan.open_breakers))
     for reason in plan.at_risk:
@@ -85,7 +86,7 @@ def _steps(sight: Sight, environment: Environment, scene: Scene, plan: Plan) -> 
     return [
         *(partial(purge, sight, scene, name) for name in plan.ghosts),
         *(partial(see_out, sight, scene, place) for place in plan.departures),
-        # Quick, and about nodes in service alone: hundreds that boot must not keep them from their turn.
+        # The notes are quick and only about nodes in service. Hundreds of booting nodes must not delay them.
         partial(note, sight, plan),
         *(partial(replace, missing) for missing in plan.unhealthy),
         *(partial(let_in, sight, environment, place) for place in plan.arrivals),
@@ -93,7 +94,7 @@ def _steps(sight: Sight, environment: Environment, scene: Scene, plan: Plan) -> 
 
 
 def purge(sight: Sight, scene: Scene, name: str) -> str:
-    """Remove what is left of a node whose machine is proved to be gone."""
+    """Remove the remains of a node whose machine is proved to be gone."""
     group = name.removesuffix(f"-{names.instance_id(name)}")
     roles = {each.name: each.roles for each in sight.groups}.get(group, frozenset())
     leaver = Leaver(name=name, roles=roles, is_gone=True, announced_s=scene.now_s)
@@ -107,7 +108,7 @@ def purge(sight: Sight, scene: Scene, name: str) -> str:
 
 
 def see_out(sight: Sight, scene: Scene, place: Place) -> str:
-    """A termination hook that nobody seems to look after."""
+    """Handle a termination hook that no other function seems to handle."""
     instance = scene.instances.get(place.instance_id)
     leaver = Leaver(
         name=place.name,
@@ -128,7 +129,7 @@ def see_out(sight: Sight, scene: Scene, place: Place) -> str:
 
 
 def let_in(sight: Sight, environment: Environment, place: Place) -> str:
-    """A launch hook that waits for long; one that is still in time is left to its own function."""
+    """Handle a launch hook that waits for long. A hook that is in time is left to its own function."""
     limits = Limits(deadline_s=environment.boot_deadline_s, failed_boots=environment.failed_boots)
     seen = arrivals.look(sight, place.group, place.instance_id, time.time(), limits)
     action = arrival.decide(seen)
@@ -140,7 +141,7 @@ def let_in(sight: Sight, environment: Environment, place: Place) -> str:
 
 
 def note(sight: Sight, plan: Plan) -> str:
-    """Since when who is missing, so that a later sweep knows how long."""
+    """Note since when nodes are missing, so that a later sweep knows for how long."""
     if plan.noted:
         now = str(time.time())
         sight.api.put_all({f"{names.KV_MISSING}{name}": now for name in plan.noted})
@@ -153,7 +154,7 @@ def note(sight: Sight, plan: Plan) -> str:
 
 
 def replace(missing: Missing) -> str:
-    """Have Auto Scaling replace a node that runs and is of no use."""
+    """Have Auto Scaling replace a running node that serves no purpose."""
     if auto_scaling.mark_unhealthy(missing.place.instance_id):
         count(Measure.REPLACED)
         logger.warning("marked unhealthy", extra={"node": missing.place.name, "reason": missing.lack})

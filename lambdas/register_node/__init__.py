@@ -1,1 +1,1 @@
-"""Function: launch hooks: lets nodes in or gives them up."""
+"""Function register_node: handles launch hooks, and admits nodes or gives them up."""

@@ -1,4 +1,5 @@
-"""Launch hooks: an instance is let in once the cluster sees it as a member in its role, or given up."""
+"""Launch hooks: an instance is admitted once the cluster sees it as a member in its role, or it is given
+up."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from swarmer.core.healing import arrival, events, pacing
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """A batch of SQS messages, each with one event; names those that stay in the queue."""
+    """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
+    queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
     sight = Sight(environment.cluster)
@@ -28,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def register(sight: Sight, environment: Environment, body: str) -> None:
-    """One event. Raises Later while the node has time to get there."""
+    """Handle one event. Raises Later while the node has time left to become a member."""
     launch = events.lifecycle(body, launches=True)
     group = sight.group_called(launch.asg)
     if group is None:

@@ -1,1 +1,1 @@
-"""What the functions share: the environment's reader, telemetry, the message loop, the view of a cluster."""
+"""Modules that the functions share: environment reader, telemetry, message loop, view of a cluster."""

@@ -1,4 +1,4 @@
-"""One launched instance: what is seen of it, and what is done about it."""
+"""Handling of one launched instance: what is observed, and the steps that follow."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from swarmer.core.healing.world import Group
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """When an instance is given up, and when launching is."""
+    """Limits at which an instance is given up (seconds) and launches are stopped (failed boots in a row)."""
 
     deadline_s: float
     failed_boots: int
 
 
 def look(sight: Sight, group: Group, instance_id: str, announced_s: float, limits: Limits) -> Arrival:
-    """The world as it is now, for this instance. Raises what adapters raise."""
+    """Return the current state of the cluster for this instance. Raises what the adapters raise."""
     instance = sight.instance(group, instance_id)
     member = group.members.get(instance_id)
     now_s = time.time()
@@ -33,10 +33,11 @@ def look(sight: Sight, group: Group, instance_id: str, announced_s: float, limit
     ends = world.cluster_closes(sight.groups)
     is_open = member is not None and member.lifecycle in world.ARRIVING and not ends
     late = instance.is_gone or waited_s >= limits.deadline_s
-    # Swarm first: where it elects a leader it answers late, and what Consul says would be old by then.
+    # Swarm is asked before Consul: during an election it answers late, and an earlier answer of Consul would
+    # be out of date by then.
     swarm = sight.look_at_swarm(instance.name) if is_open else world.Swarm()
     consul = sight.look_at_consul(instance.name) if is_open else world.Consul()
-    # Asked only where it may matter: every instance that boots well needs no history.
+    # The history is read only if it may matter, because an instance that boots well needs none.
     activities = auto_scaling.activities(group.asg) if is_open and late else []
     return Arrival(
         instance=instance,
@@ -55,7 +56,7 @@ def look(sight: Sight, group: Group, instance_id: str, announced_s: float, limit
 
 
 def hold(sight: Sight, group: Group, hook: str, seen: Arrival, action: arrival.Wait) -> None:
-    """What keeps one waiting that is late, where it has to be kept at all."""
+    """Keep a late instance waiting, if its hook or a note is needed for that."""
     if action.holds:
         auto_scaling.heartbeat(group.asg, hook, seen.instance.id)
     if action.notes:
@@ -63,7 +64,7 @@ def hold(sight: Sight, group: Group, hook: str, seen: Arrival, action: arrival.W
 
 
 def act(sight: Sight, group: Group, hook: str, seen: Arrival, action: arrival.Action) -> None:
-    """Answer the hook; taken twice it changes nothing more."""
+    """Answer the hook. Repeating it changes nothing more."""
     instance = seen.instance
     match action:
         case arrival.Admit():
@@ -78,7 +79,8 @@ def act(sight: Sight, group: Group, hook: str, seen: Arrival, action: arrival.Ac
 
 
 def abandon(group: Group, hook: str, seen: Arrival, reason: str, *, opens_breaker: bool) -> None:
-    """Keep what the machine said last, then give it up; first stop further launches, where it has to be."""
+    """Log the machine's last console output and give the machine up. Stop further launches first, if
+    necessary."""
     instance = seen.instance
     logger.warning(
         "given up", extra={"node": instance.name, "reason": reason, "console": _console(instance.id)}
@@ -93,7 +95,7 @@ def abandon(group: Group, hook: str, seen: Arrival, reason: str, *, opens_breake
 
 
 def _console(instance_id: str) -> str:
-    """Worth having, not worth keeping a dead instance for."""
+    """Return the console output. It is useful, but no reason to keep a dead instance."""
     try:
         return instances.console(instance_id)
     except aws.Unavailable as exc:

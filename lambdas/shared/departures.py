@@ -1,4 +1,4 @@
-"""One node on its way out: look, decide, take one step, look again, until there is something to wait for."""
+"""Removal of one node: observe, decide, take one step and repeat, until the node has to wait."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from swarmer.core.healing.world import STOP, Mark
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 MOST_STEPS: Final = 20
-"""A whole way takes eleven."""
+"""Maximum number of steps in one run; a complete removal takes eleven."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leaver:
-    """Who is to leave, as far as it does not change on the way."""
+    """The node to be removed, as far as its data do not change during the removal."""
 
     name: str
     roles: frozenset[str]
@@ -32,7 +32,8 @@ class Leaver:
 
 
 def leave(sight: Sight, leaver: Leaver) -> Wait | Finish:
-    """Take every step that can be taken now. Raises what adapters raise; then it can be called again."""
+    """Take every step that can be taken now. Raises what the adapters raise; the call can then be
+    repeated."""
     for _ in range(MOST_STEPS):
         seen = look(sight, leaver)
         action = departure.decide(seen)
@@ -44,10 +45,11 @@ def leave(sight: Sight, leaver: Leaver) -> Wait | Finish:
         with sight.lock() as lock:
             if lock is None:
                 return Wait("another function that changes who votes")
-            # What was seen before the lock was held may be another function's doing by now.
+            # Another function may have changed the cluster before this one got the lock.
             seen = look(sight, leaver)
             again = departure.decide(seen)
-            # A slow Consul may take longer for that look than the lock lasts: then what was seen is old, too.
+            # A slow Consul may take longer for that look than the lock lasts. Then the result is out of date,
+            # too.
             if again == action and not lock.renew():
                 return Wait("the lock of the votes, which it lost while it looked")
             if again == action:
@@ -56,10 +58,11 @@ def leave(sight: Sight, leaver: Leaver) -> Wait | Finish:
 
 
 def look(sight: Sight, leaver: Leaver) -> Departure:
-    """The world as it is now, for this node."""
+    """Return the current state of the cluster for this node."""
     ends = world.cluster_ends(sight.groups)
-    # Of a cluster that is being deleted nothing is asked: it need not answer any more. Swarm is asked first:
-    # where it elects a leader it answers late, and what Consul says would be old by then.
+    # A cluster that is being deleted is not asked, because it need not answer any more. Swarm is asked before
+    # Consul: during an election it answers late, and an earlier answer of Consul would be out of date by
+    # then.
     swarm = world.Swarm() if ends else sight.look_at_swarm(leaver.name)
     consul = world.Consul() if ends else sight.look_at_consul(leaver.name)
     return Departure(
@@ -67,8 +70,8 @@ def look(sight: Sight, leaver: Leaver) -> Departure:
         roles=leaver.roles,
         is_gone=leaver.is_gone,
         ends=ends,
-        # What the ground remembers is asked last, and not believed alone: a change to the stack may write
-        # "unfounded" over it, and the Swarm's leader takes minutes to put that right.
+        # The provider's record is asked last, and its "unfounded" is not trusted alone. A change to the
+        # stack may reset it to "unfounded", and the Swarm's leader takes minutes to correct that.
         is_founded=ends
         or (consul.has_leader and swarm.has_quorum)
         or world.is_founded(sight.groups)
@@ -83,7 +86,7 @@ def look(sight: Sight, leaver: Leaver) -> Departure:
 
 
 def act(sight: Sight, seen: Departure, action: Action) -> None:
-    """One step; taken twice it changes nothing more."""
+    """Take one step. Repeating it changes nothing more."""
     consul, name = sight.api, seen.name
     match action:
         case steps.Tell(phase):
@@ -117,13 +120,13 @@ def _act_on_swarm(engine: Engine, action: Action) -> None:
 
 
 def record(sight: Sight, name: str, *, instance_id: str, now_s: float) -> None:
-    """Note that a node was let in."""
+    """Record that a node was admitted."""
     entry = {"instance": instance_id, "admitted": round(now_s, 3)}
     sight.api.put(f"{names.KV_NODES}{name}", json.dumps(entry))
 
 
 def forget(sight: Sight, name: str, *, mark: bool) -> None:
-    """Delete what is noted about a node."""
+    """Delete the records about a node."""
     for prefix in (names.KV_NODES, names.KV_MISSING, *((names.KV_LEAVING,) if mark else ())):
         sight.api.delete(f"{prefix}{name}")
 

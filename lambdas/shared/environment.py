@@ -1,4 +1,4 @@
-"""A function's environment as a typed value: read once per invocation, complete or not at all."""
+"""Environment of a function as a typed value: read once per invocation, complete or not at all."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ Kind = TypeVar("Kind", bound="Environment")
 
 
 class Unset(Exception):
-    """A variable is missing or is not what it should be; the text names all of them."""
+    """Environment variables are missing or invalid; the text names all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What every function is told by its template."""
+    """Variables that the template gives every function."""
 
     cluster: str
     queue_url: str
-    """Where its messages come from."""
+    """URL of the queue from which the function's messages come."""
     dead_letters_url: str
-    """Where messages go that nobody can understand."""
+    """URL of the queue for messages that cannot be understood."""
 
 
 def read(kind: type[Kind], variables: Mapping[str, str] = os.environ) -> Kind:
-    """`kind` from the variables named like its fields, in capitals. Raises Unset."""
+    """Return `kind` from the variables named like its fields, in capitals. Raises Unset."""
     hints, values, wrong = get_type_hints(kind), {}, []
     for field in fields(kind):
         name = field.name.upper()

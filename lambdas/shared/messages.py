@@ -1,8 +1,8 @@
-"""The loop over a batch of messages: done, again later, failed, or not to be understood.
+"""Loop over a batch of messages: each is done, retried later, failed or malformed.
 
-Later and failed are told as the batch's partial failures, so the message stays; when it comes again says its
-visibility time-out, which is set here. Failing into the dead-letter queue is left to what really fails, for a
-long time; what can never be understood is put there at once.
+Retried and failed messages are reported as the batch's partial failures, so they stay in the queue. The
+visibility time-out, which is set here, says when they are received again. SQS moves messages that fail for a
+long time to the dead-letter queue. Malformed messages are sent there at once.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from swarmer.core.healing.events import Malformed
 from swarmer.core.healing.measures import Measure
 
 UNAVAILABLE: Final = (aws.Unavailable, consul.Unavailable, docker.Unavailable)
-"""What passes: the network, throttling, a leader's election."""
+"""Errors that pass by themselves: the network, throttling, a leader's election."""
 RESERVE_MS: Final = 20_000
-"""A message is not begun with less time than that: it comes again at once. Who waits for both leaders takes
-most of it."""
+"""Minimum time left to the function, in milliseconds, to begin a message; otherwise it is received again at
+once. Waiting for both leaders takes most of it."""
 
 
 class Later(Exception):
-    """The message is to come again after so many seconds."""
+    """Exception that has the message received again after `seconds`."""
 
     def __init__(self, seconds: int, reason: str) -> None:
         super().__init__(reason)
@@ -39,13 +39,13 @@ class Later(Exception):
 
 
 Handle = Callable[[str], None]
-"""Takes a message's body. Raises Later, Malformed or one of UNAVAILABLE."""
+"""Type of a function that takes a message's body. It raises Later, Malformed or one of UNAVAILABLE."""
 
 
 def process(
     event: dict[str, Any], context: LambdaContext, environment: Environment, handle: Handle
 ) -> PartialItemFailureResponse:
-    """Handle every message; the answer names those that stay in the queue."""
+    """Handle every message; the answer names the messages that stay in the queue."""
     count(Measure.MESSAGES, len(event["Records"]))
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -76,7 +76,7 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
         _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
         raise
     except Exception:
-        # The outermost place: a fault of ours must not take the rest of the batch with it.
+        # This is the outermost place: a bug in this code must not fail the rest of the batch.
         logger.exception("failed", extra={"body": record.body[:2000], "receives": receives})
         count(Measure.FAILURES)
         _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
@@ -92,7 +92,7 @@ def _age_s(record: SQSRecord) -> float:
 
 
 def _delay(environment: Environment, record: SQSRecord, seconds: int) -> None:
-    """Where even that fails the queue's own visibility time-out has the message come again."""
+    """Set the message's delay. If that fails, the queue's own visibility time-out applies."""
     try:
         queue.delay(environment.queue_url, record.receipt_handle, seconds)
     except aws.Unavailable as exc:

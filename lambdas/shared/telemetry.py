@@ -1,4 +1,4 @@
-"""One logger, one tracer, one set of metrics for a function; its template names the service."""
+"""Logger, tracer and metrics of a function; its template names the service."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def count(measure: Measure, value: float = 1) -> None:
 
 
 def tell(message: str, *, node: str = "", **facts: object) -> None:
-    """One line of what was done: `node` and facts are keys of their own."""
+    """Log one line about a step; `node` and the facts become separate keys."""
     logger.info(message, extra={**({"node": node} if node else {}), **facts})
