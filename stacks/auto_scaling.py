@@ -1,4 +1,4 @@
-"""The Auto Scaling group of a group of nodes: how many, where, and how they are replaced."""
+"""Auto Scaling group of a group of nodes: number of nodes, subnets, hooks and replacement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from swarmer.core.healing import pacing
 Cfn = autoscaling.CfnAutoScalingGroup
 
 HEALTH_CHECK_GRACE_S: Final = 300
-"""A stock image installs the node software before it is of use."""
+"""Grace period before health checks count: a stock image installs the node software first."""
 NO_TOPIC: Final = (
     "EC2 Auto Scaling sends every launch and termination, failed ones too, to EventBridge by itself; "
     "an SNS topic that nobody subscribed to would tell nobody more."
@@ -36,10 +36,11 @@ def auto_scaling_group(
     subnet_ids: list[str],
     launch_template: ec2.LaunchTemplate,
 ) -> Cfn:
-    """L1, because hooks have to stand in the group itself (LifecycleHookSpecificationList).
+    """Create the group as L1, as hooks have to be part of the group itself (LifecycleHookSpecificationList).
 
-    No UpdatePolicy on purpose: a new launch template is used by the next launch and replaces nobody. In
-    a quorum group each replacement must vote before the next one goes, which CloudFormation cannot know.
+    There is no UpdatePolicy on purpose: the next launch uses a new launch template, and no node is replaced
+    for it. In a quorum group each replacement must vote before the next node goes, which CloudFormation
+    cannot know.
     """
     specification = _specification(launch_template)
     made = Cfn(
@@ -49,11 +50,12 @@ def auto_scaling_group(
         vpc_zone_identifier=subnet_ids,
         min_size=str(group.smallest),
         max_size=str(group.largest),
-        # None between min and max: every deployment would set back what scaling has done.
+        # None leaves the number between min and max: every deployment would undo what scaling has done.
         desired_capacity=None if group.desired is None else str(group.desired),
         launch_template=None if group.spot else specification,
         mixed_instances_policy=_only_spot(specification) if group.spot else None,
-        # Replaces a node on the notice that it is about to be interrupted, not after.
+        # Auto Scaling replaces a node on the notice of its interruption, and does not wait for the
+        # interruption.
         capacity_rebalance=group.spot or None,
         health_check_type="EC2",
         health_check_grace_period=HEALTH_CHECK_GRACE_S,
@@ -70,7 +72,7 @@ def auto_scaling_group(
 def _specification(launch_template: ec2.LaunchTemplate) -> Cfn.LaunchTemplateSpecificationProperty:
     return Cfn.LaunchTemplateSpecificationProperty(
         launch_template_id=launch_template.launch_template_id,
-        # A number, not $Latest: an instance refresh can only be rolled back to a numbered version.
+        # A number instead of $Latest: an instance refresh can only be rolled back to a numbered version.
         version=launch_template.latest_version_number,
     )
 
@@ -87,7 +89,11 @@ def _only_spot(specification: Cfn.LaunchTemplateSpecificationProperty) -> Cfn.Mi
 
 
 def _hooks(boot_deadline_s: int) -> list[Cfn.LifecycleHookSpecificationProperty]:
-    """Who is let in says the function, so its silence is a no; who has to go goes, whatever happens."""
+    """Return the lifecycle hooks with their default results.
+
+    Launch hooks default to ABANDON, because only the function may admit an instance. Termination hooks
+    default to CONTINUE, so that no instance gets stuck while it terminates.
+    """
     return [
         Cfn.LifecycleHookSpecificationProperty(
             lifecycle_hook_name=names.HOOK_LAUNCH,
@@ -105,10 +111,10 @@ def _hooks(boot_deadline_s: int) -> list[Cfn.LifecycleHookSpecificationProperty]
 
 
 def _maintenance(group: Group) -> Cfn.InstanceMaintenancePolicyProperty:
-    """Launch before terminate, said explicitly: accounts differ in their default.
+    """Return the policy "launch before terminate". It is explicit, because accounts differ in their default.
 
-    A quorum group may grow by one member, never by two (`100 + 100 // size`), and never shrinks: a voter
-    goes only when its successor is there. Others get what the console calls 'launch before terminating'.
+    A quorum group may grow by one member, never by two (`100 + 100 // size`), and never shrinks: a voter goes
+    only after its successor is there. Other groups get what the console calls 'launch before terminating'.
     """
     surplus = 100 // group.largest if group.has_quorum_role else 10
     return Cfn.InstanceMaintenancePolicyProperty(

@@ -1,4 +1,4 @@
-"""Stack: the groups of nodes, and what a person needs to know once they run."""
+"""Stack: the groups of nodes, and outputs that an operator needs once they run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VIA_VPN: Final = "Through the VPN, which is a stack of its own"
 
 
 class ClusterStack(cdk.Stack):
-    """Results: `software`, `identity`, `groups` (by their name in servers.yml)."""
+    """Stack of the nodes. Results: `software`, `identity`, `groups` (by their name in servers.yml)."""
 
     def __init__(
         self,
@@ -40,7 +40,8 @@ class ClusterStack(cdk.Stack):
             "Identity",
             parameter_name=names.identity_parameter(cluster.name),
             string_value=UNFOUNDED,
-            # Nodes write it once; it goes with the stack, so that a cluster made anew may be founded anew.
+            # Nodes write it once. It is deleted with the stack, so that a new cluster may be initialized
+            # again.
             description="The Swarm's id once the cluster was founded: no second one is founded then",
         )
         parent = Construct(self, "Groups")
@@ -77,7 +78,7 @@ class ClusterStack(cdk.Stack):
 
 
 def shell_command(cluster: str) -> str:
-    """Shell command that opens a session on any running node of the cluster."""
+    """Return the shell command that opens a session on any running node of the cluster."""
     return (
         'aws ssm start-session --target "$(aws ec2 describe-instances'
         f" --filters Name=tag:{names.TAG_CLUSTER},Values={cluster} Name=instance-state-name,Values=running"

@@ -1,4 +1,5 @@
-"""One function: its queue and dead letters, its role and log, what feeds it, and the alarms that all have."""
+"""One function: its queue and dead letters, role, log and triggers, and the alarms that all functions
+have."""
 
 from __future__ import annotations
 
@@ -21,21 +22,26 @@ from stacks.network import NetworkStack
 from swarmer.core.healing.measures import DIMENSION_CLUSTER, DIMENSION_SERVICE, NAMESPACE, Measure
 
 TIMEOUT_S: Final = 60
+"""Timeout for one invocation."""
 VISIBILITY_TIMEOUT_S: Final = TIMEOUT_S + 10
-"""Not six times the time-out: a function that was killed half-way goes on after a minute. Every step may be
-taken twice, and no message is kept waiting for a batch."""
+"""Visibility timeout of the queue. It is not six times TIMEOUT_S, so that the work of a killed function
+continues after a minute. Every step may be repeated, and no message waits for a batch."""
 MEMORY_MB: Final = 256
-"""Enough for each. A seventh of a processor comes with it: Lambda gives a whole one for 1,769 MB."""
+"""Memory in MB, enough for each function. It brings a seventh of a processor; 1,769 MB bring a whole one."""
 BATCH: Final = 10
+"""Maximum number of messages in one invocation."""
 DEAD_LETTER_DAYS: Final = 14
+"""Days for which the dead-letter queue keeps a message."""
 ERRORS: Final = 2
+"""Number of errors within ERRORS_MINUTES that raises the alarm. A single error passes by itself."""
 ERRORS_MINUTES: Final = 5
-"""One passes by itself. What is broken is tried every 70 s or so: it shows within so long."""
+"""Minutes over which errors are counted. A broken function is tried every 70 s or so, so it shows in time."""
 LOG_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
+"""Retention of the function's log."""
 
 
 class Function(Construct):
-    """Results: `function`, `queue`, `dead_letters`."""
+    """Function with its queue. Results: `function`, `queue`, `dead_letters`."""
 
     def __init__(
         self,
@@ -54,9 +60,13 @@ class Function(Construct):
         delay_s: int = 0,
         memory_mb: int = MEMORY_MB,
     ) -> None:
-        """`folder`: below lambdas/. `receives`: after so many a message is dead. `patience_s`: so old may a
-        message get. `concurrency`: so many run at once. `delay_s`: so long a message rests at first.
-        `memory_mb`: processor time comes in proportion."""
+        """Create the function from `folder`, a folder below lambdas/.
+
+        `receives`: number of receives after which a message is dead. `patience_s`: age of a message, in
+        seconds, that raises the alarm. `concurrency`: maximum number of parallel invocations. `delay_s`:
+        seconds before a message is first received. `memory_mb`: memory in MB; processor time comes in
+        proportion.
+        """
         super().__init__(scope, construct_id)
         self.cluster, self.purpose = cluster, folder.replace("_", "-")
         self.dead_letters = self._queue("DeadLetters", retention_period=cdk.Duration.days(DEAD_LETTER_DAYS))
@@ -77,7 +87,7 @@ class Function(Construct):
         self._watch(patience_s)
 
     def hear(self, construct_id: str, description: str, **pattern: Any) -> None:
-        """Have every event of this pattern, or of this `schedule`, put into the queue."""
+        """Put every event of this pattern, or of this `schedule`, into the queue."""
         schedule = pattern.pop("schedule", None)
         events.Rule(
             self,
@@ -91,9 +101,9 @@ class Function(Construct):
     def measured(
         self, measure: Measure, *, statistic: str = "Maximum", period: cdk.Duration | None = None
     ) -> cloudwatch.Metric:
-        """A metric of the function's own, as Powertools writes it, by the minute where no period is said.
+        """Return a metric that the function writes with Powertools; its period is a minute by default.
 
-        Alarms do no arithmetic with it: it is not there before it was written once.
+        Alarms must not do arithmetic with it, because it does not exist before its first value.
         """
         return cloudwatch.Metric(
             namespace=NAMESPACE,
@@ -113,7 +123,10 @@ class Function(Construct):
         minutes: int = 1,
         silence_alarms: bool = False,
     ) -> None:
-        """At or above `threshold` in each of so many minutes. `description`: what it means, what to do."""
+        """Add an alarm for values at or above `threshold` in each of `minutes` minutes.
+
+        `description` states what the alarm means and what to do.
+        """
         missing = cloudwatch.TreatMissingData
         cloudwatch.Alarm(
             self,
@@ -180,9 +193,9 @@ class Function(Construct):
                     **environment,
                 },
             )
-        # Not `tracing=`: that gives the role a policy of its own, after the function.
+        # The option `tracing=` is not used, because it gives the role a separate policy after the function.
         cfn: Any = made.node.default_child
-        # CDK names the role's policies here, which are the role's own: the role is referred to already.
+        # CDK lists the role's policies here. They are inline in the role, which is already referred to.
         cfn.add_deletion_override("DependsOn")
         cfn.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
         return made
@@ -202,8 +215,8 @@ class Function(Construct):
             "is left.",
         )
         self.alarm(
-            # Not the queue's own age: SQS leaves messages out of it that were received three times, and those
-            # that wait are.
+            # The queue's own age does not serve here: SQS leaves out messages that were received three times,
+            # and messages that wait are received more often.
             "OldMessages",
             self.measured(Measure.WAITED),
             f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "

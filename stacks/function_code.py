@@ -1,4 +1,4 @@
-"""The functions' code: an asset for each, and one layer with what they import; made without Docker."""
+"""Code of the functions: an asset for each, and one layer with their imports; made without Docker."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from swarmer.adapters import process
 from swarmer.core import software
 
 REQUIREMENTS: Final = software.ROOT / "lambdas/requirements.txt"
+"""Path of the layer's pinned requirements."""
 CACHE: Final = software.ROOT / ".swarmer/layer"
+"""Folder that keeps finished layers."""
 PYTHON: Final = "3.13"
+"""Python version of the functions."""
 PIP_TIMEOUT_S: Final = 300
+"""Timeout for pip."""
 USELESS: Final = ("bin", "*-stubs", "*requirements.txt", "*.dist-info/RECORD", "*.dist-info/direct_url.json")
-"""Of what pip writes: scripts, types, and notes that hold paths."""
+"""Patterns of files that pip writes and the layer does not need: scripts, types, and notes that hold
+paths."""
 
 
 def stage(function: str, target: Path) -> str:
-    """Copy the function's folder and the parts of `swarmer` that it uses; returns their digest."""
+    """Copy the function's folder and the parts of `swarmer` that it uses; return their digest."""
     paths = list(software.function_files(function))
     for path in paths:
         copy = target / path
@@ -35,7 +40,7 @@ def stage(function: str, target: Path) -> str:
 
 
 class FunctionCode:
-    """Stages a function's asset for as long as it takes to copy it into cdk.out: a context manager."""
+    """Context manager that stages a function's asset until it is copied into cdk.out."""
 
     def __init__(self, function: str) -> None:
         self._function = function
@@ -53,7 +58,7 @@ class FunctionCode:
 
 
 def layer(scope: Construct, construct_id: str) -> lambda_.LayerVersion:
-    """Everything in lambdas/requirements.txt."""
+    """Create the layer with everything in lambdas/requirements.txt."""
     return lambda_.LayerVersion(
         scope,
         construct_id,
@@ -61,7 +66,7 @@ def layer(scope: Construct, construct_id: str) -> lambda_.LayerVersion:
             str(ensure_layer()),
             asset_hash=layer_digest(),
             asset_hash_type=cdk.AssetHashType.CUSTOM,
-            # Whoever imports from the cache leaves something there.
+            # An import from the cache leaves these files there.
             exclude=["__pycache__", "*.pyc"],
         ),
         compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
@@ -71,16 +76,16 @@ def layer(scope: Construct, construct_id: str) -> lambda_.LayerVersion:
 
 
 def layer_digest() -> str:
-    """Every version is pinned and pip resolves nothing: the list is the content."""
+    """Return the layer's digest. Versions are pinned and pip resolves nothing, so the list is the content."""
     made = (REQUIREMENTS.read_bytes(), PYTHON.encode(), repr(USELESS).encode())
     return hashlib.sha256(b"\0".join(made)).hexdigest()
 
 
 def ensure_layer() -> Path:
-    """The layer's folder, made once for each list. Raises process.Failed where pip cannot fetch it.
+    """Return the layer's folder, made once for each list. Raises process.Failed if pip cannot fetch it.
 
-    Pure wheels only (`--platform any`): the layer is the same for every processor, and holds nothing that
-    somebody compiled.
+    The layer holds pure wheels only (`--platform any`). Thus it is the same for every processor, and contains
+    no compiled code.
     """
     folder = CACHE / layer_digest()[:16]
     if folder.exists():
@@ -95,7 +100,7 @@ def ensure_layer() -> Path:
         try:
             target.rename(folder)
         except OSError:
-            # Another process was quicker: what it made is the same.
+            # Another process was faster, and its folder has the same content.
             if not folder.exists():
                 raise
     return folder

@@ -1,4 +1,4 @@
-"""What a function may do in AWS, and no more."""
+"""Rights of a function in AWS, and no more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ INTERFACES: Final = [
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 ]
-"""Lambda Developer Guide, 'Giving Lambda functions access to resources in an Amazon VPC'."""
+"""Actions on network interfaces, from the Lambda Developer Guide, 'Giving Lambda functions access to
+resources in an Amazon VPC'."""
 
 
 def function_role(
@@ -42,7 +43,7 @@ def function_role(
     dead_letters: sqs.IQueue,
     statements: Iterable[iam.PolicyStatement],
 ) -> iam.Role:
-    """The role of one function."""
+    """Create the role of one function."""
     own = [
         iam.PolicyStatement(
             sid="WriteLogs",
@@ -72,7 +73,7 @@ def function_role(
         scope,
         construct_id,
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        # Inline: a function must not run before its rights are there.
+        # The policies are inline, because a function must not run before its rights exist.
         inline_policies={
             "Function": iam.PolicyDocument(statements=own),
             "Cluster": iam.PolicyDocument(statements=list(statements)),
@@ -82,7 +83,7 @@ def function_role(
 
 
 def _keep_interfaces_from_code(scope: Construct, function_name: str) -> iam.PolicyStatement:
-    """Lambda attaches the function to the VPC with its role; its code has no business there (same guide)."""
+    """Deny the function's code the actions that Lambda needs to attach it to the VPC (same guide)."""
     arn = cdk.Stack.of(scope).format_arn(
         service="lambda",
         resource="function",
@@ -99,7 +100,7 @@ def _keep_interfaces_from_code(scope: Construct, function_name: str) -> iam.Poli
 
 
 class Rights:
-    """Statements about one cluster, by what they are for."""
+    """Statements about one cluster, named by their purpose."""
 
     def __init__(self, scope: Construct, cluster: str) -> None:
         stack, self._prefix = cdk.Stack.of(scope), names.group_prefix(cluster)
@@ -117,13 +118,14 @@ class Rights:
 
     @property
     def wildcards(self) -> tuple[str, ...]:
-        """Resources that hold one, as cdk-nag writes them."""
+        """Resources with a wildcard, as cdk-nag writes them."""
         place = "<AWS::Region>:<AWS::AccountId>"
         groups = f"autoscaling:{place}:autoScalingGroup:*:autoScalingGroupName/{self._prefix}*"
         return f"arn:<AWS::Partition>:{groups}", f"arn:<AWS::Partition>:ec2:{place}:instance/*"
 
     def look(self) -> iam.PolicyStatement:
-        """Neither knows resources (Service Authorization Reference, EC2 and EC2 Auto Scaling)."""
+        """Allow describing groups and instances. Neither action knows resources (Service Authorization
+        Reference, EC2 and EC2 Auto Scaling)."""
         return iam.PolicyStatement(
             sid="Look",
             actions=["autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"],
@@ -131,25 +133,25 @@ class Rights:
         )
 
     def look_back(self) -> iam.PolicyStatement:
-        """How many launches failed in a row; knows no resources either."""
+        """Allow reading how many launches failed in a row; the action does not know resources either."""
         return iam.PolicyStatement(
             sid="LookBack", actions=["autoscaling:DescribeScalingActivities"], resources=["*"]
         )
 
     def know_identity(self) -> iam.PolicyStatement:
-        """Which Swarm is the cluster's own."""
+        """Allow reading the ID of the cluster's own Swarm."""
         return iam.PolicyStatement(
             sid="KnowIdentity", actions=["ssm:GetParameter"], resources=[self._identity]
         )
 
     def answer_hooks(self) -> iam.PolicyStatement:
-        """Or begin their time anew."""
+        """Allow answering hooks and restarting their timeout."""
         return self._on_groups(
             "AnswerHooks", "autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"
         )
 
     def stop_launching(self) -> iam.PolicyStatement:
-        """The breaker. To close it again is a person's."""
+        """Allow suspending launches: the breaker. Only an operator closes it again."""
         return self._on_groups("StopLaunching", "autoscaling:SuspendProcesses")
 
     def replace_nodes(self) -> iam.PolicyStatement:

@@ -1,7 +1,7 @@
-"""Stack: the functions that look after the cluster. It is there before the first node and refers to none.
+"""Stack: the functions that look after the cluster. It exists before the first node and refers to none.
 
-EventBridge → SQS → function, for every function. Rules match the groups by the prefix of their names; the
-groups themselves, and their hooks, come with the cluster's stack.
+Every function is fed by EventBridge → SQS → function. Rules match the groups by the prefix of their names.
+The groups and their hooks come with the cluster's stack.
 """
 
 from __future__ import annotations
@@ -30,15 +30,17 @@ from swarmer.core.healing.measures import Measure
 
 MINUTE: Final = cdk.Duration.minutes(1)
 EVERY_MINUTE: Final = events.Schedule.rate(MINUTE)
+"""Schedule of the periodic functions."""
 STATES: Final = ["stopping", "stopped", "shutting-down", "terminated"]
-"""Of EC2's instances: those in which a node is no node."""
+"""EC2 instance states in which an instance no longer serves as a node."""
 SPARE_RECEIVES: Final = 20
-"""For tries that failed, beside the waiting."""
+"""Number of receives for failed tries, in addition to those for waiting."""
 SWEEP_MEMORY_MB: Final = 1024
-"""For the processor that comes with it: the sweep of 5,000 nodes takes 0.9 s of a whole one, so 6 s of what
-256 MB bring and 1.6 s of this. The memory itself is not needed."""
+"""Memory in MB of the sweep, chosen for the processor that comes with it. The sweep of 5,000 nodes takes 0.9
+s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
 MORE: Final = "docs/troubleshooting.md has the steps: Recovery on AWS."
-"""Alarms say what a person types on AWS, in a session on a node: `swarmer` acts on rehearsals alone."""
+"""Pointer to the recovery steps. Alarms name commands for a session on a node, because `swarmer` acts only on
+rehearsals."""
 OLD_RUNTIME: Final = (
     "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "
     "Python that runs them."
@@ -46,7 +48,10 @@ OLD_RUNTIME: Final = (
 
 
 class HealingStack(cdk.Stack):
-    """Results: `register_node`, `deregister_node`, `heal_registry`, `reconcile_cluster`, `layer`."""
+    """Stack of the functions.
+
+    Results: `register_node`, `deregister_node`, `heal_registry`, `reconcile_cluster`, `layer`.
+    """
 
     def __init__(
         self,
@@ -161,7 +166,8 @@ class HealingStack(cdk.Stack):
         made.hear("EveryMinute", "Sweeps the cluster", schedule=EVERY_MINUTE)
         made.hear("Changes", "What became of the groups' instances", **self._from_groups(*RESULTS))
         made.hear(
-            # They name no group and carry no tag: the function looks whose instance it was.
+            # These events name no group and carry no tag, so the function checks which cluster the instance
+            # was in.
             "Instances",
             "Instances that end, of whichever hand",
             source=[EC2],
@@ -200,7 +206,8 @@ class HealingStack(cdk.Stack):
     # -- alarms ---------------------------------------------------------------------------------
 
     def _watch_quorum(self) -> None:
-        """The sweep sees it every minute; a departure that is held for it sees it, too."""
+        """Add the quorum alarms. The sweep and a departure that is held for the quorum both write the
+        metric."""
         told = (
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
             "of them. `at risk` in the log of {log} says which. While "
@@ -224,7 +231,7 @@ class HealingStack(cdk.Stack):
         )
 
     def _call(self) -> None:
-        """Somebody for every alarm, and again when it is over."""
+        """Notify the configured target when any alarm fires and when it clears."""
         whom = self._cluster.healing.alarms
         told = f"{whom} is told of every alarm" if whom else "alarms are only shown in CloudWatch"
         cdk.CfnOutput(
@@ -243,7 +250,8 @@ class HealingStack(cdk.Stack):
                 alarm.add_ok_action(call)
 
     def _mail_topic(self, address: str) -> sns.Topic:
-        """Encrypted with a key of the cluster's own: CloudWatch may not use the one that AWS manages."""
+        """Create the topic for mail. It has its own key, because CloudWatch may not use the key that AWS
+        manages."""
         cloudwatch_itself = iam.ServicePrincipal("cloudwatch.amazonaws.com")
         key = kms.Key(
             self,
@@ -261,7 +269,7 @@ class HealingStack(cdk.Stack):
             )
         )
         topic = sns.Topic(self, "AlarmTopic", master_key=key, enforce_ssl=True)
-        # A policy of its own takes the place of the default one, by which alarms of the account may publish.
+        # This policy replaces the default one, which lets alarms of the account publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="CloudWatchTells",
@@ -275,7 +283,7 @@ class HealingStack(cdk.Stack):
         return topic
 
     def _acknowledge(self) -> None:
-        """Reasons for what cdk-nag finds."""
+        """State the reasons for cdk-nag's findings."""
         acknowledge = cdk.Validations.of(self).acknowledge
         acknowledge(cdk.Acknowledgment(id="AwsSolutions-L1", reason=OLD_RUNTIME))
         acknowledge(cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE))
@@ -285,5 +293,6 @@ class HealingStack(cdk.Stack):
 
 
 def _receives(waited_s: float) -> int:
-    """Of a message that waits for so long, and fails a few times; SQS counts to 1,000."""
+    """Return the receives of a message that waits `waited_s` seconds and fails a few times. SQS counts to
+    1,000."""
     return min(1000, pacing.receives(waited_s) + SPARE_RECEIVES)

@@ -18,17 +18,19 @@ from swarmer.core.cluster import Cluster
 from swarmer.core.sections import Egress, Network
 
 FLOW_LOG_RETENTION: Final = logs.RetentionDays.ONE_MONTH
+"""Retention of the VPC's flow logs."""
 PRIVATE: Final = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+"""Selection of the nodes' subnets."""
 
 
 class NetworkStack(cdk.Stack):
-    """Results: `vpc`, `node_subnets`, `security_groups`."""
+    """Stack of the network. Results: `vpc`, `node_subnets`, `security_groups`."""
 
     def __init__(self, scope: Construct, construct_id: str, *, cluster: Cluster, description: str) -> None:
         super().__init__(scope, construct_id, description=description)
         self.vpc = _vpc(self, name=cluster.name, network=cluster.network)
         self.vpc.add_gateway_endpoint(
-            # Pulls are redirected to S3; this way they neither cross nor pay the NAT gateway.
+            # Pulls are redirected to S3. With the endpoint they neither pass nor pay the NAT gateway.
             "S3",
             service=ec2.GatewayVpcEndpointAwsService.S3,
             subnets=[PRIVATE],
@@ -42,12 +44,12 @@ class NetworkStack(cdk.Stack):
 
 @jsii.implements(ec2.IIpAddresses)
 class PlannedAddresses:
-    """Gives the VPC exactly the subnets of `network_plan`, not those CDK would calculate."""
+    """Source of the VPC's subnets: exactly those of `network_plan`, not those that CDK would calculate."""
 
     def __init__(self, *, cidr: str, zones: int) -> None:
         planned = network_plan.subnets(cidr, zones)
         self._cidr = cidr
-        # The VPC asks kind by kind, and for each kind zone by zone.
+        # The VPC asks kind by kind, and zone by zone for each kind.
         self._subnets: list[IPv4Network] = [
             *(zone.public for zone in planned),
             *(zone.private for zone in planned),
@@ -72,7 +74,7 @@ def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:
         "Vpc",
         vpc_name=name,
         ip_addresses=PlannedAddresses(cidr=network.cidr, zones=network.zones),
-        # Without an account CDK knows two zones; picking them at deployment needs no look-up.
+        # Without an account CDK knows two zones. Picking them at deployment needs no look-up.
         availability_zones=[cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(network.zones)],
         subnet_configuration=[
             ec2.SubnetConfiguration(
@@ -81,14 +83,14 @@ def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:
             ec2.SubnetConfiguration(name="Nodes", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
         ],
         nat_gateways=network.zones if network.egress is Egress.NAT_PER_ZONE else 1,
-        # Emptying the default group takes a custom resource (a function with rights on security
-        # groups). Nothing here is ever in that group, and it admits its own members only.
+        # Emptying the default group takes a custom resource (a function with rights on security groups). No
+        # part of the cluster is ever in that group, and it admits only its own members.
         restrict_default_security_group=False,
     )
 
 
 def _add_flow_log(scope: Construct, vpc: ec2.Vpc) -> None:
-    """Rejected traffic, as CIS asks for: accepted traffic of an overlay would cost more than it tells."""
+    """Log rejected traffic, as CIS asks for. Accepted traffic of an overlay would cost more than it tells."""
     log_group = logs.LogGroup(
         scope, "FlowLogs", retention=FLOW_LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY
     )

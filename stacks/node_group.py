@@ -20,13 +20,13 @@ from swarmer.core.cluster import Cluster, Group, Role
 from swarmer.core.node import Storage
 
 ROOT_DEVICE: Final = "/dev/sda1"
-"""Of Ubuntu's images."""
+"""Root device of Ubuntu's images."""
 IMAGE: Final = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
-"""Canonical's public parameter, documented in 'Find Ubuntu images on AWS'."""
+"""Public SSM parameter of Canonical, documented in 'Find Ubuntu images on AWS'."""
 
 
 class NodeGroup(Construct):
-    """Results: `role`, `launch_template`, `auto_scaling_group`."""
+    """Group of nodes. Results: `role`, `launch_template`, `auto_scaling_group`."""
 
     def __init__(
         self,
@@ -72,21 +72,21 @@ class NodeGroup(Construct):
             self,
             "LaunchTemplate",
             instance_type=instance_type,
-            # CloudFormation reads the parameter at every deployment: new nodes are up to date.
+            # CloudFormation reads the parameter at every deployment, so that new nodes are up to date.
             machine_image=ec2.MachineImage.from_ssm_parameter(image_parameter(instance_type)),
             user_data=ec2.UserData.custom(text),
             role=self.role,
             security_group=network.security_groups.nodes,
             associate_public_ip_address=False,
             require_imdsv2=True,
-            # A container on a bridge is one hop further away: it cannot take the node's role.
+            # A container on a bridge is one hop further away, so it cannot take the node's role.
             http_put_response_hop_limit=1,
             block_devices=[ec2.BlockDevice(device_name=ROOT_DEVICE, volume=_root_volume(group.disk))],
         )
 
 
 def image_parameter(instance_type: ec2.InstanceType) -> str:
-    """Name of the public SSM parameter with the image for this type's processor."""
+    """Return the name of the public SSM parameter with the image for this type's processor."""
     is_arm = instance_type.architecture is ec2.InstanceArchitecture.ARM_64
     return IMAGE.format("arm64" if is_arm else "amd64")
 
@@ -114,6 +114,6 @@ def _identity(cluster: Cluster, group: Group) -> dict[str, str]:
 
 
 def _tag(construct: Construct, tags: dict[str, str]) -> None:
-    """Instances get them from both: the launch template's reach their volumes, too."""
+    """Add tags to both constructs: those of the launch template reach the volumes of an instance, too."""
     for key, value in tags.items():
         cdk.Tags.of(construct).add(key, value, apply_to_launched_instances=True)

@@ -1,4 +1,4 @@
-"""What a node may do in AWS, and no more."""
+"""Rights of a node in AWS, and no more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def node_role(
     statements: list[iam.PolicyStatement],
     storage: s3.IBucket | None,
 ) -> iam.Role:
-    """The role of one group's nodes. `storage`: the bucket of the registry where these nodes may serve it."""
+    """Create the role of one group's nodes. `storage` is the registry's bucket if these nodes may serve
+    it."""
     reasons = [cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE)]
     policies = {"Node": iam.PolicyDocument(statements=[find_peers(), open_shells(), *statements])}
     if storage:
@@ -36,7 +37,8 @@ def node_role(
         scope,
         construct_id,
         assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-        # Inline: a node must not start before its rights are there, and has them from its first call.
+        # The policies are inline: a node must not start before its rights exist, and needs them in its first
+        # call.
         inline_policies=policies,
     )
     cdk.Validations.of(role).acknowledge(*reasons)
@@ -44,13 +46,16 @@ def node_role(
 
 
 def find_peers() -> iam.PolicyStatement:
-    """DescribeInstances knows no resources, so `*` it is (Service Authorization Reference, EC2)."""
+    """Allow finding peers. DescribeInstances knows no resources, so the resource is `*` (Service
+    Authorization Reference, EC2)."""
     return iam.PolicyStatement(sid="FindPeers", actions=["ec2:DescribeInstances"], resources=["*"])
 
 
 def open_shells() -> iam.PolicyStatement:
-    """What Session Manager's agent needs: Systems Manager User Guide, 'Create a custom IAM role for Session
-    Manager'. AmazonSSMManagedInstanceCore would let every node read every parameter of the account too.
+    """Allow the actions that Session Manager's agent needs.
+
+    Source: Systems Manager User Guide, 'Create a custom IAM role for Session Manager'. The managed policy
+    AmazonSSMManagedInstanceCore would also let every node read every parameter of the account.
     """
     return iam.PolicyStatement(
         sid="OpenShells",
@@ -66,7 +71,7 @@ def open_shells() -> iam.PolicyStatement:
 
 
 def remember_identity(parameter: ssm.IStringParameter) -> iam.PolicyStatement:
-    """Whether the cluster was founded, read at each boot and written once; of this cluster only."""
+    """Allow reading (at each boot) and writing (once) the cluster ID of this cluster only."""
     return iam.PolicyStatement(
         sid="RememberIdentity",
         actions=["ssm:GetParameter", "ssm:PutParameter"],
@@ -75,7 +80,8 @@ def remember_identity(parameter: ssm.IStringParameter) -> iam.PolicyStatement:
 
 
 def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
-    """What Distribution documents for its S3 driver: storage-drivers/s3, 'S3 permission scopes'."""
+    """Allow the actions that Distribution documents for its S3 driver: storage-drivers/s3, 'S3 permission
+    scopes'."""
     return [
         iam.PolicyStatement(
             sid="RegistryBucket",
@@ -90,7 +96,7 @@ def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
                 "s3:GetObject",
                 "s3:ListMultipartUploadParts",
                 "s3:PutObject",
-                # The driver always names an ACL; the configuration has it name the one that is accepted.
+                # The driver always names an ACL. The configuration has it name the one that is accepted.
                 "s3:PutObjectAcl",
             ],
             resources=[bucket.arn_for_objects("*")],
@@ -99,7 +105,8 @@ def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
 
 
 def _blobs_reason(scope: Construct, bucket: s3.IBucket) -> cdk.Acknowledgment:
-    """cdk-nag names the finding after the export by which the bucket's stack hands over its ARN."""
+    """Return the reason for the blobs' wildcard. cdk-nag names the finding after the export of the bucket's
+    ARN."""
     exported = cdk.Stack.of(bucket).export_value(bucket.bucket_arn)
     name = cdk.Stack.of(scope).resolve(exported)["Fn::ImportValue"]
     return cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{name}/*]", reason=WHY_ALL_BLOBS)

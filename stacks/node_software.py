@@ -1,4 +1,4 @@
-"""The node software as an asset that nodes of a stock image fetch at their first boot."""
+"""Node software as an asset that nodes of a stock image fetch at their first boot."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from swarmer.core.user_data import Software
 
 
 class NodeSoftware(Construct):
-    """Results: `asset`; `location`, for the user-data; `read`, the right to fetch exactly this."""
+    """Asset of the node software.
+
+    Results: `asset`; `location`, for the user-data; `read`, the right to fetch exactly this asset.
+    """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         digest = software.digest()
         with TemporaryDirectory() as staged:
             _copy(Path(staged))
-            # The asset copies the directory into cdk.out here and now.
+            # The asset copies the directory into cdk.out immediately.
             self.asset = assets.Asset(
                 self, "Archive", path=staged, asset_hash=digest, asset_hash_type=cdk.AssetHashType.CUSTOM
             )
@@ -41,7 +44,7 @@ class NodeSoftware(Construct):
 
 
 def _copy(target: Path) -> None:
-    """Exactly the files of the node software, with their modes."""
+    """Copy exactly the files of the node software, with their modes."""
     for path in software.files():
         copy = target / path
         copy.parent.mkdir(parents=True, exist_ok=True)

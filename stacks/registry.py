@@ -1,4 +1,4 @@
-"""Stack: where the container registry keeps its images. It outlives every node and the cluster."""
+"""Stack: storage of the container registry. It outlives every node and the cluster."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from constructs import Construct
 from swarmer.core.cluster import Cluster
 
 UPLOAD_DAYS: Final = 7
-"""No push takes a week: what is older was broken off and is only paid for."""
+"""Days after which an unfinished upload is deleted. No push takes a week, and leftovers cost money."""
 NONCURRENT_DAYS: Final = 14
-"""Long enough to notice that an image was deleted or overwritten by mistake. Not longer: the
-registry moves every blob once after its upload, so each push leaves a second copy behind."""
+"""Days for which old versions of objects are kept, long enough to notice that an image was deleted or
+overwritten by mistake. The registry moves every blob once after its upload, so each push leaves a second copy
+behind; a longer period would cost more."""
 
 NO_ACCESS_LOG: Final = (
     "Only the managers' roles reach this bucket, and the registry logs every push and pull; access logs "
@@ -23,7 +24,7 @@ NO_ACCESS_LOG: Final = (
 
 
 class RegistryStack(cdk.Stack):
-    """Result: `bucket`."""
+    """Stack of the registry's storage. Result: `bucket`."""
 
     def __init__(self, scope: Construct, construct_id: str, *, cluster: Cluster, description: str) -> None:
         super().__init__(scope, construct_id, description=description)

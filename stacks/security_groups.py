@@ -1,4 +1,4 @@
-"""Who may talk to whom: every security group of a cluster and every rule between them."""
+"""Security groups of a cluster, and every rule between them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from constructs import Construct
 from swarmer.core import names, network_plan
 
 Opening = tuple[ec2.Port, str]
-"""A port and what it is for."""
+"""A port and its purpose."""
 
 
 class SecurityGroups(Construct):
-    """No rule admits an address: only members of these groups reach each other.
+    """Security groups of a cluster. No rule admits an address: only members of these groups reach each other.
 
-    Results: `nodes` (every node), `managers` and `consul_servers` (beside it), `vpn` (the VPN's
-    end in the VPC), `functions` (Lambda functions). Consul's DNS listens on loopback: no rule.
+    Results: `nodes` (every node), `managers` and `consul_servers` (in addition), `vpn` (the VPN's end in the
+    VPC), `functions` (Lambda functions). Consul's DNS listens on loopback, so it needs no rule.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, vpc: ec2.IVpc, service_ports: str) -> None:
         super().__init__(scope, construct_id)
         self._vpc = vpc
         self._service_ports = service_ports
-        # All outbound: what people's services call is theirs to know, and a filter on ports that
-        # leaves 443 open to everyone keeps nothing in.
+        # All outbound traffic is allowed: the operator's services may call any address, and a filter on ports
+        # that leaves 443 open to everyone keeps nothing in.
         self.nodes = self._group("Nodes", "Every node of the cluster", all_outbound=True)
         self.managers = self._group("Managers", "Swarm managers, beside Nodes")
         self.consul_servers = self._group("ConsulServers", "Consul servers, beside Nodes")
@@ -64,7 +64,7 @@ class SecurityGroups(Construct):
         self.managers.connections.allow_from(
             self.functions, ec2.Port.tcp(names.DOCKER_PORT), "From functions: Docker API"
         )
-        # Their way to the AWS APIs goes through the egress like that of the nodes.
+        # The functions reach the AWS APIs through the egress, like the nodes.
         self.functions.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "AWS APIs")
 
     def _services(self) -> Iterator[Opening]:
@@ -83,7 +83,7 @@ def _between_nodes() -> Iterator[Opening]:
         yield ec2.Port.tcp(port), purpose
         yield ec2.Port.udp(port), purpose
     yield ec2.Port.udp(names.OVERLAY_PORT), "Overlay networks (VXLAN)"
-    # Not Port.esp(): it gives the protocol ports, which CloudFormation's validation warns about.
+    # Port.esp() is not used: it names the protocol's ports, which CloudFormation's validation warns about.
     esp = ec2.Port(protocol=ec2.Protocol.ESP, string_representation="ESP")
     yield esp, "Encrypted overlay networks (ESP)"
 
