@@ -1,6 +1,6 @@
-"""What the functions decide: who is let in, how one leaves, what is mended. Pure, standard library only.
+"""Decisions of the functions: admitting, removing and repairing nodes. Pure, standard library only.
 
-Each function gathers what AWS, Consul and Swarm say into the values of `world`, asks one `decide` and takes
-the step that it names; then it looks anew. Nothing here remembers what was done: a step is over when the
-world shows it, so a run that was broken off half-way, or is repeated, goes on where things stand.
+Each function gathers the state of AWS, Consul and Swarm into the values of `world`, and asks one `decide`. It
+takes the step that `decide` names, and gathers again. No decision remembers earlier steps: a step is over
+when the state shows it. A run that was broken off or is repeated therefore continues from the current state.
 """

@@ -1,11 +1,12 @@
-"""A launched instance: let it in, wait for it, or give it up.
+"""Launched instance: admit it, wait for it, or give it up.
 
-Let in is only what the cluster itself sees as a member in its role: a server that votes, a manager that is
-Reachable. What does not get there in time is dead (nobody repairs it); Auto Scaling launches another. After
-`failed_boots` of those in a row it is stopped from launching: every try is paid, and the next would fail too.
+An instance is admitted only when the cluster itself reports it as a member in its role: a Consul server with
+a vote, a Swarm manager that is Reachable. An instance that is not a member in time is dead. It is not
+repaired; Auto Scaling launches another. After `failed_boots` such instances in a row its launches are
+stopped, because every launch costs money and the next one would fail too.
 
-Where the cluster has no majority nothing is proved about who cannot join it: then it is held, and has time to
-join once there is one again. The replacements of lost servers are what a recovery goes on with.
+A cluster without a majority proves nothing about an instance that cannot join it. Such an instance is held,
+and gets time to join after the majority is back. A recovery continues with the replacements of lost servers.
 """
 
 from __future__ import annotations
@@ -20,37 +21,37 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """What is seen of it."""
+    """State of a launched instance and its cluster."""
 
     instance: Instance
     roles: frozenset[str]
-    """Of its group: an instance that never ran may have no tags."""
+    """Roles of its group; an instance that never ran may have no tags."""
     lifecycle: str
-    """Of Auto Scaling; empty where no group lists it."""
+    """State in Auto Scaling; empty if no group lists it."""
     waited_s: float
     deadline_s: float
     failed_in_a_row: int
-    """Launches of its group that failed since the last that did not, this one left out."""
+    """Number of launches of its group that failed since the last success, without this one."""
     failed_boots: int
-    """So many end the launching."""
+    """Number of failed launches in a row that stops the launches."""
     is_founded: bool
-    """Some node that votes is in service: there was a majority once."""
+    """Whether some voting node is in service: the cluster had a majority once."""
     noted_s_ago: float | None = None
-    """When it was noted that it can join again, and has not."""
+    """Seconds since the note that it can join again, which it has not; None without a note."""
     ends: bool
-    """The cluster is being deleted."""
+    """Whether the cluster is being deleted."""
     consul: Consul
     swarm: Swarm
 
 
 @dataclass(frozen=True)
 class Admit:
-    """Record it, answer CONTINUE."""
+    """Record the node and answer CONTINUE."""
 
 
 @dataclass(frozen=True)
 class Abandon:
-    """Keep its console output, answer ABANDON; before, stop further launches where `opens_breaker`."""
+    """Log its console output and answer ABANDON; if `opens_breaker`, stop further launches first."""
 
     reason: str
     opens_breaker: bool = False
@@ -62,14 +63,14 @@ class Wait:
 
     reason: str
     holds: bool = False
-    """Its hook would end by itself meanwhile."""
+    """Whether to hold the hook, because it would end by itself meanwhile."""
     notes: bool = False
-    """Note that it can join from now on."""
+    """Whether to note that the instance can join from now on."""
 
 
 @dataclass(frozen=True)
 class Ignore:
-    """Nobody waits for an answer."""
+    """Take no step, because no hook waits for an answer."""
 
     reason: str
 
@@ -77,13 +78,13 @@ class Ignore:
 Action = Admit | Abandon | Wait | Ignore
 
 JOIN_GRACE_S = 60
-"""So long one that was held may take to join."""
+"""Grace period for an instance to join after it was held."""
 LISTING_GRACE_S = 60
-"""Auto Scaling's own lists may lag behind its events."""
+"""Grace period for Auto Scaling's lists, which may lag behind its events."""
 
 
 def decide(arrival: Arrival) -> Action:
-    """What becomes of it now."""
+    """Return the next step for the instance."""
     instance, waited_s = arrival.instance, arrival.waited_s
     if arrival.lifecycle not in ARRIVING:
         if not arrival.lifecycle and waited_s < LISTING_GRACE_S and not instance.is_gone:
@@ -105,14 +106,14 @@ def decide(arrival: Arrival) -> Action:
 
 
 def _held(arrival: Arrival, lacks: str) -> Wait | None:
-    """Late through no fault of its own."""
+    """Return a wait if the instance is late through no fault of its own."""
     late_s = arrival.waited_s - arrival.deadline_s
     if late_s < 0:
         return None
     if not (arrival.consul.has_leader and arrival.swarm.has_quorum):
         return Wait(lacks, holds=True) if arrival.is_founded and late_s < QUORUM_TIMEOUT_S else None
     if late_s <= pacing.LONGEST_PAUSE_S and not arrival.consul.is_alive(arrival.instance.name):
-        # Looked at in time: nobody held it. One that is alive may have had no majority to join just before.
+        # The previous look was in time and held nothing. A living instance may have lacked a majority then.
         return None
     if arrival.noted_s_ago is None:
         return Wait(lacks, holds=True, notes=True)
@@ -120,7 +121,7 @@ def _held(arrival: Arrival, lacks: str) -> Wait | None:
 
 
 def lacks_in_consul(name: str, roles: frozenset[str], consul: Consul) -> str:
-    """What keeps it from being a member of Consul in its role; empty: nothing."""
+    """Return what keeps the node from being a member of Consul in its role; empty if nothing does."""
     if not consul.has_leader:
         return "Consul has no leader" if consul.answers else "no Consul server answers"
     if not consul.is_alive(name):
@@ -131,7 +132,7 @@ def lacks_in_consul(name: str, roles: frozenset[str], consul: Consul) -> str:
 
 
 def lacks_in_swarm(name: str, roles: frozenset[str], swarm: Swarm) -> str:
-    """What keeps it from being a member of Swarm in its role; empty: nothing."""
+    """Return what keeps the node from being a member of Swarm in its role; empty if nothing does."""
     if not swarm.has_quorum:
         return "no Swarm manager with a quorum answers"
     rows = swarm.of(name)

@@ -1,7 +1,8 @@
-"""How many launches of a group failed in a row, from Auto Scaling's own record of its activities.
+"""Number of a group's launches that failed in a row, from Auto Scaling's own record of its activities.
 
-So the count needs no memory of ours, survives everything and starts anew with the first instance that is let
-in. A launch that never made an instance (no capacity, a quota) costs nothing and is no failed boot.
+The count needs no state of the functions and survives everything. It starts again with the first instance
+that is admitted. A launch that never made an instance (no capacity, a quota) costs nothing and does not
+count.
 
 Source: AWS Knowledge Center, "Why did my lifecycle actions fail"; an abandoned launch reads "Instance failed
 to complete user's Lifecycle Action: Lifecycle Action with token … was abandoned: Lifecycle Action Completed
@@ -15,8 +16,11 @@ from dataclasses import dataclass
 from typing import Final
 
 LAUNCHING: Final = "Launching a new EC2 instance"
+"""Start of the description of a launch."""
 ABANDONED: Final = "Lifecycle Action"
+"""Part of the message of an abandoned launch."""
 ENDED_BADLY: Final = frozenset(("Cancelled", "Failed"))
+"""Statuses of a launch that failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +29,15 @@ class Activity:
 
     description: str
     status: str
-    """Successful, Failed, Cancelled, or one of the states on the way there."""
+    """Status: Successful, Failed, Cancelled, or one of the states on the way there."""
     message: str = ""
 
 
 def failed_in_a_row(activities: Iterable[Activity], *, but: str = "") -> int:
-    """`activities`: newest first, as Auto Scaling gives them. `but`: an instance that is left out.
+    """Count the failed launches since the last success, without the instance `but`.
 
-    Two functions may give up the same instance: the second would count it twice, and open the breaker early.
+    `activities` come newest first, as Auto Scaling lists them. Two functions may give up the same instance.
+    The second would count it twice, and open the breaker early.
     """
     count = 0
     for activity in activities:

@@ -1,13 +1,13 @@
-"""How a node leaves: one step per look, derived from what is still there of it.
+"""Removal of a node: one step per look, derived from what remains of the node.
 
-In order: tell it to join nothing any more → drain → wait for its tasks → hand over the registry → demote →
-remove from Swarm → stop its Consul → out of raft → out of Consul → forget it → CONTINUE. A machine that is
-gone takes only the steps that are about its remains; so a dead node, one that never joined and one that is
-announced twice need no case of their own.
+The order is: tell it to join nothing any more → drain → wait for its tasks → hand over the registry → demote
+→ remove from Swarm → stop its Consul → out of raft → out of Consul → forget it → CONTINUE. A machine that is
+gone takes only the steps about its remains. Therefore a dead node, a node that never joined and a node that
+is announced twice need no special case.
 
-**Quorum.** A member that still works goes when as many others vote as are wanted: when its replacement
-does. Where the others are no majority without it, it stays for as long as the hook can be held; where the
-majority is lost already nothing is touched: what is left may be all that a recovery has.
+**Quorum.** A healthy member is removed only when as many others vote as are wanted, that is when its
+replacement votes. If the others are no majority without it, it stays as long as the hook can be held. If the
+majority is already lost, nothing is touched, because a recovery may have nothing else.
 """
 
 from __future__ import annotations
@@ -36,34 +36,37 @@ from swarmer.core.healing.world import QUORUM_ROLES, STAY_OUT, STOP, Consul, Mar
 from swarmer.core.node import SWARM_MANAGER
 
 DRAIN_TIMEOUT_S: Final = 120.0
-"""Tasks that do not run elsewhere by then never will: the others have no room for them."""
+"""Timeout for a node's tasks to run elsewhere. Tasks that remain then have no room on the other nodes."""
 HANDOVER_TIMEOUT_S: Final = 20.0
+"""Timeout for the registry's hand-over."""
 CONSUL_STOP_TIMEOUT_S: Final = 20.0
-"""A node that has not stopped its Consul by then is not listening; its remains are purged once it is gone."""
+"""Timeout for a node to stop its Consul. After it the node is not listening, and its remains are purged once
+it is gone."""
 NOTICE_GRACE_S: Final = 30.0
-"""So long Consul may take to notice that a machine is gone."""
+"""Grace period for Consul to notice that a machine is gone."""
 QUORUM_TIMEOUT_S: Final = 3600.0
-"""So long a hook is held for the quorum: a person can do something within an hour."""
+"""Timeout for holding a hook because of the quorum: an operator can act within an hour."""
 DEPARTURE_TIMEOUT_S: Final = (
     QUORUM_TIMEOUT_S + DRAIN_TIMEOUT_S + HANDOVER_TIMEOUT_S + CONSUL_STOP_TIMEOUT_S + 60
 )
-"""Every hook is answered by then."""
+"""Timeout for a whole removal, within which every hook is answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Departure:
-    """What is seen of the node that leaves."""
+    """State of the node that is removed, and of its cluster."""
 
     name: str
     roles: frozenset[str]
     is_gone: bool
-    """Its machine is proved to be gone."""
+    """Whether its machine is proved to be gone."""
     ends: bool
-    """The cluster is being deleted."""
+    """Whether the cluster is being deleted."""
     is_founded: bool
-    """It has, or had, a Swarm; also where nobody can say: then there may be a majority to lose."""
+    """Whether the cluster has, or had, a Swarm; also True if that is unknown, since a majority may be at
+    stake."""
     announced_s: float
-    """Seconds since the epoch; now, where no event told."""
+    """Time of the event in seconds since the epoch; the current time if there was no event."""
     now_s: float
     consul: Consul
     swarm: Swarm
@@ -76,13 +79,13 @@ class Departure:
 
     @property
     def waited_s(self) -> float:
-        """Since it was known that the node leaves."""
+        """Seconds since the removal became known."""
         begun_s = min(self.announced_s, self.mark.since_s if self.mark else self.announced_s)
         return self.now_s - begun_s
 
 
 def decide(departure: Departure) -> Action:
-    """The next step."""
+    """Return the next step."""
     if departure.ends:
         return Finish("the cluster is being deleted")
     if not departure.consul.has_leader:
@@ -92,16 +95,17 @@ def decide(departure: Departure) -> Action:
     found = (action for step in _STEPS if (action := step(departure)))
     action = next(found, Finish("nothing of it is left"))
     if isinstance(action, Wait) and departure.waited_s >= DEPARTURE_TIMEOUT_S:
-        # Whatever it is, it does not come. The machine goes; the sweep purges what is left of it.
+        # The wait is in vain, so the instance may terminate. The sweep purges its remains.
         return Finish(f"{action.reason}: waited {departure.waited_s:.0f} s in vain", at_risk=action.at_risk)
     return action
 
 
 def _without_majority(departure: Departure, reason: str) -> Action:
-    """Nothing is touched. A machine that works and votes, in either quorum, is held back: where one is lost
-    its vote in the other can be neither judged nor taken in order, and a recovery may need it.
+    """Touch nothing, and hold back a working machine that votes in either quorum.
 
-    Of a cluster that was never founded there is nothing to recover, so nobody is held and nobody called.
+    While one quorum is lost, its vote in the other can be neither judged nor removed in order, and a recovery
+    may need it. A cluster that was never initialized has nothing to recover, so no node is held and no alarm
+    raised.
     """
     if not departure.is_founded:
         return Finish(f"{reason}: the cluster was never founded, so it never had a majority")
@@ -114,7 +118,7 @@ def _without_majority(departure: Departure, reason: str) -> Action:
 
 
 def _without_swarm(departure: Departure) -> Action | None:
-    """A manager that works is held back; for all others Consul's part is done alone."""
+    """Hold back a working manager. For all other nodes Consul's part is done alone."""
     if departure.is_gone or SWARM_MANAGER not in departure.roles:
         return None
     return _without_majority(departure, "no Swarm manager with a quorum answers")
@@ -144,12 +148,12 @@ def _drain(departure: Departure) -> Action | None:
 
 
 def _hand_over(departure: Departure) -> Action | None:
-    """The lease of a machine that is gone ends by itself."""
+    """Have the registry handed over. The lease of a machine that is gone ends by itself."""
     lease = departure.consul.lease
     if departure.is_gone or lease is None or lease.holder != departure.name:
         return None
     if _since_mark_s(departure) >= DRAIN_TIMEOUT_S + HANDOVER_TIMEOUT_S:
-        # Nobody else wants it: its holder takes it again, under another lease.
+        # No other node wants the registry: its holder takes it again, under another lease.
         return None
     return Wait("the registry to be handed over") if lease.handover_asked else HandOver(lease.number)
 
@@ -171,7 +175,8 @@ def _remove_from_swarm(departure: Departure) -> Action | None:
 
 
 def _stop_consul(departure: Departure) -> Action | None:
-    """A server that runs on would be taken into raft again, a client into the catalogue."""
+    """Stop the node's Consul. A running server would be taken into raft again, a client into the
+    catalogue."""
     consul, mark = departure.consul, departure.mark
     if departure.is_gone or mark is None or not consul.is_alive(departure.name):
         return None
@@ -214,7 +219,7 @@ def _deregister(departure: Departure) -> Action | None:
 
 
 def _forget(departure: Departure) -> Action | None:
-    """The mark of a machine that still runs stays: its node reads it."""
+    """Delete the records. The mark of a running machine stays, because its node reads it."""
     consul = departure.consul
     has_mark = departure.is_gone and departure.mark is not None
     if has_mark or departure.name in consul.recorded or departure.name in consul.missing:
@@ -223,7 +228,8 @@ def _forget(departure: Departure) -> Action | None:
 
 
 def _await_swarm(departure: Departure) -> Action | None:
-    """The lost node led the Swarm, perhaps: its managers elect another in seconds, and know its row still."""
+    """Wait for Swarm: the lost node may have led. Its managers elect another leader in seconds, and list it
+    still."""
     if departure.swarm.has_quorum or departure.waited_s >= NOTICE_GRACE_S:
         return None
     return Wait("a Swarm manager with a quorum to answer")
@@ -232,7 +238,7 @@ def _await_swarm(departure: Departure) -> Action | None:
 def _held(
     departure: Departure, verdict: Verdict, whom: str, *, only_cost: bool = False
 ) -> Wait | Finish | None:
-    """Whether the member has to stay; None: it may go. One that is gone counts for nobody any more."""
+    """Return the reason to keep the member; None if it may go. A member that is gone counts as no voter."""
     if verdict is Verdict.SAFE or (verdict is Verdict.THINS and (departure.is_gone or only_cost)):
         return None
     in_time = departure.waited_s < QUORUM_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""The events that AWS sends, read strictly: what cannot be understood is `Malformed`, never guessed.
+"""Events that AWS sends, parsed strictly: an event that cannot be understood is `Malformed`, never guessed.
 
 Formats: EC2 Auto Scaling User Guide, "Amazon EC2 Auto Scaling event reference"; EC2 User Guide, "State change
 events for your instances"; EventBridge User Guide, "Events from AWS services".
@@ -16,12 +16,14 @@ from typing import Any, Final
 LAUNCH: Final = "EC2 Instance-launch Lifecycle Action"
 TERMINATE: Final = "EC2 Instance-terminate Lifecycle Action"
 STATE_CHANGE: Final = "EC2 Instance State-change Notification"
+"""Detail type of a change of an instance's state."""
 RESULTS: Final = (
-    # Not "Launch Successful": that a node was let in changes nothing that waits.
+    # "Launch Successful" is left out: an admitted node changes nothing that waits.
     "EC2 Instance Launch Unsuccessful",
     "EC2 Instance Terminate Successful",
     "EC2 Instance Terminate Unsuccessful",
 )
+"""Detail types of finished launches and terminations."""
 SCHEDULED: Final = "Scheduled Event"
 
 AUTO_SCALING: Final = "aws.autoscaling"
@@ -29,40 +31,41 @@ EC2: Final = "aws.ec2"
 EVENTS: Final = "aws.events"
 
 INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]{8,17}")
+"""Pattern of an instance ID."""
 
 
 class Malformed(Exception):
-    """No event of the kinds that we know; the text says why."""
+    """The text is no event of a known kind; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lifecycle:
-    """A lifecycle hook waits for an answer."""
+    """Lifecycle hook that waits for an answer."""
 
     launches: bool
-    """Otherwise the instance is to be terminated."""
+    """Whether the instance is launched; otherwise it is to be terminated."""
     asg: str
     hook: str
     instance_id: str
     at_s: float
-    """Seconds since the epoch."""
+    """Time of the event in seconds since the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """Something happened to an instance."""
+    """Change of an instance."""
 
     asg: str
-    """Empty where the event does not tell."""
+    """Name of its Auto Scaling group; empty if the event lacks it."""
     instance_id: str
-    """Empty where the event does not tell."""
+    """ID of the instance; empty if the event lacks it."""
     what: str
     at_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """A schedule's turn."""
+    """Turn of a schedule."""
 
     at_s: float
 
@@ -71,7 +74,7 @@ Event = Lifecycle | Changed | Tick
 
 
 def parse(body: str) -> Event:
-    """The event in a message's body. Raises Malformed."""
+    """Return the event in a message's body. Raises Malformed."""
     try:
         raw = json.loads(body)
     except ValueError as exc:
@@ -100,7 +103,7 @@ def parse(body: str) -> Event:
 
 
 def lifecycle(body: str, *, launches: bool) -> Lifecycle:
-    """As `parse`, of the one kind that the function is there for. Raises Malformed."""
+    """Return the lifecycle event in a body. Raises Malformed, also for an event of another kind."""
     event = parse(body)
     if not isinstance(event, Lifecycle) or event.launches is not launches:
         raise Malformed(f"no {LAUNCH if launches else TERMINATE}")

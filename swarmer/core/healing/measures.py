@@ -1,4 +1,4 @@
-"""The metrics of the functions: what they count and what the alarms look at."""
+"""Metrics of the functions: their counts, and the values that alarms watch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 NAMESPACE: Final = "Swarmer"
 DIMENSION_CLUSTER: Final = "cluster"
 DIMENSION_SERVICE: Final = "service"
-"""The function; Powertools adds it."""
+"""Dimension with the function's name; Powertools adds it."""
 
 
 class Measure(StrEnum):
-    """Names of metrics; those that alarms watch are written as 0, too."""
+    """Names of metrics. Those that alarms watch are written as 0, too."""
 
     MESSAGES = "Messages"
     ADMITTED = "Admitted"
@@ -27,4 +27,4 @@ class Measure(StrEnum):
     MALFORMED = "Malformed"
     FAILURES = "Failures"
     WAITED = "Waited"
-    """Seconds, of a message that has to come again."""
+    """Age in seconds of a message that has to come again."""

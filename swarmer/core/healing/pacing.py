@@ -1,8 +1,8 @@
-"""How long a message waits until it is looked at again.
+"""Pauses of a message until it is looked at again.
 
-Waiting is done by the queue: the message becomes visible again. A pause grows with what was waited already,
-so what is quick is noticed at once and what takes an hour does not receive its message a thousand times: see
-`receives`, which the queues' redrive policies are made of.
+The queue does the waiting: the message becomes visible again. A pause grows with the time already waited. So
+a quick change is noticed at once, and a wait of an hour does not receive its message a thousand times. The
+queues' redrive policies are calculated from `receives`.
 """
 
 from __future__ import annotations
@@ -10,38 +10,46 @@ from __future__ import annotations
 from typing import Final
 
 INITIAL_DELAY_S: Final = 8
-"""Nobody is a member sooner after its launch; until then a look is for nothing."""
+"""Delay before the first look at a launched instance. No instance is a member earlier, so a look is
+useless."""
 SHORTEST_PAUSE_S: Final = 2
+"""Shortest pause until the next look."""
 LONGEST_PAUSE_S: Final = 60
+"""Longest pause until the next look."""
 PAUSE_FACTOR: Final = 0.08
-"""A tenth later than necessary, at most."""
+"""Ratio of a pause to the time already waited: a change is noticed a tenth later than necessary, at most."""
 LONGEST_RETRY_PAUSE_S: Final = 120
+"""Longest pause after a failure."""
 SWEEP_RETRY_PAUSE_S: Final = 1
+"""Pause of a sweep that an event about a loss asked for."""
 SCHEDULED_SWEEP_PAUSE_S: Final = 10
+"""Pause of a sweep that a schedule asked for."""
 SWEEP_TIMEOUT_S: Final = 60
-"""After that what an event left to wait for is the next schedule's."""
+"""Timeout for the wait that an event caused. After it the next schedule takes over."""
 HEARTBEAT_TIMEOUT_S: Final = 300
-"""A termination hook ends so long after its last heartbeat: five pauses and what a function takes."""
+"""Timeout of a termination hook after its last heartbeat: five pauses and the duration of a function."""
 LAUNCH_MARGIN_S: Final = 180
-"""A launch hook outlasts the deadline by so much: it is the function that says why a node is given up."""
+"""Time by which a launch hook outlasts the deadline, so that the function states why a node is given up."""
 
 
 def pause_s(waited_s: float) -> int:
-    """Until the next look, after so long a wait."""
+    """Return the pause until the next look, given the seconds already waited."""
     return round(min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, waited_s * PAUSE_FACTOR)))
 
 
 def retry_s(receives: int, waited_s: float) -> int:
-    """Until the next try, after what failed at the `receives`-th one (from 1) of a message that is so old.
+    """Return the pause after a failure at the `receives`-th receive (from 1) of a message of that age in
+    seconds.
 
-    Most receives may have been waits, not failures: so never longer than half of what was waited already.
+    Most receives may have been waits instead of failures, so the pause is at most half of the time already
+    waited.
     """
     doubled_s = SHORTEST_PAUSE_S << min(receives - 1, 8)
     return min(LONGEST_RETRY_PAUSE_S, doubled_s, max(SHORTEST_PAUSE_S, round(waited_s / 2)))
 
 
 def receives(waited_s: float) -> int:
-    """How often a message is received that waits for so long."""
+    """Return how often a message that waits for so many seconds is received."""
     count, now_s = 1, 0.0
     while now_s < waited_s:
         now_s += pause_s(now_s)

@@ -1,4 +1,4 @@
-"""Whether a member that votes may go: the arithmetic of majorities, for raft and for Swarm alike."""
+"""Majorities: whether a voting member may be removed, by the same arithmetic for raft and for Swarm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from swarmer.core.healing.world import STOP, Consul, Swarm
 
 
 class Verdict(Enum):
-    """What it would mean to take one member out."""
+    """Consequence of removing one member."""
 
     SAFE = "as many vote as are wanted"
     THINS = "its replacement does not vote yet"
@@ -20,9 +20,9 @@ def majority(size: int) -> int:
 
 
 def judge(*, others: int, well: int, wanted: int) -> Verdict:
-    """`others`: members that would be left; `well`: how many of them vote and answer.
+    """Judge a removal after which `others` members remain, of which `well` vote and answer.
 
-    A cluster of one that is left by its only member has nobody to go on: that costs the quorum.
+    The only member of a cluster leaves no member that could continue, so its removal costs the quorum.
     """
     if well < majority(others):
         return Verdict.COSTS
@@ -30,7 +30,7 @@ def judge(*, others: int, well: int, wanted: int) -> Verdict:
 
 
 def without_server(consul: Consul, name: str, *, wanted: int) -> Verdict:
-    """Raft without the server `name`. One that was told to stop counts as silent already."""
+    """Judge raft without the server `name`. A server that was told to stop already counts as silent."""
     if name in consul.peers and not consul.peers[name].votes:
         return Verdict.SAFE
     others = [peer for peer, entry in consul.peers.items() if peer != name and entry.votes]
@@ -44,7 +44,7 @@ def _is_well(consul: Consul, name: str) -> bool:
 
 
 def without_manager(swarm: Swarm, name: str, *, wanted: int) -> Verdict:
-    """Swarm's managers without those called `name`."""
+    """Judge Swarm's managers without those called `name`."""
     others = [row for row in swarm.managers if row.name != name]
     well = sum(row.reachability == "reachable" and row.role == "manager" for row in others)
     return judge(others=len(others), well=well, wanted=wanted)

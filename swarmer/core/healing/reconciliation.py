@@ -1,8 +1,8 @@
-"""The sweep: compares Auto Scaling, EC2, Consul and Swarm, and says what nobody announced.
+"""The sweep: compares Auto Scaling, EC2, Consul and Swarm, and finds what no event reported.
 
-Level-triggered: it asks what is, not what happened, so a lost event costs a minute and no node. What it
-cannot prove it leaves alone: a name without an instance, a view without a majority, an absence of half the
-cluster at once (then it is rather we who see nothing).
+It is level-triggered: it asks for the current state, so that a lost event costs a minute and no node. It
+takes no step without proof: a name without an instance, a view without a majority and an absence of half the
+cluster at once are left alone. In the last case the functions' own view is more likely to be broken.
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ from swarmer.core.healing.world import (
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 IN_SERVICE: Final = "InService"
+"""Lifecycle state of an instance in service."""
 HOOK_GRACE_S: Final = 90.0
-"""An announced arrival or departure is looked at more often than that by its own function."""
+"""Grace period for the function that handles a hook; it looks at the instance more often than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What is seen of the whole cluster."""
+    """State of the whole cluster."""
 
     groups: tuple[Group, ...]
     consul: Consul
     swarm: Swarm
     instances: Mapping[str, Instance] = field(default_factory=dict)
-    """By id: those that `suspects` asked for."""
+    """Instances by ID: those that `suspects` asked for."""
     now_s: float
     grace_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """An instance in its group."""
+    """Instance in its group."""
 
     group: Group
     instance_id: str
@@ -62,7 +63,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """A node in service that Consul or Swarm does not see in its role."""
+    """Node in service that Consul or Swarm does not see in its role."""
 
     place: Place
     lack: str
@@ -71,26 +72,27 @@ class Missing:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done; every part of it may be repeated."""
+    """Steps to be taken; each of them may be repeated."""
 
     ghosts: tuple[str, ...] = ()
-    """Names of nodes whose machine is proved to be gone, and of which something is left."""
+    """Names of nodes that have remains although their machine is proved to be gone."""
     departures: tuple[Place, ...] = ()
-    """Hooks of instances that are to be terminated, which nobody seems to look after."""
+    """Hooks of instances to be terminated that no function seems to handle."""
     arrivals: tuple[Place, ...] = ()
-    """The same of launched instances."""
+    """Hooks of launched instances that no function seems to handle."""
     noted: tuple[str, ...] = ()
     """Names that are missing since now."""
     returned: tuple[str, ...] = ()
-    """Names that were missing and are not any more."""
+    """Names that were missing and are back."""
     unhealthy: tuple[Missing, ...] = ()
-    """To be replaced."""
+    """Nodes to be replaced."""
     open_breakers: tuple[str, ...] = ()
     """Auto Scaling groups that must not launch."""
     at_risk: tuple[str, ...] = ()
     """Sentences for the alarm."""
     waits_for: str = ""
-    """What has to come before anybody can be purged: who tells of a loss asks again."""
+    """Reason why purging has to wait; empty if it need not. Messages that report a loss are retried until
+    then."""
 
 
 def places(groups: tuple[Group, ...]) -> Iterator[Place]:
@@ -100,16 +102,16 @@ def places(groups: tuple[Group, ...]) -> Iterator[Place]:
 
 
 def known_names(consul: Consul, swarm: Swarm) -> set[str]:
-    """Every name that anything remembers."""
+    """Return every name that Consul, Swarm or the records know."""
     members = {name for name, state in consul.members.items() if state != "left"}
     noted = consul.recorded | consul.marks.keys() | consul.missing.keys()
     return members | consul.catalogued | consul.peers.keys() | noted | {row.name for row in swarm.rows}
 
 
 def suspects(scene: Scene) -> set[str]:
-    """Instances whose state in EC2 has to be known: all that are not simply well and in service.
+    """Return the IDs of instances whose state in EC2 is needed: all that are not healthy and in service.
 
-    Without a leader nobody in service is judged.
+    Without a leader no node in service is judged.
     """
     judged = scene.consul.has_leader
     well = {
@@ -123,12 +125,13 @@ def suspects(scene: Scene) -> set[str]:
 
 
 def _serves(member: Member) -> bool:
-    """Launched first, a replacement is in service before an instance goes that ended long ago."""
+    """Whether the instance serves. A replacement launched first is in service before the ended instance
+    leaves."""
     return member.lifecycle == IN_SERVICE and member.health == "Healthy"
 
 
 def decide(scene: Scene) -> Plan:
-    """Everything that is to be done now."""
+    """Return all steps to be taken now."""
     if not scene.groups or cluster_ends(scene.groups):
         return Plan()
     missing = tuple(_missing(scene)) if scene.consul.has_leader else ()
@@ -149,7 +152,7 @@ def decide(scene: Scene) -> Plan:
 def _waits_for(scene: Scene) -> str:
     if not scene.consul.has_leader:
         return "Consul has no leader"
-    # Its part of whoever is purged meanwhile stays.
+    # Swarm's record of a node that is purged meanwhile stays.
     return "" if scene.swarm.has_quorum else "no Swarm manager with a quorum answers"
 
 
@@ -167,7 +170,8 @@ def _ghosts(scene: Scene) -> Iterator[str]:
 
 
 def _has_vanished(name: str, instance: Instance, scene: Scene) -> bool:
-    """EC2 forgets a terminated instance after an hour: asked by its id it knows none, and nobody sees it."""
+    """Whether EC2 does not know the instance and no cluster sees it. EC2 forgets a terminated one after an
+    hour."""
     ready = any(row.state == "ready" for row in scene.swarm.of(name))
     return instance.state == UNKNOWN and not scene.consul.is_alive(name) and not ready
 
@@ -176,7 +180,8 @@ def _has_vanished(name: str, instance: Instance, scene: Scene) -> bool:
 
 
 def _departures(scene: Scene) -> Iterator[Place]:
-    """A machine that is gone: at once. One that works: where it was told long ago to leave, or never."""
+    """Yield departures: a machine that is gone at once; a working one if it was told long ago to leave, or
+    never."""
     for place in places(scene.groups):
         if place.member.lifecycle not in DEPARTING:
             continue
@@ -197,7 +202,7 @@ def _arrivals(scene: Scene) -> Iterator[Place]:
 
 
 def _lack(place: Place, scene: Scene) -> str:
-    """What a node lacks, as far as there is a majority to say so."""
+    """Return what a node lacks, as far as a majority can say so."""
     lack = arrival.lacks_in_consul(place.name, place.group.roles - {CONSUL_SERVER}, scene.consul)
     if not lack and scene.swarm.has_quorum:
         lack = arrival.lacks_in_swarm(place.name, place.group.roles - {SWARM_MANAGER}, scene.swarm)
@@ -205,7 +210,7 @@ def _lack(place: Place, scene: Scene) -> str:
 
 
 def _missing(scene: Scene) -> Iterator[Missing]:
-    """In service, running by EC2's own word, and yet no member."""
+    """Yield nodes in service that EC2 calls running and that are no members."""
     for place in places(scene.groups):
         instance = scene.instances.get(place.instance_id)
         if place.member.lifecycle != IN_SERVICE or instance is None or instance.state != "running":
@@ -216,16 +221,17 @@ def _missing(scene: Scene) -> Iterator[Missing]:
 
 
 def _returned(scene: Scene, absent: set[str]) -> Iterator[str]:
-    """Only of nodes in service: notes about others are forgotten with them."""
+    """Yield returned nodes, only those in service: the notes about others are deleted with them."""
     if scene.consul.has_leader:
         in_service = {each.name for each in places(scene.groups) if each.member.lifecycle == IN_SERVICE}
         yield from scene.consul.missing.keys() & in_service - absent
 
 
 def _unhealthy(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[Missing]:
-    """Workers as they are; nodes that vote one at a time, and none while one of their groups is changing.
+    """Yield nodes to replace: workers at once, voting nodes one at a time and only while their groups are
+    stable.
 
-    None whose group must not launch: nobody would come in its place.
+    A group that must not launch is left out, because no replacement would come.
     """
     if _too_many(scene, missing):
         return
@@ -254,11 +260,11 @@ def _too_many(scene: Scene, missing: tuple[Missing, ...]) -> bool:
 
 
 def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
-    """One more loss, or this one already, and nobody decides."""
+    """Yield sentences about a quorum that is lost, or that one more loss would end."""
     if _too_many(scene, missing):
         yield f"{len(missing)} nodes in service are missed at once: none is replaced for it"
     if not any(place.member.lifecycle == IN_SERVICE for place in places(scene.groups)):
-        # A cluster that is only being founded has no majority to lose.
+        # A cluster that is only being created has no majority to lose.
         return
     if not scene.consul.has_leader:
         yield "Consul has no leader" if scene.consul.answers else "no Consul server answers"
@@ -275,6 +281,6 @@ def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
 
 
 def _thin(whom: str, meant: int, members: int, well: int) -> Iterator[str]:
-    """Some are lost, and the rest bear no further loss."""
+    """Yield a sentence if members are lost and the rest bear no further loss."""
     if well < max(meant, members) and well - 1 < majority(members):
         yield f"{well} of {max(meant, members)} {whom} are well: the next loss ends the quorum"

@@ -1,8 +1,8 @@
-"""The registry's backstop, behind the managers' own election.
+"""Backstop of the registry, behind the managers' own election.
 
-A lock whose holder does not serve is freed by ending its session: Consul's lock-delay then keeps the next
+A lock whose holder does not serve is freed by ending its session. Consul's lock-delay then keeps the next
 holder from starting before the old one's fence has shut (swarmer/core/election.py), whatever the old one
-does. A lock that is free needs nobody: the managers take it, or there is none.
+does. A free lock needs no step: the managers take it, or no manager exists.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ from typing import Final
 from swarmer.core.healing.world import Lease
 
 SUSPECT_GRACE_S: Final = 15.0
-"""Longer than a holder takes to start (10 s), or to notice that its registry is deaf (3 s)."""
+"""Grace period for a suspected holder: longer than its start (10 s), or than noticing a silent registry (3
+s)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suspicion:
-    """A lease whose holder was seen not to serve."""
+    """Lease whose holder was seen not to serve."""
 
     number: int
     since_s: float
-    """Seconds since the epoch."""
+    """Time of the first sight in seconds since the epoch."""
 
     def to_json(self) -> str:
         return json.dumps({"lease": self.number, "since": self.since_s})
 
     @classmethod
     def from_json(cls, text: str) -> Suspicion | None:
-        """None where the text is none."""
+        """Parse the note; None if the text is none."""
         try:
             raw = json.loads(text)
             return cls(number=int(raw["lease"]), since_s=float(raw["since"]))
@@ -40,11 +41,11 @@ class Suspicion:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What Consul says of the registry."""
+    """State of the registry as Consul reports it."""
 
     has_leader: bool
     lease: Lease | None = None
-    """None: nobody ever held it."""
+    """Lease of the registry; None if it never had a holder."""
     serving: frozenset[str] = frozenset()
     """Nodes on which its service is declared and passes its check."""
     suspicion: Suspicion | None = None
@@ -53,21 +54,21 @@ class Scene:
 
 @dataclass(frozen=True)
 class Healthy:
-    """The holder serves; `clear`: a suspicion is to be withdrawn."""
+    """Take no step, because the holder serves; `clear` withdraws a suspicion."""
 
     clear: bool = False
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """Note it, and look again soon."""
+    """Note the suspicion, and look again soon."""
 
     lease: int
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again soon; `reason` is for people."""
+    """Look again soon; `reason` is for the operator."""
 
     reason: str
 
@@ -83,7 +84,7 @@ class Depose:
 
 @dataclass(frozen=True)
 class Powerless:
-    """There is no registry, and nothing to free."""
+    """Take no step: there is no registry, and no lock to free."""
 
     reason: str
 
@@ -92,7 +93,7 @@ Action = Healthy | Suspect | Wait | Depose | Powerless
 
 
 def decide(scene: Scene) -> Action:
-    """The next step."""
+    """Return the next step."""
     lease, suspicion = scene.lease, scene.suspicion
     if not scene.has_leader:
         return Powerless("Consul has no leader: nobody can hold the registry's lock")

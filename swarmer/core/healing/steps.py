@@ -1,4 +1,4 @@
-"""The steps by which a node leaves, as values."""
+"""Steps of a removal, as values."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ from swarmer.core.healing.world import STOP, Row
 
 @dataclass(frozen=True)
 class Tell:
-    """Note for the node and for everyone: it leaves, in this phase."""
+    """Note for the node and all others that it leaves, in this phase."""
 
     phase: str
 
 
 @dataclass(frozen=True)
 class Drain:
-    """No task may stay on it."""
+    """Drain the node, so that no task stays on it."""
 
     row: Row
 
 
 @dataclass(frozen=True)
 class HandOver:
-    """Have it finish what is under way and give the registry's lease up."""
+    """Have the node finish requests under way and give up the registry's lease."""
 
     lease: int
 
 
 @dataclass(frozen=True)
 class Demote:
-    """Out of Swarm's quorum."""
+    """Remove the node from Swarm's quorum."""
 
     row: Row
 
 
 @dataclass(frozen=True)
 class RemoveFromSwarm:
-    """Out of the Swarm."""
+    """Remove the node from the Swarm."""
 
     row: Row
 
 
 @dataclass(frozen=True)
 class RemovePeer:
-    """Out of Consul's quorum."""
+    """Remove the node from Consul's quorum."""
 
     address: str
 
 
 @dataclass(frozen=True)
 class ForceLeave:
-    """Out of Consul's members."""
+    """Remove the node from Consul's members."""
 
 
 @dataclass(frozen=True)
 class Deregister:
-    """Out of Consul's catalogue, with every service and check."""
+    """Remove the node from Consul's catalogue, with every service and check."""
 
 
 @dataclass(frozen=True)
 class Forget:
-    """Out of our own notes; `mark` too where nobody can read it any more."""
+    """Delete the records about the node, and its `mark` too if no node can read it any more."""
 
     mark: bool
 
@@ -73,12 +73,12 @@ class Wait:
 
     reason: str
     at_risk: bool = False
-    """A quorum is lost, or would be."""
+    """Whether a quorum is lost, or would be."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """Answer CONTINUE where anybody waits for it."""
+    """Answer CONTINUE if a hook waits for it."""
 
     reason: str
     at_risk: bool = False
@@ -87,9 +87,10 @@ class Finish:
 Step = Tell | Drain | HandOver | Demote | RemoveFromSwarm | RemovePeer | ForceLeave | Deregister | Forget
 Action = Step | Wait | Finish
 VOTING: Final = (Demote, RemovePeer)
-"""Steps that change who votes: taken under the lock, after a fresh look. So is `Tell(STOP)`."""
+"""Steps that change the voting members: taken under the lock, after a fresh look. `Tell(STOP)` is one,
+too."""
 
 
 def changes_votes(action: Action) -> bool:
-    """Whether two of its kind at once could cost a quorum that each alone would not."""
+    """Whether two such steps at once could cost a quorum that each alone would not."""
     return isinstance(action, VOTING) or action == Tell(STOP)
