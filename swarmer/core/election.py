@@ -1,10 +1,10 @@
-"""Who serves the registry: the holder of a Consul lock, for as long as Consul has confirmed it lately. Pure.
+"""Election of the registry's holder: it holds a Consul lock that Consul has confirmed lately. Pure.
 
-The holder has its lock confirmed every RENEW_S, by Consul's leader and a majority of the servers. Its gate
-(node/gate.py) lets an answer out only within FENCE_S of the moment at which the last confirmed question was
-asked, by the monotonic clock. Consul gives the
-lock of a session that ended to nobody for LOCK_DELAY_S. So FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders
-from ever answering at once, whatever stands still in between: agent, registry, node or network.
+Consul's leader and a majority of the servers confirm the holder's lock every RENEW_S. The holder's gate
+(node/gate.py) lets an answer out only within FENCE_S after the last confirmed question was asked. Both times
+are of the monotonic clock. After a session has ended, Consul gives its lock to no candidate for LOCK_DELAY_S.
+Thus FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders from ever answering at the same time, whatever stands
+still in between: agent, registry, node or network.
 """
 
 from __future__ import annotations
@@ -14,33 +14,38 @@ from dataclasses import dataclass
 from typing import Final
 
 SESSION_TTL_S: Final = 10
-"""The shortest session that Consul grants; a dead node is noticed by gossip long before."""
+"""TTL of a candidate's session: the shortest that Consul grants. Gossip notices a dead node long before."""
 LOCK_DELAY_S: Final = 1
-"""The shortest that Consul's API takes in whole seconds."""
+"""Delay before Consul gives away the lock of an ended session: the shortest in whole seconds that its API
+takes."""
 RENEW_S: Final = 0.25
+"""Interval at which the holder has its lock confirmed."""
 SESSION_INTERVAL_S: Final = 2.0
-"""So often the holder renews its session, which its reading of the lock does not."""
+"""Interval at which the holder renews its session; reading the lock does not renew it."""
 FENCE_S: Final = 0.75
-"""Without a confirmation for so long the gate keeps answers back; they go out once it is confirmed again."""
+"""Time after the last confirmed question for which the gate lets answers out. Later answers wait until the
+lock is confirmed again."""
 STOP_S: Final = 0.05
-"""From the deadline to the last byte: one write of the gate."""
+"""Time from that deadline to the last byte: one write of the gate."""
 YIELD_GRACE_S: Final = 0.3
-"""So much longer than its delay a candidate beside Consul's leader leaves a free lock to others. A holder
-there is lost together with that leader, and missed until Consul has elected another one: some 2 s more."""
+"""Grace period, after the lock's delay, in which a candidate beside Consul's leader leaves a free lock to
+others. A holder there would be lost together with that leader. It would then be missing until Consul has
+elected another leader, some 2 s more."""
 UNNAMED_TIMEOUT_S: Final = 3.0
-"""A holder whose name Consul does not take for so long (a full disk) leaves the lease to another node."""
+"""Timeout for Consul to accept the holder's name (a full disk prevents it). After it the holder leaves the
+lease to another node."""
 CONFIRM_TIMEOUT_S: Final = 5.0
-"""Without a confirmation for so long the registry's process is ended too."""
+"""Timeout for a confirmation, after which the registry's process is ended too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """The lock as Consul shows it."""
+    """State of the lock as Consul shows it."""
 
     session: str | None
-    """Of the holder; None: free."""
+    """Session of the holder; None if the lock is free."""
     number: int
-    """Consul's LockIndex: grows by one with each holder. It is the number of the lease."""
+    """Number of the lease: Consul's LockIndex, which grows by one with each holder."""
     holder: str = ""
     """Address of the holder."""
     index: int = 0
@@ -49,24 +54,24 @@ class Lock:
 
 @dataclass(frozen=True, kw_only=True)
 class Tenure:
-    """What a candidate knows in one pass."""
+    """State of a candidate in one pass."""
 
     session: str | None
-    """Its own, that Consul confirmed last."""
+    """Session of this candidate that Consul confirmed last."""
     lock: Lock | None
-    """As last read; None where it never was."""
+    """State of the lock as last read; None if it was never read."""
     confirmed_s: float
     """Seconds since the question was asked that Consul last confirmed."""
     serves: int | None
-    """Number of the lease under which the registry's process runs; None: it does not."""
+    """Number of the lease under which the registry's process runs; None if it does not run."""
     unnamed_s: float = 0.0
-    """For so long it has served while Consul does not know its name; 0: it does."""
+    """Seconds for which it has served while Consul does not know its name; 0 if Consul knows it."""
     leaves: bool = False
-    """It was asked to hand over."""
+    """Whether the candidate was asked to hand over."""
     beside_leader: bool = False
-    """Its machine's Consul leads the others."""
+    """Whether Consul's leader runs on this candidate's machine."""
     free_s: float = 0.0
-    """For so long it has seen that nobody holds the lock."""
+    """Seconds for which the candidate has seen the lock free."""
 
 
 @dataclass(frozen=True)
@@ -78,43 +83,43 @@ class Serve:
 
 @dataclass(frozen=True)
 class Stop:
-    """End the registry's process; `reason` is for people."""
+    """End the registry's process; `reason` is for the operator."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Declare:
-    """Tell Consul once more that the registry is here."""
+    """Declare the registry in Consul again."""
 
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Leave the lease to a node that can do better; `reason` is for people."""
+    """Leave the lease to a node that can do better; `reason` is for the operator."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Acquire:
-    """Try for the lock."""
+    """Try to get the lock."""
 
 
 @dataclass(frozen=True)
 class HandOver:
-    """Finish what is under way, then free the lock."""
+    """Finish requests under way, then free the lock."""
 
 
 @dataclass(frozen=True)
 class Stay:
-    """All is as it should be."""
+    """Take no step, because everything is in order."""
 
 
 Action = Serve | Stop | Declare | GiveUp | Acquire | HandOver | Stay
 
 
 def decide(tenure: Tenure) -> Action:
-    """The next step of one candidate."""
+    """Return the next step of one candidate."""
     lock = tenure.lock
     holds = lock is not None and lock.session is not None and lock.session == tenure.session
     if tenure.serves is not None:
@@ -138,12 +143,12 @@ def decide(tenure: Tenure) -> Action:
 
 
 def holder_value(name: str, address: str) -> str:
-    """What the holder writes into the lock."""
+    """Return the value that the holder writes into the lock."""
     return json.dumps({"node": name, "address": address})
 
 
 def holder_name(value: str) -> str:
-    """The node in what a holder wrote; empty where it is none of ours."""
+    """Return the node's name in a holder's value; empty if the value has another format."""
     try:
         return str(json.loads(value)["node"])
     except (ValueError, KeyError, TypeError):
@@ -151,7 +156,7 @@ def holder_name(value: str) -> str:
 
 
 def holder_address(value: str) -> str:
-    """The address in what a holder wrote; empty where it is none of ours."""
+    """Return the address in a holder's value; empty if the value has another format."""
     try:
         return str(json.loads(value)["address"])
     except (ValueError, KeyError, TypeError):

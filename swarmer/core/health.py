@@ -1,4 +1,4 @@
-"""Whether a cluster is what its description says, judged from what was seen. Pure.
+"""Health of a cluster: compares its description with what was observed. Pure.
 
 Gather (an observer outside the nodes) → `judge` → show.
 """
@@ -14,7 +14,7 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """A node that should be there: an instance of a group."""
+    """Node that should exist: an instance of a group."""
 
     name: str
     instance_id: str
@@ -23,7 +23,7 @@ class Expected:
     address: str
     zone: str
     runs: bool = True
-    """The machine itself runs, whatever its software does."""
+    """Whether the machine itself runs, whatever its software does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,31 +31,31 @@ class SwarmNode:
     """One row of `docker node ls`."""
 
     state: str
-    """ready, down, unknown, disconnected."""
+    """State: ready, down, unknown, disconnected."""
     role: str
-    """manager or worker."""
+    """Role: manager or worker."""
     reachability: str = ""
-    """reachable or unreachable; empty for a worker."""
+    """Reachability: reachable or unreachable; empty for a worker."""
     is_leader: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What an observer found; an empty field means that nobody answered."""
+    """Findings of an observer. An empty field means that no node answered."""
 
     members: Mapping[str, str] = field(default_factory=dict)
     """Consul's members: node name to alive, leaving, left or failed."""
     leader: str = ""
-    """`address:port` of Consul's leader."""
+    """Consul's leader as `address:port`."""
     voters: frozenset[str] = frozenset()
     """Names of raft's voters."""
     swarm: Mapping[str, SwarmNode] = field(default_factory=dict)
     holder: str = ""
     """Node that Consul's catalogue names for the registry."""
     registry_address: str = ""
-    """`address:port` of the registry."""
+    """Address of the registry as `address:port`."""
     ailing: Mapping[str, str] = field(default_factory=dict)
-    """Node name to what the node itself says that ails it."""
+    """Node name to the problems that the node itself reports."""
     answers: Mapping[str, bool] = field(default_factory=dict)
     """Node name to whether the registry answered there, under its name, inside a container."""
 
@@ -71,26 +71,26 @@ class NodeStatus:
     address: str
     zone: str
     consul: str
-    """alive, failed, leaving, left, absent, or down where the machine does not run."""
+    """State in Consul: alive, failed, leaving, left, absent, or down if the machine does not run."""
     swarm: str
-    """ready, down, absent …"""
+    """State in Swarm: ready, down, absent …"""
     swarm_role: str
-    """leader, manager, worker, or empty."""
+    """Role in Swarm: leader, manager, worker, or empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryStatus:
-    """The registry as the nodes see it."""
+    """Registry as the nodes see it."""
 
     holder: str
     address: str
     healthy: bool
-    """It answers inside a container on every node that was asked."""
+    """Whether it answers inside a container on every node that was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The whole cluster: an interface, see `to_json`."""
+    """Status of the whole cluster; `to_json` makes it an interface."""
 
     cluster: str
     validated: bool
@@ -98,15 +98,15 @@ class Status:
     nodes: tuple[NodeStatus, ...]
     registry: RegistryStatus
     version: str = ""
-    """The release that deployed the cluster; empty if nobody recorded it."""
+    """Release that deployed the cluster; empty if it was not recorded."""
 
     def to_json(self) -> dict[str, Any]:
-        """What `swarmer status --json` prints."""
+        """Return the value that `swarmer status --json` prints."""
         return asdict(self)
 
 
 def judge(cluster: str, expected: tuple[Expected, ...], seen: Seen) -> Status:
-    """Compare what should be with what was seen; every problem is one sentence."""
+    """Compare the expected nodes with the findings; every problem is one sentence."""
     problems = [
         *([] if expected else ["the cluster has no node"]),
         *_consul_problems(expected, seen),

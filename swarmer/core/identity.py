@@ -1,4 +1,4 @@
-"""Who this machine is, from cloud-init's own instance data: the same on EC2, NoCloud and Vagrant.
+"""Identity of this machine, from cloud-init's own instance data: the same on EC2, NoCloud and Vagrant.
 
 Source: https://cloudinit.readthedocs.io/en/latest/explanation/instancedata.html
 """
@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 NOBODY: Final = "iid-datasource-none"
-"""What cloud-init calls every machine at whose boot it found no source of data: all would have one name."""
+"""Instance ID that cloud-init gives a machine without a source of data. All such machines would share one
+name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """What differs between the grounds; on AWS every field is None: the SDKs' defaults are right."""
+    """Endpoints that differ between providers. On AWS every field is None, because the SDKs' defaults are
+    right."""
 
     aws_endpoint_url: str | None = None
-    """Where the AWS APIs answer."""
+    """URL of the AWS APIs."""
     metadata_endpoint: str | None = None
-    """Where the instance metadata service answers."""
+    """URL of the instance metadata service."""
 
     def environment(self, region: str) -> dict[str, str]:
-        """The environment variables by which every AWS SDK finds its ground."""
+        """Return the environment variables by which every AWS SDK finds the endpoints."""
         found = {
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
@@ -35,22 +37,21 @@ class Ground:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """This machine."""
+    """Identity of this machine."""
 
     instance_id: str
     address: str | None
-    """Private IPv4 address; None where the ground's metadata does not tell."""
+    """Private IPv4 address; None if the provider's metadata lacks it."""
     zone: str
     region: str
     ground: Ground
 
 
 def parse(text: str) -> Identity:
-    """From the text of instance-data.json.
+    """Parse the text of instance-data.json.
 
-    NoCloud's meta-data carries EC2's key `local-ipv4`, `region` and `availability-zone`, and a
-    mapping `swarmer` with the fields of Ground. Raises ValueError or KeyError where the text is
-    no instance data.
+    NoCloud's meta-data carries EC2's key `local-ipv4`, `region` and `availability-zone`, and a mapping
+    `swarmer` with the fields of Ground. Raises ValueError or KeyError if the text is no instance data.
     """
     data: dict[str, Any] = json.loads(text)
     standard, source = data["v1"], data.get("ds", {}).get("meta_data", {})

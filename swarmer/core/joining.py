@@ -1,4 +1,4 @@
-"""How a node becomes part of its cluster: one decision per pass, from what is seen now.
+"""Joining: how a node becomes part of its cluster, by one decision per pass from its current state.
 
 Gather (node/agent.py) → decide (here) → act (node/agent.py, node/founding.py). Pure.
 """
@@ -14,37 +14,37 @@ from swarmer.core.node import SWARM_MANAGER, NodeDescription
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What the agent saw in one pass."""
+    """State of the node and its cluster in one pass of the agent."""
 
     has_leader: bool
-    """Consul answers here and knows a leader."""
+    """Whether Consul answers on this node and knows a leader."""
     members: int
-    """Members that Consul sees alive, this one included; 0 where Consul does not answer."""
+    """Number of members that Consul sees alive, including this one; 0 if Consul does not answer."""
     swarm_state: str | None
-    """dockerd's `Swarm.LocalNodeState`; None where dockerd does not answer."""
+    """Swarm.LocalNodeState of dockerd; None if dockerd does not answer."""
     is_manager: bool = False
-    """This node controls its Swarm: a manager, and the managers have quorum."""
+    """Whether this node controls its Swarm: it is a manager, and the managers have a quorum."""
     swarm_error: str = ""
     joins: bool = False
-    """It has asked to join, and was in no Swarm since."""
+    """Whether the node has asked to join, and was in no Swarm since."""
     swarm_id: str = ""
-    """Of the Swarm that this node manages; empty where it manages none."""
+    """ID of the Swarm that this node manages; empty if it manages none."""
     known: tuple[str, ...] = ()
-    """Ids under which the ground and Consul know the cluster's Swarm."""
+    """IDs under which the provider and Consul know the cluster's Swarm."""
     is_founded: bool = False
-    """The ground says that this cluster has had a Swarm."""
+    """Whether the provider says that this cluster has had a Swarm."""
     published: bool = False
-    """Consul knows the Swarm's id and both tokens."""
+    """Whether Consul knows the Swarm's ID and both tokens."""
     token: str | None = None
-    """The token to join with in this node's role."""
+    """Token to join with in this node's role."""
     managers: tuple[str, ...] = ()
-    """Addresses of healthy managers, this one left out."""
+    """Addresses of healthy managers, without this one."""
     leaves: str = ""
-    """What a function that sees this node out told it: `names.LEAVING_…`; empty: it stays."""
+    """Phase that the removing function told this node: `names.LEAVING_…`; empty if it stays."""
 
     @property
     def other_swarm(self) -> str:
-        """The cluster's Swarm as it is known, where this node manages another one; else empty."""
+        """ID of the cluster's Swarm if this node manages another one; else empty."""
         return next((each for each in self.known if self.swarm_id and each != self.swarm_id), "")
 
 
@@ -57,16 +57,17 @@ class FindPeers:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do now; `reason` is for people."""
+    """Wait, because no step is possible now; `reason` is for the operator."""
 
     reason: str
     for_people: bool = False
-    """They are to correct what the ground or Consul remembers: it is asked anew now and then."""
+    """Whether the operator has to correct the record of the provider or Consul. It is read again from time to
+    time."""
 
 
 @dataclass(frozen=True)
 class FoundSwarm:
-    """Under the lock, and only if still nobody has: make the Swarm."""
+    """Initialize the Swarm under the lock, and only if it still does not exist."""
 
 
 @dataclass(frozen=True)
@@ -79,31 +80,32 @@ class JoinSwarm:
 
 @dataclass(frozen=True)
 class EndJoin:
-    """Take the engine out of the Swarm that it did not get into, to join anew; `reason` is for people."""
+    """Take the engine out of the Swarm that it failed to join, to join again; `reason` is for the
+    operator."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Publish:
-    """Write the Swarm's id and tokens into Consul: this node is a manager and they are missing."""
+    """Write the Swarm's ID and tokens into Consul: this node is a manager and they are missing."""
 
 
 @dataclass(frozen=True)
 class StopConsul:
-    """Leave without coming back: whoever is told to is out of everything else."""
+    """Leave Consul for good. A node gets this phase after it has been removed from everything else."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A member of the cluster in its role."""
+    """Take no step: the node is a member of the cluster in its role."""
 
 
 Action = FindPeers | Wait | FoundSwarm | JoinSwarm | EndJoin | Publish | StopConsul | Settled
 
 
 def leaving_phase(text: str) -> str:
-    """Of the mark that a function left for this node; empty where the text is none."""
+    """Return the phase in the mark that a function left for this node; empty if the text is no mark."""
     try:
         return str(json.loads(text)["phase"])
     except (ValueError, KeyError, TypeError):
@@ -111,9 +113,9 @@ def leaving_phase(text: str) -> str:
 
 
 def decide(node: NodeDescription, world: World) -> Action:
-    """The next step of this node."""
+    """Return the next step of this node."""
     if world.leaves:
-        # Whoever is taken out of the Swarm would join it again by the next pass.
+        # A node that was removed from the Swarm would join it again in the next pass.
         return StopConsul() if world.leaves == names.LEAVING_STOP else Wait("its termination")
     if not world.has_leader:
         return FindPeers("a Consul leader")
@@ -124,7 +126,7 @@ def decide(node: NodeDescription, world: World) -> Action:
     if world.swarm_state == "active":
         return _active(node, world)
     if world.swarm_state == "error" and world.joins:
-        # One that took more than 20 s and failed: dockerd keeps the error, and never tries again.
+        # The join took more than 20 s and failed: dockerd keeps the error, and never tries again.
         return EndJoin(world.swarm_error or "no reason given")
     if world.swarm_state != "inactive":
         return Wait(f"its Swarm, which is {world.swarm_state}: {world.swarm_error or 'no reason given'}")
@@ -137,7 +139,7 @@ def _active(node: NodeDescription, world: World) -> Action:
     if not world.is_manager:
         return Wait(f"the Swarm's managers: {world.swarm_error or 'no quorum'}")
     if world.other_swarm:
-        # People know which one they want to keep; whoever published would take the other's nodes.
+        # The operator knows which Swarm to keep. Publishing this one would take the nodes of the other one.
         reason = f"people: it manages Swarm {world.swarm_id}, but the cluster's is {world.other_swarm}"
         return Wait(reason, for_people=True)
     return Settled() if world.published else Publish()
@@ -147,10 +149,11 @@ def _inactive(node: NodeDescription, world: World) -> Action:
     if world.token and world.managers:
         return JoinSwarm(world.managers, world.token)
     if world.token:
-        # The Swarm exists; a second one would be worse than waiting.
+        # The Swarm exists. A second one would be worse than waiting.
         return Wait("a healthy Swarm manager")
     if world.is_founded:
-        # Where the founder died for good before it published, only people can say that there is none.
+        # If the initializing node died for good before it published, only the operator knows that no Swarm
+        # exists.
         reason = "a manager of its Swarm to publish how to join it; it exists, so none is founded"
         return Wait(reason, for_people=True)
     if SWARM_MANAGER in node.roles:

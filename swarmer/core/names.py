@@ -1,4 +1,4 @@
-"""The one place for every name, port, key and path that two parts must agree on."""
+"""Names, ports, keys and paths that two parts must agree on; they are defined only here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Final
 
 # -- AWS tags, put on the instances by their Auto Scaling group ------------------------
 TAG_CLUSTER: Final = "swarmer:cluster"
-"""The cluster's name."""
+"""Tag with the cluster's name."""
 TAG_GROUP: Final = "swarmer:group"
+"""Tag with the name of the node's group."""
 TAG_ROLES: Final = "swarmer:roles"
-"""The group's roles, sorted, joined by one space."""
+"""Tag with the group's roles, sorted and joined by one space."""
 
 # -- CloudFormation ------------------------------------------------------------------------
 OUTPUT_VERSION: Final = "Version"
@@ -17,142 +18,157 @@ OUTPUT_VERSION: Final = "Version"
 
 # -- Auto Scaling's lifecycle hooks -----------------------------------------------------
 HOOK_LAUNCH: Final = "swarmer-launch"
+"""Name of the launch hook."""
 HOOK_TERMINATE: Final = "swarmer-terminate"
+"""Name of the termination hook."""
 
 # -- ports ------------------------------------------------------------------------------
 DNS_PORT: Final = 53
 SWARM_CLUSTER_PORT: Final = 2377
-"""Swarm's control plane, on managers (tcp)."""
+"""Port of Swarm's control plane, on managers (tcp)."""
 DOCKER_PORT: Final = 4000
-"""Docker's API, on managers (tcp)."""
+"""Port of Docker's API, on managers (tcp)."""
 REGISTRY_PORT: Final = 5000
 SWARM_GOSSIP_PORT: Final = 7946
-"""tcp and udp."""
+"""Port of Swarm's gossip (tcp and udp)."""
 OVERLAY_PORT: Final = 4789
-"""VXLAN, udp."""
+"""Port of overlay networks: VXLAN (udp)."""
 CONSUL_RPC_PORT: Final = 8300
 CONSUL_GOSSIP_PORT: Final = 8301
-"""tcp and udp."""
+"""Port of Consul's gossip (tcp and udp)."""
 CONSUL_HTTP_PORT: Final = 8500
 CONSUL_DNS_PORT: Final = 8600
-"""On loopback only; systemd-resolved forwards the domain there."""
+"""Port of Consul's DNS, on loopback only; systemd-resolved forwards the domain there."""
 
 # -- Consul services ----------------------------------------------------------------------
 SERVICE_DOCKER: Final = f"swarm-{DOCKER_PORT}"
-"""Swarm's leader alone: each connection of a client looks the name up, and `docker run -it` needs two of them
-to the same engine."""
+"""Service of the Docker API on Swarm's leader alone. A client looks the name up for each connection, and
+`docker run -it` needs two of them to the same engine."""
 SERVICE_MANAGER: Final = "swarm-manager"
-"""Docker's API of every manager that controls its Swarm."""
+"""Service of the Docker API on every manager that controls its Swarm."""
 SERVICE_REGISTRY: Final = "registry"
+"""Service of the container registry."""
 SERVICE_NODE: Final = "swarmer-node"
-"""Of every node: critical while it says itself that something ails it."""
+"""Service of every node; it is critical while the node reports a problem of its own."""
 OWN_SERVICES: Final = (SERVICE_DOCKER, SERVICE_MANAGER, SERVICE_REGISTRY, SERVICE_NODE, "consul")
-"""Names and ids of the cluster's own: no container takes them. Consul's servers declare themselves."""
+"""Names and IDs of the cluster's own services, which no container may take. Consul's servers declare
+themselves."""
 
 # -- Consul KV ------------------------------------------------------------------------------
 KV_SWARM_LOCK: Final = "swarmer/swarm/lock"
+"""Key of the lock under which the Swarm is initialized."""
 KV_SWARM_ID: Final = "swarmer/swarm/id"
+"""Key of the Swarm's ID."""
 KV_TOKENS: Final = "swarmer/swarm/token/"
+"""Prefix of the join tokens."""
 KV_TOKEN_WORKER: Final = "swarmer/swarm/token/worker"  # noqa: S105 - the key, not the token
 KV_TOKEN_MANAGER: Final = "swarmer/swarm/token/manager"  # noqa: S105
 KV_SWARM: Final = (KV_TOKEN_WORKER, KV_TOKEN_MANAGER, KV_SWARM_ID)
-"""What is published of a Swarm."""
+"""Keys under which a Swarm is published."""
 KV_REGISTRY: Final = "swarmer/registry/"
+"""Prefix of the registry's keys."""
 KV_REGISTRY_LOCK: Final = "swarmer/registry/lock"
+"""Key of the lock that makes a node the registry's holder."""
 KV_REGISTRY_HANDOVER: Final = "swarmer/registry/handover"
-"""Number of the lease that its holder shall hand over."""
+"""Key of the number of the lease that its holder shall hand over."""
 KV_REGISTRY_SECRET: Final = "swarmer/registry-secret"  # noqa: S105
-"""What every holder signs the state of uploads with: the next one can go on with them."""
+"""Key of the secret with which every holder signs the state of uploads, so that the next one can continue
+them."""
 
 KV_SWARM_MESH: Final = "swarmer/swarm/mesh"
-"""What is published through Swarm's routing mesh, and by which nodes: written by the Swarm's leader."""
+"""Key of the services that Swarm's routing mesh publishes, and of the nodes; the Swarm's leader writes it."""
 
 KV_HEALING_LOCK: Final = "swarmer/healing/lock"
-"""Held by the function that changes who votes."""
+"""Key of the lock that a function holds while it changes the voting members."""
 KV_LEAVING: Final = "swarmer/healing/leaving/"
-"""Below it, by the node's name: its instance is going, it joins nothing any more."""
+"""Prefix, followed by a node's name, of the mark of a node that is being removed and joins nothing any
+more."""
 LEAVING_STAY_OUT: Final = "stay-out"
-"""What a leaving node is told first: it joins nothing any more."""
+"""First phase of a removal: the node joins nothing any more."""
 LEAVING_STOP: Final = "stop"
-"""And last: it stops its Consul, which would be taken in again."""
+"""Last phase of a removal: the node stops its Consul, which would otherwise be taken in again."""
 KV_MISSING: Final = "swarmer/healing/missing/"
-"""Below it, by the node's name: since when it has been out of Consul or Swarm."""
+"""Prefix, followed by a node's name, of the time since which the node has been missing from Consul or
+Swarm."""
 KV_NODES: Final = "swarmer/healing/nodes/"
-"""Below it, by the node's name: the nodes that were let in."""
+"""Prefix, followed by a node's name, of the records of admitted nodes."""
 KV_REGISTRY_SUSPECT: Final = "swarmer/healing/registry"
-"""The lease whose holder does not serve, and since when."""
+"""Key of the lease whose holder does not serve, and of the time since then."""
 
 HEADER_NODE: Final = "X-Swarmer-Node"
 HEADER_LEASE: Final = "X-Swarmer-Lease"
-"""On every answer of the registry: who gave it, under which lease."""
+"""Headers on every answer of the registry: the node that gave it, and its lease."""
 
 # -- paths on a node --------------------------------------------------------------------------
 NODE_DESCRIPTION: Final = "/etc/swarmer/node.json"
-"""Written by cloud-init from the user-data."""
+"""Path of the node description, which cloud-init writes from the user-data."""
 INSTANCE_DATA: Final = "/run/cloud-init/instance-data.json"
-"""Written by cloud-init: who this machine is."""
+"""Path of the machine's identity, which cloud-init writes."""
 INSTALL_ROOT: Final = "/opt/swarmer"
-"""The node software: a virtualenv, with the source tree below `src`."""
+"""Folder of the node software: a virtualenv, with the source tree below `src`."""
 SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
-"""SHA-256 of the node software's archive that is installed."""
+"""Path of the SHA-256 of the installed archive of the node software."""
 
 REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
-"""Where docker-registry listens: reachable through the gate (node/gate.py) only."""
+"""Socket of docker-registry, reached only through the gate (node/gate.py)."""
 
 CLOUD_VIEW: Final = "/run/swarmer/cloud.json"
-"""What the ground knew when the node booted: peers, and whether the cluster was ever founded."""
+"""Path of the provider's view at boot: peers, and whether the cluster was ever initialized."""
 
 SHARE: Final = "/srv/swarmer"
-"""Without AWS: where the folder that all machines share is mounted."""
+"""Mount point, without AWS, of the folder that all machines share."""
 
 # -- systemd units on a node --------------------------------------------------------------------
 TARGET: Final = "swarmer.target"
+"""Target that starts every unit of a node."""
 UNIT_CONSUL: Final = "consul.service"
 UNIT_DOCKER: Final = "docker.service"
 UNIT_CONTAINERD: Final = "containerd.service"
 
 
 def identity_parameter(cluster: str) -> str:
-    """SSM parameter that knows, outside Consul, which cluster this is and that it was founded."""
+    """Return the SSM parameter that keeps the cluster ID outside Consul, and thereby that the cluster
+    exists."""
     return f"/swarmer/{cluster}/identity"
 
 
 def share_directory(cluster: str) -> str:
-    """What a cluster without AWS keeps for good, below SHARE: its images and its identity."""
+    """Return the folder, below SHARE, in which a cluster without AWS keeps its images and its cluster ID for
+    good."""
     return f"{SHARE}/{cluster}"
 
 
 def registry_name(domain: str) -> str:
-    """`host:port` under which everyone reaches the cluster's registry."""
+    """Return the `host:port` under which every client reaches the cluster's registry."""
     return f"{SERVICE_REGISTRY}.service.{domain}:{REGISTRY_PORT}"
 
 
 def docker_host(domain: str) -> str:
-    """`host:port` of the Docker API of the Swarm's leader."""
+    """Return the `host:port` of the Docker API of the Swarm's leader."""
     return f"{SERVICE_DOCKER}.service.{domain}:{DOCKER_PORT}"
 
 
 def consul_ui(domain: str) -> str:
-    """`host:port/path` of Consul's UI."""
+    """Return the `host:port/path` of Consul's UI."""
     return f"consul.service.{domain}:{CONSUL_HTTP_PORT}/ui"
 
 
 def group_asg_name(cluster: str, group: str) -> str:
-    """Name of a group's Auto Scaling group: `<cluster>-<group>` (rules match the prefix)."""
+    """Return the name of a group's Auto Scaling group: `<cluster>-<group>` (rules match the prefix)."""
     return f"{cluster}-{group}"
 
 
 def group_prefix(cluster: str) -> str:
-    """What the names of a cluster's Auto Scaling groups begin with, and no other cluster's."""
+    """Return the prefix that only the names of this cluster's Auto Scaling groups have."""
     return f"{cluster}-"
 
 
 def node_name(group: str, instance_id: str) -> str:
-    """A node's host name, its name in Consul and in Swarm."""
+    """Return a node's host name, which is also its name in Consul and in Swarm."""
     return f"{group}-{instance_id}"
 
 
 def instance_id(node: str) -> str:
-    """The instance of a node's name; the name itself where it holds none."""
+    """Return the instance ID in a node's name; the name itself if it holds none."""
     _, mark, rest = node.rpartition("-i-")
     return f"i-{rest}" if mark else node

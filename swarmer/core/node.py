@@ -1,6 +1,6 @@
-"""What a node is told (node.json) and who it is: the contract of cloud-init and node software.
+"""Description of a node (node.json) and of its cluster: the contract of cloud-init and node software.
 
-Standard library only: it runs on nodes.
+The module uses only the standard library, because it runs on nodes.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ ROLES = (CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER)
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Where the registry keeps its blobs: a bucket of S3, or a directory that all managers share."""
+    """Storage of the registry's blobs: an S3 bucket, or a directory that all managers share."""
 
     bucket: str = ""
     region: str = ""
     directory: str = ""
-    """Where there is one, the bucket is empty."""
+    """Path of the directory; the bucket is then empty."""
 
 
 UNFOUNDED = "unfounded"
-"""The identity of a cluster that nobody has founded yet."""
+"""Cluster ID of a cluster that was never initialized."""
 
 
 @dataclass(frozen=True)
@@ -35,65 +35,67 @@ class Manager:
     """One of the Swarm's managers, as its leader lists them."""
 
     node: str
-    """Its id in the Swarm."""
+    """Node ID in the Swarm."""
     address: str
     leads: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloudView:
-    """What the ground says about the cluster."""
+    """The provider's record of the cluster."""
 
     peers: tuple[str, ...] = ()
-    """Addresses of its machines, this one left out."""
+    """Addresses of the cluster's machines, without this one."""
     identity: str = UNFOUNDED
-    """The Swarm's id, once it was founded: written once in a cluster's life."""
+    """ID of the Swarm once it was initialized; written once in a cluster's life."""
 
     @property
     def is_founded(self) -> bool:
-        """Consul bootstraps, and a Swarm is made, only where this is False."""
+        """Whether the cluster has had a Swarm. Consul bootstraps and a Swarm is initialized only if this is
+        False."""
         return self.identity != UNFOUNDED
 
     def to_json(self) -> str:
-        """What `python -m node.cloud look` prints."""
+        """Return the text that `python -m node.cloud look` prints."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> CloudView:
-        """Raises ValueError, KeyError or TypeError where the text is none."""
+        """Parse that text. Raises ValueError, KeyError or TypeError if it has another format."""
         raw = json.loads(text)
         return cls(peers=tuple(raw["peers"]), identity=str(raw["identity"]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeDescription:
-    """The same for every node of a group; user-data carries it as JSON."""
+    """Description that is the same for every node of a group; user-data carries it as JSON."""
 
     cluster: str
     domain: str
     group: str
     roles: tuple[str, ...]
-    """Sorted."""
+    """Roles of the node, sorted."""
     consul_servers: int
-    """How many Consul servers the cluster has."""
+    """Number of Consul servers in the cluster."""
     network_cidr: str
     storage: Storage
     peers: tuple[str, ...] = field(default=())
-    """Addresses of peers; empty: found by the EC2 tag of the cluster."""
+    """Addresses of peers; if empty, peers are found by the EC2 tag of the cluster."""
     identity: str = ""
-    """Where the ground keeps the cluster's identity: an SSM parameter, or `file:PATH` on a folder of the
-    machine's host; empty: nowhere."""
+    """Place of the provider's cluster ID: an SSM parameter, or `file:PATH` in a folder of the machine's host;
+    empty if there is none."""
     registrator: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """`registrator:` of servers.yml, what differs from the defaults."""
+    """Values of `registrator:` in servers.yml that differ from the defaults."""
 
     def to_json(self) -> str:
-        """JSON text of node.json."""
-        # The one character that JSON leaves as it is and YAML, in which user-data carries it, refuses.
+        """Return the JSON text of node.json."""
+        # User-data carries the text in YAML. This is the one character that JSON leaves as it is and YAML
+        # refuses.
         return json.dumps(asdict(self), indent=1, sort_keys=True).replace("\x7f", r"\u007f")
 
     @classmethod
     def from_json(cls, text: str) -> NodeDescription:
-        """Raises ValueError, KeyError or TypeError where the text is not a node description."""
+        """Parse node.json. Raises ValueError, KeyError or TypeError if the text is not a node description."""
         raw: dict[str, Any] = json.loads(text)
         raw["storage"] = Storage(**raw["storage"])
         raw["roles"] = tuple(raw["roles"])

@@ -1,9 +1,10 @@
-"""The next step of a manager whose Swarm has lost its quorum for good.
+"""Recovery of a manager whose Swarm has lost its quorum for good: the next step.
 
 Gather (node/recover.py) → decide (here) → act. Pure. `docker swarm init --force-new-cluster` may succeed
-although its answer is an error, a time-out or lost: dockerd creates the cluster first and then updates its
-settings, with a version that a node that joins in the same second makes stale (`update out of sequence`).
-So the decision looks at the Swarm, and never at that answer. Source: moby, daemon/cluster/swarm.go, `Init`.
+although its answer is an error, a time-out or lost. dockerd creates the cluster first and then updates its
+settings. A node that joins in the same second makes the version of that update stale (`update out of
+sequence`). Therefore the decision looks at the Swarm, and never at that answer. Source: moby,
+daemon/cluster/swarm.go, `Init`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 READY_TIMEOUT_S: Final = 20.0
 """Timeout for the Swarm to answer after a call, before the call is repeated."""
 JOIN_TIMEOUT_S: Final = 30.0
-"""Timeout for an engine to show the Swarm that it was in: it shows none while it starts that Swarm anew."""
+"""Timeout for an engine to show the Swarm that it was in. It shows none while it starts that Swarm again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,28 +23,28 @@ class SwarmView:
     """A manager and its Swarm as they are now."""
 
     answers: bool
-    """The engine answers."""
+    """Whether the engine answers."""
     controls: bool = False
-    """The engine manages a Swarm that has a leader."""
+    """Whether the engine manages a Swarm that has a leader."""
     swarm_id: str = ""
     """ID of the Swarm that the engine manages."""
     expected_id: str = ""
     """ID of the cluster's Swarm as Consul or the provider knows it; empty if neither says."""
     was_member: bool = False
-    """The engine has the state of a Swarm."""
+    """Whether the engine has the state of a Swarm."""
     error: str = ""
-    """dockerd's own words about its Swarm."""
+    """Error in dockerd's own words about its Swarm."""
     waited_s: float = 0.0
-    """Time since the first look."""
+    """Seconds since the first look."""
     called_s_ago: float | None = None
-    """Time since the last call ended; None before the first one."""
+    """Seconds since the last call ended; None before the first one."""
     may_call: bool = True
-    """There is time left for another call."""
+    """Whether there is time left for another call."""
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """The Swarm has a leader and is the cluster's own."""
+    """Take no step: the Swarm has a leader and is the cluster's own."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ Step = Recovered | ForceNewCluster | Wait | Refuse
 
 
 def decide(view: SwarmView) -> Step:
-    """The next step, whatever was called before and whatever it answered."""
+    """Return the next step, whatever was called before and whatever it answered."""
     if view.controls:
         return _check_identity(view)
     if not view.may_call:

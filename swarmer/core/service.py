@@ -1,4 +1,4 @@
-"""One service as Consul's agent takes it, and what Consul takes at all."""
+"""Service as Consul's agent takes it, and limits of what Consul takes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 HEALTH_TTL: Final = "87600h"
-"""Of the check whose status the registrator sets: Consul knows none without a TTL, ten years are as good."""
+"""TTL of the check whose status the registrator sets. Consul has no such check without a TTL;
+ten years serve as well."""
 PASSING: Final = "passing"
 WARNING: Final = "warning"
 CRITICAL: Final = "critical"
 STATUSES: Final = (PASSING, WARNING, CRITICAL)
+"""Statuses of a check in Consul."""
 
 LONGEST_LABEL: Final = 63
-"""Of a DNS name's part: RFC 1035."""
+"""Maximum length of one label of a DNS name: RFC 1035."""
 LARGEST_PORT: Final = 65535
+"""Highest port number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,20 +28,21 @@ class Service:
     id: str
     name: str
     address: str
-    """Empty: Consul answers with its node's."""
+    """Address of the service; if empty, Consul answers with its node's."""
     port: int
     tags: tuple[str, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
     check: Mapping[str, Any] | None = None
-    """In the words of Consul's API: HTTP, Interval …"""
+    """Definition of the check in the words of Consul's API: HTTP, Interval …"""
     health: str | None = None
-    """What the image's HEALTHCHECK says, as a status of Consul's; None: there is none."""
+    """Status, in Consul's words, of the image's HEALTHCHECK; None if there is none."""
     health_output: str = field(default="", compare=False)
-    """What it printed last."""
+    """Last output of the HEALTHCHECK."""
 
     @classmethod
     def of_agent(cls, key: str, raw: Mapping[str, Any]) -> Service:
-        """What Consul's agent has under this id. Raises LookupError or TypeError where it is none."""
+        """Return the service that Consul's agent has under this ID. Raises LookupError or TypeError if it is
+        none."""
         return cls(
             id=key,
             name=raw["Service"],
@@ -50,13 +54,13 @@ class Service:
 
     @property
     def health_check(self) -> Mapping[str, Any] | None:
-        """The check that carries `health`."""
+        """Check that carries `health`."""
         if self.health is None:
             return None
         return {"Name": "HEALTHCHECK", "TTL": HEALTH_TTL, "Status": self.health}
 
     def to_json(self) -> dict[str, Any]:
-        """What `swarmer registrator plan` prints."""
+        """Return the value that `swarmer registrator plan` prints."""
         return {
             "id": self.id,
             "name": self.name,

@@ -1,7 +1,7 @@
-"""Whether a node is well: its disks, and the daemons that everything on it hangs by. Pure.
+"""Health of a node: its disks, and the daemons that everything on it depends on. Pure.
 
-Gather (node/vitals.py) → `diagnose` → act: the node says what ails it, a daemon that hangs is killed, and
-systemd starts it anew. systemd itself sees only processes that end.
+Gather (node/vitals.py) → `diagnose` → act: the node reports its problems, a hanging daemon is killed, and
+systemd restarts it. systemd alone notices only processes that end.
 """
 
 from __future__ import annotations
@@ -11,52 +11,53 @@ from dataclasses import dataclass
 from typing import Final
 
 HANG_TIMEOUT_S: Final = 30.0
-"""A daemon that runs and has not answered for so long will not: killing it costs less than waiting."""
+"""Timeout for a running daemon to answer. After it killing the daemon costs less than waiting."""
 FULL_SHARE: Final = 0.05
+"""Share of a file system's size or inodes below which it counts as full."""
 FULL_BYTES: Final = 1 << 30
-"""A file system is full with less than this left, or less than its FULL_SHARE where that is less: Consul and
-dockerd still write then, and somebody can still be told."""
+"""Free bytes below which a file system counts as full, unless its FULL_SHARE is less. Consul and dockerd can
+still write then, and the problem can still be reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileSystem:
-    """What statvfs says of one that the node's daemons write to."""
+    """File system that the node's daemons write to, as statvfs describes it."""
 
     path: str
     free_bytes: int
-    """To everybody, root's reserve left out."""
+    """Bytes free to every user, without root's reserve."""
     size_bytes: int
     free_inodes: int
     inodes: int
-    """0 where there is no such limit."""
+    """Number of inodes; 0 if there is no such limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
-    """One that was asked."""
+    """Daemon that was probed."""
 
     unit: str
     runs_s: float | None
-    """For so long its unit has been active; None: it is not."""
+    """Seconds for which its unit has been active; None if it is not active."""
     silent_s: float
-    """For so long it has not answered; 0: it has."""
+    """Seconds for which it has not answered; 0 if it has answered."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, each in one sentence, and which units hang."""
+    """Problems of a node, each in one sentence, and the units that hang."""
 
     complaints: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
-        """For people."""
+        """Text for the operator."""
         return "; ".join(self.complaints) or "well"
 
 
 def diagnose(disks: Sequence[FileSystem], daemons: Sequence[Daemon]) -> Diagnosis:
-    """The state of a node."""
+    """Return the state of a node."""
     hanging = tuple(each.unit for each in daemons if _hangs(each))
     return Diagnosis(
         complaints=(
