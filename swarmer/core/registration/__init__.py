@@ -1,7 +1,7 @@
-"""Which Consul services a container is, in the way of gliderlabs/registrator. Pure; standard library only.
+"""Consul services of a container, in the way of gliderlabs/registrator. Pure; standard library only.
 
-`docker inspect` + `Options` → `plan` → services and what was odd; `compare` → what to write. The rules,
-and where they differ from the original's: docs/registrator.md.
+`docker inspect` + `Options` → `plan` → services and complaints; `compare` → what to write.
+docs/registrator.md has the rules, and states where they differ from the original's.
 """
 
 from __future__ import annotations

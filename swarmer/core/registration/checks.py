@@ -12,43 +12,48 @@ from swarmer.core.service import CRITICAL, PASSING, STATUSES, WARNING
 from swarmer.core.validation import listed
 
 DEFAULT_INTERVAL: Final = "10s"
+"""Interval of a check that sets none."""
 KINDS: Final = ("http", "https", "cmd", "script", "ttl", "tcp", "grpc")
-"""The first that is set wins."""
+"""Kinds of checks; the first that is set is used."""
 DETAILS: Final = frozenset(
     {
         *("interval", "timeout", "initial_status", "deregister_after"),
         *("http_method", "https_method", "grpc_use_tls", "tls_skip_verify"),
     }
 )
+"""Keys that refine a check of any kind."""
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART: Final = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
 LONGEST_DURATION_S: Final = 290 * 365 * 86400.0
-"""Of a Go duration: 2⁶³ ns."""
+"""Longest Go duration in seconds: 2⁶³ ns."""
 HEALTH: Final = {"healthy": PASSING, "starting": WARNING, "unhealthy": CRITICAL}
-"""Docker's word → Consul's. `starting` is a warning: plain Consul serves it, `only_passing` waits for it."""
+"""Status in Consul for each status in Docker. `starting` is a warning: plain Consul serves it, `only_passing`
+waits for it."""
 LONGEST_OUTPUT: Final = 1024
+"""Maximum length of a check's output."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a check looks at."""
+    """Service that a check looks at."""
 
     address: str
     port: int
     container: str
-    """First 12 digits of its id."""
+    """Container ID, first 12 digits."""
     container_port: str
 
     @property
     def authority(self) -> str:
-        """`address:port`, for URLs too."""
-        # Without an address the service has that of the agent, which is also who checks.
+        """Address and port as `address:port`, for URLs too."""
+        # A service without an address has that of the agent, which also runs the check.
         host = self.address or "127.0.0.1"
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 def check(settings: Settings, target: Target, complain: list[str]) -> dict[str, Any] | None:
-    """The one check of a service; None where no kind is set. A bad field is dropped, never the service."""
+    """Return the one check of a service; None if no kind is set. A bad field is dropped, never the
+    service."""
     given = {key[6:]: value for key, value in settings.values.items() if key.startswith("check_") and value}
     if unknown := sorted(given.keys() - DETAILS - set(KINDS)):
         keys = listed([f"SERVICE_CHECK_{key.upper()[:40]}" for key in unknown])
@@ -82,7 +87,7 @@ def _common(given: Mapping[str, str], complain: list[str]) -> dict[str, Any]:
 
 
 def _duration(given: Mapping[str, str], key: str, complain: list[str]) -> str:
-    """The value if Consul takes it: a positive Go duration."""
+    """Return the value if Consul takes it, that is a positive Go duration; else an empty text."""
     text = given.get(key, "")
     parts = re.findall(_PART, text)
     total_s = sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -138,7 +143,7 @@ _BY_KIND: Final[Mapping[str, Callable[[Mapping[str, str], Target], dict[str, Any
 
 
 def health(state: Mapping[str, Any]) -> tuple[str | None, str]:
-    """What a HEALTHCHECK says in Consul's words, and its last output; None where there is none."""
+    """Return the status of a HEALTHCHECK in Consul's words, and its last output; None if there is none."""
     found = state.get("Health")
     status = HEALTH.get(found.get("Status", "")) if isinstance(found, Mapping) else None
     if status is None or not isinstance(found, Mapping):

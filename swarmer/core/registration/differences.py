@@ -1,4 +1,5 @@
-"""What is declared against what should be: only differences are written, only own entries removed."""
+"""Differences between declared and wanted services. Only differences are written, only own entries
+removed."""
 
 from __future__ import annotations
 
@@ -16,22 +17,22 @@ class Entry:
     """One service as the agent has it."""
 
     service: Service
-    """Without check and health: the agent does not tell how a check was defined."""
+    """Service without check and health, because the agent does not tell how a check was defined."""
     check: str = ""
-    """`signature` of the check that we declared with it; empty: none of ours."""
+    """Value of `signature` for the check that was declared with it; empty if this program declared none."""
     health: str | None = None
-    """Status of the check that carries the HEALTHCHECK; None: there is none."""
+    """Status of the check that carries the HEALTHCHECK; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What makes the catalogue right."""
+    """Changes that correct the catalogue."""
 
     declare: tuple[Service, ...] = ()
     confirm: tuple[Service, ...] = ()
-    """Declared as they should be, but for the state of their HEALTHCHECK."""
+    """Services declared as wanted, except for the state of their HEALTHCHECK."""
     remove: tuple[str, ...] = ()
-    """Service ids."""
+    """IDs of services to remove."""
 
 
 def compare(
@@ -42,9 +43,11 @@ def compare(
     engine: str = "",
     kept: Collection[str] = (),
 ) -> Changes:
-    """Differences only. What carries neither this host's name nor this engine's id as marker is left alone.
+    """Return only the differences. An entry whose marker names neither this host nor this engine is left
+    alone.
 
-    `wanted`: by service id. `kept`: short ids of containers whose entries stay, though wanted no more.
+    `wanted`: services by ID. `kept`: short IDs of containers whose entries stay, although they are not
+    wanted.
     """
     by_id = {entry.service.id: entry for entry in present}
     declare, confirm = [], []
@@ -65,14 +68,14 @@ def compare(
 
 
 def is_own(meta: Mapping[str, str], hostname: str, engine: str) -> bool:
-    """Whether this registrator wrote it, under its name of today or an earlier one."""
+    """Whether this registrator wrote the entry, under its current name or an earlier one."""
     if MARKER not in meta:
         return False
     return meta[MARKER] == hostname or (bool(engine) and meta.get(ENGINE) == engine)
 
 
 def is_declared(service: Service, entry: Entry) -> bool:
-    """Whether nothing differs but, perhaps, the state of the HEALTHCHECK."""
+    """Whether the entry matches the service; the state of the HEALTHCHECK may differ."""
     return (
         replace(service, check=None, health=None) == entry.service
         and signature(service) == entry.check
@@ -81,12 +84,12 @@ def is_declared(service: Service, entry: Entry) -> bool:
 
 
 def as_declared(service: Service) -> Entry:
-    """What the agent has after it took `service`."""
+    """Return the agent's entry after it took `service`."""
     return Entry(replace(service, check=None, health=None), signature(service), service.health)
 
 
 def signature(service: Service) -> str:
-    """Tells one definition of a check from another; empty where there is none."""
+    """Return a text that differs between different definitions of a check; empty if there is no check."""
     if not service.check:
         return ""
     return f"{crc32(json.dumps(service.check, sort_keys=True).encode()):08x}"

@@ -1,4 +1,4 @@
-"""What the engine's events and rows of `docker ps` mean for the registrator. Pure."""
+"""Meaning of the engine's events, and of rows of `docker ps`, for the registrator. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 FAILURE = range(1, 128)
-"""Exit statuses of a program's own; from 128 on it was ended. So has the original it (`on-success`)."""
+"""Exit statuses of a program's own; from 128 on it was ended. The original has the same rule
+(`on-success`)."""
 
 LOOK = ("start", "die", "destroy", "rename")
-"""Lead to one, whatever else was told."""
+"""Actions that always lead to an inspection."""
 
 
 class Event(Protocol):
@@ -31,31 +32,32 @@ class Event(Protocol):
 
 @dataclass(frozen=True)
 class End:
-    """How a container ended."""
+    """End of a container."""
 
     has_failed: bool = False
-    """By itself, with an exit status of its own."""
+    """Whether it ended by itself, with an exit status of its own."""
     is_removed: bool = False
 
 
 @dataclass
 class Batch:
-    """What a number of events come to."""
+    """Result of a number of events."""
 
     ended: dict[str, End] = field(default_factory=dict)
-    """Container ids."""
+    """Ends by container ID."""
     coming: dict[str, None] = field(default_factory=dict)
-    """Container ids whose network was connected: by all appearance they are being started."""
+    """IDs of containers whose network was connected; they seem to be starting."""
     started: dict[str, None] = field(default_factory=dict)
-    """Container ids, in order, of which nothing else is to be told."""
+    """IDs, in order, of containers that started and had no other event."""
     changed: dict[str, None] = field(default_factory=dict)
-    """Container ids, in order: to be looked at, whatever was seen before."""
+    """IDs, in order, of containers to be inspected, whatever is known of them."""
     is_about_swarm: bool = False
-    """A service or node of the Swarm changed."""
+    """Whether a service or node of the Swarm changed."""
 
 
 def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
-    """The last event of each container counts. One older than `since_ns` is repeated: a look tells more."""
+    """Return the last event of each container. An event older than `since_ns` (ns since the epoch) is a
+    repetition; it leads to an inspection, which tells more."""
     result = Batch()
     for event in found:
         is_new = event.time_ns >= since_ns
@@ -80,24 +82,24 @@ def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
 
 
 def runs(row: Mapping[str, Any]) -> bool:
-    """Of `docker ps`. One that waits for its next attempt does not."""
+    """Whether a row of `docker ps` runs. A container that waits for its next restart attempt does not."""
     return row.get("State") in ("running", "paused")
 
 
 def failed(row: Mapping[str, Any]) -> bool:
-    """It exited with a status of its own."""
+    """Whether a row of `docker ps` exited with a status of its own."""
     found = re.match(r"Exited \((\d+)\)", str(row.get("Status")))
     return row.get("State") == "exited" and bool(found) and _status(found[1] if found else "") in FAILURE
 
 
 def has_failed(inspected: Mapping[str, Any]) -> bool:
-    """The same, of an inspected container."""
+    """Whether an inspected container exited with a status of its own."""
     state = inspected.get("State") or {}
     return state.get("Status") == "exited" and _status(state.get("ExitCode")) in FAILURE
 
 
 def fingerprint(row: Mapping[str, Any]) -> str:
-    """Changes when what is declared may have to: name, ports, networks, health."""
+    """Return a text that changes when the declaration may have to: name, ports, networks, health."""
     networks = (row.get("NetworkSettings") or {}).get("Networks") or {}
     ports = sorted(f"{each.get('PublicPort')}:{each.get('PrivatePort')}" for each in row.get("Ports") or ())
     addresses = sorted(f"{name}={(each or {}).get('IPAddress')}" for name, each in networks.items())

@@ -1,4 +1,4 @@
-"""The functions of `-tags` templates: the original's, without httpGet, and Go's own common ones."""
+"""Functions of `-tags` templates: the original's, without httpGet, and Go's own common ones."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final
 
 
 class Failed(Exception):
-    """A template cannot be rendered for this container; says why."""
+    """A template cannot be rendered for this container; the message says why."""
 
 
 def shown(value: Any) -> str:
-    """As Go prints it: `[a b]`, `map[k:v]`, `true`; what is not there is empty."""
+    """Return the value as Go prints it: `[a b]`, `map[k:v]`, `true`; a missing value is empty."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -26,19 +26,19 @@ def shown(value: Any) -> str:
 
 
 def is_true(value: Any) -> bool:
-    """Not empty, zero or nothing."""
+    """Whether the value counts as true: it is not empty, zero or missing."""
     return bool(value)
 
 
 def _str_slice(text: str, *bounds: int) -> str:
-    """`strSlice s start end`: an end before the start means the rest."""
+    """Return a part of the text, as `strSlice s start end`: an end before the start means the rest."""
     start, end = (*bounds, -1)[:2] if bounds else (0, -1)
     start = max(0, start)
     return text[start:] if end < start else text[start:end]
 
 
 def _at(index: int, items: list[Any]) -> Any:
-    """Indexes clamp; negative ones count from the end."""
+    """Return an item. Indexes are clamped; negative ones count from the end."""
     if not items:
         return ""
     return items[max(0, len(items) + index) if index < 0 else min(index, len(items) - 1)]
@@ -70,7 +70,7 @@ def _matches(pattern: str, items: list[Any] | None) -> list[str]:
 
 
 def _json_at(text: str, path: str) -> str:
-    """`jsonParse TEXT a::b::c`."""
+    """Return the value at a path, as `jsonParse TEXT a::b::c`."""
     value = json.loads(text)
     for key in path.split("::"):
         value = value[int(key)] if isinstance(value, list) else value[key]
@@ -126,3 +126,4 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "and": _and,
     "or": _or,
 }
+"""Functions by their name in templates."""

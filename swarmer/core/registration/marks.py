@@ -1,12 +1,12 @@
-"""What the registrator writes on its entries, to know them again."""
+"""Metadata by which the registrator recognises its own entries."""
 
 from __future__ import annotations
 
 from typing import Final
 
 MARKER: Final = "swarmer-registrator"
-"""Key of the metadata that says which node's registrator wrote an entry: it removes only its own."""
+"""Key of the host name whose registrator wrote an entry; a registrator removes only its own entries."""
 ENGINE: Final = "swarmer-engine"
-"""The Docker engine's own id: an entry stays ours when the host's name changes."""
+"""Key of the Docker engine's ID, so that an entry stays its own when the host's name changes."""
 CONTAINER: Final = "swarmer-container"
-"""The container's id, its first 12 digits."""
+"""Key of the container's ID, first 12 digits."""

@@ -1,7 +1,7 @@
 """Services that Swarm publishes through its routing mesh: every node answers for them.
 
-Only managers know them, so the Swarm's leader writes them into one key of Consul's, and the registrator of
-each node named there declares its own node: an entry leaves with the node that answers for it.
+Only managers know these services. The Swarm's leader therefore writes them into one Consul key. The
+registrator of each node named there declares its own node, so that an entry leaves with its node.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ from swarmer.core.registration.swarm import STACK
 from swarmer.core.service import Service
 
 TAG: Final = "mesh"
+"""Tag of every service of the mesh."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What the leader writes."""
+    """Value that the leader writes."""
 
     value: Mapping[str, Any]
-    """`{"nodes": [node id], "services": [{"name", "env", "labels", "ports": {"80/tcp": 8080}}]}`"""
+    """Content of the key: `{"nodes": [node id], "services": [{"name", "env", "labels", "ports": {"80/tcp":
+    8080}}]}`"""
     is_waiting: bool
-    """A published service has no running task yet: to be looked at again soon."""
+    """Whether a published service has no running task yet, and must be looked at again soon."""
 
 
 def published(services: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> Published:
-    """From what a manager's API says. A service without a running task is left out: nobody would answer."""
+    """Return the value from a manager's API. A service without a running task is left out: nothing would
+    answer."""
     found, is_waiting = [], False
     for service in services:
         ports = _ingress(service)
@@ -50,14 +53,17 @@ def published(services: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str
 
 
 def is_leader(nodes: Iterable[Mapping[str, Any]], node_id: str) -> bool:
-    """Whether this node leads the Swarm: it alone writes."""
+    """Whether this node leads the Swarm; only the leader writes."""
     return any(
         node.get("ID") == node_id and bool(mapping(node.get("ManagerStatus")).get("Leader")) for node in nodes
     )
 
 
 def services(text: str, node_id: str, options: Options) -> list[Service]:
-    """What this node declares: its own address for each published port; nothing where it is not named."""
+    """Return the services that this node declares: its own address for each published port.
+
+    The list is empty if the key does not name this node.
+    """
     try:
         value = mapping(json.loads(text or "null"))
     except (ValueError, RecursionError):
@@ -65,7 +71,7 @@ def services(text: str, node_id: str, options: Options) -> list[Service]:
     nodes, published = value.get("nodes"), value.get("services")
     if not node_id or not isinstance(nodes, list) or node_id not in nodes or not isinstance(published, list):
         return []
-    # The mesh answers on the host's ports, whatever containers are declared by.
+    # The mesh answers on the host's ports, whatever address containers are declared with.
     here = replace(options, internal=False, use_ip_from_label="")
     found = [each for service in published for each in plan(_as_container(mapping(service)), here).services]
     return [replace(each, tags=(*each.tags, TAG)) for each in found]
@@ -93,7 +99,8 @@ def _described(service: Mapping[str, Any], ports: Mapping[str, int]) -> dict[str
 
 
 def _as_container(service: Mapping[str, Any]) -> dict[str, Any]:
-    """The same rules name it: called like its service, where nothing else names it."""
+    """Return the service in the form of a container, so that the same rules name it; its default name is the
+    service's."""
     name = str(service.get("name") or "")
     ports = {spec: [{"HostPort": str(port)}] for spec, port in mapping(service.get("ports")).items()}
     return {

@@ -1,4 +1,4 @@
-"""SERVICE_… of a container's environment and labels: general, and of one port."""
+"""Settings SERVICE_… of a container's environment and labels, for all its ports and for one."""
 
 from __future__ import annotations
 
@@ -11,46 +11,52 @@ from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
 from swarmer.core.validation import listed
 
 PREFIX: Final = "SERVICE_"
+"""Prefix of every setting."""
 NO_ATTRIBUTES: Final = frozenset(("name", "id", "tags", "ignore", "network"))
-"""They say how to declare; like check_…, they do not become metadata."""
+"""Settings that say how to declare; like check_…, they do not become metadata."""
 
 MOST_PAIRS: Final = 64
+"""Maximum number of metadata pairs of a service."""
 LONGEST_KEY: Final = 128
+"""Maximum length of a metadata key in characters."""
 LONGEST_VALUE: Final = 512
-"""Consul refuses a whole service over one pair more, or a longer one. Source: structs.ValidateMetadata."""
+"""Maximum length of a metadata value in bytes. Consul refuses a whole service over one pair more, or a longer
+one. Source: structs.ValidateMetadata."""
 RESERVED: Final = frozenset((MARKER, ENGINE, CONTAINER))
+"""Keys that containers cannot set."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What applies to one port: its own keys before the general ones."""
+    """Settings of one port: its own keys take precedence over the general ones."""
 
     values: Mapping[str, str]
-    """Lower-case keys without SERVICE_; an empty value hides the general one."""
+    """Values by key, in lower case without SERVICE_; an empty value hides the general one."""
     of_port: frozenset[str] = frozenset()
     """Keys that came from SERVICE_<port>_…"""
 
     def get(self, key: str) -> str:
-        """Empty where it is unset, or set to nothing."""
+        """Return the value of a key; empty if it is unset, or set to nothing."""
         return self.values.get(key, "")
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Of one container."""
+    """Settings of one container."""
 
     general: dict[str, str] = field(default_factory=dict)
     ports: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By container port, as text."""
+    """Settings by container port, as text."""
 
     def of(self, port: str) -> Settings:
-        """What applies to a port; 53/tcp and 53/udp share it."""
+        """Return the settings of a port; 53/tcp and 53/udp share them."""
         own = self.ports.get(port, {})
         return Settings({**self.general, **own}, frozenset(own))
 
 
 def gather(config: Mapping[str, Any], complain: list[str]) -> Metadata:
-    """From `Config` of an inspected container; a label wins over the environment."""
+    """Gather settings from `Config` of an inspected container; a label takes precedence over the
+    environment."""
     found = Metadata()
     for key, value in _pairs(config, complain):
         if not key.startswith(PREFIX):
@@ -68,7 +74,7 @@ def _pairs(config: Mapping[str, Any], complain: list[str]) -> Iterator[tuple[str
     env, labels = config.get("Env") or (), config.get("Labels") or {}
     entries = list(env) if isinstance(env, list | tuple) else []
     if isinstance(labels, Mapping):
-        # As in the original: joined, and split again at the first `=`, which might stand in the key.
+        # The original joins them too, and splits again at the first `=`, which might be part of the key.
         entries += [f"{key}={value}" for key, value in labels.items() if isinstance(value, str)]
         odd = [str(key) for key, value in labels.items() if not isinstance(value, str)]
     else:
@@ -83,12 +89,14 @@ def _pairs(config: Mapping[str, Any], complain: list[str]) -> Iterator[tuple[str
 
 
 def sound(text: str) -> str:
-    """`text` as it survives UTF-8: what cannot be encoded would differ from itself for ever."""
+    """Return `text` as it survives UTF-8. A character that cannot be encoded would always differ from
+    itself."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def attributes(settings: Settings, own: Mapping[str, str], complain: list[str]) -> dict[str, str]:
-    """Consul's metadata: `own`, and every attribute that Consul takes; the rest is named."""
+    """Return Consul's metadata: `own`, and every attribute that Consul takes. The others are named in
+    `complain`."""
     kept = dict(own)
     dropped: dict[str, list[str]] = {}
     for key, value in settings.values.items():
@@ -115,5 +123,5 @@ def _refusal(key: str, value: str, pairs: int) -> str:
 
 
 def split_tags(text: str) -> list[str]:
-    r"""At commas; `\,` is a comma. Empty pieces are dropped, nothing is trimmed."""
+    r"""Split at commas; `\,` is a comma. Empty pieces are dropped, nothing is trimmed."""
     return [piece.replace(r"\,", ",") for piece in re.split(r"(?<!\\),", text) if piece]

@@ -1,4 +1,4 @@
-"""What a service is called: its name and its id."""
+"""Names and IDs of services."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from swarmer.core.registration.ports import Port, mapping
 from swarmer.core.service import LONGEST_LABEL
 
 SHORT_ID: Final = 12
+"""Length of a short container ID."""
 SWARM_SERVICE: Final = "com.docker.swarm.service.name"
+"""Label with the name of a Swarm service."""
 SERVICE_LABELS: Final = ("com.docker.compose.service", SWARM_SERVICE)
-"""Where an image has no name, what compose or Swarm call the service will do."""
+"""Labels that name the service in compose or Swarm; they serve if an image has no name."""
 
 
 def short_id(container: Mapping[str, Any]) -> str:
-    """First 12 digits of the container's id."""
+    """Return the first 12 digits of the container's ID."""
     return str(container.get("Id") or "")[:SHORT_ID]
 
 
 def container_name(container: Mapping[str, Any]) -> str:
-    """Without the slash that Docker puts before it."""
+    """Return the container's name without the slash that Docker puts before it."""
     return sound(str(container.get("Name") or "")).removeprefix("/") or short_id(container)
 
 
 def default_name(container: Mapping[str, Any], repo_tags: Sequence[str]) -> str:
-    """The last part of the image's name, without registry, tag and digest."""
+    """Return the last part of the image's name, without registry, tag and digest."""
     config = mapping(container.get("Config"))
     image = sound(str(config.get("Image") or ""))
     if image and not _is_id(image, str(container.get("Image") or "")):
@@ -40,13 +42,13 @@ def default_name(container: Mapping[str, Any], repo_tags: Sequence[str]) -> str:
 
 
 def has_nameless_image(container: Mapping[str, Any]) -> bool:
-    """It was started from an image's id: the image itself knows whether it has a name."""
+    """Whether it was started from an image's ID; then the image itself knows whether it has a name."""
     image = str(mapping(container.get("Config")).get("Image") or "")
     return _is_id(image, str(container.get("Image") or ""))
 
 
 def image_name(image: str) -> str:
-    """`registry:5000/team/app:1.2@sha256:…` → `app`."""
+    """Return the name of an image: `registry:5000/team/app:1.2@sha256:…` → `app`."""
     return image.partition("@")[0].rstrip("/").rpartition("/")[2].partition(":")[0] or image
 
 
@@ -57,13 +59,14 @@ def _is_id(image: str, full: str) -> bool:
 
 
 def service_name(default: str, settings: Settings, port: Port, *, is_group: bool) -> str:
-    """With `-<port>` where the container has several, unless SERVICE_<port>_NAME is set."""
+    """Return the service's name, with `-<port>` if the container has several ports and SERVICE_<port>_NAME is
+    unset."""
     name = settings.get("name") or default
     return f"{name}-{port.number}" if is_group and "name" not in settings.of_port else name
 
 
 def name_complaint(name: str) -> str:
-    """Why Consul's DNS will not answer for it; empty where it will."""
+    """Return why Consul's DNS will not answer for the name; empty if it will."""
     if re.fullmatch(r"[A-Za-z0-9_-]+", name) and len(name) <= LONGEST_LABEL:
         return ""
     why = (
@@ -73,10 +76,10 @@ def name_complaint(name: str) -> str:
 
 
 def service_id(hostname: str, container: str, port: Port) -> str:
-    """As the original makes it."""
+    """Return the service's ID in the original's format."""
     return f"{hostname}:{container}:{port.number}{':udp' if port.protocol == 'udp' else ''}"
 
 
 def is_removable(text: str) -> bool:
-    """Whether an id could be taken back: it stands in a path, which Consul's HTTP server cleans."""
+    """Whether Consul could remove the ID again: it is part of a path, which Consul's HTTP server cleans."""
     return "//" not in f"/{text}/" and not {".", ".."} & set(text.split("/")) and len(text) <= 1024

@@ -1,4 +1,4 @@
-"""The original's options, and ours: from a command line, or from servers.yml by way of node.json."""
+"""Options of the original, and some more: from a command line, or from servers.yml by way of node.json."""
 
 from __future__ import annotations
 
@@ -14,55 +14,57 @@ from swarmer.core.registration.templates import Template
 from swarmer.core.validation import InvalidValue, listed, shown, truth
 
 DEREGISTER: Final = ("always", "on-success")
+"""Modes of `deregister`."""
 LARGEST: Final = 10**9
+"""Largest number that an option takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How containers are declared; the defaults are the original's unless said otherwise."""
+    """Options for declaring containers; the defaults are the original's unless stated otherwise."""
 
     hostname: str = ""
-    """Begins the ids of services, and marks them."""
+    """Host name that begins the IDs of services, and marks them."""
     address: str = ""
-    """Of this host: what the host name resolves to, or what the node's description says."""
+    """Address of this host: the one its name resolves to, or the one in the node's description."""
     engine: str = ""
-    """The Docker engine's own id."""
+    """ID of the Docker engine."""
     reserved: frozenset[str] = frozenset()
-    """Names and ids of services that others declare: no container takes them. In small letters."""
+    """Names and IDs, in small letters, of services that other programs declare; no container takes them."""
     ip: str = ""
-    """Force this address."""
+    """Address that every service gets."""
     internal: bool = False
-    """The container's address and port instead of the published ones."""
+    """Whether to declare the container's address and port instead of the published ones."""
     explicit: bool = False
-    """Only what has a SERVICE_NAME."""
+    """Whether to declare only ports with a SERVICE_NAME."""
     use_ip_from_label: str = ""
     network: str = ""
-    """In internal mode: the network whose address is taken. Not the original's."""
+    """Network whose address is taken in internal mode. The original has no such option."""
     tags: Template = field(default_factory=lambda: Template(""))
-    """For every service."""
+    """Template of tags for every service."""
     cleanup: bool = False
-    """Accepted: what is gone is always removed here."""
+    """Accepted without effect, because what is gone is always removed here."""
     deregister: str = "always"
     resync: int = 0
-    """Seconds between two full comparisons; 0: from time to time (the original: never)."""
+    """Seconds between two full comparisons; 0 means from time to time (the original: never)."""
     ttl: int = 0
     ttl_refresh: int = 0
-    """Accepted: for Consul they do nothing, in the original either."""
+    """Accepted, with `ttl`, without effect on Consul; the same is true of the original."""
     retry_attempts: int = -1
-    """More attempts to reach Consul at the start; -1: for ever (the original: none)."""
+    """Number of further attempts to reach Consul at the start; -1 means no limit (the original: none)."""
     retry_interval: int = 2000
-    """Milliseconds."""
+    """Milliseconds between two attempts."""
 
     def __post_init__(self) -> None:
-        """Raises InvalidValue where options contradict each other."""
+        """Check the options against each other. Raises InvalidValue if they contradict each other."""
         faults(self.ttl, self.ttl_refresh)
-        # A kernel's host name may be any bytes; these three go into entries as they are.
+        # A kernel's host name may be any bytes, and these three values go into entries as they are.
         for key in ("hostname", "address", "ip"):
             object.__setattr__(self, key, sound(getattr(self, key)))
 
 
 def faults(ttl: int, ttl_refresh: int) -> None:
-    """Raises InvalidValue where one stands alone, or the refresh comes too late."""
+    """Check the two options. Raises InvalidValue if only one is set, or if the refresh comes too late."""
     if (ttl or ttl_refresh) and not ttl > ttl_refresh > 0:
         raise InvalidValue(
             f"ttl {ttl} with ttl-refresh {ttl_refresh}", "set both or none, and ttl to more than ttl-refresh"
@@ -70,8 +72,9 @@ def faults(ttl: int, ttl_refresh: int) -> None:
 
 
 LONGEST_TEXT: Final = 255
+"""Maximum length of a text as node.json carries it."""
 LONGEST_TEMPLATE: Final = 1024
-"""Both as node.json carries them: user-data has room for so much, and no more."""
+"""Maximum length of a template as node.json carries it. The size of user-data limits both."""
 
 
 def _text(value: object) -> str:
@@ -88,10 +91,11 @@ def _bounded(value: object, longest: int = LONGEST_TEXT) -> str:
 
 
 def _address(value: object) -> str:
-    """An IP address, as it was written; an empty one forces nothing."""
+    """Return an IP address as it was written; an empty one forces nothing."""
     try:
         text = _text(value)
-        # A zone (fe80::1%eth0) means nothing to anybody else; whoever connects to 0.0.0.0 reaches himself.
+        # A zone (fe80::1%eth0) means nothing to other hosts, and a client that connects to 0.0.0.0 reaches
+        # itself.
         if text and ("%" in text or ip_address(text).is_unspecified):
             raise ValueError
     except ValueError:
@@ -141,14 +145,14 @@ RULES: Final[Mapping[str, Callable[[object], Any]]] = {
     "retry_attempts": _number(-1),
     "retry_interval": _number(1),
 }
-"""What servers.yml may say under `registrator:`, but for `script_checks`, which Consul is told; each rule
-gives the value or raises InvalidValue."""
+"""Rules for the keys of `registrator:` in servers.yml, except `script_checks`, which configures Consul. Each
+rule returns the value or raises InvalidValue."""
 
 
 def from_description(values: Mapping[str, object], **who: Any) -> Options:
-    """Options from `registrator:` of servers.yml; unknown keys, which may be newer, are ignored.
+    """Return the options from `registrator:` of servers.yml. Raises InvalidValue.
 
-    Raises InvalidValue.
+    Unknown keys are left out, because the description may be newer.
     """
     known = {key: rule(values[key]) for key, rule in RULES.items() if key in values}
     return _made(known, who)
@@ -167,17 +171,19 @@ FLAGS: Final = {
     **{key.replace("_", "-"): key for key in RULES if key != "use_ip_from_label"},
     "useIpFromLabel": "use_ip_from_label",
 }
-"""Flag, without its dashes, to field."""
+"""Field of each flag; flags are given without their dashes."""
 TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
+"""Texts that mean true."""
 FALSE: Final = ("0", "f", "F", "false", "FALSE", "False")
+"""Texts that mean false."""
 _BOOLEANS: Final = frozenset(each.name for each in fields(Options) if each.type == "bool")
 _NUMBERS: Final = frozenset(each.name for each in fields(Options) if each.type == "int")
 
 
 def from_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Values by field, and the words after the flags: -x v, -x=v, --x; booleans -x, -x=false.
+    """Return the values by field, and the arguments after the flags. Raises InvalidValue.
 
-    Raises InvalidValue.
+    Flags are -x v, -x=v and --x; booleans are -x and -x=false.
     """
     rest = list(arguments)
     values: dict[str, Any] = {}
@@ -206,7 +212,7 @@ def from_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
 
 
 def options(values: dict[str, Any], **who: str) -> Options:
-    """What `from_arguments` found, as Options. Raises InvalidValue."""
+    """Return Options from the values of `from_arguments`. Raises InvalidValue."""
     return _made(dict(values), {key: each for key, each in who.items() if key not in values})
 
 

@@ -1,4 +1,4 @@
-"""Which ports of a container are services, and at which address each one is reached."""
+"""Ports of a container that are services, and the address at which each one is reached."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from swarmer.core.registration.options import Options
 from swarmer.core.service import LARGEST_PORT
 
 ANY_ADDRESS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - recognised, never bound
-"""Consul refuses these as the address of a service."""
+"""Addresses that Consul refuses as the address of a service."""
 LITERAL_MODES: Final = frozenset(("", "default", "bridge", "host", "none"))
-"""Networks in which a port that Docker does not list is published under its own number. In a network that
-people made (overlay, macvlan), it is not published at all."""
+"""Networks in which a port that Docker does not list is published under its own number. In an operator's
+network (overlay, macvlan) such a port is not published at all."""
 
 
 @dataclass(frozen=True, order=True)
@@ -21,20 +21,20 @@ class Port:
     """One port of a container that may become a service."""
 
     number: int
-    """Of the container."""
+    """Port number inside the container."""
     protocol: str
     host_ip: str
     host_port: int
-    """0: not published."""
+    """Port number on the host; 0 if it is not published."""
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """`value` if it is a mapping, else an empty one."""
+    """Return `value` if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def ports(container: Mapping[str, Any], options: Options, complain: list[str]) -> list[Port]:
-    """Sorted; those that are published only, but all of them in internal mode."""
+    """Return the published ports, sorted; in internal mode all ports."""
     exposed = mapping(mapping(container.get("Config")).get("ExposedPorts"))
     listed = mapping(mapping(container.get("NetworkSettings")).get("Ports"))
     mode = network_mode(container)
@@ -47,12 +47,12 @@ def ports(container: Mapping[str, Any], options: Options, complain: list[str]) -
 
 
 def network_mode(container: Mapping[str, Any]) -> str:
-    """`bridge`, `host`, `container:<id>`, the name of a network …"""
+    """Return the network mode: `bridge`, `host`, `container:<id>`, the name of a network …"""
     return str(mapping(container.get("HostConfig")).get("NetworkMode") or "")
 
 
 def unpublished(container: Mapping[str, Any]) -> list[str]:
-    """Exposed, but reached through no port of the host: 443/tcp …"""
+    """Return exposed ports that no port of the host reaches: 443/tcp …"""
     listed = mapping(mapping(container.get("NetworkSettings")).get("Ports"))
     return sorted(spec for spec, bindings in listed.items() if not bindings)
 
@@ -72,7 +72,7 @@ def _port(spec: object, bindings: object, complain: list[str]) -> Port | None:
 
 
 def _binding(spec: object, bindings: object, complain: list[str]) -> tuple[str, int]:
-    """The first that is sound; `("", 0)` where none is."""
+    """Return the first valid binding; `("", 0)` if there is none."""
     for binding in bindings if isinstance(bindings, list) else ():
         text = str(mapping(binding).get("HostPort") or "")
         if number := as_port(text):
@@ -84,7 +84,7 @@ def _binding(spec: object, bindings: object, complain: list[str]) -> tuple[str, 
 
 
 def as_port(text: str) -> int:
-    """0 where it is none."""
+    """Return the port number; 0 if the text is none."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5):
         return 0
     number = int(text)
@@ -103,9 +103,9 @@ def address(
     peer: Mapping[str, Any] | None = None,
     complain: list[str],
 ) -> str:
-    """Where the service is reached; the last that applies wins. Empty: where Consul's agent runs.
+    """Return the address of the service; the last rule that applies decides. Empty: that of Consul's agent.
 
-    `network`: what SERVICE_NETWORK names. `peer`: the inspected container whose network this one shares.
+    `network`: value of SERVICE_NETWORK. `peer`: the inspected container whose network this one shares.
     """
     host = options.ip or options.address
     found = host if options.ip or port.host_ip in ANY_ADDRESS else port.host_ip
@@ -135,7 +135,8 @@ def _from_label(container: Mapping[str, Any], label: str, complain: list[str]) -
 
 
 def _own_address(container: Mapping[str, Any], wanted: str, complain: list[str]) -> str:
-    """On the network that is named, else on that of its mode, else on the first by name; may be empty."""
+    """Return the address on the named network, else on that of the mode, else on the first by name; may be
+    empty."""
     settings = mapping(container.get("NetworkSettings"))
     networks = {str(name): mapping(each) for name, each in mapping(settings.get("Networks")).items()}
     if wanted and wanted not in networks:

@@ -1,4 +1,4 @@
-"""One inspected container → the services that it is, and what was odd about it."""
+"""One inspected container → its services, and complaints about it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from swarmer.core.validation import listed
 
 @dataclass(frozen=True)
 class Plan:
-    """What one container is."""
+    """Services of one container."""
 
     services: tuple[Service, ...] = ()
     complaints: tuple[str, ...] = ()
-    """What could not be declared as asked for: worth a line in the log."""
+    """Settings that could not be declared as asked for: worth a line in the log."""
     notes: tuple[str, ...] = ()
-    """Why some of it is no service, as intended."""
+    """Reasons why some ports are no service, as intended."""
 
 
 def plan(
@@ -33,9 +33,9 @@ def plan(
     repo_tags: Sequence[str] = (),
     peer: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Whatever `docker inspect` may say: what is sound is declared, nothing raises.
+    """Plan the services from any output of `docker inspect`. Valid parts are declared; nothing raises.
 
-    `repo_tags`: names of its image, where it was started from an id. `peer`: the inspected container whose
+    `repo_tags`: names of its image if it was started from an ID. `peer`: the inspected container whose
     network it shares (`--network container:…`).
     """
     if not is_running(container):
@@ -43,18 +43,18 @@ def plan(
     complain: list[str] = []
     found = _Container(container, options, repo_tags, peer, complain)
     services, notes = found.services()
-    # A list that says each thing once: what is wrong in general is seen again at every port.
+    # Each complaint is listed once, because a general problem is found again at every port.
     return Plan(tuple(services), tuple(dict.fromkeys(complain)), tuple(notes))
 
 
 def is_running(container: Mapping[str, Any]) -> bool:
-    """Paused it still runs; between two attempts of its restart policy it does not."""
+    """Whether the container runs. A paused one does; between two attempts of a restart policy it does not."""
     state = mapping(container.get("State"))
     return bool(state.get("Running", True)) and not state.get("Restarting") and not state.get("Dead")
 
 
 class _Container:
-    """What all services of a container share."""
+    """Values that all services of a container share."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class _Container:
     def _service(self, port: Port, settings: Settings, *, is_group: bool) -> Service:
         name = naming.service_name(self.default_name, settings, port, is_group=is_group)
         if name.lower() in self.options.reserved:
-            # An image called registry, for example: its containers would be answered for the registry.
+            # Containers of an image called registry, for example, would be answered for the registry.
             self.complain.append(f"the name {name} is the cluster's own: declared as {name}-{port.number}")
             name = f"{name}-{port.number}"
         if complaint := naming.name_complaint(name):

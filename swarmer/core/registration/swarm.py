@@ -1,4 +1,4 @@
-"""What a container is in a Swarm: service, stack, node and slot, as tags and as metadata."""
+"""Place of a container in a Swarm: service, stack, node and slot, as tags and as metadata."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from swarmer.core.registration.metadata import sound
 from swarmer.core.registration.naming import SWARM_SERVICE
 
 STACK: Final = "com.docker.stack.namespace"
+"""Label with the name of a stack."""
 TASK: Final = "com.docker.swarm.task.name"
+"""Label with the name of a task."""
 
 
 def task(labels: Mapping[str, Any], node: str) -> dict[str, str]:
-    """`service`, `stack`, `node`, `slot`, as far as they apply; empty where the container is no task.
+    """Return `service`, `stack`, `node`, `slot`, as far as they apply; empty if the container is no task.
 
-    A task is called `<service>.<slot>.<task id>`; one of a global service has its node's id for a slot.
+    A task is called `<service>.<slot>.<task id>`; the slot of a global service's task is its node's ID.
     """
     service = labels.get(SWARM_SERVICE)
     if not service or not isinstance(service, str):
@@ -28,10 +30,10 @@ def task(labels: Mapping[str, Any], node: str) -> dict[str, str]:
 
 
 def tags(found: Mapping[str, str]) -> list[str]:
-    """`slot-2`: `slot-2.web.service.<domain>` is one task."""
+    """Return the tags, like `slot-2`: `slot-2.web.service.<domain>` is one task."""
     return [f"{key}-{value}" for key, value in found.items()]
 
 
 def metadata(found: Mapping[str, str]) -> dict[str, str]:
-    """`swarm-service` …"""
+    """Return the metadata, with keys like `swarm-service`."""
     return {f"swarm-{key}": value for key, value in found.items() if len(value.encode()) <= 512}

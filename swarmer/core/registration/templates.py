@@ -1,7 +1,7 @@
-"""`-tags`: the part of Go's text/template that people use, over what `docker inspect` says. No HTTP.
+"""`-tags`: the common part of Go's text/template, over the output of `docker inspect`. No HTTP.
 
 Text and `{{ … }}`: fields (`.Config.Env`), calls, pipes, parentheses, strings, numbers; if, else, with,
-range, end; `{{-` and `-}}` trim. What can be called: `functions`.
+range, end; `{{-` and `-}}` trim. The callable functions are in `functions`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(
 )
 _BLOCKS: Final = ("if", "with", "range")
 MOST_STEPS: Final = 100_000
-"""Of one rendering: a range in a range in a range ends somewhere."""
+"""Maximum number of steps of one rendering, because nested ranges must end somewhere."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class _Block:
 @dataclass(frozen=True)
 class _Operand:
     kind: str
-    """string, number, word, field (of the dot), root (of the whole)."""
+    """Kind: string, number, word, field (of the dot), root (of the whole)."""
     value: Any
 
 
 class Template:
-    """Parsed once. Raises InvalidValue where the text is no template."""
+    """Parsed template. Raises InvalidValue if the text is no template."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -68,7 +68,8 @@ class Template:
         return hash(self.text)
 
     def render(self, data: Mapping[str, Any]) -> str:
-        """For one inspected container. Raises Failed, which says what it has not."""
+        """Render the template for one inspected container. Raises Failed, which names what the container
+        lacks."""
         if "{{" not in self.text:
             return self.text
         try:
@@ -82,7 +83,8 @@ class _Parser:
         self._pieces = _pieces(text)
 
     def block(self) -> tuple[tuple[Any, ...], str]:
-        """Nodes up to `end`, `else …` or the end of the text, and which of them it was."""
+        """Return the nodes up to `end`, `else …` or the end of the text, and which of them ended the
+        block."""
         nodes: list[Any] = []
         for kind, text in self._pieces:
             first, _, rest = text.strip().partition(" ")
@@ -150,7 +152,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 
 def _commands(tokens: list[tuple[str, str]], text: str) -> _Call:
-    """Up to the closing parenthesis, which stays."""
+    """Parse up to the closing parenthesis, which stays in `tokens`."""
     commands: list[list[Any]] = [[]]
     while tokens and tokens[-1][1] != ")":
         kind, value = tokens.pop()
@@ -248,7 +250,8 @@ def _field(value: Any, names: Iterator[str] | filter[str]) -> Any:
         if not isinstance(value, Mapping):
             raise Failed(f"{name} is no field of {type(value).__name__}")
         if name not in value:
-            # The original's names of some fields: Go says .ID and .HostIP, the API's JSON says Id and HostIp.
+            # The original's names of some fields differ: Go says .ID and .HostIP, the API's JSON says Id and
+            # HostIp.
             name = next((key for key in value if key.lower() == name.lower()), name)
         value = value.get(name)
     return value
