@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-FAILURE = range(1, 128)
+FAILURE_STATUSES = range(1, 128)
 """Exit statuses of a program's own; from 128 on it was ended. The original has the same rule
 (`on-success`)."""
 
-LOOK = ("start", "die", "destroy", "rename")
+INSPECTED_ACTIONS = ("start", "die", "destroy", "rename")
 """Actions that always lead to an inspection."""
 
 
@@ -68,13 +68,13 @@ def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
         elif event.kind != "container":
             result.is_about_swarm |= event.kind in ("service", "node")
         elif event.action in ("die", "destroy") and is_new:
-            failed = event.action == "die" and _status(event.attributes.get("exitCode")) in FAILURE
+            failed = event.action == "die" and _status(event.attributes.get("exitCode")) in FAILURE_STATUSES
             for before in (result.coming, result.started, result.changed):
                 before.pop(event.id, None)
             result.ended[event.id] = End(failed, event.action == "destroy")
         elif event.action == "start" and is_new and event.id not in result.ended:
             result.started[event.id] = None
-        elif event.action in LOOK or event.action.startswith("health_status"):
+        elif event.action in INSPECTED_ACTIONS or event.action.startswith("health_status"):
             result.changed[event.id] = None
             result.ended.pop(event.id, None)
             result.coming.pop(event.id, None)
@@ -89,13 +89,17 @@ def runs(row: Mapping[str, Any]) -> bool:
 def failed(row: Mapping[str, Any]) -> bool:
     """Whether a row of `docker ps` exited with a status of its own."""
     found = re.match(r"Exited \((\d+)\)", str(row.get("Status")))
-    return row.get("State") == "exited" and bool(found) and _status(found[1] if found else "") in FAILURE
+    return (
+        row.get("State") == "exited"
+        and bool(found)
+        and _status(found[1] if found else "") in FAILURE_STATUSES
+    )
 
 
 def has_failed(inspected: Mapping[str, Any]) -> bool:
     """Whether an inspected container exited with a status of its own."""
     state = inspected.get("State") or {}
-    return state.get("Status") == "exited" and _status(state.get("ExitCode")) in FAILURE
+    return state.get("Status") == "exited" and _status(state.get("ExitCode")) in FAILURE_STATUSES
 
 
 def fingerprint(row: Mapping[str, Any]) -> str:
