@@ -1,4 +1,4 @@
-"""AWS on this machine: moto in one process, with what it lacks to hold a cluster, by service.
+"""A simulated AWS: moto in one process, extended by service so that it can run a cluster.
 
-`daemon.server.Server` serves it, inside a test too; `providers.rehearsal.daemon` is the program.
+`daemon.server.Server` serves it, also inside a test. `providers.rehearsal.daemon` is the program.
 """

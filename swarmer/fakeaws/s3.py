@@ -1,4 +1,4 @@
-"""What the buckets of a template say beyond their name, and their policies."""
+"""Buckets of templates: their properties beyond the name, and their policies."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from swarmer.fakeaws.base.template_resource import (
 )
 
 LIFECYCLE_DAYS: Final = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
+"""Names of the S3 API for an expiration, by CloudFormation's name."""
 
 
 def extend() -> None:
@@ -30,7 +31,7 @@ def extend() -> None:
 
 
 def unmanaged_bucket(account: str, name: Any) -> Any:
-    """The bucket of that name, where there is one and no stack of the account has it; or None."""
+    """The bucket of that name if no stack of the account owns it, else None."""
     bucket = s3_backends[account]["aws"].buckets.get(name) if isinstance(name, str) else None
     stacks = (
         stack for backend in cloudformation_backends[account].values() for stack in backend.stacks.values()
@@ -76,7 +77,7 @@ def _configured(bucket: Any, definition: Definition) -> Any:
 
 
 def _rule(rule: dict[str, Any]) -> dict[str, Any]:
-    """A lifecycle rule as the S3 API words it, from CloudFormation's words."""
+    """A lifecycle rule of CloudFormation in the format of the S3 API."""
     spoken: dict[str, Any] = {"ID": rule.get("Id"), "Status": rule["Status"]}
     spoken["Filter"] = {"Prefix": rule.get("Prefix", "")}
     expiration = {api: rule[key] for key, api in LIFECYCLE_DAYS.items() if key in rule}
@@ -107,7 +108,7 @@ def _ignore_conditional_statements() -> None:
 
 
 class _BucketWithPolicy:
-    """As much of a bucket as moto's own get_permission looks at."""
+    """Part of a bucket that moto's get_permission reads."""
 
     def __init__(self, policy: bytes) -> None:
         self.policy = policy

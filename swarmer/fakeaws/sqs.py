@@ -1,6 +1,6 @@
-"""Queues that Lambda polls: event source mappings as AWS runs them.
+"""Queues, their policies, and Lambda's event source mappings, which poll them in batches.
 
-Bare moto invokes the function inside of SendMessage, one message a call, with a receive count of 1, and makes
+Bare moto invokes the function inside SendMessage with one message per call and a receive count of 1. It makes
 a failed message visible at once. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -28,22 +28,24 @@ from swarmer.fakeaws.iam import authorization
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 DEFAULT_CONCURRENCY: Final = 5
-"""Batches under way of one mapping that names no MaximumConcurrency. AWS begins with five."""
+"""Number of concurrent batches of a mapping without MaximumConcurrency. AWS starts with five."""
 DEFAULT_BATCH_SIZE: Final = 10
+"""Number of messages per batch of a mapping that names none."""
 POLLING_ACTIONS: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-"""What the function's role needs for it."""
+"""Actions that the function's role needs so that Lambda can poll."""
 MAX_WORKERS: Final = 32
+"""Number of threads that process batches."""
 
 create_mapping: Final = LambdaBackend.create_event_source_mapping
 add_message: Final = Queue.add_message
 delete_message: Final = Queue.delete_message
 
 _running_batches: Final[Counter[str]] = Counter()
-"""Batches, by mapping."""
+"""Number of running batches, by mapping."""
 _guard: Final = threading.Lock()
 _workers: Final = ThreadPoolExecutor(max_workers=MAX_WORKERS, thread_name_prefix="batch")
 run_later: Callable[..., Any] = _workers.submit
-"""How a batch is handed to its function; a test does it at once."""
+"""Executor of a batch. A test replaces it to run the batch at once."""
 
 
 def extend() -> None:
@@ -56,7 +58,7 @@ def extend() -> None:
 
 
 def _create_mapping(self: Any, spec: dict[str, Any]) -> Any:
-    """The queue itself must not know of it: it would invoke the function."""
+    """Create the mapping but hide it from its queue, which would invoke the function itself."""
     mapping = create_mapping(self, spec)
     for queue in sqs_backends[self.account_id][self.region_name].queues.values():
         queue.lambda_event_source_mappings.clear()
@@ -73,7 +75,7 @@ def _add_message(self: Any, message: Any) -> None:
 
 
 def _delete_message(self: Any, receipt_handle: str) -> None:
-    """Bare moto copies the rest of the queue without its lock: a message that arrives meanwhile is lost."""
+    """Delete under the queue's lock; bare moto takes none and loses a message that arrives meanwhile."""
     with self._messages_lock:
         delete_message(self, receipt_handle)
 
@@ -89,7 +91,7 @@ def _update_queue(update: Update, original: Any, definition: Definition) -> Any:
 
 
 def tick() -> None:
-    """Take what is visible, as much as each mapping may have under way."""
+    """Poll the queue of every mapping, up to the mapping's concurrency."""
     for backend in list(lambda_backends[ACCOUNT].values()):
         for mapping in list(backend._event_source_mappings.values()):
             if mapping.enabled and ":sqs:" in mapping.event_source_arn:
@@ -115,7 +117,7 @@ def _poll(mapping: Any) -> None:
 
 
 def _may_poll(mapping: Any) -> bool:
-    """Lambda polls in the name of the function's role; what that may not is reported once."""
+    """Whether the function's role may poll the queue. A refusal is reported once."""
     function = lambda_backends[mapping.account_id][mapping.region].get_function(mapping.function_arn)
     refused = authorization.first_refusal(
         function.role, *((action, mapping.event_source_arn) for action in POLLING_ACTIONS)
@@ -135,7 +137,10 @@ def _has_room(mapping: str, most: int) -> bool:
 
 
 def _process(mapping: Any, queue: str, messages: Sequence[Any]) -> None:
-    """Delete what was done; the rest is visible again when its visibility time-out ends."""
+    """Invoke the function and delete the processed messages.
+
+    The rest becomes visible again after the visibility timeout.
+    """
     queues = sqs_backends[mapping.account_id][mapping.region]
     try:
         failed = _invoke(mapping, messages)
@@ -151,7 +156,7 @@ def _process(mapping: Any, queue: str, messages: Sequence[Any]) -> None:
 
 
 def _invoke(mapping: Any, messages: Sequence[Any]) -> set[str]:
-    """Ids of the messages that failed."""
+    """Invoke the function. Returns the IDs of the failed messages."""
     backend = lambda_backends[mapping.account_id][mapping.region]
     function = backend.get_function(mapping.function_arn)
     event = {"Records": [_record(mapping, message) for message in messages]}
@@ -165,7 +170,7 @@ def _invoke(mapping: Any, messages: Sequence[Any]) -> set[str]:
 
 
 def failures(payload: Any, sent: set[str], response_types: Iterable[str]) -> set[str]:
-    """What a function's answer leaves in the queue; a malformed one leaves everything there."""
+    """IDs of the messages that the function reports as failed; all of them if its answer is malformed."""
     if "ReportBatchItemFailures" not in response_types:
         return set()
     try:

@@ -1,1 +1,1 @@
-"""Auto Scaling: a pure lifecycle, its controller, and the API that moto lacks."""
+"""Auto Scaling: the pure lifecycle, its controller, and the part of the API that moto lacks."""

@@ -1,6 +1,6 @@
-"""A group's scaling activities, and the events that tell of their ends.
+"""Scaling activities of a group, and the events that report their end.
 
-Words as in the Auto Scaling User Guide, 'Verify a scaling activity'.
+Texts as in the Auto Scaling User Guide, 'Verify a scaling activity'.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from swarmer.fakeaws.base import clock
 from swarmer.fakeaws.eventbridge import bus
 
 MAX_ACTIVITIES: Final = 1000
+"""Number of activities that each region keeps; the oldest are dropped."""
 PAGE_SIZE: Final = 100
+"""Number of activities in an answer whose request names no MaxRecords."""
 SUCCESSFUL: Final = "Successful"
 CANCELLED: Final = "Cancelled"
 FAILED: Final = "Failed"
 WAITING_STATUS: Final = {True: "WaitingForLaunchLifecycleAction", False: "WaitingForTerminateLifecycleAction"}
+"""Status code of an activity that waits for hooks, by whether it launches an instance."""
 
 
 def extend() -> None:
@@ -31,7 +34,7 @@ def extend() -> None:
 
 @dataclass
 class Activity:
-    """Attributes are what DescribeScalingActivities answers."""
+    """Scaling activity, with the attributes that DescribeScalingActivities answers."""
 
     auto_scaling_group_name: str
     description: str
@@ -47,7 +50,7 @@ class Activity:
 
 
 def begin(group: Any, state: Any, *, launches: bool, cause: str) -> Activity:
-    """An instance starts or ends."""
+    """Record that an instance starts or terminates. Returns the new activity."""
     verb = "Launching a new EC2 instance" if launches else "Terminating EC2 instance"
     zone, subnet = state.availability_zone, state.instance.subnet_id
     activity = Activity(
@@ -64,12 +67,15 @@ def begin(group: Any, state: Any, *, launches: bool, cause: str) -> Activity:
 
 
 def mark_waiting(activity: Activity, *, launches: bool) -> None:
-    """For hooks."""
+    """Mark the activity as waiting for lifecycle hooks."""
     activity.status_code = WAITING_STATUS[launches]
 
 
 def end(group: Any, state: Any, activity: Activity, *, launches: bool, failure: str = "") -> None:
-    """Tell it to EventBridge too. `failure`: why the instance is not in service."""
+    """End the activity and report it to EventBridge.
+
+    `failure`: reason why the instance did not enter service; empty for a success.
+    """
     activity.end_time = clock.now()
     activity.progress = 100
     activity.status_code = CANCELLED if failure else SUCCESSFUL
@@ -109,13 +115,13 @@ def _event(group: Any, state: Any, activity: Activity, kind: str) -> bus.Event:
 
 
 def of_backend(backend: AutoScalingBackend) -> list[Activity]:
-    """The newest first."""
+    """Activities of the region, the newest first."""
     held: list[Activity] = backend.__dict__.setdefault("activities", [])
     return held
 
 
 def _describe_request(self: Any) -> Any:
-    """As AWS: newest first, also of groups that are gone. Bare moto answers nothing."""
+    """AWS answers the newest first, deleted groups included; bare moto answers nothing."""
     wanted, group = self._get_param("ActivityIds", []), self._get_param("AutoScalingGroupName")
     found = [
         each

@@ -1,6 +1,6 @@
-"""How a group comes, changes and goes: its size, its hooks, its maintenance policy.
+"""Creation, change and deletion of a group: its size, its hooks, its maintenance policy.
 
-AWS changes a group where it stands; bare moto deletes it with all its instances and makes another.
+AWS changes a group in place; bare moto deletes it with all its instances and creates another.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def extend() -> None:
 
 
 def _create(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    """The first instances start when the group is complete; bare moto starts them in its constructor."""
+    """AWS starts the first instances when the group is complete; bare moto starts them in its constructor."""
     old = self.autoscaling_groups.get(name)
     if old is not None and not group_extras(old).is_deleting:
         raise AutoscalingClientError(
@@ -66,14 +66,14 @@ def _create(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def _declare(backend: Any, name: str, properties: Any) -> None:
-    """What `_create` has no parameter for."""
+    """Declare the hooks and the maintenance policy, for which `_create` has no parameters."""
     hooks.declare(backend, name, properties.get("LifecycleHookSpecificationList") or [])
     policies = backend.__dict__.setdefault("declared_maintenance", {})
     policies[name] = _maintenance(properties.get("InstanceMaintenancePolicy"))
 
 
 def _maintenance(said: Any) -> dict[str, int]:
-    """Empty where nothing, or -1, is said."""
+    """Percentages of the policy; empty if one of them is missing or -1."""
     both = ("MinHealthyPercentage", "MaxHealthyPercentage")
     percentages = {key: int((said or {}).get(key, -1)) for key in both}
     return {} if -1 in percentages.values() else percentages
@@ -94,14 +94,14 @@ def _create_from_template(create: Create, definition: Definition) -> Any:
 
 
 def _set_desired_capacity(self: Any, new_capacity: int | None) -> None:
-    """Without a desired capacity a group starts at its minimum."""
+    """AWS starts a group without a desired capacity at its minimum."""
     self.desired_capacity = self.min_size if new_capacity is None else new_capacity
     if self.autoscaling_backend.autoscaling_groups.get(self.name) is self:
         controller.step(self)
 
 
 def _change(self: Any, *args: Any, desired_capacity: int | None = None, **kwargs: Any) -> None:
-    """New bounds move the desired capacity only as far as they must; bare moto counts instances instead."""
+    """AWS moves the desired capacity only as far as the new bounds require; bare moto counts instances."""
     least = self.min_size if kwargs.get("min_size") is None else kwargs["min_size"]
     most = self.max_size if kwargs.get("max_size") is None else kwargs["max_size"]
     if desired_capacity is None:
@@ -113,7 +113,7 @@ def _change(self: Any, *args: Any, desired_capacity: int | None = None, **kwargs
 
 
 def _desired_request(self: Any) -> Any:
-    """Within the group's bounds only."""
+    """AWS accepts a desired capacity only within the group's bounds."""
     name, desired = self._get_param("AutoScalingGroupName"), self._get_int_param("DesiredCapacity")
     group = _group(self, name)
     for is_beyond, bound in (
@@ -169,13 +169,13 @@ def _update_in_place(replace: Update, group: Any, definition: Definition) -> Any
     return group
 
 
-# -- end ----------------------------------------------------------------------------------
+# -- deletion ----------------------------------------------------------------------------------
 
 
 def _delete(self: Any, account_id: str, region_name: str) -> None:
-    """CloudFormation sets a group's sizes to nothing and waits for its instances, hooks included.
+    """CloudFormation sets a group's sizes to 0 and waits for its instances, hooks included.
 
-    The group goes on leaving by itself, and can be described until it is gone.
+    The background continues the deletion. The group can be described until it is gone.
     """
     with controller.lock:
         group_extras(self).is_deleting = True
@@ -194,7 +194,7 @@ def _delete_by_name(
 
 
 def _delete_request(self: Any) -> Any:
-    """With ForceDelete at once, without any hook; else only an empty group."""
+    """AWS deletes an empty group; with ForceDelete it deletes any group at once, without hooks."""
     group = _group(self, self._get_param("AutoScalingGroupName"))
     if group.instance_states and not self._get_bool_param("ForceDelete", False):
         raise AutoscalingClientError(
@@ -207,6 +207,7 @@ def _delete_request(self: Any) -> Any:
 
 
 def _delete_now(group: Any) -> None:
+    """Delete the group and terminate its instances without hooks."""
     with controller.lock:
         group.desired_capacity = 0
         group.autoscaling_backend.autoscaling_groups.pop(group.name, None)
@@ -222,11 +223,11 @@ def _delete_now(group: Any) -> None:
 
 
 def _notify(self: Any, instance_ids: list[str]) -> None:
-    """The health check finds a terminated instance; bare moto replaces it before the request ends."""
+    """AWS finds a terminated instance by its health check; bare moto replaces it within the request."""
 
 
 def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> Any:
-    """TerminateInstanceInAutoScalingGroup: the instance maintenance policy has no say."""
+    """TerminateInstanceInAutoScalingGroup, which ignores the instance maintenance policy."""
     with controller.lock:
         group, state = _managed(self, instance_id)
         if state.lifecycle_state in TERMINATING_STATES:
@@ -244,7 +245,7 @@ def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> 
 
 
 def _health_request(self: Any) -> Any:
-    """Within the grace period nothing happens, unless the caller says not to respect it."""
+    """AWS ignores the request within the grace period, unless the caller asks not to respect it."""
     instance_id, status = self._get_param("InstanceId"), self._get_param("HealthStatus")
     if status not in ("Healthy", "Unhealthy"):
         raise ValidationError("Valid instance health states are: [Healthy, Unhealthy]")

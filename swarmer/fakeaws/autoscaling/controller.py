@@ -1,7 +1,7 @@
-"""Does what `lifecycle.decide` says, on moto's groups; and the health check.
+"""The controller of moto's groups: performs the actions of `lifecycle.decide` and checks health.
 
-Bare moto puts every instance into service at once, replaces a terminated one before it ended, and records
-the health of an instance without doing anything about it.
+Bare moto puts every instance into service at once. It replaces a terminated instance before that has ended,
+and it records an instance's health without acting on it.
 """
 
 from __future__ import annotations
@@ -41,16 +41,17 @@ from swarmer.fakeaws.eventbridge import bus
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 MAX_ROUNDS: Final = 100
-"""A group comes to rest long before."""
+"""Limit of decisions per step; a group settles long before."""
 RETRY_DELAY_S: Final = 30.0
-"""After a launch that failed."""
+"""Delay of a group's next step after a failed one, for example after a failed launch."""
 GONE_REASON: Final = "an EC2 health check indicating it has been terminated or stopped"
+"""Reason, in AWS's words, why an instance that does not run is unhealthy."""
 lock: Final = threading.RLock()
-"""Requests come in threads, and time passes in another one."""
+"""Lock of every group: requests run in threads of their own, and the background in another one."""
 
 
 def tick() -> None:
-    """Health checks and time-outs, of every group."""
+    """Check the health and the timeouts of every group."""
     for group in all_groups():
         with lock:
             check_health(group)
@@ -59,12 +60,12 @@ def tick() -> None:
             try:
                 step(group)
             except Exception:
-                log.exception("group %s: rests for %.0f s", group.name, RETRY_DELAY_S)
+                log.exception("group %s: a step failed; retry in %.0f s", group.name, RETRY_DELAY_S)
                 group_extras(group).paused_until_s = clock.now_s() + RETRY_DELAY_S
 
 
 def check_health(group: Any) -> None:
-    """An instance in service that does not run is unhealthy, without any grace."""
+    """Mark each instance unhealthy that is in service but does not run; no grace period applies."""
     if any(each["ProcessName"] == "HealthCheck" for each in group.suspended_processes):
         return
     for state in group.instance_states:
@@ -77,7 +78,7 @@ def check_health(group: Any) -> None:
 
 
 def step(group: Any) -> None:
-    """Until nothing is left to do for now."""
+    """Perform the actions of `lifecycle.decide` until it returns none."""
     with lock:
         for _ in range(MAX_ROUNDS):
             actions = lifecycle.decide(describe_group(group), clock.now_s())
@@ -86,7 +87,7 @@ def step(group: Any) -> None:
             if not actions:
                 break
         else:
-            raise RuntimeError(f"group {group.name} does not come to rest: {actions}")
+            raise RuntimeError(f"group {group.name} does not settle: {actions}")
         if group_extras(group).is_deleting and not group.instance_states:
             group.autoscaling_backend.autoscaling_groups.pop(group.name, None)
 
@@ -135,7 +136,7 @@ def _enter_service(group: Any, state: Any) -> None:
 
 
 def begin_termination(group: Any, state: Any, why: str) -> Activity:
-    """Terminate hooks come first; those of a launch that is under way are over."""
+    """Begin a termination with its hooks. The hooks of a launch in progress end."""
     held = instance_extras(state)
     if state.lifecycle_state in PENDING_STATES and held.activity:
         failure = held.failure or "The instance was terminated while it was launched."
@@ -148,7 +149,7 @@ def begin_termination(group: Any, state: Any, why: str) -> Activity:
 
 
 def finish(group: Any, state: Any) -> None:
-    """The instance ends, and leaves its group."""
+    """Terminate the instance and remove it from its group."""
     activity = _activity(group, state)
     if state.instance.state != "terminated":
         state.instance.terminate()
@@ -159,7 +160,7 @@ def finish(group: Any, state: Any) -> None:
 
 
 def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
-    """All hooks of a transition begin at once, each with its own event."""
+    """Start all hooks of the transition at once, each with an event of its own."""
     hooks = [
         hook
         for hook in group.autoscaling_backend.describe_lifecycle_hooks(group.name)
@@ -195,7 +196,7 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
 
 
 def complete(group: Any, state: Any, hook: str, result: str, why: str) -> None:
-    """One hook's action ends. ABANDON stops the others, and a launch."""
+    """Complete the action of one hook. ABANDON also ends the other hooks, and fails a launch."""
     held = instance_extras(state)
     ended = held.waits.pop(hook)
     if result == ABANDON:
@@ -219,7 +220,7 @@ def _termination_reason(group: Any, state: Any, cause: Cause) -> str:
 
 
 def _activity(group: Any, state: Any) -> Activity:
-    """What is under way; an instance that moto attached came without."""
+    """The activity in progress, created for an instance that moto attached without one."""
     held = instance_extras(state)
     if held.activity is None:
         launches = state.lifecycle_state not in TERMINATING_STATES

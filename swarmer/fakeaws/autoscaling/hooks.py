@@ -1,7 +1,7 @@
-"""Lifecycle hooks: where they are declared, and what completes, prolongs or ends their waits.
+"""Lifecycle hooks: their declaration, and the requests that complete, prolong or end their waits.
 
-Bare moto keeps hooks that PutLifecycleHook made, and nothing ever waits for one; it ignores a group's own
-LifecycleHookSpecificationList, and knows neither CompleteLifecycleAction nor RecordLifecycleActionHeartbeat.
+Bare moto keeps the hooks of PutLifecycleHook, but no instance ever waits for one. It ignores a group's own
+LifecycleHookSpecificationList. It has neither CompleteLifecycleAction nor RecordLifecycleActionHeartbeat.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from swarmer.fakeaws.autoscaling.state import instance_extras
 from swarmer.fakeaws.base import clock, journal
 
 HEARTBEAT_TIMEOUTS_S: Final = range(30, 7201)
+"""Heartbeat timeouts that AWS accepts, in seconds."""
 REFUSED: Final = "CompleteLifecycleActionRefused"
-"""In the journal: nobody waited for the answer, or its time was up."""
+"""Journal entry for a completion that no instance waits for, or that comes after the timeout."""
 
 
 def extend() -> None:
@@ -43,7 +44,7 @@ def extend() -> None:
 
 
 def declare(backend: Any, group: str, specifications: Iterable[Mapping[str, Any]]) -> None:
-    """A group's own list: what is not in it any longer is no hook any longer."""
+    """Set the hooks of a group to this list. Hooks that are not in it are deleted."""
     wanted = {each["LifecycleHookName"]: each for each in specifications}
     for hook in backend.describe_lifecycle_hooks(group):
         if hook.name not in wanted:
@@ -53,7 +54,7 @@ def declare(backend: Any, group: str, specifications: Iterable[Mapping[str, Any]
 
 
 def put(backend: Any, group: str, said: Mapping[str, Any]) -> None:
-    """Counts from the next transition on."""
+    """Create or replace a hook. It applies from the next transition on."""
     transition, result = said.get("LifecycleTransition"), said.get("DefaultResult") or ABANDON
     timeout_s = int(said.get("HeartbeatTimeout") or HOOK_TIMEOUT_S)
     if transition not in (LAUNCHING, TERMINATING):
@@ -71,7 +72,7 @@ def put(backend: Any, group: str, said: Mapping[str, Any]) -> None:
 
 
 def _delete(self: Any, as_name: str, name: str) -> None:
-    """Outstanding actions are completed first: ABANDON for launches, CONTINUE for terminations."""
+    """AWS first completes the outstanding actions: ABANDON for launches, CONTINUE for terminations."""
     hook = self.lifecycle_hooks.pop(f"{as_name}_{name}", None)
     group = self.autoscaling_groups.get(as_name)
     if hook is None or group is None:
@@ -85,7 +86,7 @@ def _delete(self: Any, as_name: str, name: str) -> None:
 
 
 def _put_request(self: Any) -> Any:
-    """What is not said stays as it is where the hook exists."""
+    """AWS keeps the values of an existing hook that the request does not name."""
     group, name = self._get_param("AutoScalingGroupName"), self._get_param("LifecycleHookName")
     if group not in self.autoscaling_backend.autoscaling_groups:
         raise ValidationError("AutoScalingGroup name not found - null")
@@ -146,7 +147,7 @@ def _heartbeat_request(self: Any) -> Any:
 
 
 def _waiting(request: Any) -> tuple[Any, Any, str]:
-    """Group, instance and hook of the action that a request names by token or by instance."""
+    """Group, instance and hook of the action that the request identifies by token or by instance."""
     name, hook = request._get_param("AutoScalingGroupName"), request._get_param("LifecycleHookName")
     token, instance_id = request._get_param("LifecycleActionToken"), request._get_param("InstanceId")
     backend = request.autoscaling_backend

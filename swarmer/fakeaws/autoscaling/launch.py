@@ -1,4 +1,4 @@
-"""Auto Scaling groups: where and how their instances start."""
+"""Launches of Auto Scaling groups: the subnet, the template and the network of a new instance."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES, State
 launch_by_configuration: Final = FakeAutoScalingGroup.replace_autoscaling_group_instances
 
 TAG_VERSION: Final = "aws:ec2launchtemplate:version"
+"""Tag with the version of the launch template that started an instance."""
 
 
 def extend() -> None:
     FakeAutoScalingGroup.replace_autoscaling_group_instances = _launch
-    # moto sets it only without a mixed instances policy, and describes it always.
+    # moto sets it only without a mixed instances policy, but always describes it.
     FakeAutoScalingGroup.provided_launch_template_version = None
     InstanceState.launch_template = property(_launch_template_of_instance)
 
 
 def launch(group: Any, count: int) -> list[Any]:
-    """So many more instances, none of them in service yet."""
+    """Launch `count` more instances. Returns their states, all of them Pending."""
     before = set(group.instance_states)
     group.replace_autoscaling_group_instances(count, group.get_propagated_tags())
     made = [state for state in group.instance_states if state not in before]
@@ -42,9 +43,9 @@ def _launch(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> No
 
 
 def _launch_one(group: Any, tags: dict[str, str]) -> Any:
-    """AWS starts what the named version of the template says.
+    """AWS launches from the version of the template that the group names.
 
-    Bare moto takes the default version's number, and leaves out instance profile and metadata options.
+    Bare moto takes the default version's number, and omits instance profile and metadata options.
     """
     version = group.ec2_launch_template.get_version(group.launch_template_version)
     data = version.data
@@ -89,7 +90,7 @@ def _instance_type(group: Any, version: Any) -> str:
 
 
 def _image_id(group: Any, image: str) -> str:
-    """`resolve:ssm:NAME` is looked up at every launch; bare moto keeps the words."""
+    """AWS resolves `resolve:ssm:NAME` at every launch; bare moto keeps the text."""
     if not image.startswith("resolve:ssm:"):
         return image
     name = image.removeprefix("resolve:ssm:")
@@ -113,11 +114,11 @@ def _associate_profile(ec2: Any, instance_id: str, profile: dict[str, str]) -> N
 
 
 def _launch_template_of_instance(self: Any) -> dict[str, str] | None:
-    """The version an instance was started from; bare moto says the template's default version."""
+    """AWS answers the version that started the instance; bare moto answers the template's default version."""
     template = self.auto_scaling_group.ec2_launch_template
     if template is None:
         return None
-    # Not `get_tags`: it looks through the tags of everything.
+    # Not `get_tags`, because that searches the tags of every resource.
     tags = self.instance.ec2_backend.tags.get(self.instance_id, {})
     return {
         "LaunchTemplateId": template.id,

@@ -1,10 +1,10 @@
-"""What an Auto Scaling group does next: pure decisions on a group as it is.
+"""The lifecycle of an Auto Scaling group: pure decisions from the state of a group to its next actions.
 
 Sources: EC2 Auto Scaling User Guide, 'Amazon EC2 Auto Scaling instance lifecycle', 'How lifecycle hooks
 work', 'Instance maintenance policies', 'Health checks', 'Control which instances terminate'.
 
-Level-triggered: `decide` looks at the group, never at what happened; what it returns is done, and it is asked
-again until it returns nothing.
+Level-triggered: `decide` reads the state of the group, never its history. The controller performs the actions
+and asks again until `decide` returns none.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ TERMINATING: Final = "autoscaling:EC2_INSTANCE_TERMINATING"
 CONTINUE: Final = "CONTINUE"
 ABANDON: Final = "ABANDON"
 HOOK_TIMEOUT_S: Final = 3600
-"""Of a hook that names none."""
+"""Heartbeat timeout of a hook that names none."""
 GLOBAL_TIMEOUT_S: Final = 172_800
+"""Limit of an instance's whole wait for a hook, whatever its heartbeats: 48 hours."""
 MAX_TIMEOUTS: Final = 100
-"""An instance waits at most 48 hours or so many time-outs, whichever is less, whatever the heartbeats."""
+"""Limit of the same wait as a number of heartbeat timeouts. The smaller limit applies."""
 
 
 class State(StrEnum):
-    """An instance's lifecycle state, in AWS's words."""
+    """Lifecycle state of an instance, in AWS's words."""
 
     PENDING = "Pending"
     PENDING_WAIT = "Pending:Wait"
@@ -46,7 +47,7 @@ TERMINATING_STATES: Final = frozenset({State.TERMINATING, State.TERMINATING_WAIT
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """One hook's action on one instance, not completed yet. Times in seconds of one clock."""
+    """Outstanding action of one hook on one instance. Times are seconds of one clock."""
 
     hook: str
     token: str
@@ -54,11 +55,11 @@ class Wait:
     default_result: str
     deadline_s: float
     ends_s: float
-    """No heartbeat prolongs beyond this."""
+    """Time at which the wait ends whatever the heartbeats."""
 
 
 def start_wait(*, hook: str, token: str, timeout_s: float, default_result: str, now_s: float) -> Wait:
-    """The instance enters its wait state now."""
+    """Start the wait of an instance for a hook at `now_s`."""
     ends_s = now_s + global_timeout_s(timeout_s)
     return Wait(
         hook=hook,
@@ -71,57 +72,59 @@ def start_wait(*, hook: str, token: str, timeout_s: float, default_result: str, 
 
 
 def global_timeout_s(timeout_s: float) -> float:
+    """Limit of the whole wait for a hook with this heartbeat timeout."""
     return min(GLOBAL_TIMEOUT_S, MAX_TIMEOUTS * timeout_s)
 
 
 def prolong(wait: Wait, now_s: float) -> Wait:
-    """A heartbeat: the time-out begins anew."""
+    """Restart the timeout of the wait, as a heartbeat does."""
     return replace(wait, deadline_s=min(now_s + wait.timeout_s, wait.ends_s))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """An instance of a group."""
+    """Instance of a group."""
 
     instance_id: str
     zone: str
     state: State
     is_healthy: bool = True
     is_protected: bool = False
-    """From scale in only: an unhealthy instance is replaced all the same."""
+    """Protection from scale-in. An unhealthy instance is replaced anyway."""
     is_abandoned: bool = False
-    """One of its launch hooks ended in ABANDON."""
+    """Whether one of its launch hooks ended in ABANDON."""
     launch_order: int = 0
-    """Its place in the order of launches."""
+    """Position in the order of all launches."""
     template_version: int = 0
     waits: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A group as it is, its instances in the order of their launches."""
+    """State of a group, with its instances in the order of their launches."""
 
     desired: int
     instances: tuple[Instance, ...] = ()
     min_healthy: int | None = None
-    """Percentages of the instance maintenance policy, where the group has one."""
+    """Minimum of the instance maintenance policy in percent; None if the group has no policy."""
     max_healthy: int | None = None
+    """Maximum of the instance maintenance policy in percent."""
     suspended: frozenset[str] = frozenset()
-    """Names of suspended processes."""
+    """Names of the suspended processes."""
     termination_policies: tuple[str, ...] = ("Default",)
 
     @property
     def launches_first(self) -> bool:
-        """Whether a replacement is in service before the instance that it replaces goes."""
+        """Whether a replacement enters service before the unhealthy instance is terminated."""
         return self.min_healthy == 100 and (self.max_healthy or 100) > 100
 
 
-# -- what is to be done -------------------------------------------------------------------
+# -- actions -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Launch:
-    """Start so many instances. `is_replacement`: for unhealthy ones."""
+    """Launch `count` instances. `is_replacement`: they replace unhealthy ones."""
 
     count: int
     is_replacement: bool = False
@@ -129,7 +132,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Expire:
-    """The hook's time is over: its default result counts."""
+    """Complete the hook with its default result, because its timeout has passed."""
 
     instance_id: str
     hook: str
@@ -137,11 +140,13 @@ class Expire:
 
 @dataclass(frozen=True)
 class EnterService:
+    """Put the instance into service."""
+
     instance_id: str
 
 
 class Cause(StrEnum):
-    """Why an instance goes."""
+    """Reason for a termination."""
 
     UNHEALTHY = "unhealthy"
     ABANDONED = "abandoned"
@@ -150,7 +155,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class Terminate:
-    """Begin: the terminate hooks come first."""
+    """Begin the termination of an instance with its hooks."""
 
     instance_id: str
     cause: Cause
@@ -158,7 +163,7 @@ class Terminate:
 
 @dataclass(frozen=True)
 class Finish:
-    """No hook waits any longer: end the instance itself."""
+    """Terminate the instance itself, because no hook is outstanding."""
 
     instance_id: str
 
@@ -167,7 +172,7 @@ Action = Launch | Expire | EnterService | Terminate | Finish
 
 
 def decide(group: Group, now_s: float) -> list[Action]:
-    """The next things to do, independent of each other; none where the group is as it should be."""
+    """The next actions, independent of each other; empty if the group needs no action."""
     return (
         _expired(group, now_s)
         or _settled(group)
@@ -208,9 +213,9 @@ def _abandoned(group: Group) -> list[Action]:
 
 
 def _replaced(group: Group) -> list[Action]:
-    """Unhealthy instances that may go now, the longest serving first.
+    """Terminations of unhealthy instances, the longest serving first.
 
-    Launching first, each goes when a replacement is in service for it.
+    If the group launches first, each waits until its replacement is in service.
     """
     unhealthy = _unhealthy(group)
     if group.suspended & {"ReplaceUnhealthy", "Terminate"} or not unhealthy:
@@ -227,7 +232,7 @@ def _launched(group: Group) -> list[Action]:
     if unhealthy and "ReplaceUnhealthy" in group.suspended:
         missing = group.desired - _usable(group) - len(unhealthy)
     else:
-        # MaxHealthyPercentage counts what is 'in service and healthy, or pending': not the unhealthy.
+        # MaxHealthyPercentage counts instances 'in service and healthy, or pending', not unhealthy ones.
         missing = group.desired - _usable(group)
     return [Launch(missing, is_replacement=bool(unhealthy))] if missing > 0 else []
 
@@ -240,7 +245,10 @@ def _scaled_in(group: Group) -> list[Action]:
 
 
 def choose_victims(group: Group, count: int) -> list[Instance]:
-    """Of the fullest zone, then as the termination policy says; pending ones if there is no other."""
+    """Instances to terminate at scale-in.
+
+    The fullest zone comes first, then the termination policy decides. Pending instances are chosen last.
+    """
     victims: list[Instance] = []
     left = {each.instance_id: each for each in group.instances if _is_usable(each)}
     for _ in range(count):
@@ -276,7 +284,7 @@ def _healthy_in_service(group: Group) -> list[Instance]:
 
 
 def _is_usable(instance: Instance) -> bool:
-    """Counts towards the desired capacity. Pending instances are not checked for their health."""
+    """Whether the instance counts towards the desired capacity. A pending one needs no health check."""
     if instance.state in PENDING_STATES:
         return not instance.is_abandoned
     return instance.state == State.IN_SERVICE and instance.is_healthy

@@ -1,4 +1,4 @@
-"""What moto's record of a group's instance lacks, and a group as the decisions see it."""
+"""State that moto's groups and instances lack, and the value of a group for the decisions."""
 
 from __future__ import annotations
 
@@ -18,45 +18,47 @@ _launches: Final = itertools.count(1)
 
 @dataclass
 class InstanceExtras:
-    """Beside moto's InstanceState."""
+    """State of an instance in addition to moto's InstanceState."""
 
     launch_order: int = field(default_factory=lambda: next(_launches))
     waits: dict[str, Wait] = field(default_factory=dict)
-    """By hook."""
+    """Outstanding actions, by name of the hook."""
     failure: str = ""
-    """Why its launch was abandoned."""
+    """Reason why the launch was abandoned; empty if it was not."""
     unhealthy_reason: str = ""
-    """Why it is unhealthy, as a cause reads."""
+    """Reason why the instance is unhealthy, in the words of an activity's cause; empty if it is healthy."""
     activity: Activity | None = None
-    """What is under way with it."""
+    """Activity in progress."""
     in_service_s: float = 0.0
+    """Time at which the instance entered service, in seconds since the epoch."""
 
 
 def instance_extras(state: Any) -> InstanceExtras:
-    """Of an instance; one that moto attached has none yet."""
+    """The extras of an instance, created for one that moto attached without them."""
     held: InstanceExtras = state.__dict__.setdefault("extras", InstanceExtras())
     return held
 
 
 @dataclass
 class GroupExtras:
-    """Beside moto's group."""
+    """State of a group in addition to moto's FakeAutoScalingGroup."""
 
     maintenance: dict[str, Any] = field(default_factory=dict)
-    """`MinHealthyPercentage`, `MaxHealthyPercentage`, or empty."""
+    """Values of `MinHealthyPercentage` and `MaxHealthyPercentage`; empty if the group has no policy."""
     is_deleting: bool = False
-    """It is deleted once its last instance is gone."""
+    """Whether the group is deleted as soon as its last instance is gone."""
     paused_until_s: float = 0.0
-    """After a launch that failed."""
+    """Time before which the controller leaves the group alone after a failed step."""
 
 
 def group_extras(group: Any) -> GroupExtras:
+    """The extras of a group."""
     held: GroupExtras = group.__dict__.setdefault("extras", GroupExtras())
     return held
 
 
 def describe_group(group: Any) -> Group:
-    """The group as it is."""
+    """The state of moto's group as the value that `lifecycle.decide` reads."""
     percentages = group_extras(group).maintenance
     return Group(
         desired=group.desired_capacity or 0,
@@ -85,13 +87,13 @@ def _instance(state: Any) -> Instance:
 
 
 def all_groups() -> Iterator[Any]:
-    """Of every region."""
+    """Groups of every region."""
     for backend in list(autoscaling_backends[ACCOUNT].values()):
         yield from list(backend.autoscaling_groups.values())
 
 
 def find_instance(backend: Any, instance_id: str) -> tuple[Any, Any] | None:
-    """The group of an instance and its state there."""
+    """The group of an instance and its InstanceState, or None."""
     for group in backend.autoscaling_groups.values():
         for state in group.instance_states:
             if state.instance_id == instance_id:
@@ -100,4 +102,5 @@ def find_instance(backend: Any, instance_id: str) -> tuple[Any, Any] | None:
 
 
 def is_in_service(state: Any) -> bool:
+    """Whether the instance is InService."""
     return bool(state.lifecycle_state == State.IN_SERVICE)

@@ -1,1 +1,1 @@
-"""What every service shares: clock, journal, faults on purpose, errors."""
+"""Modules that every service shares: clock, journal, injected faults, errors, template resources."""

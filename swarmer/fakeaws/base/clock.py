@@ -1,4 +1,4 @@
-"""The time that this AWS goes by. A test moves it on; nothing waits for it."""
+"""The clock of the simulated AWS. A test advances it instead of waiting."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ _offset_s = 0.0
 
 
 def now_s() -> float:
-    """Seconds since the epoch."""
+    """The current time in seconds since the epoch."""
     return time.time() + _offset_s
 
 
 def advance(seconds: float) -> None:
-    """Let so much time pass at once."""
+    """Advance the clock by `seconds` at once."""
     global _offset_s
     _offset_s += seconds
 
 
 def reset() -> None:
-    """Back to the machine's own."""
+    """Reset the clock to the machine's own."""
     global _offset_s
     _offset_s = 0.0
 
 
 def now() -> datetime:
-    """Now, as moto's answers take it."""
+    """The current time as a UTC datetime, the form of moto's answers."""
     return datetime.fromtimestamp(now_s(), UTC)
 
 
 def iso(moment_s: float) -> str:
-    """As AWS's events write it."""
+    """The time in the format of AWS's events, for example `2026-01-31T12:00:00Z`."""
     return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,14 +1,14 @@
-"""The exceptions of this package, and how an exception of moto's reads to a person."""
+"""Exceptions of the simulated AWS, and readable messages for exceptions of moto."""
 
 from __future__ import annotations
 
 
 class ListenError(Exception):
-    """An address cannot be listened at; the text says which and what to do."""
+    """Failure to listen at an address. The text names the address and the remedy."""
 
 
 class ResourceFailed(Exception):
-    """A resource of a template could not be made or changed; `__cause__` is moto's exception."""
+    """Failure to create or change a resource of a template; `__cause__` is moto's exception."""
 
     def __init__(self, logical_id: str, resource_type: str, cause: Exception) -> None:
         super().__init__(reason(cause))
@@ -17,7 +17,10 @@ class ResourceFailed(Exception):
 
 
 def reason(exc: BaseException) -> str:
-    """One line. moto's own errors say what AWS says; of the rest the class is part of the message."""
+    """The message of an exception on one line.
+
+    Errors of moto carry AWS's text. Other messages start with the name of their class.
+    """
     if isinstance(exc, ResourceFailed):
         return str(exc)
     message = getattr(exc, "message", None)

@@ -1,7 +1,7 @@
-"""What goes wrong on purpose: calls of functions and nodes that fail, events that are lost, repeated or late.
+"""Injected faults: calls of functions and nodes that fail, and events that are lost, repeated or late.
 
-EventBridge delivers at least once and in no order, and every API throttles: a rehearsal can have both happen.
-`POST /swarmer/faults` takes one as JSON, `DELETE /swarmer/faults` ends all of them.
+EventBridge delivers at least once and in no order, and every API throttles. A rehearsal can simulate both.
+`POST /swarmer/faults` adds one fault as JSON. `DELETE /swarmer/faults` removes all of them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,23 @@ STATUS_BY_ERROR: Final[Mapping[str, int]] = {
     "InternalFailure": 500,
     "ServiceUnavailable": 503,
 }
-"""Of the errors that a call may fail with."""
+"""HTTP status of each error that a fault can inject into a call."""
 
 
 @dataclass
 class Fault:
-    """Exactly one of `call` (as `ec2:Describe*`) and `event` (a detail type); both may hold `*`."""
+    """Injected fault of a call or an event, with exactly one of `call` and `event`. Both may contain `*`."""
 
     times: int
-    """So often, then no more."""
+    """Number of calls or events that the fault still applies to."""
     call: str = ""
+    """Pattern of actions, for example `ec2:Describe*`."""
     error: str = "Throttling"
     event: str = ""
+    """Pattern of detail types."""
     how: str = LOSE
     seconds: float = 0.0
-    """Of a delay."""
+    """Length of a delay."""
 
     def __post_init__(self) -> None:
         if bool(self.call) == bool(self.event):
@@ -49,7 +51,7 @@ class Fault:
 
 @dataclass
 class Faults:
-    """Those that are in force, the oldest first."""
+    """Faults in force. The oldest matching fault applies."""
 
     _active: list[Fault] = field(default_factory=list)
     _guard: Any = field(default_factory=threading.Lock)
@@ -63,12 +65,12 @@ class Faults:
             self._active.clear()
 
     def error_for(self, action: str) -> str:
-        """With which this call fails; empty where it does not."""
+        """Error code with which the call fails; empty if it does not fail."""
         fault = self._use(lambda each: bool(each.call) and fnmatchcase(action, each.call))
         return fault.error if fault else ""
 
     def delivery_delays_s(self, detail_type: str) -> tuple[float, ...]:
-        """After how long the event is delivered, for each time that it is."""
+        """Delay of each delivery of the event; empty if the event is lost."""
         fault = self._use(lambda each: bool(each.event) and fnmatchcase(detail_type, each.event))
         if fault is None:
             return (0.0,)

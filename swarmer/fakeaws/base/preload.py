@@ -1,6 +1,6 @@
-"""Imports moto with the settings a cluster needs, and without what makes it slow and big.
+"""The import of moto with the settings that a cluster needs, and without its slow and large parts.
 
-Everything else of this package imports moto only after `load()` ran.
+`load` must run before any other module of this package imports moto.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any, Final
 ACCOUNT: Final = "123456789012"
 """ID of the account in which moto keeps everything."""
 OFFERINGS: Final = "instance_type_offerings"
+"""Folder of moto's data with the instance types of each region and zone."""
 PRELOADED: Final = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
-"""What the first `cdk bootstrap` and `cdk deploy` talk to; the rest is imported when it is asked for."""
+"""Services that the first `cdk bootstrap` and `cdk deploy` call. moto imports the others on demand."""
 
 
 def load() -> None:
-    """Import moto. Safe to call again, and after somebody else imported it."""
+    """Import moto. Safe to repeat, and safe after another import of moto."""
     if "moto.ec2.models" not in sys.modules:
         _import_instance_types_lazily()
     _name_buckets_by_path()
@@ -26,15 +27,15 @@ def load() -> None:
 
 
 def _name_buckets_by_path() -> None:
-    """AWS serves path-style at any endpoint; bare moto takes the first label of 10.42.0.1 as the bucket."""
+    """AWS accepts path-style requests at any endpoint; bare moto reads 10.42.0.1 as a bucket named 10."""
     settings = importlib.import_module("moto.settings")
     settings.S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # type: ignore[attr-defined]
-    # Copied at import time, so a setting in the environment would come too late inside a test.
+    # moto copies the setting at import time, so an environment variable would come too late in a test.
     importlib.import_module("moto.s3.utils").S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # type: ignore[attr-defined]
 
 
 def _import_instance_types_lazily() -> None:
-    """Which zone offers which type is 130 MB and 0.6 s at import; a deploy never asks for it."""
+    """Delay the import of instance type offerings: 130 MB and 0.6 s that a deployment never needs."""
     utils: Any = importlib.import_module("moto.utilities.utils")
     real = utils.load_resource
     utils.load_resource = lambda path: [] if OFFERINGS in path else real(path)
@@ -47,7 +48,7 @@ def _import_instance_types_lazily() -> None:
 
 
 class Offerings(dict[str, Any]):
-    """The instance types of each region, read when a region is asked for."""
+    """Instance types by region, each read on first access."""
 
     def __init__(self, location_type: str, load_resource: Any) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""CloudFormation: templates, stacks, change sets and removal as AWS orders them."""
+"""CloudFormation: templates, stacks, change sets, and removal in the order of AWS."""

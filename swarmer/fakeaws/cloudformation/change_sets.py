@@ -1,4 +1,4 @@
-"""Change sets, how `cdk deploy` and `cdk bootstrap` work unless told otherwise."""
+"""Change sets, the default method of `cdk deploy` and `cdk bootstrap`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def extend() -> None:
 
 
 def _execute(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
-    """As a direct create or update; bare moto registers no exports here and reports no failure."""
+    """AWS executes a change set like a direct create or update.
+
+    Bare moto registers no exports here and reports no failure.
+    """
     change_set = self.describe_change_set(change_set_name)
     stack = self.stacks[change_set.stack_id]
     if change_set.change_set_type == "CREATE":
@@ -41,7 +44,7 @@ def _execute(self: Any, change_set_name: str, stack_name: str | None = None) -> 
 
 
 def _create_request(self: Any) -> Any:
-    """Bare moto does not know ImportExistingResources, which `cdk deploy` has a flag for."""
+    """AWS supports ImportExistingResources, a flag of `cdk deploy`; bare moto ignores it."""
     answer = create_request(self)
     change_set = self.cloudformation_backend.change_sets[answer.result["Id"]]
     change_set.imports = self._get_bool_param("ImportExistingResources", False)
@@ -52,7 +55,7 @@ def _create_request(self: Any) -> Any:
 
 
 def _import_existing(change_set: Any, stack: Any) -> None:
-    """Resources that are there already become the stack's as they are; they keep what is in them."""
+    """Add existing resources to the stack unchanged, with their contents."""
     if not change_set.imports:
         return
     resources = stack.resource_map._parsed_resources
@@ -64,9 +67,9 @@ def _import_existing(change_set: Any, stack: Any) -> None:
 
 
 def _existing(stack: Any, name: str, template: dict[str, Any]) -> Any:
-    """What a resource of the template could be from the start: only buckets are looked for.
+    """The existing resource that the template can import, or None. Only buckets are supported.
 
-    It takes a name of its own and a deletion policy, here Retain; and no stack may have it.
+    AWS requires a name and a deletion policy, here Retain. The resource may belong to no stack.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import.html
     """
     text = template["Resources"][name]
@@ -78,18 +81,20 @@ def _existing(stack: Any, name: str, template: dict[str, Any]) -> Any:
 
 
 class ChangeSetNotFound(CloudFormationError):  # type: ignore[misc]
+    """Error of AWS for a change set that does not exist."""
+
     code = "ChangeSetNotFoundException"
 
 
 def _describe_request(self: Any) -> Any:
-    """The CDK deletes a change set and waits for this very error; bare moto says the stack is missing."""
+    """AWS answers ChangeSetNotFound, for which the CDK waits; bare moto says that the stack is missing."""
     if _identifier(self) not in self.cloudformation_backend.change_sets:
         raise ChangeSetNotFound(f"ChangeSet [{self._get_param('ChangeSetName')}] does not exist")
     return ActionResult(self.cloudformation_backend.describe_change_set(_identifier(self)))
 
 
 def _delete_request(self: Any) -> Any:
-    """Deleting one that is not there succeeds; bare moto crashes."""
+    """AWS accepts the deletion of a change set that does not exist; bare moto crashes."""
     self.cloudformation_backend.change_sets.pop(_identifier(self), None)
     return EmptyResult()
 
@@ -100,9 +105,9 @@ def _execute_request(self: Any) -> Any:
 
 
 def _identifier(request: Any) -> str:
-    """A change set's name is its stack's own; bare moto takes the first of that name of any stack.
+    """ID of the change set of this name in this stack; bare moto takes the first of any stack.
 
-    The CDK calls all of them `cdk-deploy-change-set`.
+    The CDK names all of its change sets `cdk-deploy-change-set`.
     """
     name, stack = request._get_param("ChangeSetName"), request._get_param("StackName")
     for identifier, change_set in request.cloudformation_backend.change_sets.items():

@@ -1,4 +1,4 @@
-"""What the deployed templates hold and the rehearsal does not: read from the templates themselves."""
+"""The gaps of the rehearsal: parts without an effect here, read from the deployed templates themselves."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.fakeaws.cloudformation.template import has_model
 
 EMPTY_ON_AWS_TOO: Final = frozenset({"AWS::CDK::Metadata"})
+"""Types that create nothing on AWS either."""
 IGNORED_ATTRIBUTES: Final = ("CreationPolicy", "UpdatePolicy")
+"""Attributes of resources that the rehearsal ignores."""
 IGNORED_PROPERTIES: Final = {
     "AWS::AutoScaling::AutoScalingGroup": (
         "NotificationConfigurations",
         "CapacityRebalance",
     ),
 }
+"""Properties that the rehearsal ignores, by resource type."""
 WITHOUT_EFFECT: Final = {
     "AWS::EC2::FlowLog": "no traffic is recorded",
     "AWS::EC2::NatGateway": "nodes reach the outside as the machine's containers do",
@@ -29,11 +32,15 @@ WITHOUT_EFFECT: Final = {
     "AWS::SNS::Topic": "alarms are not evaluated, so nobody is told",
     "AWS::S3::BucketPolicy": "statements with conditions are not evaluated",
 }
-"""Types that are kept and can be read back, and change nothing."""
+"""Types that can be read back but have no effect, with the explanation."""
 
 
 def listing() -> dict[str, list[dict[str, str]]]:
-    """`skipped`: nothing is behind it. `without_effect`: kept, but it changes nothing."""
+    """Gaps as `{skipped, without_effect}`.
+
+    `skipped`: types without a model, and ignored attributes, properties and changes.
+    `without_effect`: resources that can be read back but change nothing.
+    """
     resources = list(_deployed())
     return {
         "skipped": [entry for stack, name, text in resources for entry in _skipped(stack, name, text)],

@@ -1,8 +1,8 @@
-"""How the resources of a stack go: in reverse order of their creation, a group only with its last instance.
+"""Removal of resources in reverse order of their creation; a group goes after its last instance.
 
-Bare moto removes everything within the request. On AWS a stack waits for its Auto Scaling groups, whose
-instances wait for their termination hooks; meanwhile what was made before them (roles, functions, exports) is
-still there.
+AWS waits for the Auto Scaling groups of a stack, and their instances wait for termination hooks. Meanwhile
+the resources created before them still exist: roles, functions, exports. Bare moto removes everything within
+the request.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ from swarmer.fakeaws.base.preload import ACCOUNT
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 RETAIN: Final = frozenset({"Retain", "RetainExceptOnCreate"})
-"""Deletion policies of what stays when its stack goes."""
+"""Deletion policies of resources that outlive their stack."""
 lock: Final = threading.RLock()
-"""A request begins a removal, time goes on with it."""
+"""Lock of every removal: a request starts it, the background continues it."""
 
 
 @dataclass
 class Removal:
-    """What is under way with a stack."""
+    """Removal of resources in progress for one stack."""
 
     remaining: list[tuple[str, Any, dict[str, Any]]]
-    """Logical id, resource and its text in the template; the next to go comes last."""
+    """Logical ID, resource and its text in the template; the last one is removed next."""
     on_removed: Callable[[], None]
+    """Called when all resources are gone."""
     has_begun: bool = False
-    """With the next one."""
+    """Whether the removal of the next resource has begun."""
 
 
 def remove(stack: Any, names: Collection[str], texts: dict[str, Any], on_removed: Callable[[], None]) -> None:
-    """Remove these resources, now as far as that goes; `then` is called when all of them are gone.
+    """Remove these resources as far as that is possible now. The background removes the rest.
 
-    `texts`: what the template says of them. From here on the stack knows none of them.
+    `texts`: entries of the template by logical ID. The stack forgets the resources at once.
+    `on_removed` is called when all of them are gone.
     """
     parsed = stack.resource_map._parsed_resources
     remaining = [(name, resource, texts[name]) for name, resource in parsed.items() if name in names]
@@ -58,13 +60,14 @@ def remove(stack: Any, names: Collection[str], texts: dict[str, Any], on_removed
 
 
 def tick() -> None:
-    """Of every region."""
+    """Advance the removals of every region."""
     for backend in list(cloudformation_backends[ACCOUNT].values()):
         for stack in list(backend.stacks.values()):
             advance(stack)
 
 
 def advance(stack: Any) -> None:
+    """Continue the removal of the stack, if there is one, until it has to wait."""
     with lock:
         removal: Removal | None = stack.__dict__.get("removal")
         if removal is None:
@@ -89,7 +92,7 @@ def _begin(stack: Any, name: str, resource: Any, text: dict[str, Any]) -> None:
 
 
 def _is_deleting(resource: Any) -> bool:
-    """A group that still has instances on their way out."""
+    """Whether the resource is a group whose last instances are terminating."""
     if not isinstance(resource, FakeAutoScalingGroup):
         return False
     groups = resource.autoscaling_backend.autoscaling_groups

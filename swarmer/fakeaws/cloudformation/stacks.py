@@ -1,4 +1,7 @@
-"""The life of a stack: what fails says so at once, what is gone stays gone, the unchanged is left alone."""
+"""Creation, update and deletion of stacks.
+
+Failures are reported at once, deleted resources stay deleted, and unchanged resources are left alone.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +37,10 @@ def extend() -> None:
 
 
 def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any], **options: Any) -> Any:
-    """As moto's, but exports are read after the resources were made.
+    """Create a stack and read its exports after its resources exist.
 
-    Bare moto makes the exported resources while it looks for duplicate exports, out of order and
-    outside of anything that could report a failure.
+    Bare moto creates exported resources while it searches for duplicate exports. That is out of order, and no
+    caller can report a failure.
     """
     if any(stack.name == name for stack in self.stacks.values()):
         raise AlreadyExistsException(f"Stack {name} already exists")
@@ -58,15 +61,15 @@ def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any
 
 
 def create(backend: Any, stack: Any) -> None:
-    """Make the resources of a new stack, whose status tells afterwards how that went."""
-    # moto hands over a copy while there are no exports yet, and later ones would not be seen.
+    """Create the resources of a new stack. Its status then reports success or failure."""
+    # moto passes a copy as long as there are no exports, so the stack would miss later ones.
     stack.cross_stack_resources = stack.resource_map.cross_stack_resources = backend.exports
     stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
     stack.create_resources()
 
 
 def _create_or_roll_back(self: Any) -> None:
-    """AWS rolls a failed creation back and says why; bare moto answers 500 and the stack never ends."""
+    """AWS rolls back a failed creation and reports why; bare moto answers 500 and never settles the stack."""
     try:
         create_resources(self)
         _export(self)
@@ -81,7 +84,7 @@ def _create_or_roll_back(self: Any) -> None:
 def _update_stack(
     self: Any, name: str, template: str, role_arn: Any, parameters: list[dict[str, Any]], tags: Any
 ) -> Any:
-    """AWS refuses an update that changes nothing; bare moto goes through all of it."""
+    """AWS refuses an update that changes nothing; bare moto performs it."""
     stack = self.get_stack(name)
     if stack.status == "ROLLBACK_COMPLETE" or stack.status.endswith("_IN_PROGRESS"):
         raise ValidationError(
@@ -102,7 +105,7 @@ def _is_unchanged(stack: Any, template: str, parameters: dict[str, Any], tags: A
 
 
 def _resolved(stack: Any, template: dict[str, Any], parameters: dict[str, Any]) -> Any:
-    """Parameters as the resources would see them: names of SSM parameters replaced by their values."""
+    """Parameters with the names of SSM parameters replaced by their values."""
     scratch = ResourceMap(
         stack.stack_id, stack.name, parameters, {}, stack.region_name, stack.account_id, template, {}
     )
@@ -113,7 +116,7 @@ def _resolved(stack: Any, template: dict[str, Any], parameters: dict[str, Any]) 
 def _update_or_roll_back(
     self: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
 ) -> None:
-    """AWS brings the old template back when an update fails; bare moto answers 500 and stops half-way."""
+    """AWS restores the old template when an update fails; bare moto answers 500 and stops half-way."""
     old_template, old_parameters = self.template, self.parameters
     self._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
     try:
@@ -130,7 +133,7 @@ def _update_or_roll_back(
 
 
 def _apply_template(stack: Any, template: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Make and change what this template says; the texts of the resources that there were before."""
+    """Create and change resources to match the template. Returns the template entries of the old ones."""
     before: dict[str, Any] = stack.resource_map._resource_json_map
     stack.template = template
     stack._parse_template()
@@ -140,14 +143,17 @@ def _apply_template(stack: Any, template: str, parameters: dict[str, Any]) -> di
 
 
 def _update_resources(self: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
-    """AWS removes last, when nothing can fail any more; bare moto first. Here the caller does."""
+    """AWS removes resources last, when nothing can fail any more; bare moto removes them first.
+
+    Here the caller removes them.
+    """
     wanted = template["Resources"]
     self._resource_json_map = {name: text for name, text in self._resource_json_map.items() if name in wanted}
     update_resources(self, template, parameters)
 
 
 def _clean_up(stack: Any, before: dict[str, Any], status: str) -> None:
-    """Remove what is not wanted any longer: the stack has its new status when that is gone."""
+    """Remove resources that the template no longer has. The stack then gets its new status."""
     wanted = stack.resource_map._resource_json_map
     gone = {name: text for name, text in before.items() if name not in wanted}
     if gone:
@@ -172,7 +178,7 @@ def _restore(stack: Any, template: str, parameters: dict[str, Any]) -> None:
 
 
 def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[dict[str, str]]) -> Any:
-    """`UsePreviousValue` of a parameter that was left to its default is its default; moto: KeyError."""
+    """AWS reads `UsePreviousValue` of a defaulted parameter as the default; bare moto raises KeyError."""
     known = [
         parameter
         for parameter in incoming_params
@@ -182,21 +188,21 @@ def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[d
 
 
 def _delete_stack(self: Any, name_or_stack_id: str) -> None:
-    """By id or name; of one that is not there nothing is said."""
+    """AWS deletes by ID or name, and accepts a stack that does not exist."""
     for stack in [each for each in self.stacks.values() if name_or_stack_id in (each.stack_id, each.name)]:
         if stack.status != "DELETE_IN_PROGRESS":
             stack.delete()
 
 
 def _delete(self: Any) -> None:
-    """As on AWS in reverse order of creation; what moto cannot delete is logged and left behind."""
+    """AWS deletes in reverse order of creation. A resource that moto cannot delete is logged and stays."""
     self.status = "DELETE_IN_PROGRESS"
     self._add_stack_event(self.status, resource_status_reason="User Initiated")
     _remove_all(self, "DELETE_COMPLETE", retain=removal.RETAIN)
 
 
 def _remove_all(stack: Any, status: str, *, retain: frozenset[str]) -> None:
-    """Nothing may refer to a resource afterwards: moto makes what is looked up and not there."""
+    """Remove all resources and every reference to them, because moto creates a missing resource on lookup."""
     texts = stack.resource_map._resource_json_map
     stack.resource_map._resource_json_map = {}
     stack.output_map._output_json_map = {}
@@ -205,7 +211,7 @@ def _remove_all(stack: Any, status: str, *, retain: frozenset[str]) -> None:
 
 
 def _remove(stack: Any, texts: dict[str, Any], status: str, *, retain: frozenset[str]) -> None:
-    """`retain`: deletion policies of what stays. The stack has its new status when all is gone."""
+    """Remove resources, except those whose deletion policy is in `retain`. The stack then gets its status."""
     names = {name for name, text in texts.items() if text.get("DeletionPolicy") not in retain}
     for name in texts.keys() - names:
         stack.resource_map._parsed_resources.pop(name, None)
@@ -219,14 +225,14 @@ def _finish(stack: Any, status: str) -> None:
         _withdraw_exports(stack)
         backend = models.cloudformation_backends[stack.account_id][stack.region_name]
         backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
-        # The next stack of this name has none of its change sets; bare moto keeps them.
+        # AWS deletes the change sets with their stack; bare moto keeps them for the next stack of this name.
         for identifier, change_set in list(backend.change_sets.items()):
             if change_set.stack is stack:
                 del backend.change_sets[identifier]
 
 
 def _export(stack: Any) -> None:
-    """AWS keeps exports up to date; bare moto reads them when a stack is created, never again."""
+    """AWS updates exports with their stack; bare moto reads them only when a stack is created."""
     exports = stack.resource_map.cross_stack_resources
     _withdraw_exports(stack)
     for export in stack.exports:

@@ -1,4 +1,4 @@
-"""How moto reads a template: zones, types it has no model of, and which resource failed."""
+"""The reading of templates: zones, types without a model in moto, and the name of a failed resource."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarmer.fakeaws.base.template_resource import UpdatableResource
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 REPLACED_ON_CHANGE: Final = frozenset({"AWS::Lambda::LayerVersion"})
-"""Types whose change makes another resource: a Ref to one gives something new, too."""
+"""Types whose change creates another resource, so that a Ref to it changes too."""
 
 
 def extend() -> None:
@@ -30,9 +30,9 @@ def extend() -> None:
 
 
 def _resolve_functions() -> None:
-    """`Fn::GetAZs` gives the zones of the stack's region; bare moto always says us-east-1a to d.
+    """AWS resolves `Fn::GetAZs` to the zones of the stack's region; bare moto to us-east-1a to d.
 
-    And `Fn::Select` beyond the end is an error of the template, not an IndexError.
+    AWS reports `Fn::Select` beyond the end as an error of the template; bare moto raises IndexError.
     """
     real = parsing.clean_json
 
@@ -58,7 +58,7 @@ def _select(arguments: Any, resolve: Any) -> Any:
 
 
 def _stand_in_for_unknown_types() -> None:
-    """AWS knows every type; bare moto skips what it has no model of, and a Ref to it gives None."""
+    """AWS knows every type; bare moto skips a type without a model, and resolves a Ref to it to None."""
     real = parsing.resource_class_from_type
 
     def resource_class_from_type(resource_type: str) -> Any:
@@ -68,7 +68,7 @@ def _stand_in_for_unknown_types() -> None:
 
 
 def has_model(resource_type: str) -> bool:
-    """Does moto, as extended here, hold resources of this type?"""
+    """Whether moto, as extended here, has a model of this type."""
     known: dict[str, Any] = parsing.get_model_map()
     return resource_type in known or resource_type.startswith("Custom::")
 
@@ -89,7 +89,7 @@ class StandIn(UpdatableResource, CloudFormationModel):  # type: ignore[misc]
 
 
 def _name_the_failing_resource() -> None:
-    """AWS' events name the resource that failed; moto's exception does not."""
+    """AWS names the failed resource in its events; bare moto's exception does not."""
     real = parsing.parse_and_create_resource
 
     def parse_and_create_resource(
@@ -106,9 +106,9 @@ def _name_the_failing_resource() -> None:
 
 
 def _keep_what_cannot_be_updated() -> None:
-    """AWS updates or replaces every resource; where moto can do neither, it forgets the resource.
+    """AWS updates or replaces every resource; bare moto forgets a resource if it can do neither.
 
-    Here the old one stays, and the change is listed as not rehearsed.
+    Here the old resource stays, and the change is listed as not rehearsed.
     """
     real = parsing.parse_and_update_resource
 
@@ -136,9 +136,9 @@ def _ignored_changes(resources_map: Any) -> set[str]:
 
 
 def _update_what_depends() -> None:
-    """A new version of a launch template is an update of its group: moto compares only a resource's own text.
+    """AWS updates a group when its launch template changes; bare moto compares only a resource's own text.
 
-    What refers to an attribute of a changed resource counts as changed, and comes after it.
+    A resource that reads an attribute of a changed resource counts as changed, and is updated after it.
     """
     real = parsing.ResourceMap.build_resource_diff
 
@@ -154,7 +154,7 @@ def _update_what_depends() -> None:
 
 def _with_dependents(changed: list[str], resources: dict[str, Any], old: dict[str, Any]) -> list[str]:
     found = list(changed)
-    for name in found:  # grows while it is walked
+    for name in found:  # grows during the iteration
         is_replaced = resources[name]["Type"] in REPLACED_ON_CHANGE
         users = (user for user, text in resources.items() if name in _read(text, references=is_replaced))
         found += [user for user in users if user in old and user not in found]
@@ -174,7 +174,7 @@ def _read(text: Any, *, references: bool) -> list[str]:
 
 
 def _references(text: Any) -> list[str]:
-    """Logical ids that the text refers to."""
+    """Logical IDs that the text refers to."""
     if isinstance(text, dict):
         own = [text["Ref"]] if isinstance(text.get("Ref"), str) else []
         return own + [name for value in text.values() for name in _references(value)]
@@ -184,7 +184,7 @@ def _references(text: Any) -> list[str]:
 
 
 def _attributes_read(text: Any) -> list[str]:
-    """Logical ids of which the text reads an attribute."""
+    """Logical IDs of which the text reads an attribute."""
     if isinstance(text, dict):
         own = [text["Fn::GetAtt"][0]] if isinstance(text.get("Fn::GetAtt"), list) else []
         return own + [name for value in text.values() for name in _attributes_read(value)]
@@ -194,9 +194,9 @@ def _attributes_read(text: Any) -> list[str]:
 
 
 def _accept_resolved_parameters() -> None:
-    """A missing SSM parameter is an error of the request, not a crash.
+    """AWS reports a missing SSM parameter as an error of the request; bare moto crashes.
 
-    And a change set with UsePreviousValue hands moto the value itself where the parameter's name belongs.
+    A change set with UsePreviousValue passes the value itself instead of the parameter's name.
     """
 
     def parse_ssm_parameter(self: Any, value: str, value_type: str) -> Any:

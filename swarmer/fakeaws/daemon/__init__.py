@@ -1,1 +1,1 @@
-"""The server: its sockets and routes, work in the background, and all extensions of moto."""
+"""The server: sockets, routes, background work, and all extensions of moto."""

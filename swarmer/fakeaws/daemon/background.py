@@ -1,4 +1,4 @@
-"""What goes on without any request: time-outs, health checks, schedules, queues that are polled."""
+"""Background work without any request: timeouts, health checks, schedules and the polling of queues."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from swarmer.fakeaws.base import wakeup
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 ROUND_INTERVAL_S: Final = 0.5
+"""Interval between two rounds, unless `wakeup.wake` ends it early."""
 
 
 def tick() -> None:
-    """One round of everything. What fails is logged and tried again in the next one."""
+    """Run one round of every service. A failure is logged, and the next round tries again."""
     for job in _jobs():
         try:
             job()
@@ -24,7 +25,7 @@ def tick() -> None:
 
 
 def _jobs() -> tuple[Callable[[], None], ...]:
-    # They import moto, which extensions.apply() must do first.
+    # These modules import moto, which extensions.apply() must import first.
     from swarmer.fakeaws import sqs
     from swarmer.fakeaws.autoscaling import controller
     from swarmer.fakeaws.cloudformation import removal
@@ -34,7 +35,7 @@ def _jobs() -> tuple[Callable[[], None], ...]:
 
 
 class Background:
-    """A thread that ticks, from `start` to `stop`."""
+    """Thread that runs rounds from `start` to `stop`."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""Everything that bare moto lacks, put into it once, before the first template."""
+"""All extensions of moto, applied once before the first template."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from swarmer.fakeaws.base import preload
 
 @cache
 def apply() -> None:
-    """Import and extend moto in this process; every later call does nothing."""
+    """Import and extend moto in this process. Later calls do nothing."""
     preload.load()
-    # They import moto, so they can only be imported once its settings are made.
+    # These modules import moto, so its settings must be made before.
     from swarmer.fakeaws import kms, s3, sqs, ssm
     from swarmer.fakeaws.autoscaling import activities, api, hooks, launch
     from swarmer.fakeaws.cloudformation import change_sets, stacks, template

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: not by moto, not by anything else in this process."""
+"""A guard that keeps every connection of this process on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def refuse_connections() -> None:
-    """From now on this process can connect to the machine itself only. For good: audit hooks stay."""
+    """Refuse all connections of this process to other machines. Permanent, because audit hooks stay."""
     sys.addaudithook(_audit)
 
 
@@ -18,7 +18,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def is_on_this_machine(address: Any) -> bool:
-    """A path is a UNIX socket; of addresses only loopback ones."""
+    """Whether the address is a UNIX socket's path or a loopback address."""
     if not isinstance(address, tuple):
         return True
     try:

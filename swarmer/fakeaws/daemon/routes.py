@@ -1,4 +1,4 @@
-"""The one WSGI application: moto, the metadata service and what a starter asks for."""
+"""The WSGI application: moto, the metadata service and the paths of `swarmer`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ from swarmer.fakeaws.ec2.metadata import MetadataService
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 METADATA_PATHS: Final = ("/latest/api/", "/latest/meta-data", "/latest/dynamic", "/latest/user-data")
-"""At the root, as on EC2: aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT."""
+"""Path prefixes of the metadata service, at the root as on EC2.
+
+aws-sdk-go v1 drops the path of AWS_EC2_METADATA_SERVICE_ENDPOINT.
+"""
 READY_PATH: Final = "/swarmer/ready"
 NOT_REHEARSED_PATH: Final = "/swarmer/not-rehearsed"
 EVENTS_PATH: Final = "/swarmer/events"
-"""`?after=NUMBER&wait=SECONDS`: the journal's entries since, as soon as there are any."""
+"""Path of the journal. `?after=NUMBER&wait=SECONDS` waits for later entries."""
 MAX_WAIT_S: Final = 60.0
+"""Limit of the seconds that a request may wait for entries."""
 FAULTS_PATH: Final = "/swarmer/faults"
 
 
 class Application:
+    """WSGI application that chooses by path who answers."""
+
     def __init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._metadata = MetadataService()
@@ -54,7 +60,7 @@ class Application:
         return _answer(start_response, reply.status, reply.body, "text/plain", reply.headers)
 
     def _aws(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """What moto cannot do is an error that no client repeats; bare moto: an HTML page with status 500."""
+        """Answer with an error that no client retries if moto fails; bare moto sends HTML with status 500."""
         try:
             answer: Iterable[bytes] = self._moto(environ, start_response)
         except Exception as exc:

@@ -1,4 +1,4 @@
-"""moto with all extensions, served at one or more addresses by threads of this process."""
+"""A server of extended moto at one or more addresses, in threads of this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swarmer.fakeaws.daemon.sockets import Address, bind
 
 
 class Server:
-    """A context: serves from enter to exit. All servers of one process show the same AWS.
+    """Context manager that serves from enter to exit. All servers of a process share one AWS.
 
     with Server(["127.0.0.1:0"]) as server:
         boto3.client("ec2", endpoint_url=server.url, …)
@@ -24,9 +24,9 @@ class Server:
     def __init__(
         self, listen: Sequence[str | Address] = ("127.0.0.1:0",), *, background: bool = True
     ) -> None:
-        """Binds the addresses. Port 0: a free one. Raises ListenError.
+        """Bind the addresses; port 0 means a free port. Raises ListenError.
 
-        Without `background` nothing happens by itself: a test calls `background.tick()`.
+        Without `background` no background work runs: a test calls `background.tick()`.
         """
         wanted = [address if isinstance(address, Address) else Address.parse(address) for address in listen]
         with contextlib.ExitStack() as undo:
@@ -41,12 +41,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Endpoint of the first address. The CDK wants the name localhost where it is loopback."""
+        """Endpoint of the first address. The CDK requires the name localhost for loopback."""
         first = self.addresses[0]
         return f"http://{'localhost' if first.host == '127.0.0.1' else first.host}:{first.port}"
 
     def start(self) -> None:
-        """Import moto and serve. Returns when requests are answered."""
+        """Import moto and serve. Returns when the server answers requests."""
         extensions.apply()
         application = _application()
         for bound in self._sockets:
@@ -59,6 +59,7 @@ class Server:
             self._background.start()
 
     def stop(self) -> None:
+        """Stop the background, the requests and the sockets."""
         if self._background:
             self._background.stop()
         for server in self._servers:
@@ -93,7 +94,7 @@ def _make_server(bound: socket.socket, application: Any) -> Any:
 
     class Quiet(MotoRequestHandler):  # type: ignore[misc]
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """No access log."""
+            """Write no access log."""
 
     host, port = bound.getsockname()[:2]
     server: Any = make_server(

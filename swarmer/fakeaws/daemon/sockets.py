@@ -1,4 +1,4 @@
-"""Addresses to listen at, bound before anything slow happens."""
+"""Listening sockets, bound before the slow import of moto."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import Final
 from swarmer.fakeaws.base.errors import ListenError
 
 IP_FREEBIND: Final = 15
-"""Linux: an address may be bound before it exists (ip(7)). Python 3.11 has no name for it."""
+"""Number of Linux's option to bind an address before it exists (ip(7)); Python 3.11 has no name for it."""
 BACKLOG: Final = 128
+"""Number of connections that wait until the server accepts them."""
 
 
 @dataclass(frozen=True)
 class Address:
+    """Host and TCP port to listen at."""
+
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """From `host:port`. Raises ListenError."""
+        """Parse `host:port`. Raises ListenError."""
         host, _, port = text.rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
             raise ListenError(f"{text!r} is no address to listen at; right would be 127.0.0.1:4566")
@@ -32,9 +35,9 @@ class Address:
 
 
 def bind(address: Address) -> socket.socket:
-    """A listening socket; clients may connect at once and wait until they are served. Raises ListenError.
+    """Bind a listening socket. Clients may connect at once and wait. Raises ListenError.
 
-    The address need not exist yet: a docker network may bring it later.
+    The address need not exist yet: a Docker network may create it later.
     """
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The private addresses of instances."""
+"""Private addresses of instances."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def extend() -> None:
 
 
 def _never_reuse_addresses() -> None:
-    """AWS takes a while until it gives out a freed address again; moto does so with its very next instance.
+    """AWS reuses a freed address only after a while; bare moto gives it to the next instance.
 
-    In the rehearsal an address belongs to one instance for good: peers may still hold a dead node's.
+    The rehearsal never reuses an address, because peers may still hold that of a dead node.
     """
 
     def del_subnet_ip(self: Any, ip: str) -> None:

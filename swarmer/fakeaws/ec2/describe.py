@@ -1,4 +1,4 @@
-"""Instances as DescribeInstances would tell them, for the part of this process that gives them machines."""
+"""Instances in the form of DescribeInstances, for the machine controller in the same process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swarmer.fakeaws.base.preload import ACCOUNT
 
 
 def cluster_instances(cluster: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Entry and user-data of each instance of a cluster's groups, whatever its state."""
+    """Entry and user data of each instance of a cluster's groups, in any state."""
     for backend in list(ec2_backends[ACCOUNT].values()):
         for instance in backend.all_instances():
             tags = backend.tags.get(instance.id, {})

@@ -1,4 +1,4 @@
-"""The machine images that AWS' public parameters name."""
+"""Machine images that AWS's public parameters name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ PARAMETER_NAME: Final = re.compile(
     + r"(?P<release>[\w.]+)/stable/current/(?P<arch>amd64|arm64)/hvm/ebs-(?P<disk>gp[23])/ami-id"
 )
 ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "arm64"}
+"""Architecture of an image, by Canonical's name for it."""
 CANONICAL_OWNER_ID: Final = "099720109477"
+"""ID of Canonical's AWS account."""
 
 
 def extend() -> None:
@@ -26,7 +28,7 @@ def extend() -> None:
 def _publish_canonical_parameters() -> None:
     """AWS publishes Canonical's images as SSM parameters; bare moto has only Amazon's.
 
-    A parameter appears when it is asked for, together with the image it names.
+    A parameter and its image are created when the parameter is first read.
     """
     real = ssm_models.ParameterDict._check_loading_status
 

@@ -1,4 +1,4 @@
-"""EC2 tells EventBridge every state that an instance enters, whoever brought it there."""
+"""Instances: EC2 reports every state that an instance enters to EventBridge, whatever caused it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ STATES_BY_CALL: Final = {
     "stop": ("stopping", "stopped"),
     "terminate": ("shutting-down", "terminated"),
 }
-"""moto goes from one lasting state to the next at once."""
+"""States that an instance enters by each call. moto skips the passing ones."""
 MAX_CONSOLE_BYTES: Final = 64 * 1024
-"""GetConsoleOutput answers the last so many."""
+"""Number of bytes at the end of the console that GetConsoleOutput answers."""
 
 
 def _no_console(instance_id: str) -> str:
@@ -32,9 +32,9 @@ def _no_console(instance_id: str) -> str:
 
 
 read_console: Callable[[str], str] = _no_console
-"""What a machine wrote on its console, by whoever has machines here."""
+"""Reader of a machine's console by instance ID. The provider of machines replaces it."""
 observers: Final[list[Callable[[], None]]] = []
-"""Called when instances came or went; must return at once."""
+"""Callbacks for instances that start or stop. Each must return at once."""
 
 
 def extend() -> None:
@@ -46,7 +46,7 @@ def extend() -> None:
 
 
 def _tags(self: Any) -> list[dict[str, str]]:
-    """Bare moto looks through the tags of everything, so a filter over thousands takes minutes."""
+    """Tags of one instance; bare moto searches all tags, so a filter over thousands takes minutes."""
     kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(self.id), "") if self.id else ""
     return [
         {"resource_id": self.id, "key": key, "value": value, "resource_type": kind}
@@ -55,7 +55,7 @@ def _tags(self: Any) -> list[dict[str, str]]:
 
 
 def _console_request(self: Any) -> Any:
-    """The machine's own; bare moto answers the same words for every instance."""
+    """AWS answers the console of the machine; bare moto answers the same text for every instance."""
     instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
     said = read_console(instance.id).encode()[-MAX_CONSOLE_BYTES:]
     output = base64.b64encode(said).decode() if said else None
@@ -63,7 +63,7 @@ def _console_request(self: Any) -> Any:
 
 
 def is_living(instance: Any) -> bool:
-    """Whether EC2 has it pending or running."""
+    """Whether the instance is pending or running."""
     return instance.state in LIVING
 
 

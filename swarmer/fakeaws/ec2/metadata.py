@@ -1,6 +1,6 @@
 """The instance metadata service (IMDSv2) of node containers.
 
-A caller is known by its source address: an instance's private address. Paths as in
+The service identifies a caller by its source address, the private address of an instance. Paths:
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html
 """
 
@@ -26,14 +26,18 @@ TOKEN_PATH: Final = "latest/api/token"  # noqa: S105 (a path)
 TOKEN_TTL_HEADER: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"  # noqa: S105
 TOKEN_HEADER: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN"  # noqa: S105
 MAX_TOKEN_TTL_S: Final = 21600
+"""Limit of a token's lifetime."""
 CREDENTIALS_PATH: Final = "iam/security-credentials/"
 CREDENTIALS_DURATION_S: Final = 3600
+"""Lifetime of credentials."""
 CREDENTIALS_RENEWAL_S: Final = 1800
-"""New credentials are given out when the old ones last less than this: SDKs ask 10 to 20 minutes before."""
+"""Remaining lifetime below which credentials are renewed. SDKs ask 10 to 20 minutes before the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
+    """HTTP answer of the service."""
+
     status: str
     body: str = ""
     headers: tuple[tuple[str, str], ...] = ()
@@ -46,14 +50,16 @@ UNAUTHORIZED: Final = Reply(status="401 Unauthorized", body="Unauthorized")
 
 @dataclass
 class MetadataService:
+    """The metadata service of every instance, with its tokens and credentials."""
+
     clock: Callable[[], float] = time.time
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """Token: the address it was given to, and when it ends."""
+    """Address of the caller and end of the lifetime, by token."""
     _credentials: dict[str, Any] = field(default_factory=dict)
-    """Instance id: the role that moto's STS let it assume."""
+    """Assumed role of moto's STS, by instance ID."""
 
     def reply(self, environ: dict[str, Any], path: str) -> Reply:
-        """`path` starts with `latest/`."""
+        """Answer a request. `path` starts with `latest/`."""
         caller = environ.get("REMOTE_ADDR", "")
         instance = instance_at(caller)
         if instance is None:
@@ -77,7 +83,7 @@ class MetadataService:
         self._tokens = {token: given for token, given in self._tokens.items() if given[1] > now}
         token = secrets.token_urlsafe(32)
         self._tokens[token] = (caller, now + int(ttl))
-        # aws-sdk-go takes no token without it.
+        # aws-sdk-go refuses a token without this header.
         return Reply(status="200 OK", body=token, headers=(("X-aws-ec2-metadata-token-ttl-seconds", ttl),))
 
     def _is_valid(self, token: str, caller: str) -> bool:
@@ -118,7 +124,7 @@ class MetadataService:
 
 
 def instance_at(address: str) -> Any:
-    """The living instance with this private address, of any region; or None."""
+    """The living instance with this private address in any region, or None."""
     for backend in list(ec2_backends[ACCOUNT].values()):
         for instance in backend.all_instances():
             if instance.state in LIVING and instance.private_ip == address:

@@ -1,4 +1,4 @@
-"""Security groups: nothing filters traffic here, but their rules can be read and changed."""
+"""Security groups: their rules can be read and changed, but no traffic is filtered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def extend() -> None:
 
 
 def _allow_protocols_without_ports() -> None:
-    """ESP (protocol 50) has no ports, and AWS wants none said; bare moto makes numbers of them."""
+    """AWS accepts ESP (protocol 50) without ports; bare moto converts ports to numbers."""
     create = SecurityGroupRule.__init__
 
     def init(
@@ -39,7 +39,7 @@ def _allow_protocols_without_ports() -> None:
 
 
 def _update_in_place() -> None:
-    """AWS changes the rules of a group; bare moto makes a new group, and instances keep the old one's id."""
+    """AWS changes the rules of a group; bare moto creates another, and instances keep the old one's ID."""
     wrap_create(SecurityGroup, _create)
     wrap_update(SecurityGroup, _update)
 
@@ -59,7 +59,7 @@ def _update(replace: Update, original: Any, definition: Definition) -> Any:
 
 
 def _fixed(properties: dict[str, Any]) -> tuple[Any, ...]:
-    """What cannot be changed of a group: a change of these replaces it."""
+    """Properties that cannot change in place: a change of one replaces the group."""
     return tuple(properties.get(key) for key in ("GroupName", "GroupDescription", "VpcId"))
 
 
@@ -88,7 +88,7 @@ def _authorize(authorize: Any, group_id: str, rule: dict[str, Any], peer: str) -
 
 
 class SecurityGroupEgress(TemplateResource, CloudFormationModel):  # type: ignore[misc]
-    """AWS::EC2::SecurityGroupEgress, which goes with its group; bare moto has no model of the type."""
+    """AWS::EC2::SecurityGroupEgress, deleted with its group; bare moto has no model of the type."""
 
     TYPE = "AWS::EC2::SecurityGroupEgress"
 

@@ -1,4 +1,4 @@
-"""What AWS's services tell EventBridge, in the words of their event references.
+"""Events that AWS's services send to EventBridge, in the format of their references.
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
@@ -28,6 +28,8 @@ TERMINATE_SUCCESSFUL: Final = "EC2 Instance Terminate Successful"
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
+    """Event on the default bus of its region."""
+
     source: str
     detail_type: str
     detail: dict[str, Any]
@@ -36,11 +38,11 @@ class Event:
 
 
 _delayed: Final[list[tuple[float, Event]]] = []
-"""When each event that is kept back is due."""
+"""Delayed events, each with the time of its delivery."""
 
 
 def put(event: Event) -> None:
-    """Onto the default bus. A rule's target that fails is logged: the sender never learns of it."""
+    """Send the event to the default bus. Failures of targets are logged and hidden from the sender."""
     journal.record_event(event.source, event.detail_type, event.detail)
     delays_s = faults.active.delivery_delays_s(event.detail_type)
     if delays_s != (0.0,):
@@ -55,7 +57,7 @@ def put(event: Event) -> None:
 
 
 def tick() -> None:
-    """Deliver what was kept back for long enough."""
+    """Deliver the delayed events that are due."""
     now_s = clock.now_s()
     due = [entry for entry in _delayed if entry[0] <= now_s]
     for entry in due:
@@ -78,11 +80,12 @@ def _deliver(event: Event) -> None:
 
 
 def instance_arn(region: str, instance_id: str) -> str:
+    """ARN of an instance."""
     return f"arn:aws:ec2:{region}:{ACCOUNT}:instance/{instance_id}"
 
 
 def state_changed(region: str, instance_id: str, state: str) -> Event:
-    """EC2 tells every state that an instance enters."""
+    """The event of EC2 for a state that an instance enters."""
     return Event(
         source="aws.ec2",
         detail_type=STATE_CHANGE,
@@ -103,7 +106,7 @@ def lifecycle_action(
     transition: str,
     metadata: str,
 ) -> Event:
-    """An instance waits for a hook."""
+    """The event of Auto Scaling for an instance that waits for a hook."""
     launches = transition.endswith("LAUNCHING")
     detail = {
         "LifecycleActionToken": token,

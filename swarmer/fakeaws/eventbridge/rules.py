@@ -1,7 +1,7 @@
-"""EventBridge rules: which events match, what their targets receive, and schedules that fire.
+"""EventBridge rules: matching of events, input of targets, and schedules.
 
-Bare moto lets a schedule-only or a disabled rule match every event, ignores a target's Input, sends an
-`ingestion-time` that no event of AWS's has, knows no functions as targets, and never fires a schedule.
+Bare moto lets a schedule-only or a disabled rule match every event, and ignores a target's Input. It sends an
+`ingestion-time` that AWS's events lack, supports no functions as targets, and never fires a schedule.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def extend() -> None:
 
 
 def tick() -> None:
-    """Fire the schedules that are due. A rate counts from the moment at which its rule was first seen."""
+    """Fire the schedules that are due. A rate counts from the first tick that sees its rule."""
     for backend in list(events_backends[ACCOUNT].values()):
         for bus in list(backend.event_buses.values()):
             for rule in list(bus.rules.values()):
@@ -80,7 +80,7 @@ def _send_to_targets(self: Any, original_event: Any, transform_input: bool = Tru
 
 
 def _deliver(rule: Any, event: dict[str, Any]) -> None:
-    """To every target; what one cannot take keeps the others from nothing, and nobody learns of it."""
+    """Deliver to every target. A failure is logged, and the other targets still receive the event."""
     for target in list(rule.targets):
         try:
             _deliver_to(rule, target, event)
@@ -105,7 +105,7 @@ def _deliver_to(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Non
 
 
 def may_send(queue: Any, rule_arn: str) -> bool:
-    """A rule has no role for a queue: the queue's own policy decides."""
+    """Whether the queue's policy lets the rule send. A rule has no role for a queue."""
     document = json.loads(queue.policy or "{}")
     statements = [
         each for each in policies.statements_of(document) if _is_for_events(each.get("Principal", {}))
@@ -130,7 +130,7 @@ def _is_for_events(principal: Any) -> bool:
 
 
 def _target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
-    """What the target receives, as text."""
+    """Text that the target receives."""
     if "Input" in target:
         return str(target["Input"])
     if "InputTransformer" in target:
@@ -142,7 +142,7 @@ def _target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
 
 
 def _transformed(template: str, paths: dict[str, str], event: dict[str, Any]) -> str:
-    """A name in quotes stands for its text, one without for its JSON."""
+    """Template with its names replaced: a quoted name by its text, any other by its JSON."""
     for name, path in paths.items():
         value = _value_at(path, event)
         text = value if isinstance(value, str) else json.dumps(value)

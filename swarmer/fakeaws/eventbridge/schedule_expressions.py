@@ -1,4 +1,4 @@
-"""When a schedule is due: `rate(1 minute)` and `cron(0/5 * * * ? *)`, in UTC. Pure.
+"""Schedule expressions like `rate(1 minute)` and `cron(0/5 * * * ? *)`, in UTC. Pure.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 """
@@ -15,12 +15,13 @@ UNIT_S: Final = {"minute": 60, "hour": 3600, "day": 86400}
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 SEARCH_HORIZON: Final = timedelta(days=366)
+"""Limit of the search for the next time of a cron expression."""
 
 
 def next_due_s(expression: str, after_s: float) -> float:
-    """The first moment after `after_s` (seconds since the epoch). Raises ValueError for no such expression.
+    """The first due time after `after_s`, both in seconds since the epoch. Raises ValueError if malformed.
 
-    A rate counts from `after_s`; a cron's moments are full minutes.
+    A rate counts from `after_s`. The times of a cron expression are full minutes.
     """
     if rate := RATE.fullmatch(expression):
         return after_s + int(rate[1]) * UNIT_S[rate[2]]

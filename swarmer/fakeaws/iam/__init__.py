@@ -1,1 +1,1 @@
-"""IAM: what roles may do, evaluated for every request of a session."""
+"""IAM: the permissions of roles, evaluated for every request of a session."""

@@ -1,8 +1,8 @@
-"""IAM is enforced for functions and nodes: their roles' sessions may do what their policies allow.
+"""Enforcement of IAM for functions and nodes: the policies of a role limit its sessions.
 
-Bare moto, where it enforces, knows the resource of four services and no condition; it would refuse the CDK's
-own sessions, too. Everyone else, the CDK among them, may do everything here; not with a session that has
-expired, that nobody began, or whose role is gone.
+Bare moto enforces resources of four services only, and no conditions. It would refuse the CDK's sessions too.
+Here every other caller, including the CDK, may do everything. A session that has expired, is unknown, or has
+lost its role is refused.
 """
 
 from __future__ import annotations
@@ -32,18 +32,21 @@ from swarmer.fakeaws.iam.resources import resources
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 ENFORCED_FOR: Final = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
-"""Who may assume a role tells whose it is."""
+"""Services whose roles are enforced. The trust policy of a role names the service."""
 ALWAYS_ALLOWED: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
-"""Nobody needs a permission for them."""
+"""Actions that need no permission."""
 UNKNOWN_KEY: Final = "InvalidClientTokenId"
+"""Error code of STS and of the query services for an unknown session; other services have other codes."""
 EXPIRED_KEY: Final = "ExpiredToken"
-"""In the words of STS and of the query services; others have codes of their own for the two."""
+"""Error code of the same services for an expired session."""
 DENIAL_CODES: Final = {
     "ec2": "UnauthorizedOperation",
     "autoscaling": "AccessDenied",
     "cloudwatch": "AccessDenied",
 }
+"""Error codes for a missing permission, by service."""
 DEFAULT_DENIAL_CODE: Final = "AccessDeniedException"
+"""Error code for a missing permission in every other service."""
 
 moto_authorize: Final = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action
 
@@ -63,11 +66,11 @@ def extend() -> None:
 
 
 class AccessDenied(ServiceException):  # type: ignore[misc]
-    """Not moto's own: it would look for a service of the class' module."""
+    """Error of this module, because moto's own class expects the module of a service."""
 
 
 class Denied(HTTPException):
-    """Serialized already: moto hands `description` on as the body."""
+    """HTTP error with a serialized `description`, which moto sends as the body."""
 
     code = 403
 
@@ -120,7 +123,7 @@ def _refuse(self: Any, session: Any, request: Request, refused: policies.Refusal
 
 
 def _reject_credentials(self: Any, key: str, session: Any, code: str, words: str) -> NoReturn:
-    """The credentials themselves are good for nothing: any more, or never."""
+    """Refuse a request whose credentials are unknown or have expired."""
     who = key if session is None else session.session_name
     journal.record_call("iam", code, {"function": who, "error": f"{self._get_action()}: {words}"})
     log.warning("%s: %s: %s", who, self._get_action(), words)
@@ -136,7 +139,10 @@ def _fail(self: Any, code: str, words: str, status: int) -> NoReturn:
 
 
 def first_refusal(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | None:
-    """What a service does in a role's name: `(action, arn)`. The first that it may not."""
+    """The first `(action, arn)` that the role's policies refuse, or None.
+
+    AWS's services ask this before they act with a role.
+    """
     name = role_arn.rpartition("/")[2]
     role = next((each for each in iam_backends[ACCOUNT]["aws"].roles.values() if each.name == name), None)
     held = statements(role) if role else []
@@ -148,7 +154,7 @@ def first_refusal(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | 
 
 
 def temporary_key(authorization: str) -> str | None:
-    """Id of the session's key that signed the request; None for whoever has a key of their own, or none."""
+    """ID of the temporary key that signed the request; None for a permanent key or no key."""
     _, mark, rest = authorization.partition("Credential=")
     key = rest.partition("/")[0]
     return key if mark and key.startswith("ASIA") else None
@@ -160,7 +166,7 @@ def _role(session: Any) -> Any:
 
 
 def trusted_services(role: Any) -> frozenset[str]:
-    """Services that may assume the role."""
+    """Names of the services that may assume the role."""
     document = role.assume_role_policy_document
     held = json.loads(document) if isinstance(document, str) else document
     found: set[str] = set()
@@ -172,7 +178,7 @@ def trusted_services(role: Any) -> frozenset[str]:
 
 
 def statements(role: Any) -> list[Mapping[str, Any]]:
-    """Of the role's inline and attached policies."""
+    """Statements of the role's inline and attached policies."""
     documents = list(role.policies.values())
     for policy in role.managed_policies.values():
         documents += [version.document for version in policy.versions if version.is_default]
@@ -181,18 +187,18 @@ def statements(role: Any) -> list[Mapping[str, Any]]:
 
 @lru_cache(maxsize=64)
 def _signing_name(service: str) -> str:
-    """The prefix of a service's actions; mostly the name under which it is signed for."""
+    """Prefix of the service's actions, for most services their signing name."""
     return {"monitoring": "cloudwatch"}.get(service, service)
 
 
 def _parameters(self: Any) -> dict[str, Any]:
-    """As the service's model names them, whatever the protocol."""
+    """Parameters of the request by their names in the service's model, for any protocol."""
     before = self.__dict__.get("params")
     try:
         self.parse_parameters(self.normalized_request)
         return dict(self.params or {})
     except Exception:
-        # Then the request is about everything, which only a grant of everything covers.
+        # Without parameters the request concerns every resource, and only a grant of all covers it.
         log.warning("the parameters of %s cannot be read", self._get_action(), exc_info=True)
         return {}
     finally:
@@ -217,7 +223,7 @@ def _context(
     if tags:
         context["aws:TagKeys"] = tuple(tags)
     if "lambda.amazonaws.com" in trusted_services(role):
-        # A session of a function's role is named after the function.
+        # Lambda names a session after its function.
         context["lambda:SourceFunctionArn"] = (
             f"arn:aws:lambda:{region}:{ACCOUNT}:function:{session.session_name}",
         )

@@ -1,7 +1,7 @@
-"""Whether IAM policies allow a request. Pure.
+"""Evaluation of IAM policies. Pure.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and, for conditions,
-reference_policies_elements_condition_operators.html. An operator that is not known here is met by nothing.
+reference_policies_elements_condition_operators.html. An unknown operator is never met.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """`context`: keys that depend on it, like `aws:ResourceTag/…`."""
+    """Resource of a request. `context`: condition keys of the resource, like `aws:ResourceTag/…`."""
 
     arn: str
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -23,22 +23,24 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
+    """Action on resources, with the condition keys of the request."""
+
     action: str
-    """As `ec2:DescribeInstances`."""
+    """Name of the action, for example `ec2:DescribeInstances`."""
     resources: tuple[Resource, ...] = (Resource(arn="*"),)
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """`because`: as AWS says it."""
+    """Refusal of a resource. `because`: reason in the words of AWS."""
 
     resource: str
     because: str
 
 
 def refusal(statements: Sequence[Mapping[str, Any]], request: Request) -> Refusal | None:
-    """None where every resource is allowed and none is denied."""
+    """The first refusal, or None if every resource is allowed and none is denied."""
     for resource in request.resources:
         context = {**request.context, **resource.context}
         met = [each for each in statements if _concerns(each, request.action, resource.arn, context)]
@@ -51,7 +53,10 @@ def refusal(statements: Sequence[Mapping[str, Any]], request: Request) -> Refusa
 
 
 def statements_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A document may hold one, or a list; where a template's condition left one out, moto leaves None."""
+    """Statements of a document, which holds one or a list.
+
+    moto leaves None if a condition of the template omits a statement.
+    """
     held = document.get("Statement", [])
     return [each for each in (held if isinstance(held, list) else [held]) if each]
 
@@ -67,7 +72,7 @@ def _concerns(
 
 
 def _names(statement: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:
-    """By the element or by its negation."""
+    """Whether the statement names the value, by the element or by its negation."""
     if f"Not{element}" in statement:
         return not _any_like(statement[f"Not{element}"], value, ignore_case=ignore_case)
     return _any_like(statement.get(element, []), value, ignore_case=ignore_case)
@@ -80,7 +85,7 @@ def _any_like(patterns: Any, value: str, *, ignore_case: bool = False) -> bool:
 
 
 def is_like(pattern: str, value: str) -> bool:
-    """`*` is any text, `?` any character."""
+    """Whether the value matches the pattern: `*` is any text, `?` any character."""
     return _expression(pattern).fullmatch(value) is not None
 
 
@@ -97,7 +102,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def are_met(conditions: Mapping[str, Any], context: Mapping[str, Sequence[str]]) -> bool:
-    """All of them."""
+    """Whether the context meets all conditions."""
     held = {key.lower(): tuple(values) for key, values in context.items()}
     return all(
         _is_met(operator, _listed(wanted), held.get(key.lower()))
@@ -156,9 +161,9 @@ OPERATORS: Final[Mapping[str, tuple[bool, Callable[[str, str], bool]]]] = {
     "NumericGreaterThan": (False, _number(lambda actual, wanted: actual > wanted)),
     "NumericGreaterThanEquals": (False, _number(lambda actual, wanted: actual >= wanted)),
 }
-"""Whether it is a negation, and what it tests: `(wanted, actual)`."""
+"""Condition operators: whether each is a negation, and its test `(wanted, actual)`."""
 
 
 def all_statements(documents: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of several policies."""
+    """Statements of several policies."""
     return [statement for document in documents for statement in statements_of(document)]

@@ -1,7 +1,7 @@
-"""Which resources a request is about, with their tags: what IAM policies are compared with.
+"""Resources of a request with their tags, for the comparison with IAM policies.
 
-Service Authorization Reference; services or actions that are not named here are about `*`, so that a grant
-that is bound to an ARN does not cover them.
+Source: Service Authorization Reference. The resource of any other service or action is `*`, so a grant for an
+ARN does not cover it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ EC2_TYPES: Final = {
     "vpc": "vpc",
     "lt": "launch-template",
 }
+"""Resource types of EC2's ARNs, by the prefix of the ID."""
 
 
 def resources(service: str, action: str, region: str, parameters: Parameters) -> tuple[Resource, ...]:
-    """At least one."""
+    """Resources that the request concerns; at least one."""
     find_them = FINDERS.get(service)
     found = tuple(find_them(action, region, parameters)) if find_them else ()
     return found or EVERYTHING
@@ -73,12 +74,12 @@ def _group_of_instance(backend: Any, instance_id: str) -> Any:
 
 
 def _tagged(tags: Mapping[str, str], service: str) -> dict[str, tuple[str, ...]]:
-    """Most services know tags under a key of their own, too."""
+    """Condition keys of the tags: AWS's own and the service's, which most services have."""
     return {f"{name}:ResourceTag/{key}": (value,) for key, value in tags.items() for name in ("aws", service)}
 
 
 def _named(pattern: str, *keys: str, strip: str = "") -> Callable[[str, str, Parameters], Iterable[Resource]]:
-    """ARNs from names that stand under these keys of the parameters."""
+    """Finder of resources whose names or ARNs are the values of these parameters."""
 
     def found(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
         for key in keys:
@@ -125,3 +126,4 @@ FINDERS: Final[Mapping[str, Callable[[str, str, Parameters], Iterable[Resource]]
     "sns": _named("{name}", "TopicArn"),
     "secretsmanager": _named("arn:aws:secretsmanager:{region}:{account}:secret:{name}-??????", "SecretId"),
 }
+"""Finders of resources, by service."""

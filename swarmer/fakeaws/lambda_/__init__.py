@@ -1,1 +1,1 @@
-"""Lambda: functions, their logs, and the context in which one runs."""
+"""Lambda: functions, their logs, and the context of their execution."""

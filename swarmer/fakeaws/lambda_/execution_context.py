@@ -1,4 +1,4 @@
-"""What AWS gives to an execution environment: its role's credentials, an address in its subnets."""
+"""Context of an execution environment: credentials of its role, and an address in its subnets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.fakeaws.lambda_.model import Function
 
 SESSION_DURATION_S: Final = 12 * 3600
+"""Lifetime of the credentials."""
 _subnet_turns: Final = itertools.count()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionContext:
-    """`address` and `interface` are empty outside of a VPC."""
+    """Credentials and network of one environment. `address` and `interface` are empty outside a VPC."""
 
     credentials: dict[str, str]
     address: str = ""
@@ -28,7 +29,7 @@ class ExecutionContext:
 
 
 def acquire(function: Function) -> ExecutionContext:
-    """As Lambda does for a new environment."""
+    """Assume the function's role and create a network interface, as Lambda does for an environment."""
     role = sts_backends[ACCOUNT]["aws"].assume_role(
         region_name=function.region,
         role_session_name=function.name,
@@ -54,10 +55,10 @@ def acquire(function: Function) -> ExecutionContext:
 
 
 def _interface(function: Function) -> Any:
-    """The subnets take turns."""
+    """Create a network interface. The subnets take turns."""
     backend = ec2_backends[ACCOUNT][function.region]
     subnet = backend.get_subnet(function.subnets[next(_subnet_turns) % len(function.subnets)])
-    # Left to itself, moto draws one at random that an instance may get, too.
+    # Without an address, moto draws a random one that an instance may get too.
     address = subnet.get_available_subnet_ip(function)
     return backend.create_network_interface(
         subnet,
@@ -68,7 +69,7 @@ def _interface(function: Function) -> Any:
 
 
 def release(context: ExecutionContext) -> None:
-    """The environment is gone."""
+    """Delete the network interface of an environment that has ended."""
     if context.interface:
-        with contextlib.suppress(Exception):  # with its VPC, say
+        with contextlib.suppress(Exception):  # already deleted, for example with its VPC
             ec2_backends[ACCOUNT][context.region].delete_network_interface(context.interface)

@@ -1,7 +1,7 @@
-"""Lambda functions as their templates say, run by whoever this process has for it.
+"""Lambda functions of templates, run by the `runner` of this process.
 
-Bare moto runs them in containers of images that it would have to pull, and loses Layers, Architectures,
-TracingConfig and Tags of a template's function.
+Bare moto runs functions in containers and pulls their images. It loses Layers, Architectures, TracingConfig
+and Tags of a template's function.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from swarmer.fakeaws.lambda_ import logs
 from swarmer.fakeaws.lambda_.model import Archive, Function, Outcome, Runner
 
 LOG_TAIL_BYTES: Final = 4096
-"""Bytes of its log that an invocation answers."""
+"""Number of bytes at the end of the log that an invocation answers."""
 
 
 class NoRunner:
-    """Where no node image is at hand, as in most tests."""
+    """Runner that fails every invocation, for processes without a node image, such as most tests."""
 
     def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
         text = {"errorType": "NotRehearsed", "errorMessage": "functions run in `swarmer up` only"}
@@ -34,6 +34,7 @@ class NoRunner:
 
 
 runner: Runner = NoRunner()
+"""Runner of all functions. The rehearsal's daemon and tests replace it."""
 
 
 def extend() -> None:
@@ -47,7 +48,7 @@ def extend() -> None:
 
 
 def describe(function: Any) -> Function:
-    """moto's record as a value."""
+    """The value of moto's function."""
     backend = lambda_backends[function.account_id][function.region]
     layers = [backend.layers_versions_by_arn(each["Arn"]) for each in function.layers]
     network = function._vpc_config or {}
@@ -77,7 +78,7 @@ def describe(function: Any) -> Function:
 
 
 def all_revisions() -> frozenset[str]:
-    """Of the functions that exist."""
+    """Revisions of all existing functions."""
     return frozenset(
         describe(function).revision
         for backend in list(lambda_backends[ACCOUNT].values())
@@ -86,7 +87,7 @@ def all_revisions() -> frozenset[str]:
 
 
 def _invoke(self: Any, event: Any = None) -> tuple[str, bool, str]:
-    """moto's one door: the API, queues and custom resources come through it. `(payload, failed, log)`."""
+    """Invoke the function for the API, a queue or a custom resource. Returns `(payload, failed, log)`."""
     request_id = str(uuid.uuid4())
     function = describe(self)
     event = json.loads(event) if isinstance(event, str | bytes) else event
@@ -100,7 +101,7 @@ def _invoke(self: Any, event: Any = None) -> tuple[str, bool, str]:
 
 
 def _invoke_by_request(self: Any, body: Any, request_headers: Any, response_headers: Any) -> Any:
-    """InvocationType Event is answered at once."""
+    """AWS answers InvocationType Event at once and runs the function afterwards."""
     kind = request_headers.get("x-amz-invocation-type", "RequestResponse")
     event = json.loads(body) if body else {}
     if kind == "Event":

@@ -1,4 +1,4 @@
-"""What functions wrote, in CloudWatch Logs; metrics that they embedded in it, in CloudWatch.
+"""Logs of functions in CloudWatch Logs, and their embedded metrics in CloudWatch.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -31,13 +31,13 @@ def extend() -> None:
 
 
 def _attribute(self: Any, attribute_name: str) -> str:
-    """CloudFormation's ARN of a group covers its streams: it ends in `:*`."""
+    """CloudFormation ends the ARN of a log group with `:*` for its streams; bare moto does not always."""
     arn = str(attribute_of_group(self, attribute_name))
     return arn if arn.endswith(":*") else f"{arn}:*"
 
 
 def store(function: Function, lines: Iterable[str]) -> None:
-    """Never fails: a function does not notice where its log goes."""
+    """Store the lines of an invocation. Raises nothing: a function never learns that its log is lost."""
     written = tuple(lines)
     stream = f"arn:aws:logs:{function.region}:{ACCOUNT}:log-group:{function.log_group}:log-stream:x"
     try:
@@ -65,7 +65,7 @@ def _write(function: Function, lines: tuple[str, ...]) -> None:
 
 
 def metrics(lines: Iterable[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Namespace and PutMetricData's data of every line in embedded metric format."""
+    """Namespace and MetricData for PutMetricData of every line in embedded metric format."""
     for line in lines:
         if '"CloudWatchMetrics"' not in line:
             continue

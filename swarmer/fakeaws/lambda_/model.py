@@ -8,16 +8,16 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A zip file, as it was uploaded."""
+    """Zip file of code or a layer, as uploaded."""
 
     sha256: str
-    """Base64, as Lambda's CodeSha256."""
+    """Digest in base64, like Lambda's CodeSha256."""
     content: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """All that an execution environment is made of. `revision` changes with any of it."""
+    """Function with everything that an execution environment depends on."""
 
     name: str
     arn: str
@@ -31,27 +31,29 @@ class Function:
     role_arn: str
     region: str
     subnets: tuple[str, ...]
-    """Empty outside of every VPC."""
+    """IDs of the subnets; empty outside a VPC."""
     security_groups: tuple[str, ...]
     concurrency: int | None
-    """Reserved, where it is."""
+    """Reserved concurrency, or None."""
     log_group: str
     revision: str
+    """Digest of all other fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What an invocation came to."""
+    """Result of an invocation."""
 
     payload: str
-    """JSON: the result, or the error."""
+    """JSON of the result or the error."""
     error: str = ""
-    """`Unhandled` for an exception, a time-out, a process that ended; empty for a result."""
+    """Kind of the error: `Unhandled` for an exception, a timeout or an ended process; empty for a result."""
     lines: tuple[str, ...] = ()
+    """Lines of the log."""
 
 
 class Runner(Protocol):
-    """Whoever can run a function."""
+    """Runner of functions."""
 
     def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
-        """Returns when it is done; raises nothing."""
+        """Run the function to its end. Raises nothing."""
