@@ -125,9 +125,9 @@ def _may_poll(mapping: Any) -> bool:
     reported = mapping.__dict__.get("reported")
     if refused and reported != refused:
         mapping.__dict__["reported"] = refused
-        words = f"Lambda does not poll {refused.resource}: {refused.because}"
-        log.warning("%s: %s", function.function_name, words)
-        journal.record_call("lambda", "Failed", {"function": function.function_name, "error": words})
+        message = f"Lambda does not poll {refused.resource}: {refused.because}"
+        log.warning("%s: %s", function.function_name, message)
+        journal.record_call("lambda", "Failed", {"function": function.function_name, "error": message})
     return refused is None
 
 

@@ -60,9 +60,9 @@ def begin(group: Any, state: Any, *, launches: bool, cause: str) -> Activity:
         details=f'{{"Subnet ID":"{subnet}","Availability Zone":"{zone}"}}',
         start_time=clock.now(),
     )
-    held = of_backend(group.autoscaling_backend)
-    held.insert(0, activity)
-    del held[MAX_ACTIVITIES:]
+    activities = of_backend(group.autoscaling_backend)
+    activities.insert(0, activity)
+    del activities[MAX_ACTIVITIES:]
     return activity
 
 
@@ -116,8 +116,8 @@ def _event(group: Any, state: Any, activity: Activity, kind: str) -> bus.Event:
 
 def of_backend(backend: AutoScalingBackend) -> list[Activity]:
     """Activities of the region, the newest first."""
-    held: list[Activity] = backend.__dict__.setdefault("activities", [])
-    return held
+    activities: list[Activity] = backend.__dict__.setdefault("activities", [])
+    return activities
 
 
 def _describe_request(self: Any) -> Any:

@@ -72,10 +72,10 @@ def _declare(backend: Any, name: str, properties: Any) -> None:
     policies[name] = _maintenance(properties.get("InstanceMaintenancePolicy"))
 
 
-def _maintenance(said: Any) -> dict[str, int]:
+def _maintenance(policy: Any) -> dict[str, int]:
     """Percentages of the policy; empty if one of them is missing or -1."""
     both = ("MinHealthyPercentage", "MaxHealthyPercentage")
-    percentages = {key: int((said or {}).get(key, -1)) for key in both}
+    percentages = {key: int((policy or {}).get(key, -1)) for key in both}
     return {} if -1 in percentages.values() else percentages
 
 
@@ -138,9 +138,9 @@ def _group(request: Any, name: str) -> Any:
 
 
 def _update_request(self: Any) -> Any:
-    said = self._get_param("InstanceMaintenancePolicy")
-    if said is not None:
-        group_extras(_group(self, self._get_param("AutoScalingGroupName"))).maintenance = _maintenance(said)
+    policy = self._get_param("InstanceMaintenancePolicy")
+    if policy is not None:
+        group_extras(_group(self, self._get_param("AutoScalingGroupName"))).maintenance = _maintenance(policy)
     return update_request(self)
 
 

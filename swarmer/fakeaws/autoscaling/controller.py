@@ -127,25 +127,25 @@ def _launch(group: Any, action: Launch) -> None:
 
 def _enter_service(group: Any, state: Any) -> None:
     state.lifecycle_state = State.IN_SERVICE.value
-    held = instance_extras(state)
-    held.in_service_s = clock.now_s()
+    extras = instance_extras(state)
+    extras.in_service_s = clock.now_s()
     activities.end(group, state, _activity(group, state), launches=True)
-    held.activity = None
+    extras.activity = None
     group.autoscaling_backend.update_attached_elbs(group.name)
     group.autoscaling_backend.update_attached_target_groups(group.name)
 
 
 def begin_termination(group: Any, state: Any, why: str) -> Activity:
     """Begin a termination with its hooks. The hooks of a launch in progress end."""
-    held = instance_extras(state)
-    if state.lifecycle_state in PENDING_STATES and held.activity:
-        failure = held.failure or "The instance was terminated while it was launched."
-        activities.end(group, state, held.activity, launches=True, failure=failure)
+    extras = instance_extras(state)
+    if state.lifecycle_state in PENDING_STATES and extras.activity:
+        failure = extras.failure or "The instance was terminated while it was launched."
+        activities.end(group, state, extras.activity, launches=True, failure=failure)
     state.lifecycle_state = State.TERMINATING.value
     cause = f"At {clock.iso(clock.now_s())} an instance was taken out of service in response to {why}."
-    held.activity = activities.begin(group, state, launches=False, cause=cause)
+    extras.activity = activities.begin(group, state, launches=False, cause=cause)
     _wait_for_hooks(group, state, TERMINATING)
-    return held.activity
+    return extras.activity
 
 
 def finish(group: Any, state: Any) -> None:
@@ -197,17 +197,17 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
 
 def complete(group: Any, state: Any, hook: str, result: str, why: str) -> None:
     """Complete the action of one hook. ABANDON also ends the other hooks, and fails a launch."""
-    held = instance_extras(state)
-    ended = held.waits.pop(hook)
+    extras = instance_extras(state)
+    ended = extras.waits.pop(hook)
     if result == ABANDON:
-        held.waits.clear()
+        extras.waits.clear()
     launches = state.lifecycle_state in PENDING_STATES
     if launches and result == ABANDON:
-        held.failure = (
+        extras.failure = (
             "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token "
             f"{ended.token} was abandoned: {why}"
         )
-    elif not held.waits:
+    elif not extras.waits:
         state.lifecycle_state = (State.PENDING_PROCEED if launches else State.TERMINATING_PROCEED).value
 
 
@@ -221,8 +221,8 @@ def _termination_reason(group: Any, state: Any, cause: Cause) -> str:
 
 def _activity(group: Any, state: Any) -> Activity:
     """The activity in progress, created for an instance that moto attached without one."""
-    held = instance_extras(state)
-    if held.activity is None:
+    extras = instance_extras(state)
+    if extras.activity is None:
         launches = state.lifecycle_state not in TERMINATING_STATES
-        held.activity = activities.begin(group, state, launches=launches, cause="")
-    return held.activity
+        extras.activity = activities.begin(group, state, launches=launches, cause="")
+    return extras.activity

@@ -53,10 +53,11 @@ def declare(backend: Any, group: str, specifications: Iterable[Mapping[str, Any]
         put(backend, group, each)
 
 
-def put(backend: Any, group: str, said: Mapping[str, Any]) -> None:
+def put(backend: Any, group: str, specification: Mapping[str, Any]) -> None:
     """Create or replace a hook. It applies from the next transition on."""
-    transition, result = said.get("LifecycleTransition"), said.get("DefaultResult") or ABANDON
-    timeout_s = int(said.get("HeartbeatTimeout") or HOOK_TIMEOUT_S)
+    transition = specification.get("LifecycleTransition")
+    result = specification.get("DefaultResult") or ABANDON
+    timeout_s = int(specification.get("HeartbeatTimeout") or HOOK_TIMEOUT_S)
     if transition not in (LAUNCHING, TERMINATING):
         raise ValidationError(f"Lifecycle transition {transition} is not supported")
     if result not in (CONTINUE, ABANDON):
@@ -64,10 +65,11 @@ def put(backend: Any, group: str, said: Mapping[str, Any]) -> None:
     if timeout_s not in HEARTBEAT_TIMEOUTS_S:
         least_s, most_s = HEARTBEAT_TIMEOUTS_S.start, HEARTBEAT_TIMEOUTS_S.stop - 1
         raise ValidationError(f"Heartbeat timeout must be between {least_s} and {most_s} seconds")
-    hook = LifecycleHook(said["LifecycleHookName"], group, transition, timeout_s, result)
+    hook = LifecycleHook(specification["LifecycleHookName"], group, transition, timeout_s, result)
     hook.global_timeout = int(global_timeout_s(timeout_s))
-    hook.notification_metadata = said.get("NotificationMetadata")
-    hook.notification_target_arn, hook.role_arn = said.get("NotificationTargetARN"), said.get("RoleARN")
+    hook.notification_metadata = specification.get("NotificationMetadata")
+    hook.notification_target_arn = specification.get("NotificationTargetARN")
+    hook.role_arn = specification.get("RoleARN")
     backend.lifecycle_hooks[f"{group}_{hook.name}"] = hook
 
 
@@ -92,8 +94,8 @@ def _put_request(self: Any) -> Any:
         raise ValidationError("AutoScalingGroup name not found - null")
     old = self.autoscaling_backend.lifecycle_hooks.get(f"{group}_{name}")
     before = {} if old is None else _specification(old)
-    said = {key: value for key, value in self._get_params().items() if value is not None}
-    put(self.autoscaling_backend, group, {**before, **said})
+    named = {key: value for key, value in self._get_params().items() if value is not None}
+    put(self.autoscaling_backend, group, {**before, **named})
     return EmptyResult()
 
 
@@ -123,8 +125,8 @@ def _complete_request(self: Any) -> Any:
                 "LifecycleActionResult": result,
                 "error": exc.message,
             }
-            said = {key: value for key, value in asked.items() if value}
-            journal.record_call("autoscaling", REFUSED, said)
+            named = {key: value for key, value in asked.items() if value}
+            journal.record_call("autoscaling", REFUSED, named)
             raise
         detail = {
             "AutoScalingGroupName": group.name,

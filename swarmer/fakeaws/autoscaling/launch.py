@@ -99,8 +99,8 @@ def _image_id(group: Any, image: str) -> str:
 
 def _has_public_address(data: dict[str, Any]) -> bool | None:
     interfaces = data.get("NetworkInterfaces") or [{}]
-    said = interfaces[0].get("AssociatePublicIpAddress")
-    return None if said is None else str(said).lower() == "true"
+    is_public = interfaces[0].get("AssociatePublicIpAddress")
+    return None if is_public is None else str(is_public).lower() == "true"
 
 
 def _security_groups(data: dict[str, Any]) -> list[str]:

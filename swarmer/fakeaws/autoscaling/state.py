@@ -35,8 +35,8 @@ class InstanceExtras:
 
 def instance_extras(state: Any) -> InstanceExtras:
     """The extras of an instance, created for one that moto attached without them."""
-    held: InstanceExtras = state.__dict__.setdefault("extras", InstanceExtras())
-    return held
+    extras: InstanceExtras = state.__dict__.setdefault("extras", InstanceExtras())
+    return extras
 
 
 @dataclass
@@ -53,8 +53,8 @@ class GroupExtras:
 
 def group_extras(group: Any) -> GroupExtras:
     """The extras of a group."""
-    held: GroupExtras = group.__dict__.setdefault("extras", GroupExtras())
-    return held
+    extras: GroupExtras = group.__dict__.setdefault("extras", GroupExtras())
+    return extras
 
 
 def describe_group(group: Any) -> Group:
@@ -72,17 +72,17 @@ def describe_group(group: Any) -> Group:
 
 def _instance(state: Any) -> Instance:
     version = (state.launch_template or {}).get("Version", "0")
-    held = instance_extras(state)
+    extras = instance_extras(state)
     return Instance(
         instance_id=state.instance_id,
         zone=state.availability_zone,
         state=State(state.lifecycle_state),
         is_healthy=state.health_status.lower() == "healthy",
         is_protected=bool(state.protected_from_scale_in),
-        is_abandoned=bool(held.failure),
-        launch_order=held.launch_order,
+        is_abandoned=bool(extras.failure),
+        launch_order=extras.launch_order,
         template_version=int(version) if str(version).isdigit() else 0,
-        waits=tuple(held.waits.values()),
+        waits=tuple(extras.waits.values()),
     )
 
 

@@ -81,8 +81,8 @@ def _fault(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         faults.active.clear()
         return _answer(start_response, "200 OK", "{}", "application/json")
     try:
-        said = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        faults.active.add(Fault(**said))
+        fields = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        faults.active.add(Fault(**fields))
     except (ValueError, TypeError) as exc:
         return _answer(start_response, "400 Bad Request", json.dumps({"error": str(exc)}), "application/json")
     return _answer(start_response, "200 OK", "{}", "application/json")

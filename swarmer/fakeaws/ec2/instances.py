@@ -57,8 +57,8 @@ def _tags(self: Any) -> list[dict[str, str]]:
 def _console_request(self: Any) -> Any:
     """AWS answers the console of the machine; bare moto answers the same text for every instance."""
     instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
-    said = read_console(instance.id).encode()[-MAX_CONSOLE_BYTES:]
-    output = base64.b64encode(said).decode() if said else None
+    text = read_console(instance.id).encode()[-MAX_CONSOLE_BYTES:]
+    output = base64.b64encode(text).decode() if text else None
     return ActionResult({"InstanceId": instance.id, "Timestamp": clock.now(), "Output": output})
 
 

@@ -66,8 +66,8 @@ def _is_day(moment: datetime, allowed: dict[str, frozenset[int]]) -> bool:
 def _values(field: str, least: int, most: int, names: tuple[str, ...] = ()) -> frozenset[int]:
     found: set[int] = set()
     for part in field.split(","):
-        words, _, step = part.partition("/")
-        first, _, last = words.partition("-")
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-")
         if first in ("*", "?"):
             bounds = (least, most)
         else:

@@ -111,27 +111,27 @@ def _authorize(self: Any, resource: str = "*") -> None:
 
 
 def _refuse(self: Any, session: Any, request: Request, refused: policies.Refusal) -> None:
-    words = (
+    message = (
         f"User: {session.arn} is not authorized to perform: {request.action} on resource: "
         f"{refused.resource} {refused.because}"
     )
-    detail = {"function": session.session_name, "error": words}
+    detail = {"function": session.session_name, "error": message}
     journal.record_call("iam", "AccessDenied", detail)
-    log.warning("%s", words)
+    log.warning("%s", message)
     code = DENIAL_CODES.get(request.action.partition(":")[0], DEFAULT_DENIAL_CODE)
-    _fail(self, code, words, Denied.code)
+    _fail(self, code, message, Denied.code)
 
 
-def _reject_credentials(self: Any, key: str, session: Any, code: str, words: str) -> NoReturn:
+def _reject_credentials(self: Any, key: str, session: Any, code: str, message: str) -> NoReturn:
     """Refuse a request whose credentials are unknown or have expired."""
     who = key if session is None else session.session_name
-    journal.record_call("iam", code, {"function": who, "error": f"{self._get_action()}: {words}"})
-    log.warning("%s: %s: %s", who, self._get_action(), words)
-    _fail(self, code, words, Denied.code)
+    journal.record_call("iam", code, {"function": who, "error": f"{self._get_action()}: {message}"})
+    log.warning("%s: %s: %s", who, self._get_action(), message)
+    _fail(self, code, message, Denied.code)
 
 
-def _fail(self: Any, code: str, words: str, status: int) -> NoReturn:
-    _, headers, body = self.serialized(ActionResult(AccessDenied(code, words)))
+def _fail(self: Any, code: str, message: str, status: int) -> NoReturn:
+    _, headers, body = self.serialized(ActionResult(AccessDenied(code, message)))
     self.response_headers.update(headers)
     failure = Denied(description=body)
     failure.code = status
@@ -145,9 +145,9 @@ def first_refusal(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | 
     """
     name = role_arn.rpartition("/")[2]
     role = next((each for each in iam_backends[ACCOUNT]["aws"].roles.values() if each.name == name), None)
-    held = statements(role) if role else []
+    granted = statements(role) if role else []
     for action, arn in asked:
-        refused = policies.refusal(held, Request(action=action, resources=(Resource(arn=arn),)))
+        refused = policies.refusal(granted, Request(action=action, resources=(Resource(arn=arn),)))
         if refused is not None:
             return refused
     return None
@@ -168,12 +168,12 @@ def _role(session: Any) -> Any:
 def trusted_services(role: Any) -> frozenset[str]:
     """Names of the services that may assume the role."""
     document = role.assume_role_policy_document
-    held = json.loads(document) if isinstance(document, str) else document
+    policy = json.loads(document) if isinstance(document, str) else document
     found: set[str] = set()
-    for statement in policies.statements_of(held or {}):
+    for statement in policies.statements_of(policy or {}):
         principal = statement.get("Principal", {})
-        said = principal.get("Service", []) if isinstance(principal, Mapping) else []
-        found.update([said] if isinstance(said, str) else said)
+        services = principal.get("Service", []) if isinstance(principal, Mapping) else []
+        found.update([services] if isinstance(services, str) else services)
     return frozenset(found)
 
 

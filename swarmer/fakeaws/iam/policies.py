@@ -47,8 +47,8 @@ def refusal(statements: Sequence[Mapping[str, Any]], request: Request) -> Refusa
         if any(each.get("Effect") == "Deny" for each in met):
             return Refusal(resource.arn, "with an explicit deny in an identity-based policy")
         if not met:
-            words = f"because no identity-based policy allows the {request.action} action"
-            return Refusal(resource.arn, words)
+            because = f"because no identity-based policy allows the {request.action} action"
+            return Refusal(resource.arn, because)
     return None
 
 
@@ -57,8 +57,8 @@ def statements_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
     moto leaves None if a condition of the template omits a statement.
     """
-    held = document.get("Statement", [])
-    return [each for each in (held if isinstance(held, list) else [held]) if each]
+    found = document.get("Statement", [])
+    return [each for each in (found if isinstance(found, list) else [found]) if each]
 
 
 def _concerns(
@@ -103,9 +103,9 @@ def _listed(value: Any) -> list[Any]:
 
 def are_met(conditions: Mapping[str, Any], context: Mapping[str, Sequence[str]]) -> bool:
     """Whether the context meets all conditions."""
-    held = {key.lower(): tuple(values) for key, values in context.items()}
+    actual = {key.lower(): tuple(values) for key, values in context.items()}
     return all(
-        _is_met(operator, _listed(wanted), held.get(key.lower()))
+        _is_met(operator, _listed(wanted), actual.get(key.lower()))
         for operator, keys in conditions.items()
         for key, wanted in keys.items()
     )

@@ -52,7 +52,7 @@ def describe(function: Any) -> Function:
     backend = lambda_backends[function.account_id][function.region]
     layers = [backend.layers_versions_by_arn(each["Arn"]) for each in function.layers]
     network = function._vpc_config or {}
-    said = {
+    fields = {
         "name": function.function_name,
         "arn": function.function_arn,
         "handler": function.handler,
@@ -68,12 +68,12 @@ def describe(function: Any) -> Function:
         "concurrency": int(function.reserved_concurrency) if function.reserved_concurrency else None,
     }
     archives = [Archive(sha256=each.code_sha_256, content=each.code_bytes) for each in (function, *layers)]
-    held = json.dumps([said, [each.sha256 for each in archives]], sort_keys=True)
+    content = json.dumps([fields, [each.sha256 for each in archives]], sort_keys=True)
     return Function(
-        **said,
+        **fields,
         code=archives[0],
         layers=tuple(archives[1:]),
-        revision=hashlib.sha256(held.encode()).hexdigest(),
+        revision=hashlib.sha256(content.encode()).hexdigest(),
     )
 
 

@@ -43,8 +43,8 @@ def store(function: Function, lines: Iterable[str]) -> None:
     try:
         refused = authorization.first_refusal(function.role_arn, ("logs:PutLogEvents", stream))
         if refused:
-            words = f"its log is lost {refused.because}"
-            journal.record_call("lambda", "Failed", {"function": function.name, "error": words})
+            message = f"its log is lost {refused.because}"
+            journal.record_call("lambda", "Failed", {"function": function.name, "error": message})
             return
         with _guard:
             _write(function, written)
