@@ -98,3 +98,73 @@ def test_a_change_of_an_egress_rule_is_reported_as_not_rehearsed(aws: Aws) -> No
     assert aws.update("t", egress(2))["StackStatus"] == "UPDATE_COMPLETE"
     (skipped,) = (each for each in coverage.listing()["skipped"] if each["logical_id"] == "Egress")
     assert skipped["why"].startswith("moto cannot change this type")
+
+
+def template(**resources: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """A template of these resources: logical ID, type and properties."""
+    return {"Resources": {name: {"Type": kind, "Properties": own} for name, (kind, own) in resources.items()}}
+
+
+def test_tags_of_a_parameter_are_a_mapping(aws: Aws) -> None:
+    properties = {"Type": "String", "Name": "/p", "Value": "v", "Tags": {"a": "b"}}
+    aws.create("t", template(Parameter=("AWS::SSM::Parameter", properties)))
+    found = aws.client("ssm").list_tags_for_resource(ResourceType="Parameter", ResourceId="/p")
+    assert found["TagList"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_a_change_of_a_layer_creates_another_version_and_updates_its_function(aws: Aws) -> None:
+    def layered(key: str) -> dict[str, Any]:
+        return template(
+            Role=("AWS::IAM::Role", {"AssumeRolePolicyDocument": policy("trust")}),
+            Layer=(
+                "AWS::Lambda::LayerVersion",
+                {"Content": {"S3Bucket": "archives", "S3Key": key}},
+            ),
+            Function=(
+                "AWS::Lambda::Function",
+                {
+                    "FunctionName": "f",
+                    "Runtime": "python3.13",
+                    "Handler": "index.handle",
+                    "Role": att("Role", "Arn"),
+                    "Code": {"S3Bucket": "archives", "S3Key": "first"},
+                    "Layers": [ref("Layer")],
+                },
+            ),
+        )
+
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="archives")
+    for key in ("first", "second"):
+        s3.put_object(Bucket="archives", Key=key, Body=key.encode())
+    for version, key in ((1, "first"), (2, "second")):
+        (aws.update if version > 1 else aws.create)("t", layered(key))
+        assert aws.resource("t", "Layer").endswith(f":{version}")
+        (layer,) = aws.client("lambda").get_function(FunctionName="f")["Configuration"]["Layers"]
+        assert layer["Arn"].endswith(f":{version}")
+
+
+def test_a_bucket_and_a_queue_that_cloudformation_named_change_in_place(aws: Aws) -> None:
+    def changed(status: str, timeout_s: int) -> dict[str, Any]:
+        return template(
+            Bucket=("AWS::S3::Bucket", {"VersioningConfiguration": {"Status": status}}),
+            Queue=("AWS::SQS::Queue", {"VisibilityTimeout": timeout_s, "DelaySeconds": timeout_s}),
+        )
+
+    aws.create("t", changed("Enabled", 1))
+    bucket, url = aws.resource("t", "Bucket"), aws.resource("t", "Queue")
+    aws.update("t", changed("Suspended", 2))
+    assert (aws.resource("t", "Bucket"), aws.resource("t", "Queue")) == (bucket, url)
+    assert aws.client("s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"
+    names = ["VisibilityTimeout", "DelaySeconds"]
+    found = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    assert found == {"VisibilityTimeout": "2", "DelaySeconds": "2"}
+
+
+def test_another_description_replaces_a_security_group(aws: Aws) -> None:
+    aws.create("t", egress(1))
+    before = aws.resource("t", "Group")
+    other = egress(1)
+    other["Resources"]["Group"]["Properties"]["GroupDescription"] = "other"
+    assert aws.update("t", other)["StackStatus"] == "UPDATE_COMPLETE"
+    assert aws.resource("t", "Group") != before
