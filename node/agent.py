@@ -114,7 +114,7 @@ class Agent:
         try:
             self.listen()
             has_leader = bool(self.consul.leader())
-            members = sum(member["Status"] == 1 for member in self.consul.members())
+            members = sum(member.is_alive for member in self.consul.members())
         except Unavailable:
             return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
         world = World(has_leader=has_leader, members=members, swarm_state=None, leaves=self.leaves)
@@ -152,9 +152,9 @@ class Agent:
             known = (*world.known, *([swarm.value] if swarm else []))
             return replace(world, known=known, published=bool(swarm) and tokens.keys() >= TOKENS)
         managers = tuple(
-            entry["Service"]["Address"]
-            for entry in self.consul.healthy(names.SERVICE_MANAGER)
-            if entry["Service"]["Address"] != self.machine.address
+            each.address
+            for each in self.consul.healthy(names.SERVICE_MANAGER)
+            if each.address != self.machine.address
         )
         token = tokens.get(TOKEN_OF_MANAGERS if self.is_manager else TOKEN_OF_WORKERS)
         return replace(world, token=token.value if token else None, managers=managers)
@@ -235,7 +235,7 @@ class Agent:
         """
         self.look_around()
         try:
-            members = {member["Addr"] for member in self.consul.members() if member["Status"] == 1}
+            members = {member.address for member in self.consul.members() if member.is_alive}
         except Unavailable:
             return  # our own does not answer: it would join nobody
         with ThreadPoolExecutor(MOST_JOINS) as side_by_side:

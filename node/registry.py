@@ -363,7 +363,7 @@ class Candidate:
         """Whether the name already leads to another node; False if Consul does not answer."""
         with contextlib.suppress(Unavailable):
             found = self.consul.healthy(names.SERVICE_REGISTRY)
-            return any(each["Service"]["Address"] != self.machine.address for each in found)
+            return any(each.address != self.machine.address for each in found)
         return False
 
     def withdraw(self) -> None:

@@ -140,7 +140,7 @@ class Succession:
         if seen is None or not seen.term or self._member is None:
             return
         try:
-            alive = {str(member.get("Addr")) for member in self.consul.members() if member.get("Status") == 1}
+            alive = {member.address for member in self.consul.members() if member.is_alive}
         except ConsulUnavailable:
             return
         me, number = self._member

@@ -89,4 +89,4 @@ def look(sight: Sight) -> Scene:
 
 
 def _serving(api: Consul) -> frozenset[str]:
-    return frozenset(str(entry["Node"]["Node"]) for entry in api.healthy(names.SERVICE_REGISTRY))
+    return frozenset(each.node for each in api.healthy(names.SERVICE_REGISTRY))

@@ -21,7 +21,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
 from swarmer.core import election, names
 from swarmer.core.healing import reconciliation, world
-from swarmer.core.healing.world import Group, Instance, Lease, Mark, Peer, Row, Swarm
+from swarmer.core.healing.world import Group, Instance, Lease, Mark, Row, Swarm
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, UNFOUNDED
 
 CONSUL_S: Final = 3.0
@@ -32,8 +32,6 @@ LEADER_S: Final = 12.0
 nodes see to it, after 10 to 20 s where Docker's managers do."""
 ASKED_ANEW_S: Final = 2.0
 LEAST_S: Final = 0.2
-STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
-"""Serf's."""
 LOCK_TTL_S: Final = 30
 LOCK_TRIES: Final = 10
 END_S: Final = 8.0
@@ -147,17 +145,16 @@ class Sight:
         if api is None:
             return world.Consul()
         try:
-            servers = api.raft_servers() if api.leader() else []
+            servers = api.raft_servers() if api.leader() else ()
         except consul.Unavailable:
-            servers = []  # a leader that is only remembered
+            servers = ()  # a leader that is only remembered
         if not servers:
             return world.Consul(answers=True)
-        members = {each["Name"]: STATES.get(each["Status"], "none") for each in api.members()}
         return world.Consul(
             has_leader=True,
             answers=True,
-            members=members,
-            peers={each["Node"]: Peer(address=each["Address"], votes=each["Voter"]) for each in servers},
+            members={each.name: each.status for each in api.members()},
+            peers={each.name: each for each in servers},
             marks=_marks(api),
             lease=look_at_lease(api),
             catalogued=_catalogued(api, name),

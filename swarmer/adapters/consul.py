@@ -14,11 +14,20 @@ from consul import base
 
 from swarmer.adapters import http
 from swarmer.core.service import Service
+from swarmer.core.state import ConsulMember, MemberStatus, RaftServer, ServiceInstance
 
 PER_TRANSACTION: Final = 64
 """Operations that Consul takes in one request."""
 OWN_SERVICE: Final = "consul"
 """Every server has it in the catalogue, and no agent has it: Consul's leader declares it."""
+STATUSES: Final = {
+    0: MemberStatus.NONE,
+    1: MemberStatus.ALIVE,
+    2: MemberStatus.LEAVING,
+    3: MemberStatus.LEFT,
+    4: MemberStatus.FAILED,
+}
+"""Serf's numbers for the states of its members."""
 
 
 class Unavailable(Exception):
@@ -110,6 +119,29 @@ def _key(entry: dict[str, Any]) -> Key:
     return Key(value.decode(errors="replace"), entry.get("Session"), entry["LockIndex"], entry["ModifyIndex"])
 
 
+def _member(entry: dict[str, Any]) -> ConsulMember:
+    return ConsulMember(
+        name=entry["Name"],
+        address=entry["Addr"],
+        status=STATUSES.get(entry["Status"], MemberStatus.NONE),
+        is_server=(entry.get("Tags") or {}).get("role") == "consul",
+    )
+
+
+def _raft_server(entry: dict[str, Any]) -> RaftServer:
+    return RaftServer(
+        name=entry["Node"],
+        address=entry["Address"],
+        is_leader=entry["Leader"],
+        is_voter=entry["Voter"],
+    )
+
+
+def _instance(entry: dict[str, Any]) -> ServiceInstance:
+    service = entry["Service"]
+    return ServiceInstance(node=entry["Node"]["Node"], address=service["Address"], port=service["Port"])
+
+
 class Consul:
     """One agent's HTTP API."""
 
@@ -121,10 +153,10 @@ class Consul:
         with _translated():
             return self._api.status.leader() or ""
 
-    def members(self) -> list[dict[str, Any]]:
-        """LAN members as this agent sees them: Name, Addr, Status (1 is alive), Tags."""
+    def members(self) -> tuple[ConsulMember, ...]:
+        """LAN members as this agent sees them, itself included."""
         with _translated():
-            return list(self._api.agent.members())
+            return tuple(map(_member, self._api.agent.members()))
 
     def join(self, address: str) -> None:
         """Join the cluster of the agent at `address`."""
@@ -150,10 +182,10 @@ class Consul:
                 if "No node found" not in str(exc):
                     raise
 
-    def raft_servers(self) -> list[dict[str, Any]]:
-        """Raft's servers: Node, Address, Leader, Voter."""
+    def raft_servers(self) -> tuple[RaftServer, ...]:
+        """Servers in raft's configuration; only a leader tells them."""
         with _translated():
-            return list(self._api.operator.raft_config()["Servers"])
+            return tuple(map(_raft_server, self._api.operator.raft_config()["Servers"]))
 
     def remove_peer(self, address: str) -> None:
         """Take the server at `address:port` out of raft's configuration; one that is out is no error."""
@@ -318,7 +350,7 @@ class Consul:
             checks = self._api.health.checks(service)[1]
             return {each["Node"]: each["Output"] for each in checks if each["Status"] != "passing"}
 
-    def healthy(self, service: str) -> list[dict[str, Any]]:
-        """Instances of a service whose checks pass, as /v1/health/service gives them."""
+    def healthy(self, service: str) -> tuple[ServiceInstance, ...]:
+        """Instances of a service whose checks pass."""
         with _translated():
-            return list(self._api.health.service(service, passing=True)[1])
+            return tuple(map(_instance, self._api.health.service(service, passing=True)[1]))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.state import MemberStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ class SwarmNode:
 class Seen:
     """Findings of an observer. An empty field means that no node answered."""
 
-    members: Mapping[str, str] = field(default_factory=dict)
-    """Consul's members: node name to alive, leaving, left or failed."""
+    members: Mapping[str, MemberStatus] = field(default_factory=dict)
+    """Consul's members, by node name."""
     leader: str = ""
     """Consul's leader as `address:port`."""
     voters: frozenset[str] = frozenset()
@@ -134,7 +135,7 @@ def _consul_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
     found += [
         f"{node.name}: Consul sees it {seen.members.get(node.name, 'nowhere')}"
         for node in expected
-        if seen.members.get(node.name) != "alive"
+        if seen.members.get(node.name) != MemberStatus.ALIVE
     ]
     found += [
         f"{node.name}: a Consul server without a vote"
@@ -144,12 +145,12 @@ def _consul_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
     found += [
         f"{node.name}: {seen.ailing[node.name]}"
         for node in expected
-        if node.name in seen.ailing and seen.members.get(node.name) == "alive"
+        if node.name in seen.ailing and seen.members.get(node.name) == MemberStatus.ALIVE
     ]
     found += [
         f"{name}: Consul remembers it ({state}), but no instance has that name"
         for name, state in seen.members.items()
-        if name not in names and state != "left"
+        if name not in names and state != MemberStatus.LEFT
     ]
     return found
 

@@ -57,6 +57,7 @@ OF_FUNCTIONS: Final = (
     "swarmer/core/network_plan.py",
     "swarmer/core/node.py",
     "swarmer/core/service.py",
+    "swarmer/core/state.py",
     "swarmer/core/validation.py",
 )
 """Files and folders of every function's asset, besides the function's own folder."""

@@ -18,8 +18,6 @@ from swarmer.core import names
 from swarmer.core.health import Expected, Seen, SwarmNode
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
-MEMBER_STATES: Final = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
-"""Serf's, in this order: https://pkg.go.dev/github.com/hashicorp/serf/serf#MemberStatus"""
 ANSWER_S: Final = 6.0
 
 # In the node: the image that every node carries, then a container that tries each URL it is told.
@@ -129,17 +127,15 @@ def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
     for address in addresses:
         with contextlib.suppress(ConsulUnavailable):
             consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=3)
-            members = {
-                each["Name"]: MEMBER_STATES.get(each["Status"], "unknown") for each in consul.members()
-            }
+            members = {each.name: each.status for each in consul.members()}
             found: dict[str, Any] = {"members": members, "leader": consul.leader()}
             # Without a leader these two cannot be answered; what is known so far still stands.
             with contextlib.suppress(ConsulUnavailable):
-                found["voters"] = frozenset(each["Node"] for each in consul.raft_servers() if each["Voter"])
+                found["voters"] = frozenset(each.name for each in consul.raft_servers() if each.is_voter)
                 found["ailing"] = consul.ailing(names.SERVICE_NODE)
-                for entry in consul.healthy(names.SERVICE_REGISTRY):
-                    found["holder"] = entry["Node"]["Node"]
-                    found["registry_address"] = f"{entry['Service']['Address']}:{entry['Service']['Port']}"
+                for each in consul.healthy(names.SERVICE_REGISTRY):
+                    found["holder"] = each.node
+                    found["registry_address"] = f"{each.address}:{each.port}"
             return found
     return {}
 

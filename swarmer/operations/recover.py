@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -20,11 +20,8 @@ from swarmer.core import names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.state import ConsulMember, MemberStatus
 
-LEFT: Final = 3
-"""Serf's status of a member that left, or was made to."""
-FAILED: Final = 4
-"""Serf's status of a member that does not answer."""
 ANSWER_S: Final = 15.0
 """Without a leader Consul answers late: it waits for one."""
 SURVIVOR_TIMEOUT_S: Final = 30.0
@@ -40,22 +37,12 @@ class NoSurvivor(UserError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
-    """Another node, as a node's Consul remembers it."""
-
-    name: str
-    address: str
-    is_server: bool
-    has_left: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Seen:
     """What a node that runs says. Who does not answer says nothing: the defaults."""
 
     name: str
     address: str
-    members: frozenset[Member] = frozenset()
+    members: frozenset[ConsulMember] = frozenset()
     """Of Consul, itself included."""
     has_leader: bool = False
     """A Consul server that a leader answers, not only a memory of one."""
@@ -132,10 +119,10 @@ def look(node: Expected) -> Seen:
     found: dict[str, Any] = {}
     consul = Consul(node.address, names.CONSUL_HTTP_PORT, timeout_s=ANSWER_S)
     with contextlib.suppress(Unavailable):
-        found["members"] = frozenset(map(_member, consul.members()))
+        found["members"] = frozenset(consul.members())
         if CONSUL_SERVER in node.roles:
             found["last_entry"] = consul.last_entry()
-            found["has_leader"] = bool(raft := {each["Node"] for each in consul.raft_servers()})
+            found["has_leader"] = bool(raft := {each.name for each in consul.raft_servers()})
             found["lost_servers"] = _without_vote(consul.members(), raft) if raft else frozenset()
     if SWARM_MANAGER in node.roles:
         with contextlib.suppress(docker.Unavailable):
@@ -149,22 +136,9 @@ def look(node: Expected) -> Seen:
     return Seen(name=node.name, address=node.address, **found)
 
 
-def _member(entry: dict[str, Any]) -> Member:
-    return Member(
-        name=entry["Name"],
-        address=entry["Addr"],
-        is_server=(entry.get("Tags") or {}).get("role") == "consul",
-        has_left=entry["Status"] == LEFT,
-    )
-
-
-def _without_vote(members: Sequence[dict[str, Any]], raft: Collection[str]) -> frozenset[str]:
-    rows = {_member(row): row["Status"] for row in members}
-    return frozenset(
-        each.name
-        for each, status in rows.items()
-        if each.is_server and status == FAILED and each.name not in raft
-    )
+def _without_vote(members: Iterable[ConsulMember], raft: Collection[str]) -> frozenset[str]:
+    failed = [each for each in members if each.is_server and each.status is MemberStatus.FAILED]
+    return frozenset(each.name for each in failed if each.name not in raft)
 
 
 def _without_raft(engine: Engine) -> frozenset[str]:
@@ -250,7 +224,7 @@ def _lost_servers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
 
 def _known_servers(survivors: Sequence[Seen]) -> set[str]:
     known = {each for node in survivors for each in node.members}
-    return {each.name for each in known if each.is_server and not each.has_left}
+    return {each.name for each in known if each.is_server and each.status is not MemberStatus.LEFT}
 
 
 def _lost_addresses(survivors: Sequence[Seen]) -> set[str]:

@@ -53,7 +53,7 @@ def test_the_machines_came_so_far_apart_and_are_validated(apart: Described) -> N
 
 def test_there_is_one_raft_with_every_server(apart: Described) -> None:
     asked = [Consul(node["address"], names.CONSUL_HTTP_PORT, timeout_s=3) for node in apart.nodes()]
-    told = [{(each["ID"], each["Node"], each["Voter"]) for each in one.raft_servers()} for one in asked]
+    told = [{(each.address, each.name, each.is_voter) for each in one.raft_servers()} for one in asked]
     assert len({one.leader() for one in asked}) == 1
     assert told == [told[0]] * SIZE
     assert {name for _, name, votes in told[0] if votes} == {node["name"] for node in apart.nodes()}

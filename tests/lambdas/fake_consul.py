@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from swarmer.adapters.consul import Key, Unavailable
 from swarmer.core import election, names
-
-STATES = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
+from swarmer.core.state import ConsulMember, MemberStatus, RaftServer, ServiceInstance
 
 
 @dataclass
@@ -63,17 +61,21 @@ class FakeConsul:
         self._ask("leader")
         return "10.0.0.1:8300" if self.has_leader else ""
 
-    def raft_servers(self) -> list[dict[str, Any]]:
+    def raft_servers(self) -> tuple[RaftServer, ...]:
         self._ask("raft_servers")
         if not self.has_leader:
             raise Unavailable("No cluster leader")
-        return [
-            {"Node": name, "Address": f"{name}:8300", "Voter": votes} for name, votes in self.voters.items()
-        ]
+        return tuple(
+            RaftServer(name=name, address=f"{name}:8300", is_voter=votes)
+            for name, votes in self.voters.items()
+        )
 
-    def members(self) -> list[dict[str, Any]]:
+    def members(self) -> tuple[ConsulMember, ...]:
         self._ask("members")
-        return [{"Name": name, "Status": STATES[state]} for name, state in self.states.items()]
+        return tuple(
+            ConsulMember(name=name, address="", status=MemberStatus(state), is_server=name in self.voters)
+            for name, state in self.states.items()
+        )
 
     def nodes(self) -> list[str]:
         self._ask("nodes")
@@ -167,6 +169,6 @@ class FakeConsul:
         self._ask("destroy_session", change=f"destroy {session}")
         self._end(session)
 
-    def healthy(self, service: str) -> list[dict[str, Any]]:
+    def healthy(self, service: str) -> tuple[ServiceInstance, ...]:
         self._ask("healthy")
-        return [{"Node": {"Node": name}} for name in sorted(self.serving)]
+        return tuple(ServiceInstance(node=name, address="", port=5000) for name in sorted(self.serving))

@@ -101,7 +101,7 @@ def test_one_server_is_a_leader_a_voter_and_a_member(lab: Lab, consul: ConsulSer
     seen = Sight(CLUSTER).look_at_consul(None)
     assert seen.has_leader
     (name,) = seen.peers
-    assert seen.peers[name].votes
+    assert seen.peers[name].is_voter
     assert seen.is_alive(name)
     assert name in seen.catalogued
     assert Sight(CLUSTER).look_at_consul("nobody").catalogued == frozenset()

@@ -20,6 +20,7 @@ from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
 from swarmer.core.joining import EndJoin, JoinSwarm, Wait
 from swarmer.core.node import CloudView
+from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance
 from tests.node.daemons.daemon import machine
 from tests.node.swarms import Leading, Locks, settled, world
 
@@ -46,10 +47,13 @@ class Joining:
         self.asked: list[str] = []
         self.side_by_side = threading.Barrier(agent.MOST_JOINS)
 
-    def members(self) -> list[dict[str, Any]]:
+    def members(self) -> tuple[ConsulMember, ...]:
         if self.hangs:
             raise Unavailable("timed out")
-        return [{"Addr": "10.0.1.0", "Status": 1}, {"Addr": "10.0.1.1", "Status": 4}]
+        return (
+            ConsulMember(name="a", address="10.0.1.0", status=MemberStatus.ALIVE, is_server=True),
+            ConsulMember(name="b", address="10.0.1.1", status=MemberStatus.FAILED, is_server=True),
+        )
 
     def join(self, address: str) -> None:
         """Nobody is let go before `side_by_side` ask at once."""
@@ -148,11 +152,11 @@ class Reachable(Locks):
     def leader(self) -> str:
         return "10.0.0.5:8300"
 
-    def members(self) -> list[dict[str, Any]]:
-        return 3 * [{"Status": 1}]
+    def members(self) -> tuple[ConsulMember, ...]:
+        return 3 * (ConsulMember(name="", address="", status=MemberStatus.ALIVE, is_server=True),)
 
-    def healthy(self, _: str) -> list[dict[str, Any]]:
-        return []
+    def healthy(self, _: str) -> tuple[ServiceInstance, ...]:
+        return ()
 
 
 class HalfIn(Leading):

@@ -75,18 +75,18 @@ def test_a_service_is_given_back_as_it_was_declared(consul: ConsulServer) -> Non
 def test_a_service_is_healthy_as_long_as_its_check_is_fed(consul: ConsulServer) -> None:
     client = consul.client()
     client.register(WEB, {"ttl": "10s", "status": "critical"})
-    assert client.healthy("web") == []
+    assert client.healthy("web") == ()
     client.confirm(WEB.id, passing=True, note="well")
-    assert [entry["Service"]["Address"] for entry in client.healthy("web")] == ["10.0.0.4"]
+    assert [each.address for each in client.healthy("web")] == ["10.0.0.4"]
     client.confirm(WEB.id, passing=False, note="ill")
-    assert client.healthy("web") == []
+    assert client.healthy("web") == ()
 
 
 def test_a_server_knows_itself(consul: ConsulServer) -> None:
     client = consul.client()
     (member,) = client.members()
-    assert member["Status"] == 1
-    assert [each["Voter"] for each in client.raft_servers()] == [True]
+    assert (member.is_alive, member.is_server) == (True, True)
+    assert [each.is_voter for each in client.raft_servers()] == [True]
     assert client.last_entry() > (0, 0)
     client.force_leave("nobody")  # a member that is unknown is no error
 

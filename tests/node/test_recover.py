@@ -10,6 +10,7 @@ from node.machine import Unusable
 from node.recover import check_roles, finds_leader, forget_in_consul, forget_in_swarm, is_empty, parse
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
+from swarmer.core.state import RaftServer
 
 
 class Members:
@@ -83,8 +84,8 @@ class Electing:
         self.after -= 1
         return "10.0.0.2:8300" if self.after < 0 else ""
 
-    def raft_servers(self) -> list[dict[str, Any]]:
-        return [{}]
+    def raft_servers(self) -> tuple[RaftServer, ...]:
+        return (RaftServer(name="core-i-2", address="10.0.0.2:8300", is_voter=True),)
 
 
 @pytest.mark.parametrize(("after", "found"), [(0, True), (1, True), (1000, False)])

@@ -14,6 +14,7 @@ from node import recover
 from swarmer.adapters import docker
 from swarmer.adapters.docker import Swarm, SwarmSettings
 from swarmer.core.configuration import Machine
+from swarmer.core.state import RaftServer
 from tests.node.daemons.daemon import machine
 
 
@@ -57,8 +58,9 @@ class Cluster:
     def leader(self) -> str:
         return str(self.call("leader", lambda: "10.0.0.1:8300" if self.has_leader else ""))
 
-    def raft_servers(self) -> list[dict[str, Any]]:
-        return list(self.call("raft", lambda: [{}] if self.has_leader else []))
+    def raft_servers(self) -> tuple[RaftServer, ...]:
+        server = RaftServer(name="core-i-1", address="10.0.0.1:8300", is_voter=True)
+        return tuple(self.call("raft", lambda: [server] if self.has_leader else []))
 
     def last_entry(self) -> tuple[int, int]:
         return self.call("entry", lambda: (2, 70))  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.raft_log import RaftLog
 from swarmer.core.node import Manager
+from swarmer.core.state import ConsulMember, MemberStatus
 from swarmer.core.succession import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S
 
 ADDRESS = {"me": "10.0.0.4", "other": "10.0.0.5", "leader": "10.0.0.6"}
@@ -63,10 +64,18 @@ class World:
 
     # -- Consul
 
-    def members(self) -> list[dict[str, Any]]:
+    def members(self) -> tuple[ConsulMember, ...]:
         if not self.consul_answers:
             raise ConsulUnavailable("timed out")
-        return [{"Addr": ADDRESS[each], "Status": 1 if each in self.alive else 4} for each in ADDRESS]
+        return tuple(
+            ConsulMember(
+                name=each,
+                address=address,
+                status=MemberStatus.ALIVE if each in self.alive else MemberStatus.FAILED,
+                is_server=False,
+            )
+            for each, address in ADDRESS.items()
+        )
 
     # -- the managers' own port
 

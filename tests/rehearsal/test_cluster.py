@@ -241,9 +241,7 @@ def test_what_the_mesh_publishes_is_declared_once_by_every_ready_node(cluster: C
 def declared(cluster: Cluster, name: str) -> list[tuple[str, str, int]]:
     """Node, address and port of each passing instance; by DNS a question by UDP is told three of them."""
     instances = Consul(cluster.nodes()[0]["address"]).healthy(name)
-    return sorted(
-        (each["Node"]["Node"], each["Service"]["Address"], each["Service"]["Port"]) for each in instances
-    )
+    return sorted((each.node, each.address, each.port) for each in instances)
 
 
 def test_journal_of_a_node_is_shown_by_a_part_of_its_name(cluster: Cluster) -> None:

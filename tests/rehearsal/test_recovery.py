@@ -9,17 +9,21 @@ from typing import cast
 import pytest
 
 from swarmer.core.errors import UserError
+from swarmer.core.state import ConsulMember, MemberStatus
 from swarmer.operations import recover
-from swarmer.operations.recover import Machines, Member, Seen, Step, check_proof, decide
+from swarmer.operations.recover import Machines, Seen, Step, check_proof, decide
 
 
 def address(name: str) -> str:
     return f"10.42.0.{name.rpartition('-')[2]}"
 
 
-def members(*servers: str, clients: tuple[str, ...] = ()) -> frozenset[Member]:
+def members(*servers: str, clients: tuple[str, ...] = ()) -> frozenset[ConsulMember]:
     named = [(name, True) for name in servers] + [(name, False) for name in clients]
-    return frozenset(Member(name=name, address=address(name), is_server=it) for name, it in named)
+    return frozenset(
+        ConsulMember(name=name, address=address(name), status=MemberStatus.ALIVE, is_server=it)
+        for name, it in named
+    )
 
 
 def addresses(*names: str) -> frozenset[str]:
@@ -113,7 +117,9 @@ def test_only_members_of_the_quorum_that_is_lost_are_forgotten() -> None:
 
 
 def test_managers_that_the_sweep_took_out_of_consul_are_known_by_name_still() -> None:
-    left = frozenset(replace(each, has_left=each.name in MANAGERS[1:]) for each in ALL)
+    left = frozenset(
+        replace(each, status=MemberStatus.LEFT if each.name in MANAGERS[1:] else each.status) for each in ALL
+    )
     (step,) = decide([replace(leads(SERVER), members=left), replace(MANAGER, members=left)])
     assert step.lost == MANAGERS[1:]
 

@@ -126,7 +126,7 @@ def lacks_in_consul(name: str, roles: frozenset[str], consul: Consul) -> str:
         return "Consul has no leader" if consul.answers else "no Consul server answers"
     if not consul.is_alive(name):
         return f"Consul sees it {consul.members.get(name, 'nowhere')}"
-    if CONSUL_SERVER in roles and not (name in consul.peers and consul.peers[name].votes):
+    if CONSUL_SERVER in roles and not (name in consul.peers and consul.peers[name].is_voter):
         return "it is a Consul server without a vote"
     return ""
 

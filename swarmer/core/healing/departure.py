@@ -34,6 +34,7 @@ from swarmer.core.healing.steps import (
 )
 from swarmer.core.healing.world import QUORUM_ROLES, STAY_OUT, STOP, Consul, Mark, Swarm
 from swarmer.core.node import SWARM_MANAGER
+from swarmer.core.state import MemberStatus
 
 DRAIN_TIMEOUT_S: Final = 120.0
 """Timeout for a node's tasks to run elsewhere. Tasks that remain then have no room on the other nodes."""
@@ -204,9 +205,9 @@ def _remove_peer(departure: Departure) -> Action | None:
 
 def _force_leave(departure: Departure) -> Action | None:
     state = departure.consul.members.get(departure.name)
-    if state in ("failed", "leaving"):
+    if state in (MemberStatus.FAILED, MemberStatus.LEAVING):
         return ForceLeave()
-    if departure.is_gone and state == "alive" and departure.waited_s < NOTICE_GRACE_S:
+    if departure.is_gone and state == MemberStatus.ALIVE and departure.waited_s < NOTICE_GRACE_S:
         return Wait("Consul to notice that it is gone")
     return None
 

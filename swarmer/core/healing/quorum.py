@@ -31,9 +31,9 @@ def judge(*, others: int, well: int, wanted: int) -> Verdict:
 
 def without_server(consul: Consul, name: str, *, wanted: int) -> Verdict:
     """Judge raft without the server `name`. A server that was told to stop already counts as silent."""
-    if name in consul.peers and not consul.peers[name].votes:
+    if name in consul.peers and not consul.peers[name].is_voter:
         return Verdict.SAFE
-    others = [peer for peer, entry in consul.peers.items() if peer != name and entry.votes]
+    others = [peer for peer, entry in consul.peers.items() if peer != name and entry.is_voter]
     return judge(others=len(others), well=sum(_is_well(consul, peer) for peer in others), wanted=wanted)
 
 

@@ -28,6 +28,7 @@ from swarmer.core.healing.world import (
     wanted,
 )
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.state import MemberStatus
 
 IN_SERVICE: Final = "InService"
 """Lifecycle state of an instance in service."""
@@ -103,7 +104,7 @@ def places(groups: tuple[Group, ...]) -> Iterator[Place]:
 
 def known_names(consul: Consul, swarm: Swarm) -> set[str]:
     """Return every name that Consul, Swarm or the records know."""
-    members = {name for name, state in consul.members.items() if state != "left"}
+    members = {name for name, state in consul.members.items() if state != MemberStatus.LEFT}
     noted = consul.recorded | consul.marks.keys() | consul.missing.keys()
     return members | consul.catalogued | consul.peers.keys() | noted | {row.name for row in swarm.rows}
 
@@ -269,7 +270,7 @@ def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
     if not scene.consul.has_leader:
         yield "Consul has no leader" if scene.consul.answers else "no Consul server answers"
     else:
-        voters = [name for name, peer in scene.consul.peers.items() if peer.votes]
+        voters = [name for name, peer in scene.consul.peers.items() if peer.is_voter]
         alive = sum(map(scene.consul.is_alive, voters))
         yield from _thin("Consul servers", wanted(scene.groups, CONSUL_SERVER), len(voters), alive)
     if not scene.swarm.has_quorum:

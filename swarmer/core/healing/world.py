@@ -10,9 +10,8 @@ from typing import Final
 
 from swarmer.core import names
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.state import MemberStatus, RaftServer
 
-ALIVE: Final = "alive"
-"""Status of a living member in Consul."""
 GONE_STATES: Final = frozenset(("shutting-down", "terminated"))
 """EC2 states from which an instance never returns."""
 UNKNOWN: Final = "unknown"
@@ -153,15 +152,6 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peer:
-    """Server in raft's configuration."""
-
-    address: str
-    """Address of the server as `address:port`."""
-    votes: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Lease:
     """Lock of the registry."""
 
@@ -179,10 +169,11 @@ class Consul:
     has_leader: bool = False
     answers: bool = False
     """Whether some server answers, with a leader or without."""
-    members: Mapping[str, str] = field(default_factory=dict)
-    """Node name to alive, leaving, left or failed."""
+    members: Mapping[str, MemberStatus] = field(default_factory=dict)
+    """Status of each node in Consul, by its name."""
     catalogued: frozenset[str] = frozenset()
-    peers: Mapping[str, Peer] = field(default_factory=dict)
+    peers: Mapping[str, RaftServer] = field(default_factory=dict)
+    """By node name."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     recorded: frozenset[str] = frozenset()
     """Names of admitted nodes."""
@@ -191,7 +182,7 @@ class Consul:
     lease: Lease | None = None
 
     def is_alive(self, name: str) -> bool:
-        return self.members.get(name) == ALIVE
+        return self.members.get(name) == MemberStatus.ALIVE
 
 
 # -- Swarm ----------------------------------------------------------------------------------

@@ -89,8 +89,8 @@ def _out_of_consul(name: str, left: Iterable[Machine]) -> None:
         if not consul.leader():
             continue
         for server in consul.raft_servers():
-            if server["Node"] == name:
-                consul.remove_peer(server["Address"])
+            if server.name == name:
+                consul.remove_peer(server.address)
         consul.force_leave(name)
         consul.deregister_node(name)
         return

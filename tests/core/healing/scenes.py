@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from swarmer.core import names
-from swarmer.core.healing.world import Consul, Group, Instance, Member, Peer, Row, Swarm
+from swarmer.core.healing.world import Consul, Group, Instance, Member, Row, Swarm
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER
+from swarmer.core.state import MemberStatus, RaftServer
 
 NOW = 1_000_000.0
 CORE = frozenset((CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER))
@@ -46,11 +47,11 @@ def consul(*servers: str, workers: tuple[str, ...] = (W, V), **changes: Any) -> 
         Consul(
             has_leader=True,
             answers=True,
-            members=dict.fromkeys(everyone, "alive"),
+            members=dict.fromkeys(everyone, MemberStatus.ALIVE),
             catalogued=frozenset(everyone),
             recorded=frozenset(everyone),
             peers={
-                name: Peer(address=f"10.0.0.{at}:8300", votes=True)
+                name: RaftServer(name=name, address=f"10.0.0.{at}:8300", is_voter=True)
                 for at, name in enumerate(servers or (A, B, C))
             },
         ),

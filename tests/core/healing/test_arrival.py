@@ -9,7 +9,8 @@ import pytest
 
 from swarmer.core.healing.arrival import Abandon, Admit, Arrival, Ignore, Wait, decide
 from swarmer.core.healing.departure import QUORUM_TIMEOUT_S
-from swarmer.core.healing.world import Consul, Peer, Swarm
+from swarmer.core.healing.world import Consul, Swarm
+from swarmer.core.state import RaftServer
 from tests.core.healing.scenes import CORE, WORKER, A, B, C, W, consul, instance, row, swarm
 
 
@@ -47,7 +48,7 @@ def test_a_member_is_let_in_even_when_it_comes_late() -> None:
         (consul(B, C), "Consul sees it nowhere"),
         (consul(members={A: "failed"}), "Consul sees it failed"),
         (
-            consul(peers={A: Peer(address="10.0.0.0:8300", votes=False)}),
+            consul(peers={A: RaftServer(name=A, address="10.0.0.0:8300", is_voter=False)}),
             "it is a Consul server without a vote",
         ),
         (consul(peers={}), "it is a Consul server without a vote"),
@@ -111,7 +112,7 @@ def test_one_that_was_held_has_time_to_join_once_there_is_a_majority_again() -> 
 
 def test_a_majority_that_comes_back_just_at_the_deadline_leaves_time_to_join_as_well() -> None:
     """Nobody held it yet. That Consul sees it alive tells it from one that cannot boot."""
-    votes_not = consul(A, B, C, peers={A: Peer(address="10.0.0.0:8300", votes=False)})
+    votes_not = consul(A, B, C, peers={A: RaftServer(name=A, address="10.0.0.0:8300", is_voter=False)})
     for late in (arrival(consul=votes_not, waited_s=605), arrival(swarm=swarm(row(B)), waited_s=605)):
         found = decide(late)
         assert isinstance(found, Wait)

@@ -29,8 +29,9 @@ from swarmer.core.healing.steps import (
     Tell,
     Wait,
 )
-from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Lease, Mark, Peer, Swarm
+from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Lease, Mark, Swarm
 from swarmer.core.node import SWARM_MANAGER
+from swarmer.core.state import RaftServer
 from tests.core.healing.scenes import CORE, NOW, WORKER, A, B, C, D, W, consul, row, swarm
 
 TOLD = {A: Mark(since_s=NOW), W: Mark(since_s=NOW)}
@@ -212,9 +213,13 @@ def test_a_server_stays_until_its_replacement_votes() -> None:
     out_of_swarm = swarm(row(B), row(C), row(D))
     leaving = departure(consul=arriving, swarm=out_of_swarm)
     assert decide(leaving) == Wait("Consul servers: its replacement does not vote yet")
-    with_peer = replace(arriving, peers={**arriving.peers, D: Peer(address="10.0.0.3:8300", votes=False)})
+    with_peer = replace(
+        arriving, peers={**arriving.peers, D: RaftServer(name=D, address="10.0.0.3:8300", is_voter=False)}
+    )
     assert isinstance(decide(replace(leaving, consul=with_peer)), Wait)
-    voting = replace(arriving, peers={**arriving.peers, D: Peer(address="10.0.0.3:8300", votes=True)})
+    voting = replace(
+        arriving, peers={**arriving.peers, D: RaftServer(name=D, address="10.0.0.3:8300", is_voter=True)}
+    )
     assert decide(replace(leaving, consul=voting)) == Tell(STOP)
 
 
@@ -269,7 +274,7 @@ def test_the_only_server_stays_until_another_votes() -> None:
 
 
 def test_a_server_without_a_vote_may_go_at_any_time() -> None:
-    seen = consul(A, B, C, marks=TOLD, peers={A: Peer(address="x:8300", votes=False)})
+    seen = consul(A, B, C, marks=TOLD, peers={A: RaftServer(name=A, address="x:8300", is_voter=False)})
     assert decide(departure(consul=seen, swarm=swarm(row(B)))) == Tell(STOP)
 
 

@@ -25,7 +25,7 @@ def new_session(daemon: Daemon) -> str:
 
 
 def alive(daemon: Daemon) -> list[str]:
-    return sorted(member["Name"] for member in daemon.api.members() if member["Status"] == 1)
+    return sorted(member.name for member in daemon.api.members() if member.is_alive)
 
 
 def test_every_agent_knows_the_leader_and_all_members(cluster: list[Daemon]) -> None:
@@ -73,7 +73,7 @@ def test_a_lock_whose_session_ended_opens_after_its_delay_and_not_before(left: D
 
 def test_a_check_fed_on_one_node_is_seen_on_another(left: Daemon, right: Daemon) -> None:
     def seen() -> list[str]:
-        return [entry["Service"]["Address"] for entry in right.api.healthy("web")]
+        return [each.address for each in right.api.healthy("web")]
 
     left.api.register(WEB, {"ttl": "60s", "status": "critical"})
     left.api.confirm(WEB.id, passing=True, note="well")
@@ -85,7 +85,7 @@ def test_a_check_fed_on_one_node_is_seen_on_another(left: Daemon, right: Daemon)
 def test_a_check_that_nobody_feeds_turns_critical_by_itself(left: Daemon) -> None:
     left.api.register(WEB, {"ttl": "300ms", "status": "passing"})
     eventually(lambda: [each["Status"] for each in left.request("GET", "health/checks/web")] == ["critical"])
-    assert left.api.healthy("web") == []
+    assert left.api.healthy("web") == ()
 
 
 def test_confirming_a_service_that_is_unknown_is_unavailable(left: Daemon) -> None:

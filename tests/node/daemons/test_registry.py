@@ -197,7 +197,7 @@ def pair(nodes: list[Node]) -> tuple[Node, Node]:
 
 def named(agent: Daemon) -> list[str]:
     """Where the registry's name leads."""
-    return [entry["Service"]["Address"] for entry in agent.api.healthy(names.SERVICE_REGISTRY)]
+    return [each.address for each in agent.api.healthy(names.SERVICE_REGISTRY)]
 
 
 @contextlib.contextmanager

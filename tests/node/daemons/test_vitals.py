@@ -7,6 +7,7 @@ import pytest
 from node import vitals
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
+from swarmer.core.state import ServiceInstance
 from swarmer.core.vitals import HANG_TIMEOUT_S, FileSystem
 from tests.node.conftest import free_port
 from tests.node.daemons.daemon import Daemon, eventually
@@ -30,11 +31,11 @@ def vitals_of(agent: Daemon) -> vitals.Vitals:
 
 def test_a_node_that_is_well_has_a_name_for_all_of_them(left: Daemon) -> None:
     vitals_of(left).check()
-    eventually(lambda: left.machine.name in {each["Node"]["Node"] for each in healthy(left)})
+    eventually(lambda: left.machine.name in {each.node for each in healthy(left)})
     assert left.machine.name not in left.api.ailing(names.SERVICE_NODE)
 
 
-def healthy(agent: Daemon) -> list[dict[str, dict[str, str]]]:
+def healthy(agent: Daemon) -> tuple[ServiceInstance, ...]:
     return agent.api.healthy(names.SERVICE_NODE)
 
 

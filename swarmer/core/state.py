@@ -1,0 +1,59 @@
+"""Facts about a running cluster, one type per fact: adapters make them, and everyone else reads them.
+
+Standard library only: it runs on nodes, and in functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MemberStatus(StrEnum):
+    """State of a Consul member, in Serf's words.
+
+    Source: https://pkg.go.dev/github.com/hashicorp/serf/serf#MemberStatus
+    """
+
+    NONE = "none"
+    ALIVE = "alive"
+    LEAVING = "leaving"
+    LEFT = "left"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsulMember:
+    """A node as another node's Consul remembers it."""
+
+    name: str
+    address: str
+    status: MemberStatus
+    is_server: bool
+
+    @property
+    def is_alive(self) -> bool:
+        """It answers the other members."""
+        return self.status is MemberStatus.ALIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaftServer:
+    """A server in the raft configuration of Consul."""
+
+    name: str
+    address: str
+    """`address:port`."""
+    is_voter: bool
+    is_leader: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceInstance:
+    """A service on one node, as Consul's catalogue has it."""
+
+    node: str
+    """Name of the node."""
+    address: str
+    """Address of the service; empty if it declared none and has its node's."""
+    port: int
