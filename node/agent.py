@@ -287,12 +287,12 @@ class Agent:
         """
         if self._is_listed_once:
             return
-        rows = [row for row in self._engine.nodes(name=self.machine.name) if row["ID"] != self._swarm_node]
-        former = [row for row in rows if row["Description"]["Hostname"] == self.machine.name]
-        gone = [row for row in former if row["Status"]["State"] != "ready"]
+        rows = [row for row in self._engine.nodes(name=self.machine.name) if row.id != self._swarm_node]
+        former = [row for row in rows if row.name == self.machine.name]
+        gone = [row for row in former if not row.is_ready]
         for row in gone:
-            self._engine.ensure_demoted(row["ID"])
-            self._engine.ensure_no_node(row["ID"])
+            self._engine.ensure_demoted(row.id)
+            self._engine.ensure_no_node(row.id)
         self._is_listed_once = len(gone) == len(former)
 
     def declare_docker(self, world: World) -> None:

@@ -195,8 +195,8 @@ def look_at_swarm(
     """The engine and its Swarm as they are now."""
     try:
         swarm = engine.swarm()
-        folder = engine.info()["DockerRootDir"]
-    except (docker.Unavailable, KeyError) as exc:
+        folder = engine.data_folder()
+    except docker.Unavailable as exc:
         return SwarmView(
             answers=False, error=str(exc), waited_s=waited_s, called_s_ago=called_s_ago, may_call=may_call
         )
@@ -230,7 +230,7 @@ def check_swarm(engine: Engine) -> None:
     `swarm init` choose them.
     """
     try:
-        found, services = engine.settings(), {each["ID"] for each in engine.services()}
+        found, services = engine.settings(), engine.swarm_service_ids()
         running = engine.service_ids()
     except docker.Unavailable as exc:
         say(f"the Swarm's settings cannot be read: {exc}")
@@ -267,9 +267,9 @@ def forget_in_consul(lost: Iterable[str], api: Consul) -> None:
 def forget_in_swarm(lost: Collection[str], engine: Engine) -> None:
     """As in Consul: by the names of its rows, which a node that is still joining has not yet."""
     for row in engine.nodes():
-        if row["Description"].get("Hostname") in lost:
-            engine.ensure_demoted(row["ID"])
-            engine.ensure_no_node(row["ID"])
+        if row.name in lost:
+            engine.ensure_demoted(row.id)
+            engine.ensure_no_node(row.id)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -21,7 +21,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
 from swarmer.core import election, names
 from swarmer.core.healing import reconciliation, world
-from swarmer.core.healing.world import Group, Instance, Lease, Mark, Row, Swarm
+from swarmer.core.healing.world import Group, Instance, Lease, Mark, Swarm
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, UNFOUNDED
 
 CONSUL_S: Final = 3.0
@@ -218,8 +218,8 @@ class Sight:
         engine = self.engine
         if engine is None:
             return Swarm()
-        raw = engine.nodes() if name is None else [*engine.nodes(role="manager"), *engine.nodes(name=name)]
-        rows = {row.id: row for row in map(_row, raw) if name is None or row.is_manager or row.name == name}
+        found = engine.nodes() if name is None else (*engine.nodes(role="manager"), *engine.nodes(name=name))
+        rows = {row.id: row for row in found if name is None or row.is_manager or row.name == name}
         own = [row for row in rows.values() if row.name == name and row.availability == "drain"]
         return Swarm(
             has_quorum=True,
@@ -319,15 +319,3 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def _row(raw: dict[str, Any]) -> Row:
-    return Row(
-        id=raw["ID"],
-        # Empty of one that has just joined: it has not described itself yet.
-        name=raw["Description"].get("Hostname", ""),
-        role=raw["Spec"]["Role"],
-        availability=raw["Spec"]["Availability"],
-        state=raw["Status"]["State"],
-        reachability=(raw.get("ManagerStatus") or {}).get("Reachability", ""),
-    )

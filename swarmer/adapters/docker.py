@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, Final
 from urllib.parse import quote
 
 from swarmer.adapters import engine
-from swarmer.adapters.engine import NotFound, TimedOut, Unavailable
+from swarmer.adapters.engine import NotFound, TimedOut, Unavailable, docker_shaped
 from swarmer.core import names, network_plan
 from swarmer.core.node import Manager
 
@@ -53,14 +52,6 @@ class SwarmSettings:
     """UDP port of VXLAN."""
 
 
-@contextmanager
-def _docker_shaped() -> Iterator[None]:
-    try:
-        yield
-    except (TypeError, AttributeError, LookupError) as exc:
-        raise Unavailable(f"an answer that is not Docker's: {exc!r}") from exc
-
-
 class Engine(engine.Engine):
     """One engine: a unix socket or `tcp://host:port`."""
 
@@ -73,7 +64,7 @@ class Engine(engine.Engine):
 
     def swarm(self) -> Swarm:
         """The engine's Swarm as it sees it."""
-        with _docker_shaped():
+        with docker_shaped():
             found = self.info()["Swarm"]
             return Swarm(
                 state=found["LocalNodeState"],
@@ -85,18 +76,23 @@ class Engine(engine.Engine):
                 managers=tuple(each["Addr"].rpartition(":")[0] for each in found.get("RemoteManagers") or ()),
             )
 
+    def data_folder(self) -> str:
+        """Path of the folder in which the engine keeps its state."""
+        with docker_shaped():
+            return str(self.info()["DockerRootDir"])
+
     def swarm_id(self) -> str:
         """The Swarm's own id, from its leader; Unavailable where there is none, or this engine is no manager.
 
         Not from `docker info`, as `swarm` has it: engines ask for that once for all who want it at the same
         time, and one question that went to a leader that dies holds them all for 20 s.
         """
-        with _docker_shaped():
+        with docker_shaped():
             return str(self.ask_engine("GET", "/swarm")["ID"])
 
     def settings(self) -> SwarmSettings:
         """The Swarm's settings, from its leader. Raises Unavailable."""
-        with _docker_shaped():
+        with docker_shaped():
             found = self.ask_engine("GET", "/swarm")
             return SwarmSettings(
                 pools=tuple(found.get("DefaultAddrPool") or ()),
@@ -149,7 +145,7 @@ class Engine(engine.Engine):
 
     def tokens(self) -> tuple[str, str]:
         """Join tokens for a worker and for a manager; only managers know them."""
-        with _docker_shaped():
+        with docker_shaped():
             found = self.ask_engine("GET", "/swarm")["JoinTokens"]
             return found["Worker"], found["Manager"]
 
@@ -187,13 +183,13 @@ class Engine(engine.Engine):
             time.sleep(0.05)
 
     def _ingress_subnets(self) -> list[str]:
-        with _docker_shaped():
+        with docker_shaped():
             found = self._networks("ingress")
             return [row["Subnet"] for each in found for row in each["IPAM"]["Config"] or ()]
 
     def _networks(self, name: str) -> list[dict[str, Any]]:
         # The filter is a pattern for networks that this engine has, a beginning for those only the Swarm has.
-        with _docker_shaped():
+        with docker_shaped():
             return [each for each in self.listed("/networks", name=[name]) if each["Name"] == name]
 
     def _ensure_network(self, **body: object) -> bool:
@@ -208,17 +204,22 @@ class Engine(engine.Engine):
                 raise
         return True
 
+    def swarm_service_ids(self) -> set[str]:
+        """IDs of all services of the Swarm; only managers know them."""
+        with docker_shaped():
+            return {each["ID"] for each in self.services()}
+
     # -- nodes ----------------------------------------------------------------------------------
 
     def is_leader(self, node_id: str) -> bool:
         """Whether a node leads the Swarm; only managers know it."""
-        with _docker_shaped():
+        with docker_shaped():
             found = self.ask_engine("GET", f"/nodes/{quote(node_id, safe='')}")
             return bool((found.get("ManagerStatus") or {}).get("Leader"))
 
     def managers(self) -> tuple[Manager, ...]:
         """All of the Swarm's. Its leader answers, whichever manager is asked; without one nobody does."""
-        with _docker_shaped():
+        with docker_shaped():
             rows = [
                 (each["ID"], each.get("ManagerStatus")) for each in self.listed("/nodes", role=["manager"])
             ]
@@ -236,7 +237,7 @@ class Engine(engine.Engine):
         """
         path, refusal = f"/nodes/{quote(node_id, safe='')}", None
         for _ in range(UPDATE_TRIES):
-            with _docker_shaped():
+            with docker_shaped():
                 found = self.ask_engine("GET", path)
                 wanted, version = {**found["Spec"], **spec}, found["Version"]["Index"]
                 if wanted == found["Spec"]:
@@ -285,7 +286,7 @@ class Engine(engine.Engine):
 
     def tasks_to_move(self, node_id: str) -> int:
         """Tasks that have not ended on a node, and those of their services that do not run elsewhere yet."""
-        with _docker_shaped():
+        with docker_shaped():
             own = self.listed("/tasks", node=[node_id])
             services = sorted({task["ServiceID"] for task in own if task.get("ServiceID")})
             filters = {"service": services, "desired-state": ["running"]}

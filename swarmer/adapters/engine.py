@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from swarmer.adapters import http
 from swarmer.adapters.http import Address, Connection, Response
+from swarmer.core.state import SwarmNode
 
 API: Final = (1, 41)
 """Docker 20.10's. Newer engines take it as long as they can, older ones are spoken to in their own."""
@@ -37,6 +39,15 @@ class TimedOut(Unavailable):
 
 class NotFound(Unavailable):
     """It knows nothing of that name."""
+
+
+@contextmanager
+def docker_shaped() -> Iterator[None]:
+    """Raises Unavailable where the block finds JSON of another shape than Docker's."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError) as exc:
+        raise Unavailable(f"an answer that is not Docker's: {exc!r}") from exc
 
 
 def address(host: str, environment: Mapping[str, str]) -> Address:
@@ -165,9 +176,11 @@ class Engine:
         """Swarm's, with how many of their tasks run; only managers know them."""
         return self.listed("/services?status=true")
 
-    def nodes(self, **filters: str) -> list[dict[str, Any]]:
+    def nodes(self, **filters: str) -> tuple[SwarmNode, ...]:
         """Swarm's, filtered by the API: `role`, `name` (which is a prefix) …; only managers know them."""
-        return self.listed("/nodes", **{key: [value] for key, value in filters.items()})
+        with docker_shaped():
+            found = self.listed("/nodes", **{key: [value] for key, value in filters.items()})
+            return tuple(map(_swarm_node, found))
 
     def events(self, since_ns: int) -> Events:
         """What happens from now on, and before it what happened since `since_ns` (0: nothing)."""
@@ -314,6 +327,19 @@ def _event(line: bytes) -> Event | None:
         return Event(kind, action, str(actor["ID"]), actor.get("Attributes") or {}, time_ns)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _swarm_node(row: dict[str, Any]) -> SwarmNode:
+    manager = row.get("ManagerStatus")
+    return SwarmNode(
+        id=row["ID"],
+        name=row["Description"].get("Hostname", ""),
+        role=row["Spec"]["Role"],
+        state=row["Status"]["State"],
+        availability=row["Spec"]["Availability"],
+        reachability=manager.get("Reachability") or "unknown" if manager else "",
+        is_leader=bool(manager and manager.get("Leader")),
+    )
 
 
 def _mapping(value: object) -> dict[str, Any]:

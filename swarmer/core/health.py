@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
-from swarmer.core.state import MemberStatus
+from swarmer.core.state import MemberStatus, SwarmNode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +28,6 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SwarmNode:
-    """One row of `docker node ls`."""
-
-    state: str
-    """State: ready, down, unknown, disconnected."""
-    role: str
-    """Role: manager or worker."""
-    reachability: str = ""
-    """Reachability: reachable or unreachable; empty for a worker."""
-    is_leader: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Seen:
     """Findings of an observer. An empty field means that no node answered."""
 
@@ -51,6 +38,7 @@ class Seen:
     voters: frozenset[str] = frozenset()
     """Names of raft's voters."""
     swarm: Mapping[str, SwarmNode] = field(default_factory=dict)
+    """By host name."""
     holder: str = ""
     """Node that Consul's catalogue names for the registry."""
     registry_address: str = ""
@@ -163,7 +151,7 @@ def _swarm_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
         row = seen.swarm.get(node.name)
         if row is None:
             found.append(f"{node.name}: not in the Swarm")
-        elif row.state != "ready":
+        elif not row.is_ready:
             found.append(f"{node.name}: Swarm sees it {row.state}")
         elif SWARM_MANAGER in node.roles and row.role != "manager":
             found.append(f"{node.name}: should be a Swarm manager, is a {row.role}")

@@ -57,3 +57,31 @@ class ServiceInstance:
     address: str
     """Address of the service; empty if it declared none and has its node's."""
     port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmNode:
+    """One row of `docker node ls`. A host has two of them if it joined anew."""
+
+    id: str
+    name: str
+    """Host name; empty while a node that has just joined has not described itself."""
+    role: str
+    """manager or worker, as its specification says."""
+    state: str
+    """ready, down, unknown, disconnected."""
+    availability: str = "active"
+    """active, pause or drain."""
+    reachability: str = ""
+    """reachable, unreachable or unknown; empty for a node outside the managers' raft."""
+    is_leader: bool = False
+
+    @property
+    def is_manager(self) -> bool:
+        """In its specification, or still in fact: a demotion takes a moment."""
+        return self.role == "manager" or bool(self.reachability)
+
+    @property
+    def is_ready(self) -> bool:
+        """The leader hears from it."""
+        return self.state == "ready"

@@ -15,8 +15,9 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names
-from swarmer.core.health import Expected, Seen, SwarmNode
+from swarmer.core.health import Expected, Seen
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.state import SwarmNode
 
 ANSWER_S: Final = 6.0
 
@@ -144,24 +145,12 @@ def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
     """Swarm's nodes by host name, as the first manager that answers tells them; empty where none does."""
     for address in addresses:
         with contextlib.suppress(Unavailable):
-            rows = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes()
-            return by_name(rows)
+            return by_name(Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes())
     return {}
 
 
-def by_name(rows: Iterable[dict[str, Any]]) -> dict[str, SwarmNode]:
+def by_name(rows: Iterable[SwarmNode]) -> dict[str, SwarmNode]:
     """Of what `docker node ls` lists. A join that failed leaves a dead row: the node is what is ready."""
     # One that is still joining has no name yet.
-    named = [row for row in rows if row["Description"].get("Hostname")]
-    named.sort(key=lambda row: row["Status"]["State"] == "ready")
-    return {row["Description"]["Hostname"]: _swarm_node(row) for row in named}
-
-
-def _swarm_node(row: dict[str, Any]) -> SwarmNode:
-    manager = row.get("ManagerStatus") or {}
-    return SwarmNode(
-        state=row["Status"]["State"],
-        role=row["Spec"]["Role"],
-        reachability=manager.get("Reachability", ""),
-        is_leader=bool(manager.get("Leader")),
-    )
+    named = sorted((row for row in rows if row.name), key=lambda row: row.is_ready)
+    return {row.name: row for row in named}

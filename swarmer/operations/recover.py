@@ -142,9 +142,8 @@ def _without_vote(members: Iterable[ConsulMember], raft: Collection[str]) -> fro
 
 
 def _without_raft(engine: Engine) -> frozenset[str]:
-    rows = engine.nodes(role="manager")
-    dead = [row for row in rows if row["Status"]["State"] != "ready" and not row.get("ManagerStatus")]
-    return frozenset(filter(None, (row["Description"].get("Hostname") for row in dead)))
+    dead = (row for row in engine.nodes(role="manager") if not row.is_ready and not row.reachability)
+    return frozenset(row.name for row in dead if row.name)
 
 
 # -- decide -----------------------------------------------------------------------------------

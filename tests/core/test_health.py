@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from swarmer.core.health import Expected, Seen, Status, SwarmNode, judge
+from swarmer.core.health import Expected, Seen, Status, judge
+from swarmer.core.state import SwarmNode
 
 CORE = ("consul-server", "swarm-manager", "swarm-worker")
 
@@ -15,14 +16,22 @@ def expected(name: str, *roles: str) -> Expected:
     return Expected(name=name, instance_id=f"i-{name}", group="g", roles=roles, address="10.0.0.4", zone="a")
 
 
+def row(
+    name: str, role: str, state: str = "ready", reachability: str = "", *, leads: bool = False
+) -> SwarmNode:
+    return SwarmNode(
+        id=f"id-{name}", name=name, role=role, state=state, reachability=reachability, is_leader=leads
+    )
+
+
 NODES = (expected("c1", *CORE), expected("w1", "swarm-worker"))
 WELL = Seen(
     members={"c1": "alive", "w1": "alive"},
     leader="10.0.0.4:8300",
     voters=frozenset({"c1"}),
     swarm={
-        "c1": SwarmNode(state="ready", role="manager", reachability="reachable", is_leader=True),
-        "w1": SwarmNode(state="ready", role="worker"),
+        "c1": replace(row("c1", "manager", reachability="reachable"), is_leader=True),
+        "w1": row("w1", "worker"),
     },
     holder="c1",
     registry_address="10.0.0.4:5000",
@@ -62,16 +71,16 @@ def test_what_is_wrong_is_said(changes: dict[str, object], problem: str) -> None
 
 
 def test_a_manager_that_is_unreachable_or_a_worker_by_mistake_is_a_problem() -> None:
-    unreachable = SwarmNode(state="ready", role="manager", reachability="unreachable")
+    unreachable = row("c1", "manager", reachability="unreachable")
     assert look(swarm=WELL.swarm | {"c1": unreachable}).problems == (
         "c1: a Swarm manager that is unreachable",
     )
-    demoted = SwarmNode(state="ready", role="worker")
+    demoted = row("c1", "worker")
     assert "should be a Swarm manager" in look(swarm=WELL.swarm | {"c1": demoted}).problems[0]
 
 
 def test_a_ghost_that_consul_or_swarm_remembers_is_a_problem() -> None:
-    ghost = SwarmNode(state="down", role="worker")
+    ghost = row("x", "worker", "down")
     status = look(members=WELL.members | {"x": "failed"}, swarm=WELL.swarm | {"x": ghost})
     assert [problem.split(":")[0] for problem in status.problems] == ["x", "x"]
 

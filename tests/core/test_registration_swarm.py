@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from swarmer.core.registration import MARKER, mesh
+from swarmer.core.state import SwarmNode
 from tests.core.inspected import container, options, service
 
 LABELS = {
@@ -14,9 +15,9 @@ LABELS = {
     "com.docker.swarm.task.name": "shop_web.2.x7k3",
 }
 NODES = [
-    {"ID": "a", "Status": {"State": "ready"}, "ManagerStatus": {"Leader": True}},
-    {"ID": "b", "Status": {"State": "ready"}, "ManagerStatus": {}},
-    {"ID": "c", "Status": {"State": "down"}},
+    SwarmNode(id="a", name="a", role="manager", state="ready", reachability="reachable", is_leader=True),
+    SwarmNode(id="b", name="b", role="manager", state="ready", reachability="reachable"),
+    SwarmNode(id="c", name="c", role="worker", state="down"),
 ]
 
 

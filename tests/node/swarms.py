@@ -10,6 +10,7 @@ from swarmer.adapters.consul import Consul, Key
 from swarmer.adapters.docker import Engine
 from swarmer.core.joining import World
 from swarmer.core.node import CloudView
+from swarmer.core.state import SwarmNode
 from tests.node.daemons.daemon import machine
 
 
@@ -27,8 +28,8 @@ class Leading:
         self.wanted.append(wanted)
         return False
 
-    def nodes(self, *, name: str) -> list[dict[str, Any]]:
-        return []
+    def nodes(self, *, name: str) -> tuple[SwarmNode, ...]:
+        return ()
 
     def swarm_id(self) -> str:
         return "swarm-1"

@@ -20,7 +20,7 @@ from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
 from swarmer.core.joining import EndJoin, JoinSwarm, Wait
 from swarmer.core.node import CloudView
-from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance
+from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance, SwarmNode
 from tests.node.daemons.daemon import machine
 from tests.node.swarms import Leading, Locks, settled, world
 
@@ -181,12 +181,12 @@ class HalfIn(Leading):
     def end_join(self) -> None:
         self.state = "inactive"
 
-    def nodes(self, *, name: str) -> list[dict[str, Any]]:
-        found = [(node, host, how) for node, (host, how) in self.rows.items() if host.startswith(name)]
-        return [
-            {"ID": node, "Description": {"Hostname": host}, "Status": {"State": how}}
-            for node, host, how in found
-        ]
+    def nodes(self, *, name: str) -> tuple[SwarmNode, ...]:
+        return tuple(
+            SwarmNode(id=node, name=host, role="manager", state=how)
+            for node, (host, how) in self.rows.items()
+            if host.startswith(name)
+        )
 
     def ensure_demoted(self, node_id: str) -> bool:
         if self.removal_fails:

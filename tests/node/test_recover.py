@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -10,13 +10,13 @@ from node.machine import Unusable
 from node.recover import check_roles, finds_leader, forget_in_consul, forget_in_swarm, is_empty, parse
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
-from swarmer.core.state import RaftServer
+from swarmer.core.state import RaftServer, SwarmNode
 
 
 class Members:
     """A Consul and an engine that note who is taken out."""
 
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, rows: tuple[SwarmNode, ...]) -> None:
         self.of_swarm = rows
         self.left: list[str] = []
         self.removed: list[str] = []
@@ -24,7 +24,7 @@ class Members:
     def force_leave(self, name: str) -> None:
         self.left.append(name)
 
-    def nodes(self) -> list[dict[str, Any]]:
+    def nodes(self) -> tuple[SwarmNode, ...]:
         return self.of_swarm
 
     def ensure_demoted(self, node_id: str) -> None:
@@ -36,11 +36,11 @@ class Members:
 
 def test_the_lost_are_forgotten_and_a_node_that_joins_and_has_no_name_yet_is_not() -> None:
     members = Members(
-        [
-            {"ID": "joins", "Description": {}},
-            {"ID": "lost", "Description": {"Hostname": "core-i-1"}},
-            {"ID": "survivor", "Description": {"Hostname": "core-i-2"}},
-        ]
+        (
+            SwarmNode(id="joins", name="", role="manager", state="unknown"),
+            SwarmNode(id="lost", name="core-i-1", role="manager", state="down"),
+            SwarmNode(id="survivor", name="core-i-2", role="manager", state="ready"),
+        )
     )
     forget_in_consul(["core-i-1"], cast(Consul, members))
     forget_in_swarm(["core-i-1"], cast(Engine, members))

@@ -14,7 +14,7 @@ from node import recover
 from swarmer.adapters import docker
 from swarmer.adapters.docker import Swarm, SwarmSettings
 from swarmer.core.configuration import Machine
-from swarmer.core.state import RaftServer
+from swarmer.core.state import RaftServer, SwarmNode
 from tests.node.daemons.daemon import machine
 
 
@@ -77,17 +77,17 @@ class Cluster:
         found = Swarm("active", self.is_sole_manager, "", "swarm-1" if self.is_sole_manager else "", "row-1")
         return self.call("swarm", lambda: found)  # type: ignore[no-any-return]
 
-    def info(self) -> dict[str, Any]:
-        return {"DockerRootDir": str(self.folder)}
+    def data_folder(self) -> str:
+        return str(self.folder)
 
     def refound_swarm(self, _: str) -> None:
         self.call("init", lambda: setattr(self, "is_sole_manager", True))
 
-    def nodes(self) -> list[dict[str, Any]]:
+    def nodes(self) -> tuple[SwarmNode, ...]:
         if not self.is_sole_manager:
             raise docker.Unavailable("the swarm does not have a leader")
-        rows = [{"ID": key, "Description": {"Hostname": name}} for key, name in self.rows.items()]
-        return list(self.call("nodes", lambda: rows))
+        rows = [SwarmNode(id=key, name=name, role="manager", state="down") for key, name in self.rows.items()]
+        return tuple(self.call("nodes", lambda: rows))
 
     def ensure_demoted(self, row: str) -> bool:
         return bool(self.call("demote"))
@@ -98,8 +98,8 @@ class Cluster:
     def settings(self) -> SwarmSettings:
         return SwarmSettings(pools=("172.20.0.0/14",), network_prefix=24, data_port=4789)
 
-    def services(self) -> list[dict[str, Any]]:
-        return []
+    def swarm_service_ids(self) -> set[str]:
+        return set()
 
     def service_ids(self) -> set[str]:
         return set()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from swarmer.core.state import SwarmNode
 from swarmer.operations.observer import by_name
 
 
-def row(name: str | None, state: str) -> dict[str, Any]:
-    described = {} if name is None else {"Hostname": name}
-    return {"Description": described, "Status": {"State": state}, "Spec": {"Role": "worker"}}
+def row(name: str, state: str) -> SwarmNode:
+    return SwarmNode(id=f"{name}-{state}", name=name, role="worker", state=state)
 
 
 @pytest.mark.parametrize("states", [("ready", "down"), ("down", "ready"), ("unknown", "ready", "down")])
@@ -21,4 +19,4 @@ def test_a_node_that_the_swarm_lists_twice_is_the_one_that_is_ready(states: tupl
 
 
 def test_who_is_still_joining_has_no_name_yet() -> None:
-    assert by_name([row(None, "unknown"), row("core-1", "down")]).keys() == {"core-1"}
+    assert by_name([row("", "unknown"), row("core-1", "down")]).keys() == {"core-1"}

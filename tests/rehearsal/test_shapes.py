@@ -80,7 +80,7 @@ def servers_that_are_nothing_else_are_recovered_and_the_swarm_is_left_alone(path
 
 def swarm_of(manager: Engine) -> tuple[str, set[str]]:
     """The Swarm's id, and its managers': a Swarm that was made to go on alone has lost the others."""
-    return manager.swarm().id, {row["ID"] for row in manager.nodes(role="manager")}
+    return manager.swarm().id, {row.id for row in manager.nodes(role="manager")}
 
 
 def node_status(path: Path) -> str:

@@ -138,7 +138,7 @@ def lacks_in_swarm(name: str, roles: frozenset[str], swarm: Swarm) -> str:
     rows = swarm.of(name)
     if not rows:
         return "it is not in the Swarm"
-    ready = [row for row in rows if row.state == "ready"]
+    ready = [row for row in rows if row.is_ready]
     if not ready:
         return f"Swarm sees it {rows[0].state}"
     if SWARM_MANAGER in roles and not any(row.reachability == "reachable" for row in ready):

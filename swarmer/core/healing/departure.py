@@ -138,7 +138,7 @@ def _drain(departure: Departure) -> Action | None:
     if departure.is_gone:
         return None
     for row in departure.swarm.of(departure.name):
-        if row.state != "ready":
+        if not row.is_ready:
             continue
         if row.availability != "drain":
             return Drain(row)

@@ -173,7 +173,7 @@ def _ghosts(scene: Scene) -> Iterator[str]:
 def _has_vanished(name: str, instance: Instance, scene: Scene) -> bool:
     """Whether EC2 does not know the instance and no cluster sees it. EC2 forgets a terminated one after an
     hour."""
-    ready = any(row.state == "ready" for row in scene.swarm.of(name))
+    ready = any(row.is_ready for row in scene.swarm.of(name))
     return instance.state == UNKNOWN and not scene.consul.is_alive(name) and not ready
 
 

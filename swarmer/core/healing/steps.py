@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from swarmer.core.healing.world import STOP, Row
+from swarmer.core.healing.world import STOP
+from swarmer.core.state import SwarmNode
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Tell:
 class Drain:
     """Drain the node, so that no task stays on it."""
 
-    row: Row
+    row: SwarmNode
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,14 @@ class HandOver:
 class Demote:
     """Remove the node from Swarm's quorum."""
 
-    row: Row
+    row: SwarmNode
 
 
 @dataclass(frozen=True)
 class RemoveFromSwarm:
     """Remove the node from the Swarm."""
 
-    row: Row
+    row: SwarmNode
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 from swarmer.core import names
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
-from swarmer.core.state import MemberStatus, RaftServer
+from swarmer.core.state import MemberStatus, RaftServer, SwarmNode
 
 GONE_STATES: Final = frozenset(("shutting-down", "terminated"))
 """EC2 states from which an instance never returns."""
@@ -189,48 +189,27 @@ class Consul:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One row of `docker node ls`."""
-
-    id: str
-    name: str
-    role: str
-    """Role: manager or worker."""
-    state: str
-    """State: ready, down, unknown, disconnected."""
-    availability: str = "active"
-    """Availability: active, pause or drain."""
-    reachability: str = ""
-    """Reachability: reachable or unreachable; empty for a worker."""
-
-    @property
-    def is_manager(self) -> bool:
-        """Whether it is a manager by its specification, or still in fact, as a demotion takes a moment."""
-        return self.role == "manager" or bool(self.reachability)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Swarm:
     """State that a manager with a quorum reports. `Swarm()` means that none answers, or there is no
     quorum."""
 
     has_quorum: bool = False
-    rows: tuple[Row, ...] = ()
+    rows: tuple[SwarmNode, ...] = ()
     tasks: Mapping[str, int] = field(default_factory=dict)
     """Row ID to the number of tasks that still have to end there or to run elsewhere."""
 
-    def of(self, name: str) -> tuple[Row, ...]:
+    def of(self, name: str) -> tuple[SwarmNode, ...]:
         """Return the rows of one node; a node that joined again has more than one."""
         return self._by_name.get(name, ())
 
     @cached_property
-    def _by_name(self) -> dict[str, tuple[Row, ...]]:
+    def _by_name(self) -> dict[str, tuple[SwarmNode, ...]]:
         """Rows by node name, indexed because the sweep asks for thousands."""
-        found: dict[str, tuple[Row, ...]] = {}
+        found: dict[str, tuple[SwarmNode, ...]] = {}
         for row in self.rows:
             found[row.name] = (*found.get(row.name, ()), row)
         return found
 
     @property
-    def managers(self) -> tuple[Row, ...]:
+    def managers(self) -> tuple[SwarmNode, ...]:
         return tuple(row for row in self.rows if row.is_manager)

@@ -18,6 +18,7 @@ from swarmer.core.registration.ports import mapping
 from swarmer.core.registration.services import plan
 from swarmer.core.registration.swarm import STACK
 from swarmer.core.service import Service
+from swarmer.core.state import SwarmNode
 
 TAG: Final = "mesh"
 """Tag of every service of the mesh."""
@@ -34,7 +35,7 @@ class Published:
     """Whether a published service has no running task yet, and must be looked at again soon."""
 
 
-def published(services: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> Published:
+def published(services: Iterable[Mapping[str, Any]], nodes: Iterable[SwarmNode]) -> Published:
     """Return the value from a manager's API. A service without a running task is left out: nothing would
     answer."""
     found, is_waiting = [], False
@@ -47,16 +48,14 @@ def published(services: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str
             found.append(_described(service, ports))
         elif status.get("DesiredTasks"):
             is_waiting = True
-    ready = [str(node.get("ID")) for node in nodes if mapping(node.get("Status")).get("State") == "ready"]
+    ready = [node.id for node in nodes if node.is_ready]
     found.sort(key=lambda each: str(each["name"]))
     return Published({"nodes": sorted(ready), "services": found}, is_waiting)
 
 
-def is_leader(nodes: Iterable[Mapping[str, Any]], node_id: str) -> bool:
+def is_leader(nodes: Iterable[SwarmNode], node_id: str) -> bool:
     """Whether this node leads the Swarm; only the leader writes."""
-    return any(
-        node.get("ID") == node_id and bool(mapping(node.get("ManagerStatus")).get("Leader")) for node in nodes
-    )
+    return any(node.id == node_id and node.is_leader for node in nodes)
 
 
 def services(text: str, node_id: str, options: Options) -> list[Service]:

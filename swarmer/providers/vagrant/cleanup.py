@@ -76,9 +76,9 @@ def _out_of_swarm(g: Environment, name: str, left: Iterable[Machine]) -> None:
         if not swarm.swarm().is_manager:
             continue
         for row in swarm.nodes():
-            if row["Description"].get("Hostname") == name:
-                swarm.ensure_node(row["ID"], Role="worker")
-                swarm.ensure_no_node(row["ID"])
+            if row.name == name:
+                swarm.ensure_node(row.id, Role="worker")
+                swarm.ensure_no_node(row.id)
         return
     raise Unavailable("no manager that is left has a majority")
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from swarmer.core import names
-from swarmer.core.healing.world import Consul, Group, Instance, Member, Row, Swarm
+from swarmer.core.healing.world import Consul, Group, Instance, Member, Swarm
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER
-from swarmer.core.state import MemberStatus, RaftServer
+from swarmer.core.state import MemberStatus, RaftServer, SwarmNode
 
 NOW = 1_000_000.0
 CORE = frozenset((CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER))
@@ -59,10 +59,10 @@ def consul(*servers: str, workers: tuple[str, ...] = (W, V), **changes: Any) -> 
     )
 
 
-def row(name: str, **changes: Any) -> Row:
+def row(name: str, **changes: Any) -> SwarmNode:
     is_core = name.startswith("core")
     return replace(
-        Row(
+        SwarmNode(
             id=f"id-{name}",
             name=name,
             role="manager" if is_core else "worker",
@@ -73,7 +73,7 @@ def row(name: str, **changes: Any) -> Row:
     )
 
 
-def swarm(*rows: Row, **changes: Any) -> Swarm:
+def swarm(*rows: SwarmNode, **changes: Any) -> Swarm:
     return replace(Swarm(has_quorum=True, rows=rows or tuple(map(row, (A, B, C, W, V)))), **changes)
 
 

@@ -92,5 +92,5 @@ def test_an_engine_that_was_upgraded_meanwhile_is_asked_for_its_version_again(an
         engine = Engine(f"tcp://127.0.0.1:{port}")
         with pytest.raises(Unavailable):
             engine.nodes()
-        assert engine.nodes() == []
+        assert engine.nodes() == ()
         assert engine.api == "/v1.44"
