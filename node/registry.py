@@ -23,8 +23,9 @@ from node.machine import alive, read, say
 from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.core import election, names
 from swarmer.core.configuration import Machine
-from swarmer.core.election import Lock, Tenure
+from swarmer.core.election import Tenure
 from swarmer.core.service import Service
+from swarmer.core.state import RegistryLock
 
 SESSION_FILE: Final = Path("/run/swarmer-registry.session")
 """File with the ID of the session. A restarted candidate continues its session, and so its lease."""
@@ -63,7 +64,7 @@ class Candidate:
     door: Door = field(default_factory=Door)
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=election.FENCE_S))
     session: str | None = None
-    lock: Lock | None = None
+    lock: RegistryLock | None = None
     leaves: bool = False
     registry: DockerRegistry = field(default_factory=DockerRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
@@ -143,7 +144,7 @@ class Candidate:
         self.learn(found.get(names.KV_REGISTRY_LOCK))
         self.changed.set()
 
-    def learn(self, key: Key | None, *, known: Lock | None = None) -> None:
+    def learn(self, key: Key | None, *, known: RegistryLock | None = None) -> None:
         """Take in the lock's state, unless a newer one is known: two threads read it, and a server may lag
         behind.
 
@@ -151,14 +152,15 @@ class Candidate:
         older or empty, an operator deleted the lock or restored a snapshot. A lock that the other thread read
         meanwhile stays.
         """
-        address = election.holder_address(key.value) if key and key.session else ""
+        found = _lock(key) if key else None
         with self._learning:
             is_truth = known is not None and known == self.lock
-            if key is None:
-                self.lock = Lock(session=None, number=0) if is_truth or self.lock is None else self.lock
-            elif is_truth or self.lock is None or key.index >= self.lock.index:
-                self.lock = Lock(session=key.session, number=key.lock_index, holder=address, index=key.index)
-                self.door.holder = address if address != self.machine.address else ""
+            if found is None:
+                if is_truth or self.lock is None:
+                    self.lock = RegistryLock(session=None, number=0)
+            elif is_truth or self.lock is None or found.index >= self.lock.index:
+                self.lock = found
+                self.door.holder = found.address if found.address != self.machine.address else ""
             is_free = self.lock.session is None
             self._free_since_s = (self._free_since_s or time.monotonic()) if is_free else None
 
@@ -448,6 +450,10 @@ class Candidate:
             self.confirm()
             time.sleep(0.05)
         self.door.is_draining = False
+
+
+def _lock(key: Key) -> RegistryLock:
+    return election.registry_lock(key.value, session=key.session, number=key.lock_index, index=key.index)
 
 
 def main() -> None:

@@ -21,8 +21,9 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
 from swarmer.core import election, names
 from swarmer.core.healing import reconciliation, world
-from swarmer.core.healing.world import Group, Instance, Lease, Mark, Swarm
+from swarmer.core.healing.world import Group, Instance, Mark, Swarm
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, UNFOUNDED
+from swarmer.core.state import RegistryLock
 
 CONSUL_S: Final = 3.0
 DOCKER_S: Final = 5.0
@@ -233,17 +234,13 @@ class Sight:
             self.__dict__.pop(name, None)
 
 
-def look_at_lease(api: Consul) -> Lease | None:
+def look_at_lease(api: Consul) -> RegistryLock | None:
     """The registry's lock. Raises consul.Unavailable."""
     key, wish = api.get(names.KV_REGISTRY_LOCK), api.get(names.KV_REGISTRY_HANDOVER)
     if key is None:
         return None
-    return Lease(
-        session=key.session,
-        number=key.lock_index,
-        holder=election.holder_name(key.value) if key.session else "",
-        handover_asked=wish is not None and wish.value == str(key.lock_index),
-    )
+    lock = election.registry_lock(key.value, session=key.session, number=key.lock_index, index=key.index)
+    return replace(lock, handover_asked=wish is not None and wish.value == str(key.lock_index))
 
 
 @cache

@@ -13,6 +13,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from swarmer.core.state import RegistryLock
+
 SESSION_TTL_S: Final = 10
 """TTL of a candidate's session: the shortest that Consul grants. Gossip notices a dead node long before."""
 LOCK_DELAY_S: Final = 1
@@ -39,26 +41,12 @@ CONFIRM_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lock:
-    """State of the lock as Consul shows it."""
-
-    session: str | None
-    """Session of the holder; None if the lock is free."""
-    number: int
-    """Number of the lease: Consul's LockIndex, which grows by one with each holder."""
-    holder: str = ""
-    """Address of the holder."""
-    index: int = 0
-    """Consul's index of this state: the higher of two is the newer."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Tenure:
     """State of a candidate in one pass."""
 
     session: str | None
     """Session of this candidate that Consul confirmed last."""
-    lock: Lock | None
+    lock: RegistryLock | None
     """State of the lock as last read; None if it was never read."""
     confirmed_s: float
     """Seconds since the question was asked that Consul last confirmed."""
@@ -161,3 +149,14 @@ def holder_address(value: str) -> str:
         return str(json.loads(value)["address"])
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def registry_lock(value: str, *, session: str | None, number: int, index: int) -> RegistryLock:
+    """The lock by its key in Consul: its value, its holder's session, LockIndex and ModifyIndex."""
+    return RegistryLock(
+        session=session,
+        number=number,
+        holder=holder_name(value) if session else "",
+        address=holder_address(value) if session else "",
+        index=index,
+    )

@@ -85,3 +85,21 @@ class SwarmNode:
     def is_ready(self) -> bool:
         """The leader hears from it."""
         return self.state == "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryLock:
+    """The lock in Consul whose holder serves the registry."""
+
+    session: str | None
+    """Session of the holder; None if the lock is free."""
+    number: int
+    """Consul's LockIndex: grows by one with each holder. It is the number of the lease."""
+    holder: str = ""
+    """Name of the holder's node; empty if the lock is free."""
+    address: str = ""
+    """Address of the holder; empty if the lock is free."""
+    index: int = 0
+    """Consul's index of this state: the higher of two is the newer."""
+    handover_asked: bool = False
+    """Somebody asked this holder to hand over."""

@@ -14,16 +14,16 @@ from swarmer.core.election import (
     Declare,
     GiveUp,
     HandOver,
-    Lock,
     Serve,
     Stay,
     Stop,
     Tenure,
 )
+from swarmer.core.state import RegistryLock
 
-FREE = Lock(session=None, number=6)
-MINE = Lock(session="mine", number=7, holder="10.0.0.4")
-THEIRS = Lock(session="theirs", number=8, holder="10.0.0.5")
+FREE = RegistryLock(session=None, number=6)
+MINE = RegistryLock(session="mine", number=7, address="10.0.0.4")
+THEIRS = RegistryLock(session="theirs", number=8, address="10.0.0.5")
 IDLE = Tenure(session="mine", lock=FREE, confirmed_s=0.1, serves=None)
 SERVING = replace(IDLE, lock=MINE, serves=7)
 
@@ -89,7 +89,7 @@ LOCKS = st.sampled_from([None, FREE, MINE, THEIRS])
     st.sampled_from([None, "mine"]), LOCKS, st.floats(0, 100), st.sampled_from([None, 7, 8]), st.booleans()
 )
 def test_nobody_serves_without_holding_the_lock(
-    session: str | None, lock: Lock | None, confirmed_s: float, serves: int | None, leaves: bool
+    session: str | None, lock: RegistryLock | None, confirmed_s: float, serves: int | None, leaves: bool
 ) -> None:
     tenure = Tenure(session=session, lock=lock, confirmed_s=confirmed_s, serves=serves, leaves=leaves)
     action = election.decide(tenure)
@@ -116,3 +116,12 @@ def test_a_holder_whose_name_consul_does_not_take_leaves_the_lease_to_another() 
 
 def test_without_the_lease_a_name_is_no_matter() -> None:
     assert isinstance(election.decide(replace(SERVING, lock=FREE, unnamed_s=UNNAMED_TIMEOUT_S)), Stop)
+
+
+def test_a_lock_names_its_holder_as_long_as_somebody_holds_it() -> None:
+    value = election.holder_value("core-i-0a", "10.0.0.4")
+    held = election.registry_lock(value, session="mine", number=7, index=9)
+    assert (held.holder, held.address, held.number, held.index) == ("core-i-0a", "10.0.0.4", 7, 9)
+    assert election.registry_lock(value, session=None, number=7, index=10) == RegistryLock(
+        session=None, number=7, index=10
+    )

@@ -15,7 +15,8 @@ from node.gate import Gate
 from node.registry import Candidate
 from swarmer.adapters.consul import Key, Unavailable
 from swarmer.core import election, names
-from swarmer.core.election import Acquire, Lock, Stay, Stop
+from swarmer.core.election import Acquire, Stay, Stop
+from swarmer.core.state import RegistryLock
 from tests.node.daemons.daemon import machine
 
 MINE = Key("", session="old", lock_index=1, index=5)
@@ -65,7 +66,7 @@ def candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Candidate:
     monkeypatch.setattr(registry, "SESSION_FILE", tmp_path / "session")
     registry.SESSION_FILE.write_text("old")
     found = Candidate(machine("10.0.0.1"), consul=SlowConsul(lock=MINE), session="old")  # type: ignore[arg-type]
-    found.lock = Lock(session="old", number=1)
+    found.lock = RegistryLock(session="old", number=1)
     found.door.number, found.door.holder = 1, "10.0.0.2"
     return found
 
@@ -171,7 +172,8 @@ def test_a_lock_that_people_deleted_or_restored_after_its_holder_died_is_won_by_
 
 def test_what_the_watcher_reads_while_a_majority_is_asked_counts(candidate: Candidate) -> None:
     """Else a lock that became free is taken for held until the watcher is told of it once more."""
-    known, free = Lock(session="theirs", number=2, index=9), Key("", session=None, lock_index=2, index=10)
+    known = RegistryLock(session="theirs", number=2, index=9)
+    free = Key("", session=None, lock_index=2, index=10)
     candidate.lock = known
     candidate.learn(free)
     candidate.learn(THEIRS, known=known)

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from swarmer.core.healing.world import Lease
+from swarmer.core.state import RegistryLock
 
 SUSPECT_GRACE_S: Final = 15.0
 """Grace period for a suspected holder: longer than its start (10 s), or than noticing a silent registry (3
@@ -44,8 +44,8 @@ class Scene:
     """State of the registry as Consul reports it."""
 
     has_leader: bool
-    lease: Lease | None = None
-    """Lease of the registry; None if it never had a holder."""
+    lease: RegistryLock | None = None
+    """Lock of the registry; None if it never had a holder."""
     serving: frozenset[str] = frozenset()
     """Nodes on which its service is declared and passes its check."""
     suspicion: Suspicion | None = None

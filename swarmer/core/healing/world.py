@@ -10,7 +10,7 @@ from typing import Final
 
 from swarmer.core import names
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
-from swarmer.core.state import MemberStatus, RaftServer, SwarmNode
+from swarmer.core.state import MemberStatus, RaftServer, RegistryLock, SwarmNode
 
 GONE_STATES: Final = frozenset(("shutting-down", "terminated"))
 """EC2 states from which an instance never returns."""
@@ -152,17 +152,6 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lease:
-    """Lock of the registry."""
-
-    session: str | None
-    number: int
-    holder: str
-    """Name of the holding node; empty if the lock is free."""
-    handover_asked: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Consul:
     """State that a Consul server reports. `Consul()` means that none answers, or none knows a leader."""
 
@@ -179,7 +168,8 @@ class Consul:
     """Names of admitted nodes."""
     missing: Mapping[str, float] = field(default_factory=dict)
     """Node name to the time, in seconds since the epoch, since which it has been missing."""
-    lease: Lease | None = None
+    lease: RegistryLock | None = None
+    """Lock of the registry; None if it never had a holder."""
 
     def is_alive(self, name: str) -> bool:
         return self.members.get(name) == MemberStatus.ALIVE

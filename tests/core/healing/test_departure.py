@@ -29,9 +29,9 @@ from swarmer.core.healing.steps import (
     Tell,
     Wait,
 )
-from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Lease, Mark, Swarm
+from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Mark, Swarm
 from swarmer.core.node import SWARM_MANAGER
-from swarmer.core.state import RaftServer
+from swarmer.core.state import RaftServer, RegistryLock
 from tests.core.healing.scenes import CORE, NOW, WORKER, A, B, C, D, W, consul, row, swarm
 
 TOLD = {A: Mark(since_s=NOW), W: Mark(since_s=NOW)}
@@ -81,7 +81,7 @@ def take(now: Departure, action: Action) -> Departure:
         case RemoveFromSwarm(which):
             rows = tuple(each for each in rows if each != which)
         case HandOver(lease):
-            seen = replace(seen, lease=Lease(session="s2", number=lease + 1, holder=B))
+            seen = replace(seen, lease=RegistryLock(session="s2", number=lease + 1, holder=B))
         case RemovePeer():
             seen = replace(seen, peers={key: peer for key, peer in seen.peers.items() if key != now.name})
         case ForceLeave():
@@ -108,7 +108,7 @@ def whole_way(start: Departure) -> list[str]:
 
 def test_a_core_node_leaves_step_by_step() -> None:
     start = departure(
-        consul=replace(departure().consul, marks={}, lease=Lease(session="s", number=7, holder=A))
+        consul=replace(departure().consul, marks={}, lease=RegistryLock(session="s", number=7, holder=A))
     )
     assert whole_way(start) == [
         "Tell", "Drain", "HandOver", "Demote", "RemoveFromSwarm", "Tell", "RemovePeer", "ForceLeave",
@@ -170,14 +170,16 @@ def test_a_node_that_is_down_is_not_drained() -> None:
 
 
 def test_the_registry_is_waited_for_but_not_for_ever() -> None:
-    asked = replace(departure().consul, lease=Lease(session="s", number=7, holder=A, handover_asked=True))
+    asked = replace(
+        departure().consul, lease=RegistryLock(session="s", number=7, holder=A, handover_asked=True)
+    )
     leaving = departure(consul=asked, swarm=swarm(*drained()))
     assert decide(leaving) == Wait("the registry to be handed over")
     assert isinstance(decide(replace(leaving, now_s=NOW + DRAIN_TIMEOUT_S + 20)), Demote)
 
 
 def test_a_registry_that_nobody_else_wants_is_not_handed_over_again_and_again() -> None:
-    again = replace(departure().consul, lease=Lease(session="s", number=9, holder=A))
+    again = replace(departure().consul, lease=RegistryLock(session="s", number=9, holder=A))
     leaving = departure(consul=again, swarm=swarm(*drained()), now_s=NOW + DRAIN_TIMEOUT_S + 20)
     assert isinstance(decide(leaving), Demote)
 

@@ -15,11 +15,11 @@ from swarmer.core.healing.registry import (
     Wait,
     decide,
 )
-from swarmer.core.healing.world import Lease
+from swarmer.core.state import RegistryLock
 from tests.core.healing.scenes import NOW, A, B
 
 HELD = Scene(
-    has_leader=True, lease=Lease(session="s", number=7, holder=A), serving=frozenset((A,)), now_s=NOW
+    has_leader=True, lease=RegistryLock(session="s", number=7, holder=A), serving=frozenset((A,)), now_s=NOW
 )
 DEAF = replace(HELD, serving=frozenset())
 
@@ -50,7 +50,7 @@ def test_it_has_time_to_start_and_is_deposed_by_name_then() -> None:
 
 
 def test_a_lock_that_is_free_has_nobody_to_depose() -> None:
-    for lease in (None, Lease(session=None, number=7, holder="")):
+    for lease in (None, RegistryLock(session=None, number=7, holder="")):
         assert isinstance(decide(replace(DEAF, lease=lease)), Powerless)
 
 
