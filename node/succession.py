@@ -20,7 +20,7 @@ from swarmer.adapters.docker import Engine, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.adapters.raft_log import RaftLog
 from swarmer.core import succession
-from swarmer.core.node import Manager
+from swarmer.core.state import SwarmNode
 from swarmer.core.succession import ELECTION_TIMEOUT_S, Sight
 
 QUERY_INTERVAL_S: Final = 2.0
@@ -43,7 +43,7 @@ ENGINE_PID_FILE: Final = Path("/run/docker.pid")
 class Seen:
     """The last answer of the Swarm's leader."""
 
-    managers: tuple[Manager, ...]
+    managers: tuple[SwarmNode, ...]
     asked_s: float
     """Monotonic time of the query."""
     engine_ns: int
@@ -54,7 +54,7 @@ class Seen:
     @property
     def leader(self) -> str:
         """Node ID of the leader; empty if none is listed."""
-        return next((each.node for each in self.managers if each.leads), "")
+        return next((each.id for each in self.managers if each.is_leader), "")
 
 
 @dataclass
@@ -123,7 +123,7 @@ class Succession:
         self._number(engine, self._seen)
 
     def _number(self, engine: Engine, seen: Seen) -> None:
-        is_known = self._member and self._member[0] in {each.node for each in seen.managers}
+        is_known = self._member and self._member[0] in {each.id for each in seen.managers}
         if is_known and seen.asked_s - self._numbered_s < RAFT_ID_INTERVAL_S:
             return
         try:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from swarmer.adapters import engine
 from swarmer.adapters.engine import NotFound, TimedOut, Unavailable, docker_shaped
 from swarmer.core import names, network_plan
-from swarmer.core.node import Manager
+from swarmer.core.state import SwarmNode
 
 __all__ = ["Engine", "NotFound", "Swarm", "TimedOut", "Unavailable"]
 
@@ -217,17 +217,10 @@ class Engine(engine.Engine):
             found = self.ask_engine("GET", f"/nodes/{quote(node_id, safe='')}")
             return bool((found.get("ManagerStatus") or {}).get("Leader"))
 
-    def managers(self) -> tuple[Manager, ...]:
-        """All of the Swarm's. Its leader answers, whichever manager is asked; without one nobody does."""
-        with docker_shaped():
-            rows = [
-                (each["ID"], each.get("ManagerStatus")) for each in self.listed("/nodes", role=["manager"])
-            ]
-            return tuple(
-                Manager(node, found.get("Addr", "").rpartition(":")[0], bool(found.get("Leader")))
-                for node, found in rows
-                if found
-            )
+    def managers(self) -> tuple[SwarmNode, ...]:
+        """Members of the managers' raft. Its leader answers, whichever manager is asked; without one nobody
+        does."""
+        return tuple(each for each in self.nodes(role="manager") if each.reachability)
 
     def ensure_node(self, node_id: str, **spec: str) -> bool:
         """Set `Role` or `Availability` of a node; False if they are so already.

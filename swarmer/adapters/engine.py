@@ -330,7 +330,7 @@ def _event(line: bytes) -> Event | None:
 
 
 def _swarm_node(row: dict[str, Any]) -> SwarmNode:
-    manager = row.get("ManagerStatus")
+    manager = row.get("ManagerStatus") or {}
     return SwarmNode(
         id=row["ID"],
         name=row["Description"].get("Hostname", ""),
@@ -338,7 +338,8 @@ def _swarm_node(row: dict[str, Any]) -> SwarmNode:
         state=row["Status"]["State"],
         availability=row["Spec"]["Availability"],
         reachability=manager.get("Reachability") or "unknown" if manager else "",
-        is_leader=bool(manager and manager.get("Leader")),
+        is_leader=bool(manager.get("Leader")),
+        address=manager.get("Addr", "").rpartition(":")[0],
     )
 
 

@@ -30,16 +30,6 @@ UNFOUNDED = "unfounded"
 """Cluster ID of a cluster that was never initialized."""
 
 
-@dataclass(frozen=True)
-class Manager:
-    """One of the Swarm's managers, as its leader lists them."""
-
-    node: str
-    """Node ID in the Swarm."""
-    address: str
-    leads: bool = False
-
-
 @dataclass(frozen=True, kw_only=True)
 class CloudView:
     """The provider's record of the cluster."""

@@ -75,6 +75,8 @@ class SwarmNode:
     reachability: str = ""
     """reachable, unreachable or unknown; empty for a node outside the managers' raft."""
     is_leader: bool = False
+    address: str = ""
+    """Address at which other managers reach it; empty for a node outside the managers' raft."""
 
     @property
     def is_manager(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from swarmer.core.node import Manager
+from swarmer.core.state import SwarmNode
 
 TURN_INTERVAL_S: Final = 1.5
 """Interval between the turns of two managers. The earlier one may be unable to stand, or its log may be too
@@ -30,7 +30,7 @@ class Sight:
 
     me: str
     """Node ID of this engine in the Swarm."""
-    managers: Collection[Manager]
+    managers: Collection[SwarmNode]
     """Managers as the leader listed them last."""
     alive: Collection[str]
     """Addresses of Consul's living members."""
@@ -41,7 +41,7 @@ class Sight:
     @property
     def led(self) -> bool:
         """Whether this manager was the leader that was seen last."""
-        return any(each.leads and each.node == self.me for each in self.managers)
+        return any(each.is_leader and each.id == self.me for each in self.managers)
 
 
 def place(sight: Sight) -> int | None:
@@ -50,13 +50,13 @@ def place(sight: Sight) -> int | None:
     None means that the loss is not proved or no majority can be won. A manager that sees no majority of the
     managers alive may be cut off itself.
     """
-    leader = next((each for each in sight.managers if each.leads), None)
-    living = sorted(each.node for each in sight.managers if each.address in sight.alive)
+    leader = next((each for each in sight.managers if each.is_leader), None)
+    living = sorted(each.id for each in sight.managers if each.address in sight.alive)
     if leader is None or sight.me not in living or 2 * len(living) <= len(sight.managers):
         return None
     if sight.led:
         return 0 if sight.restarted else None
-    return None if leader.node in living else living.index(sight.me)
+    return None if leader.id in living else living.index(sight.me)
 
 
 def is_due(place: int, *, lost_for_s: float, silent_s: float) -> bool:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 from swarmer.core import succession
-from swarmer.core.node import Manager
+from swarmer.core.state import SwarmNode
 from swarmer.core.succession import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S, Sight
 
 ADDRESS = {node: f"10.0.0.{number}" for number, node in enumerate("abcde", 4)}
 
 
-def managers(nodes: str, leader: str) -> list[Manager]:
-    return [Manager(node, ADDRESS[node], leads=node == leader) for node in nodes]
+def managers(nodes: str, leader: str) -> list[SwarmNode]:
+    return [
+        SwarmNode(
+            id=node, name=node, role="manager", state="ready", is_leader=node == leader, address=ADDRESS[node]
+        )
+        for node in nodes
+    ]
 
 
 def place(me: str, *, alive: str, of: str = "abc", leader: str = "c", restarted: bool = False) -> int | None:

@@ -17,7 +17,7 @@ ROW: dict[str, Any] = {
     "Description": {"Hostname": "core-i-1"},
     "Spec": {"Role": "manager", "Availability": "drain"},
     "Status": {"State": "ready"},
-    "ManagerStatus": {"Leader": True, "Reachability": "reachable"},
+    "ManagerStatus": {"Leader": True, "Reachability": "reachable", "Addr": "10.0.0.1:2377"},
 }
 
 
@@ -41,6 +41,7 @@ def test_a_row_of_the_swarm_becomes_a_node() -> None:
             availability="drain",
             reachability="reachable",
             is_leader=True,
+            address="10.0.0.1",
         ),
     )
 

@@ -15,8 +15,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.raft_log import RaftLog
-from swarmer.core.node import Manager
-from swarmer.core.state import ConsulMember, MemberStatus
+from swarmer.core.state import ConsulMember, MemberStatus, SwarmNode
 from swarmer.core.succession import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S
 
 ADDRESS = {"me": "10.0.0.4", "other": "10.0.0.5", "leader": "10.0.0.6"}
@@ -50,10 +49,21 @@ class World:
         self.pid.write_text("1")
         os.utime(self.pid, ns=(self.starts, self.starts))
 
-    def managers(self) -> tuple[Manager, ...]:
+    def managers(self) -> tuple[SwarmNode, ...]:
         if not self.has_leader:
             raise docker.Unavailable("timed out")
-        return tuple(Manager(ORDER[each], ADDRESS[each], each == self.leader) for each in ADDRESS)
+        return tuple(
+            SwarmNode(
+                id=ORDER[each],
+                name=each,
+                role="manager",
+                state="ready",
+                reachability="reachable",
+                is_leader=each == self.leader,
+                address=address,
+            )
+            for each, address in ADDRESS.items()
+        )
 
     def swarm(self) -> docker.Swarm:
         return docker.Swarm("active", is_manager=True, error="", id="swarm-1", node=ORDER[self.me])
@@ -160,7 +170,7 @@ def test_the_next_one_asks_once_more_when_its_turn_comes(world: World) -> None:
     manager.look()
     asked_s = world.now_s
 
-    def hang() -> tuple[Manager, ...]:
+    def hang() -> tuple[SwarmNode, ...]:
         world.now_s = asked_s + TURN_INTERVAL_S + 0.1
         raise docker.TimedOut("timed out")
 
