@@ -81,8 +81,15 @@ def ensure_engine() -> str:
         return _install_and_start_engine()
 
 
+def ensure_engine_commands() -> None:
+    """Install Docker Engine and its command line unless both are there. Raises UserError."""
+    ensure_packages(("dockerd", "docker.io"))
+    # docker.io brings it on Debian 12; since Debian 13 it is a package of its own.
+    ensure_packages(("docker", "docker-cli"))
+
+
 def _install_and_start_engine() -> str:
-    ensure_packages(("dockerd", "docker.io"), ("docker", "docker.io"))
+    ensure_engine_commands()
     if version := engine_version():
         return version
     if os.geteuid() != 0:

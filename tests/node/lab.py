@@ -56,7 +56,8 @@ class Dockerd:
 
     def prepare(self) -> None:
         """The network: it outlives each dockerd."""
-        host.ensure_packages(("dockerd", "docker.io"), ("busybox", "busybox-static"), ("ip", "iproute2"))
+        host.ensure_engine_commands()
+        host.ensure_packages(("busybox", "busybox-static"), ("ip", "iproute2"))
         run("ip", "netns", "add", self.network)
         inside = ("ip", "-n", self.network)
         run(*inside, "link", "set", "lo", "up")

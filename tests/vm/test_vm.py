@@ -39,7 +39,7 @@ def say(text: str) -> None:
 @pytest.fixture(scope="module")
 def guest() -> Iterator[Guest]:
     """One machine, powered on; the tests below go through its life in their order."""
-    host.ensure_packages(("docker", "docker.io"))
+    host.ensure_engine_commands()
     emulator.ensure_tools(environment.CACHE, say)
     built = image.ensure_image(environment.CACHE, say)
     say(f"boots {built.disk}")
