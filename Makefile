@@ -63,11 +63,12 @@ test-changes: $(VENV)/.test ## servers.yml is changed, deployed again, destroyed
 	@$(BIN)/pytest tests/changes $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter
-	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
+	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report" >&2; exit 1; }
 
 setup: $(VENV)/.deploy ## only the virtualenv
 
-setup-dev: $(VENV)/.test ## the virtualenv, with the tools of tests and lint
+setup-dev: $(VENV)/.test ## the virtualenv with the test tools
 
 bench-up: $(VENV)/.deploy ## measure: from one file to a running cluster
 	@$(BIN)/python -m benchmarks.up $(ARGS)

@@ -36,18 +36,44 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(folder: Path, target: str) -> str:
-    """What `make` prints as a person types it: not as a part of the `make test` that runs this."""
+def run(folder: Path, target: str) -> subprocess.CompletedProcess[str]:
+    """`make` as a person types it: not as a part of the `make test` that runs this."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", target], cwd=folder, env=own, capture_output=True, text=True, check=False)
+    return subprocess.run(["make", target], cwd=folder, env=own, capture_output=True, text=True, check=False)
+
+
+def make(folder: Path, target: str) -> str:
+    """What a `make` that succeeds prints."""
+    done = run(folder, target)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def stand_in(folder: Path, name: str, script: str) -> None:
+    """A command of the virtualenv that does this instead."""
+    command = folder / ".venv/bin" / name
+    command.unlink(missing_ok=True)
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
 
 
 def test_make_help_lists_every_target(checkout: Path) -> None:
     shown = make(checkout, "help")
     for target in re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE):
         assert re.search(rf"^{target} ", shown, re.MULTILINE), target
+    assert re.search("^setup-dev +the virtualenv with the test tools$", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("status", "shown"), [(0, ""), (1, "a contract is BROKEN\n")])
+def test_make_lint_shows_the_report_on_imports_only_when_a_contract_is_broken(
+    checkout: Path, status: int, shown: str
+) -> None:
+    for name in ("ruff", "mypy"):
+        stand_in(checkout, name, "exit 0")
+    stand_in(checkout, "lint-imports", f"echo a contract is BROKEN; exit {status}")
+    done = run(checkout, "lint")
+    errors = [line for line in done.stderr.splitlines(keepends=True) if not line.startswith("make: ***")]
+    assert (bool(done.returncode), done.stdout + "".join(errors)) == (bool(status), shown)
 
 
 def test_make_setup_dev_leaves_a_virtualenv_alone_that_is_up_to_date(checkout: Path) -> None:
@@ -70,9 +96,6 @@ def test_make_clean_leaves_what_is_in_git_and_ends_rehearsals(checkout: Path) ->
     kept = {path.name for path in checkout.iterdir()} - {".venv"}
     for name in ("node_modules/aws-cdk", ".swarmer/cache", "cdk.out"):
         (checkout / name).mkdir(parents=True)
-    command = checkout / ".venv/bin/swarmer"
-    command.unlink()
-    command.write_text('#!/bin/sh\necho "swarmer $*"\n')
-    command.chmod(0o755)
+    stand_in(checkout, "swarmer", 'echo "swarmer $*"')
     assert make(checkout, "clean") == "swarmer down\n"
     assert {path.name for path in checkout.iterdir()} == kept
