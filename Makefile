@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q
 PYTHON ?= python3
+# Installs what the target needs of this machine; else one line says what is missing.
+PREREQUISITES = $(BIN)/python -m tests.prerequisites $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test fuzz lint setup setup-dev test-vm test-docs test-examples test-vagrant test-changes docs dns-proxy \
-  test-units test-cluster test-losses bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
+.PHONY: help up down status test fuzz lint setup setup-dev docs dns-proxy \
+  test-units test-cluster test-losses test-vm test-docs test-examples test-vagrant test-changes test-fresh \
+  bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,19 +25,23 @@ status: $(VENV)/.deploy ## show the nodes of the rehearsal
 	@$(BIN)/swarmer status
 
 test: $(VENV)/.test lint ## everything that proves correctness
+	@$(PREREQUISITES)
 	@$(BIN)/python -m tests.prepare
 	@$(BIN)/python -m tests.side_by_side \
 	  units='$(MAKE) -s test-units' cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
 	@$(BIN)/pytest -q -m alone $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
 
 test-units: $(VENV)/.test ## part of make test: what needs no cluster
+	@$(PREREQUISITES)
 	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS)
 
 test-cluster: $(VENV)/.test ## part of make test: a cluster that works, clusters of other shapes, and what does not come up
+	@$(PREREQUISITES)
 	@$(BIN)/pytest -v -m "cluster and not alone" --no-header \
 	  tests/rehearsal/test_cluster.py tests/rehearsal/test_teardown.py tests/rehearsal/test_shapes.py $(ARGS)
 
 test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets back, Vagrant's machines, functions
+	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
 	  tests/rehearsal/test_resilience.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS)
 
@@ -42,12 +49,15 @@ fuzz: $(VENV)/.test ## the tests of made-up input, with much more of it, another
 	@$(BIN)/pytest -q --hypothesis-profile=fuzz -m hypothesis tests/core $(ARGS)
 
 test-vm: $(VENV)/.test ## a node on a real kernel: a virtual machine, emulated, which takes its minutes
+	@$(PREREQUISITES)
 	@$(BIN)/pytest -s -m vm tests/vm/test_vm.py $(ARGS)
 
 test-examples: $(VENV)/.test ## every command of the pages in examples/, on one cluster
+	@$(PREREQUISITES)
 	@$(BIN)/pytest tests/examples $(ARGS)
 
 test-docs: $(VENV)/.test ## the commands of README and docs, and ./setup.sh, with a running cluster
+	@$(PREREQUISITES)
 	@$(BIN)/pytest tests/daily/test_*.py $(ARGS)
 
 docs: $(VENV)/.deploy ## what of the documentation is written from the code
@@ -57,10 +67,16 @@ dns-proxy: $(VENV)/.deploy ## the image of dns-proxy-compose.yml: names of the c
 	@$(BIN)/swarmer dns-proxy
 
 test-vagrant: $(VENV)/.test ## Vagrant's machines, as containers
+	@$(PREREQUISITES)
 	@$(BIN)/pytest tests/vagrant $(ARGS)
 
 test-changes: $(VENV)/.test ## servers.yml is changed, deployed again, destroyed and made again, beside another, booted minutes apart
+	@$(PREREQUISITES)
 	@$(BIN)/pytest tests/changes $(ARGS)
+
+test-fresh: $(VENV)/.test ## what every target installs, on a fresh Debian in a folder: takes minutes, and root
+	@$(PREREQUISITES)
+	@$(BIN)/pytest tests/setup/test_fresh_machine.py $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
@@ -70,7 +86,7 @@ setup: $(VENV)/.deploy ## only the virtualenv
 
 setup-dev: $(VENV)/.test ## the virtualenv with the test tools
 
-bench-up: $(VENV)/.deploy ## measure: from one file to a running cluster
+bench-up: $(VENV)/.test ## measure: from one file to a running cluster
 	@$(BIN)/python -m benchmarks.up $(ARGS)
 
 bench-healing: $(VENV)/.test ## measure: how soon what was lost is replaced

@@ -28,6 +28,7 @@ from chaos.evidence import PULL, PUSH, quantile
 from chaos.lab import Failure, Lab, Node, docker, say, until
 from chaos.probe import Probe
 from swarmer.local import engine, environment
+from tests import prerequisites
 
 STEADY_S: Final = 2.0
 CALM_S: Final = 3.0
@@ -273,6 +274,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
+    prerequisites.ensure_or_exit("bench-failover")
     lab = Lab(options.servers.resolve())
     was_up = bool(engine.containers(**{environment.LABEL_CLUSTER: lab.described["name"]}))
     try:

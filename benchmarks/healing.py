@@ -27,9 +27,11 @@ from benchmarks import goals, replaced, storm, sweeps
 from chaos.evidence import quantile
 from chaos.lab import Failure, Lab, say
 from stacks import function_code
+from swarmer.adapters import process
 from swarmer.core import software
 from swarmer.local import engine, environment, node_image
 from swarmer.providers.rehearsal.runtime import trees
+from tests import prerequisites
 
 SERVERS: Final = environment.ROOT / "chaos/healing.yml"
 GOALS: Final = {"import_s": 0.5, "package_mb": 15.0}
@@ -121,10 +123,10 @@ ON_A_CLUSTER: Final = ("replaced", "storm")
 
 
 def measure(part: str, lab: Lab, runs: int) -> Any:
-    """Raises Failure."""
+    """Raises Failure, process.Failed."""
     match part:
         case "functions":
-            return weigh(node_image.tag())
+            return weigh(node_image.ensure_image(environment.CACHE, say))
         case "sweep":
             return sweeps.measure()
         case "replaced":
@@ -140,6 +142,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
+    prerequisites.ensure_or_exit("bench-healing")
     parts = [part for part in PARTS if not options.only or part in options.only]
     lab, whole = Lab(SERVERS), dict[str, Any](goals=GOALS | replaced.GOALS, is_met={})
     needs_cluster = any(part in ON_A_CLUSTER for part in parts)
@@ -151,7 +154,7 @@ def main() -> int:
             judge, show = PARTS[part]
             whole["is_met"][part] = judge(whole[part])
             print("\n".join(show(whole[part])), flush=True)  # noqa: T201
-    except Failure as exc:
+    except (Failure, process.Failed) as exc:
         say(f"bench-healing: {exc}")
         return 2
     finally:

@@ -20,7 +20,8 @@ from typing import Any, Final
 from benchmarks import goals
 from benchmarks.measure import Bench, Consul
 from benchmarks.phases import PHASES
-from swarmer.local import environment, host
+from swarmer.local import environment
+from tests import prerequisites
 
 Goal = tuple[str, str, float | None, str]
 GOALS: Final[tuple[Goal, ...]] = (
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--no-baseline", action="store_true")
     asked = parser.parse_args()
-    host.ensure_engine()
+    prerequisites.ensure_or_exit("bench-registrator")
     python = str(environment.ROOT / ".venv/bin/python")
     commands = {
         "swarmer": [str(environment.ROOT / ".venv/bin/swarmer"), "registrator", "run", "-ip", "10.0.0.4"]

@@ -20,6 +20,7 @@ from benchmarks.programs import OTHERS, OURS, sample
 from chaos.lab import Failure, Lab, Node, say
 from swarmer.adapters import process
 from swarmer.local import engine, environment
+from tests import prerequisites
 
 MOST_MB: Final = 150.0
 MOST_SHARE: Final = 0.01
@@ -101,6 +102,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
+    prerequisites.ensure_or_exit("bench-rest")
     lab = Lab(options.servers.resolve())
     was_up = bool(engine.containers(**{environment.LABEL_CLUSTER: lab.described["name"]}))
     try:

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import goals, programs
-from swarmer.local import engine, environment, host, node_image
+from chaos.lab import say
+from swarmer.local import engine, environment, node_image
+from tests import prerequisites
 
 GOALS = {"boot": 20.0, "cached": 60.0, "nothing": 360.0}
 TITLES = {
@@ -57,7 +59,6 @@ def memory() -> dict[str, dict[str, float]]:
 
 def forget_everything() -> None:
     """The images: a clone brings no virtualenv and no CDK along."""
-    host.ensure_engine()
     for image in (node_image.tag(), node_image.base_tag(), node_image.PROBE_IMAGE):
         subprocess.run(
             ["docker", "image", "rm", "-f", image], env=engine.docker_environment(), capture_output=True
@@ -71,9 +72,24 @@ def main() -> int:
     parser.add_argument("--cached-only", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    prerequisites.ensure_or_exit("bench-up")
+    try:
+        results = measure(options.cached_only)
+    except subprocess.CalledProcessError as exc:
+        say(f"bench-up: {' '.join(exc.cmd[:2])}: exit status {exc.returncode}")
+        return 2
+    show(results)
+    print(json.dumps(results))  # noqa: T201
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+    return 0
+
+
+def measure(cached_only: bool) -> dict[str, Any]:
+    """Everything, as it goes into the JSON. Raises subprocess.CalledProcessError."""
     results: dict[str, Any] = {"reference": REFERENCE, "goals_s": GOALS, "cpus": os.cpu_count()}
     run("make", "down", "ARGS=")
-    if not options.cached_only:
+    if not cached_only:
         results["nothing_s"] = measure_from_nothing()
         run("make", "down", "ARGS=")
     run("make", "up", "ARGS=")  # whatever was missing is cached now
@@ -87,11 +103,7 @@ def main() -> int:
     time.sleep(5)
     results["memory_mb"] = memory()
     run("make", "down", "ARGS=")
-    show(results)
-    print(json.dumps(results))  # noqa: T201
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-    return 0
+    return results
 
 
 def measure_from_nothing() -> float:

@@ -25,6 +25,7 @@ from chaos.lab import Failure, Lab, Node, say, until
 from chaos.outcome import Outcome, judge, table
 from chaos.probe import Probe
 from swarmer.local import engine, environment
+from tests import prerequisites
 
 STEADY_S = 2.0
 """So long all goes well before the fault: what is seen then comes from it. And so long after the end."""
@@ -161,6 +162,7 @@ def main() -> int:
         every = (fault for _, faults in SUITES for fault in faults)
         print("\n".join(f"{fault.name:22}{fault.what}" for fault in every))  # noqa: T201
         return 0
+    prerequisites.ensure_or_exit("faults")
     outcomes: list[Outcome] = []
     for servers, faults in SUITES:
         chosen = [each for each in faults if not wanted.only or each.name in wanted.only]

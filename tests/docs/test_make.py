@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import prerequisites
 from tests.docs.pages import ROOT
 
 STAMPS = (".python", ".deploy", ".test")
@@ -84,6 +85,12 @@ def test_one_file_of_tests_is_run_by_its_name() -> None:
     command = [ROOT / ".venv/bin/pytest", "tests/core/test_health.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_target_that_runs_tests_or_measures_has_its_prerequisites() -> None:
+    """`make fuzz` alone has none: its tests need nothing but Python."""
+    targets = re.findall(r"^((?:test|bench)[a-z-]*|faults):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert sorted(targets) == sorted(prerequisites.STEPS)
 
 
 def test_make_docs_writes_what_is_there_already(checkout: Path) -> None:
