@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from benchmarks.measure import Bench, docker, spread, wait
@@ -36,6 +37,16 @@ def down(bench: Bench, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def is_named(bench: Bench, name: str) -> bool:
+    """Whether the catalogue and DNS have a container's name."""
+    return name in bench.catalogue.now and name in bench.resolver.up
+
+
+def is_gone(bench: Bench, name: str) -> bool:
+    """Whether the catalogue has lost a container's name."""
+    return name not in bench.catalogue.now
+
+
 def seq(bench: Bench) -> dict[str, Any]:
     """One container after the other."""
     time.sleep(1)
@@ -45,7 +56,7 @@ def seq(bench: Bench) -> dict[str, Any]:
         bench.resolver.wanted.put(name)
         bench.names.append(name)
         bench.start(name)
-        wait(lambda name=name: name in bench.catalogue.now and name in bench.resolver.up)
+        wait(partial(is_named, bench, name))
     spent_s = bench.process.usage() - began_s
     return {**up(bench, names), "cpu_s": round(spent_s, 3)}
 
@@ -89,7 +100,7 @@ def remove(bench: Bench) -> dict[str, Any]:
     names, began_s = bench.names[: bench.containers], bench.process.usage()
     for name in names:
         bench.remove([name])
-        wait(lambda name=name: name not in bench.catalogue.now, 5)
+        wait(partial(is_gone, bench, name), 5)
     spent_s = bench.process.usage() - began_s
     return {**down(bench, names), "cpu_s": round(spent_s, 3)}
 

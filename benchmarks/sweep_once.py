@@ -73,10 +73,10 @@ def main() -> int:
 
 if __name__ == "__main__":
     real, BaseClient._make_api_call = BaseClient._make_api_call, count
-    sight.open_consul = lambda _: Consul(
+    sight.open_consul = lambda address: Consul(
         "127.0.0.1", int(os.environ["BENCH_CONSUL"]), timeout_s=sight.CONSUL_S
     )
-    sight.open_engine = lambda _, timeout_s=sight.DOCKER_S: Engine(
+    sight.open_engine = lambda address, timeout_s=sight.DOCKER_S: Engine(
         f"tcp://127.0.0.1:{os.environ['BENCH_SWARM']}", timeout_s=timeout_s
     )
     sys.exit(main())

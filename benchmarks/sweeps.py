@@ -307,7 +307,9 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, bool]:
 
 def growth(rows: list[dict[str, Any]], case: str) -> float:
     """Seconds per node of the largest cluster, in those of one of COMPARED nodes; endless where none is."""
-    per_node = {row["nodes"]: row["wall_s"] / row["nodes"] for row in rows if row["case"] == case}
+    per_node: dict[int, float] = {
+        row["nodes"]: row["wall_s"] / row["nodes"] for row in rows if row["case"] == case
+    }
     if not per_node.get(COMPARED):
         return math.inf
     return per_node[max(per_node)] / per_node[COMPARED]

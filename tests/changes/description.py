@@ -37,7 +37,7 @@ class Described:
 
     def become(self, **groups: dict[str, Any] | None) -> None:
         """Change groups (None: without it), deploy, and wait until it is so."""
-        self.groups = {name: each for name, each in (self.groups | groups).items() if each}  # type: ignore[assignment]
+        self.groups = {name: each for name, each in (self.groups | groups).items() if each}
         self.write()
         done = self.swarmer("up")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,10 @@ def is_well(cluster: Described) -> bool:
     return cluster.swarmer("status").returncode == 0
 
 
+def is_gone(cluster: Described, name: str) -> bool:
+    return name not in {node["name"] for node in cluster.nodes()}
+
+
 def test_every_node_is_replaced_and_nothing_is_lost(cluster: Described) -> None:
     old = digests(cluster)
     assert software.digest() not in old.values(), "the cluster runs the previous node software"
@@ -109,9 +114,7 @@ def test_every_node_is_replaced_and_nothing_is_lost(cluster: Described) -> None:
 
     for name in sorted(old):
         assert cluster.swarmer("terminate", name).returncode == 0
-        until(
-            lambda name=name: name not in {node["name"] for node in cluster.nodes()}, 60, "it is still there"
-        )  # type: ignore[misc]
+        until(partial(is_gone, cluster, name), 60, "it is still there")
         until(lambda: len(cluster.nodes()) == len(old) and is_well(cluster), 240, f"{name} is not replaced")
         assert cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}") == swarm
         cluster.docker("pull", image)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from swarmer.core.health import Expected, Seen, Status, judge
-from swarmer.core.state import SwarmNode
+from swarmer.core.state import MemberStatus, SwarmNode
 
 CORE = ("consul-server", "swarm-manager", "swarm-worker")
 
@@ -26,7 +26,7 @@ def row(
 
 NODES = (expected("c1", *CORE), expected("w1", "swarm-worker"))
 WELL = Seen(
-    members={"c1": "alive", "w1": "alive"},
+    members={"c1": MemberStatus.ALIVE, "w1": MemberStatus.ALIVE},
     leader="10.0.0.4:8300",
     voters=frozenset({"c1"}),
     swarm={
@@ -72,21 +72,21 @@ def test_what_is_wrong_is_said(changes: dict[str, object], problem: str) -> None
 
 def test_a_manager_that_is_unreachable_or_a_worker_by_mistake_is_a_problem() -> None:
     unreachable = row("c1", "manager", reachability="unreachable")
-    assert look(swarm=WELL.swarm | {"c1": unreachable}).problems == (
+    assert look(swarm={**WELL.swarm, "c1": unreachable}).problems == (
         "c1: a Swarm manager that is unreachable",
     )
     demoted = row("c1", "worker")
-    assert "should be a Swarm manager" in look(swarm=WELL.swarm | {"c1": demoted}).problems[0]
+    assert "should be a Swarm manager" in look(swarm={**WELL.swarm, "c1": demoted}).problems[0]
 
 
 def test_a_ghost_that_consul_or_swarm_remembers_is_a_problem() -> None:
     ghost = row("x", "worker", "down")
-    status = look(members=WELL.members | {"x": "failed"}, swarm=WELL.swarm | {"x": ghost})
+    status = look(members={**WELL.members, "x": MemberStatus.FAILED}, swarm={**WELL.swarm, "x": ghost})
     assert [problem.split(":")[0] for problem in status.problems] == ["x", "x"]
 
 
 def test_a_node_that_left_for_good_is_no_ghost() -> None:
-    assert look(members=WELL.members | {"x": "left"}).validated
+    assert look(members={**WELL.members, "x": "left"}).validated
 
 
 def test_no_node_at_all_is_no_cluster() -> None:
@@ -95,7 +95,7 @@ def test_no_node_at_all_is_no_cluster() -> None:
 
 def test_a_machine_that_does_not_run_is_down() -> None:
     nodes = (NODES[0], replace(NODES[1], runs=False))
-    status = judge("lab", nodes, replace(WELL, members={"c1": "alive", "w1": "failed"}))
+    status = judge("lab", nodes, replace(WELL, members={"c1": MemberStatus.ALIVE, "w1": MemberStatus.FAILED}))
     assert [node.consul for node in status.nodes] == ["alive", "down"]
 
 

@@ -82,7 +82,7 @@ def test_make_setup_dev_leaves_a_virtualenv_alone_that_is_up_to_date(checkout: P
 
 
 def test_one_file_of_tests_is_run_by_its_name() -> None:
-    command = [ROOT / ".venv/bin/pytest", "tests/core/test_health.py"]
+    command = [str(ROOT / ".venv/bin/pytest"), "tests/core/test_health.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -13,6 +13,7 @@ from swarmer.adapters import aws
 from swarmer.core import names
 from swarmer.core.healing import departure
 from swarmer.core.healing.world import Mark
+from swarmer.core.state import ConsulMember
 from tests.lambdas.lab import Lab
 
 
@@ -328,7 +329,7 @@ def test_a_lock_that_lapsed_during_the_look_changes_no_votes(lab: Lab, step: str
         lab.consul.states[name] = "failed"
     members = lab.consul.members
 
-    def slow_under_the_lock() -> list[dict[str, Any]]:
+    def slow_under_the_lock() -> tuple[ConsulMember, ...]:
         lab.consul.lapse()
         return members()
 

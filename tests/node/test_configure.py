@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,13 @@ CORE = Machine(
 def restarted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """This machine keeps its name and has no systemd: what would be run is noted instead."""
     commands: list[list[str]] = []
+
+    def note(argv: Sequence[str], **_: object) -> str:
+        commands.append(list(argv))
+        return ""
+
     monkeypatch.setattr(configure, "ensure_hostname", lambda *_: False)
-    monkeypatch.setattr(process, "run", lambda argv, **_: commands.append(list(argv)) or "")
+    monkeypatch.setattr(process, "run", note)
     return commands
 
 

@@ -87,7 +87,9 @@ def test_a_server_knows_itself(consul: ConsulServer) -> None:
     (member,) = client.members()
     assert (member.is_alive, member.is_server) == (True, True)
     assert [each.is_voter for each in client.raft_servers()] == [True]
-    assert client.last_entry() > (0, 0)
+    entry = client.last_entry()
+    assert entry is not None
+    assert entry > (0, 0)
     client.force_leave("nobody")  # a member that is unknown is no error
 
 

@@ -67,7 +67,12 @@ def test_a_ground_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(process, "run", lambda _, *, timeout_s: waited.append(timeout_s) or "")
+
+    def note(_: object, *, timeout_s: float) -> str:
+        waited.append(timeout_s)
+        return ""
+
+    monkeypatch.setattr(process, "run", note)
     settled(leads=True).settle()
     ttl_s = float(agent.DOCKER_TTL.removesuffix("s"))
     # Beside it: the pause between two passes, and what a pass takes.
@@ -143,9 +148,15 @@ def test_who_comes_to_the_lock_after_a_founder_that_died_asks_the_ground_anew(
 def test_where_the_ground_does_not_answer_no_swarm_is_founded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], view: CloudView
 ) -> None:
-    now, asked = 1000.0, []
+    now = 1000.0
+    asked: list[float] = []
+
+    def fail(*_: object, **__: object) -> str:
+        asked.append(now)
+        return failing(())
+
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    monkeypatch.setattr(process, "run", lambda *_, **__: asked.append(now) or failing(()))
+    monkeypatch.setattr(process, "run", fail)
     engine = FoundsSwarms()
     made, locks = founder(engine)
     made.ground.view = view

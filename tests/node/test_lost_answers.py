@@ -193,7 +193,8 @@ def candidate(consul: LosingConsul) -> Candidate:
 def test_the_holders_secret_is_never_overwritten(clean: ConsulServer) -> None:
     """A holder that stood still between look and write would: uploads of the next one would break."""
     late = candidate(LosingConsul(clean.port))
-    made, real = [], late.consul.get
+    made: list[str] = []
+    real = late.consul.get
 
     def look(key: str, **named: Any) -> Any:
         if made:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from node import recover
-from swarmer.adapters import docker
+from swarmer.adapters import docker, process
 from swarmer.adapters.docker import Swarm, SwarmSettings
 from swarmer.core.configuration import Machine
 from swarmer.core.state import RaftServer, SwarmNode
@@ -123,7 +123,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, boo
         made = Cluster(tmp_path, kill_at, kills_after)
         monkeypatch.setattr(recover, "Consul", lambda: made)
         monkeypatch.setattr(recover, "Engine", lambda **_: made)
-        monkeypatch.setattr(recover.process, "run", made.run)
+        monkeypatch.setattr(process, "run", made.run)
         return made
 
     return start

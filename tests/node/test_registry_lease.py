@@ -156,7 +156,7 @@ def test_a_lock_that_people_deleted_or_restored_after_its_holder_died_is_won_by_
 ) -> None:
     """Its key does not change any more, so no watcher is told of it."""
     now = 1000.0
-    monkeypatch.setattr(registry.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     candidate.door.number = None
     candidate.see({names.KV_REGISTRY_LOCK: THEIRS})
     consul_of(candidate).lock = THEIRS

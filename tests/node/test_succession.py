@@ -38,7 +38,7 @@ class World:
         self.pid = folder / "docker.pid"
         self.start_engine()
         monkeypatch.setattr(succession, "ENGINE_PID_FILE", self.pid)
-        monkeypatch.setattr(succession.time, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr("time.monotonic", lambda: self.now_s)
         monkeypatch.setattr(swarmkit, "raft_id", self.raft_id)
         monkeypatch.setattr(swarmkit, "stand", self.stand)
 

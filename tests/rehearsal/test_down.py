@@ -20,7 +20,7 @@ def test_down_leaves_nothing_even_of_an_up_that_was_interrupted(small: Path) -> 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: names_with("small"), 60, "no node was started")
+    until(lambda: bool(names_with("small")), 60, "no node was started")
     interrupted.kill()
     interrupted.wait()
     done = swarmer("down")

@@ -39,7 +39,7 @@ def test_an_up_that_is_interrupted_removes_what_it_made(
     interrupted = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    until(lambda: names_with("small"), 60, "no node was started")
+    until(lambda: bool(names_with("small")), 60, "no node was started")
     interrupted.send_signal(number)
     try:
         _, said = interrupted.communicate(timeout=60)

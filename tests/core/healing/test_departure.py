@@ -31,7 +31,7 @@ from swarmer.core.healing.steps import (
 )
 from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Mark, Swarm
 from swarmer.core.node import SWARM_MANAGER
-from swarmer.core.state import RaftServer, RegistryLock
+from swarmer.core.state import MemberStatus, RaftServer, RegistryLock
 from tests.core.healing.scenes import CORE, NOW, WORKER, A, B, C, D, W, consul, row, swarm
 
 TOLD = {A: Mark(since_s=NOW), W: Mark(since_s=NOW)}
@@ -71,7 +71,7 @@ def take(now: Departure, action: Action) -> Departure:
             old = seen.marks.get(now.name, Mark(since_s=now.now_s))
             mark = replace(old, stop_s=now.now_s if phase == STOP else None)
             # A node that is told to stop does.
-            members = {**seen.members, now.name: "failed"} if phase == STOP else seen.members
+            members = {**seen.members, now.name: MemberStatus.FAILED} if phase == STOP else seen.members
             seen = replace(seen, marks={**seen.marks, now.name: mark}, members=members)
         case Drain(which):
             rows = tuple(replace(each, availability="drain") if each == which else each for each in rows)
@@ -85,7 +85,7 @@ def take(now: Departure, action: Action) -> Departure:
         case RemovePeer():
             seen = replace(seen, peers={key: peer for key, peer in seen.peers.items() if key != now.name})
         case ForceLeave():
-            seen = replace(seen, members={**seen.members, now.name: "left"})
+            seen = replace(seen, members={**seen.members, now.name: MemberStatus.LEFT})
         case Deregister():
             seen = replace(seen, catalogued=seen.catalogued - {now.name})
         case Forget(mark):
@@ -211,7 +211,7 @@ def test_every_wait_ends() -> None:
 
 
 def test_a_server_stays_until_its_replacement_votes() -> None:
-    arriving = replace(consul(A, B, C, marks=TOLD), members=dict.fromkeys((A, B, C, D), "alive"))
+    arriving = replace(consul(A, B, C, marks=TOLD), members=dict.fromkeys((A, B, C, D), MemberStatus.ALIVE))
     out_of_swarm = swarm(row(B), row(C), row(D))
     leaving = departure(consul=arriving, swarm=out_of_swarm)
     assert decide(leaving) == Wait("Consul servers: its replacement does not vote yet")
@@ -357,8 +357,14 @@ def test_a_mark_is_read_as_it_was_written_and_rubbish_is_none() -> None:
 
 
 def test_the_steps_that_change_who_votes_are_known() -> None:
-    voting = [Demote(row(A)), RemovePeer("x"), Tell(STOP)]
-    others = [Tell(STAY_OUT), Drain(row(A)), ForceLeave(), Finish("x"), RemoveFromSwarm(row(A))]
+    voting: list[steps.Action] = [Demote(row(A)), RemovePeer("x"), Tell(STOP)]
+    others: list[steps.Action] = [
+        Tell(STAY_OUT),
+        Drain(row(A)),
+        ForceLeave(),
+        Finish("x"),
+        RemoveFromSwarm(row(A)),
+    ]
     assert all(map(steps.changes_votes, voting))
     assert not any(map(steps.changes_votes, others))
 

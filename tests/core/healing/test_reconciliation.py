@@ -10,6 +10,7 @@ import pytest
 
 from swarmer.core.healing.reconciliation import HOOK_GRACE_S, Plan, Scene, decide, suspects
 from swarmer.core.healing.world import Consul, Instance, Mark, Member, Swarm
+from swarmer.core.state import MemberStatus
 from tests.core.healing.scenes import (
     CORE_GROUP,
     GROUPS,
@@ -37,7 +38,7 @@ def scene(*known: Instance, **changes: Any) -> Scene:
     return replace(HEALTHY, instances={each.id: each for each in known}, **changes)
 
 
-def without(seen: Consul, *names: str, state: str = "failed") -> Consul:
+def without(seen: Consul, *names: str, state: MemberStatus = MemberStatus.FAILED) -> Consul:
     return replace(seen, members={**seen.members, **dict.fromkeys(names, state)})
 
 
@@ -99,7 +100,7 @@ def test_whatever_remembers_a_ghost_gives_it_away() -> None:
 
 def test_one_that_ec2_does_not_know_and_that_lives_is_not_touched() -> None:
     stranger = "lab-i-0123456789abcdef0"
-    alive = scene(instance(stranger, "unknown"), consul=without(consul(), stranger, state="alive"))
+    alive = scene(instance(stranger, "unknown"), consul=without(consul(), stranger, state=MemberStatus.ALIVE))
     ready = scene(instance(stranger, "unknown"), swarm=swarm(*swarm().rows, row(stranger)))
     assert decide(alive).ghosts == decide(ready).ghosts == ()
 

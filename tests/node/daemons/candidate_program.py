@@ -7,6 +7,7 @@ import functools
 import json
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 from node import docker_registry, registry
 from swarmer.adapters.consul import Consul
@@ -16,11 +17,11 @@ from tests.node.daemons.daemon import machine
 
 def main(settings: dict[str, str]) -> None:
     folder = Path(settings["folder"])
-    names.REGISTRY_SOCKET = str(folder / "registry.sock")
-    registry.SESSION_FILE = folder / "session"
-    docker_registry.COMMAND = tuple(settings["command"])
-    registry.PROBE_INTERVAL_S, registry.SILENCE_TIMEOUT_S, registry.PROBE_TIMEOUT_S = 0.2, 1.0, 0.3
-    registry.Consul = functools.partial(Consul, settings["address"])
+    patch.object(names, "REGISTRY_SOCKET", str(folder / "registry.sock")).start()
+    patch.object(docker_registry, "COMMAND", tuple(settings["command"])).start()
+    patch.multiple(registry, PROBE_INTERVAL_S=0.2, SILENCE_TIMEOUT_S=1.0, PROBE_TIMEOUT_S=0.3).start()
+    here = functools.partial(Consul, settings["address"])
+    patch.multiple(registry, SESSION_FILE=folder / "session", Consul=here).start()
     candidate = registry.Candidate(machine(settings["address"], instance=settings["instance"]))
     asyncio.run(candidate.run())
 

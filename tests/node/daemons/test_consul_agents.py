@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,13 +30,20 @@ def alive(daemon: Daemon) -> list[str]:
 
 
 def test_every_agent_knows_the_leader_and_all_members(cluster: list[Daemon]) -> None:
+    everybody = sorted(each.machine.name for each in cluster)
+
+    def knows_all(daemon: Daemon) -> bool:
+        return alive(daemon) == everybody
+
     for daemon in cluster:
         assert daemon.api.leader() == f"{cluster[0].address}:8300"
-        eventually(lambda daemon=daemon: alive(daemon) == sorted(each.machine.name for each in cluster))
+        eventually(partial(knows_all, daemon))
 
 
 def test_only_a_server_has_a_raft_log(server: Daemon, left: Daemon) -> None:
-    assert server.api.last_entry() > (0, 0)
+    entry = server.api.last_entry()
+    assert entry is not None
+    assert entry > (0, 0)
     assert left.api.last_entry() is None
 
 

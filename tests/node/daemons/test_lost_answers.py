@@ -9,6 +9,7 @@ import pytest
 from node import recover
 from node.machine import Unusable
 from swarmer.adapters.docker import Engine, Unavailable
+from swarmer.core import recovery
 from tests.node import lab
 from tests.node.daemons.daemon import machine
 from tests.node.losing import AFTER, ALWAYS, INSTEAD, ONCE, LosingEngine, Loss
@@ -117,7 +118,7 @@ class WithoutQuorum(LosingEngine):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recover.recovery, "READY_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(recovery, "READY_TIMEOUT_S", 0.5)
     monkeypatch.setattr(recover, "PAUSE_S", 0.1)
 
 

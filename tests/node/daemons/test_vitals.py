@@ -59,7 +59,7 @@ def test_a_daemon_that_hangs_is_killed_once_and_given_time(
     now_s = 1000.0
     monkeypatch.setattr(vitals, "kill", killed.append)
     monkeypatch.setattr(vitals, "active_s", lambda _: 900.0)
-    monkeypatch.setattr(vitals.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
     node = vitals.Vitals(left.address, left.api, ask={"docker.service": silent})
     for _ in range(8):
         node.check()
@@ -71,7 +71,7 @@ def test_a_question_that_costs_a_process_is_asked_seldom_until_it_is_not_answere
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s, asked_s = 1000.0, []
-    monkeypatch.setattr(vitals.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
 
     def ask() -> None:
         asked_s.append(now_s - 1000)
