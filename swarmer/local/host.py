@@ -20,6 +20,8 @@ from swarmer.local import engine, environment
 
 DOCKERD_PID: Final = environment.STATE / "dockerd.pid"
 """Of a dockerd that we started by hand, where no systemd does; `down` ends it again."""
+DOCKERD: Final = Path("/usr/sbin/dockerd")
+"""Debian's path, because only root's PATH names its folder: other users would install it a second time."""
 DOCKERD_START_S: Final = 30.0
 APT_WAITS: Final = "DPkg::Lock::Timeout=300"
 """For a package that somebody else installs meanwhile: a person, unattended upgrades."""
@@ -83,7 +85,8 @@ def ensure_engine() -> str:
 
 def ensure_engine_commands() -> None:
     """Install Docker Engine and its command line unless both are there. Raises UserError."""
-    ensure_packages(("dockerd", "docker.io"))
+    if not DOCKERD.exists():
+        ensure_packages(("dockerd", "docker.io"))
     # docker.io brings it on Debian 12; since Debian 13 it is a package of its own.
     ensure_packages(("docker", "docker-cli"))
 
