@@ -19,6 +19,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -115,7 +116,7 @@ def borrowed() -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def debian(tmp_path_factory: pytest.TempPathFactory) -> Debian:
+def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
     """Made once, without Docker."""
     made = Debian(tmp_path_factory.mktemp("fresh"))
     root = made.folder / "debian"
@@ -129,7 +130,8 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Debian:
     for path in borrowed():
         lend(root, path)
     check_out(root / CHECKOUT.lstrip("/"))
-    return made
+    yield made
+    shutil.rmtree(made.folder)  # pytest would keep its gigabyte for three runs
 
 
 @pytest.fixture(scope="module")
