@@ -131,4 +131,5 @@ class BucketPolicy(UpdatableResource, CloudFormationModel):  # type: ignore[misc
         return str(self.bucket)
 
     def delete(self, account_id: str, region_name: str) -> None:
+        """Delete the policy of the bucket."""
         self._backend.delete_bucket_policy(self.bucket)

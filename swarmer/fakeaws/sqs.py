@@ -216,9 +216,11 @@ class QueuePolicy(UpdatableResource, CloudFormationModel):  # type: ignore[misc]
             queue.policy = json.dumps(definition.properties["PolicyDocument"])
 
     def update(self, definition: Definition) -> QueuePolicy:
+        """Delete the policy of the old queues and set that of the new ones."""
         self.delete(definition.account, definition.region)
         return QueuePolicy(definition)
 
     def delete(self, account_id: str, region_name: str) -> None:
+        """Delete the policy of every queue."""
         for queue in self._queues:
             queue.policy = None

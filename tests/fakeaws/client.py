@@ -1,4 +1,4 @@
-"""The rehearsal's AWS in this process, as a client sees it: empty at the start of each test."""
+"""Client of the simulated AWS in this process, which is empty at the start of each test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from swarmer.fakeaws.daemon.server import Server
 
 @dataclass
 class Aws:
-    """Calls go over HTTP, like those of the CDK."""
+    """Client whose calls use HTTP, like those of the CDK."""
 
     server: Server
     region: str = "us-east-1"
@@ -35,13 +35,13 @@ class Aws:
         )
 
     def create(self, name: str, template: dict[str, Any]) -> dict[str, Any]:
-        """The stack once it has settled, well or not."""
+        """Create a stack. Returns it when it has settled, with success or failure."""
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
         return self._settled(name, "stack_create_complete")
 
     def update(self, name: str, template: dict[str, Any], keep: Sequence[str] = ()) -> dict[str, Any]:
-        """`keep`: parameters that take their previous values."""
+        """Update a stack. `keep`: parameters that keep their previous values."""
         kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in keep]
         cloudformation = self.client("cloudformation")
         cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=kept)
@@ -57,19 +57,19 @@ class Aws:
         return dict(found)
 
     def events(self, stack: str, status: str) -> list[dict[str, Any]]:
-        """With this status, newest first."""
+        """Events of the stack with this status, newest first."""
         found = self.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
         return [event for event in found if event["ResourceStatus"] == status]
 
     def resource(self, stack: str, logical_id: str) -> str:
-        """Its physical id."""
+        """Physical ID of a resource."""
         found = self.client("cloudformation").describe_stack_resource(
             StackName=stack, LogicalResourceId=logical_id
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def pass_time(self, seconds: float = 0) -> None:
-        """Let time pass, and everything happen that is due by then."""
+        """Advance the clock and run the background work that is due by then."""
         clock.advance(seconds)
         background.tick()
 
@@ -91,7 +91,7 @@ class Aws:
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[Server]:
-    """Time stands still there, but for `pass_time`."""
+    """Server whose time stands still except for `pass_time`."""
     with Server(["127.0.0.1:0"], background=False) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""A rule, a queue with its dead letters, and a function, as a template; a runner that a test answers for."""
+"""A template of a rule, a queue with dead letters and a function; a runner whose answers a test sets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRUST = {
 def template(
     *, rule: dict[str, Any] | None = None, function: dict[str, Any] | None = None, mapping: Any = None
 ) -> dict[str, Any]:
-    """`rule`, `function`, `mapping`: properties beside the usual ones."""
+    """The template. `rule`, `function`, `mapping`: properties in addition to the usual ones."""
     allow = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
@@ -101,7 +101,7 @@ def template(
 
 @dataclass
 class Answers:
-    """A runner: remembers every event, answers what a test wants."""
+    """Runner that records every event and returns the answer of the test."""
 
     answer: Callable[[Any], Any] = lambda event: None
     events: list[Any] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A group with hooks in the rehearsal's AWS, and what its events said."""
+"""A group with hooks in the simulated AWS, and its events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAUNCH_FIRST = {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 133}
 
 
 def template(*hooks: dict[str, Any], policy: dict[str, int] | None = None, **sizes: str) -> dict[str, Any]:
-    """Of a cluster whose group has these hooks."""
+    """Template of a cluster whose group has these hooks."""
     made = cluster(**(sizes or {"MinSize": "3", "MaxSize": "3"}))
     properties = made["Resources"]["Group"]["Properties"]
     if hooks:
@@ -37,7 +37,7 @@ def template(*hooks: dict[str, Any], policy: dict[str, int] | None = None, **siz
 
 
 def states(aws: Aws, group: str = GROUP) -> dict[str, str]:
-    """Instance to its lifecycle state."""
+    """Lifecycle states by instance ID."""
     return {each["InstanceId"]: each["LifecycleState"] for each in aws.group(group)["Instances"]}
 
 
@@ -51,7 +51,7 @@ def complete(aws: Aws, instance_id: str, result: str = "CONTINUE", hook: str = "
 
 
 def register_all(aws: Aws) -> list[str]:
-    """Every instance that waits to come is let in; all that are in service then."""
+    """Complete the launch hooks of every instance. Returns the instances then in service."""
     for instance_id, state in states(aws).items():
         if state == "Pending:Wait":
             complete(aws, instance_id)

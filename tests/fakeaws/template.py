@@ -1,4 +1,4 @@
-"""A small cluster as a template: what the tests of the rehearsal's AWS create, change and break."""
+"""Template of a small cluster, which the tests of the simulated AWS create, change and break."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def att(name: str, attribute: str) -> dict[str, list[str]]:
 def cluster(
     *, cidr: str = "127.42", user_data: str = "#cloud-config\n", group: str = "t-core", **sizes: str
 ) -> dict[str, Any]:
-    """127.x: addresses from which a test can really call."""
+    """Template of the cluster. Its addresses are 127.x, so that a test can call from them."""
     resources = {**_network(cidr), **_node(user_data), **_storage()}
     resources["Group"] = _group(group, sizes or {"MinSize": "5", "MaxSize": "5"})
     return {

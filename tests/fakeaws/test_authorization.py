@@ -1,4 +1,4 @@
-"""What a role's session is refused, over HTTP; everybody else may do everything."""
+"""Refusals for sessions of roles, over HTTP; every other caller may do everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real CDK command line and the real stacks against the rehearsal's AWS: from nothing, and again."""
+"""The real CDK command line and stacks against the simulated AWS: first deployment and redeployment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command_line() -> None:
 
 @dataclass(frozen=True)
 class Cdk:
-    """Runs `cdk`, told by its environment to ask nobody but the rehearsal."""
+    """Runner of `cdk`, whose environment names only the simulated AWS."""
 
     server: Server
     folder: Path
@@ -37,7 +37,7 @@ class Cdk:
         self._run("bootstrap", f"aws://{ACCOUNT}/us-east-1", cwd=self.folder)
 
     def synth(self, out: str, servers: Path = ROOT / "servers.yml") -> str:
-        """The assembly, for `deploy`."""
+        """Synthesize the assembly for `deploy`."""
         assembly = str(self.folder / out)
         self._run("synth", "--quiet", "--output", assembly, "--context", f"servers={servers}")
         return assembly

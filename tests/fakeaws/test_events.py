@@ -1,4 +1,4 @@
-"""From an event to a function: rules, queues, batches, retries, dead letters."""
+"""The way of an event to a function: rules, queues, batches, retries, dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: asked for over HTTP, as often as asked for."""
+"""Injected faults, requested over HTTP for a number of times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ask(aws: Aws, method: str = "POST", **fault: Any) -> None:
 
 
 def announced(aws: Aws, runner: Answers) -> int:
-    """How often the function heard of the launch of a group's one instance."""
+    """Number of events that the function received about the launch of a group's only instance."""
     aws.pass_time()
     return sum(body["detail-type"] == ACTION for body in runner.bodies)
 

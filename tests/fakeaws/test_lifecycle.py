@@ -1,4 +1,4 @@
-"""What a group does next, without any AWS."""
+"""Decisions of a group, without AWS."""
 
 from __future__ import annotations
 
@@ -80,32 +80,34 @@ def test_an_instance_ends_once_no_hook_waits() -> None:
     assert decide(group(*THREE, instance("i-d", State.TERMINATING_PROCEED)), 0) == [Finish("i-d")]
 
 
-SICK = instance("i-b", is_healthy=False)
+UNHEALTHY = instance("i-b", is_healthy=False)
 
 
 def test_without_a_policy_the_unhealthy_goes_first() -> None:
-    assert decide(group(THREE[0], SICK, THREE[2]), 0) == [Terminate("i-b", Cause.UNHEALTHY)]
+    assert decide(group(THREE[0], UNHEALTHY, THREE[2]), 0) == [Terminate("i-b", Cause.UNHEALTHY)]
 
 
 @pytest.mark.parametrize("policy", [(90, 100), (50, 150)])
 def test_a_policy_that_allows_less_than_all_terminates_first(policy: tuple[int, int]) -> None:
-    assert decide(group(THREE[0], SICK, THREE[2], policy=policy), 0) == [Terminate("i-b", Cause.UNHEALTHY)]
+    assert decide(group(THREE[0], UNHEALTHY, THREE[2], policy=policy), 0) == [
+        Terminate("i-b", Cause.UNHEALTHY)
+    ]
 
 
 def test_launch_before_terminate() -> None:
-    sick = (THREE[0], SICK, THREE[2])
-    assert decide(group(*sick, policy=LAUNCH_FIRST), 0) == [Launch(1, is_replacement=True)]
+    unhealthy = (THREE[0], UNHEALTHY, THREE[2])
+    assert decide(group(*unhealthy, policy=LAUNCH_FIRST), 0) == [Launch(1, is_replacement=True)]
     waiting = instance("i-d", State.PENDING_WAIT, waits=(HOOK,))
-    assert decide(group(*sick, waiting, policy=LAUNCH_FIRST), 1000) == []
-    served = group(*sick, instance("i-d"), policy=LAUNCH_FIRST)
+    assert decide(group(*unhealthy, waiting, policy=LAUNCH_FIRST), 1000) == []
+    served = group(*unhealthy, instance("i-d"), policy=LAUNCH_FIRST)
     assert decide(served, 0) == [Terminate("i-b", Cause.UNHEALTHY)]
 
 
 def test_of_two_unhealthy_ones_each_goes_with_its_own_replacement() -> None:
-    sick = (THREE[0], SICK, instance("i-c", is_healthy=False))
-    assert decide(group(*sick, policy=LAUNCH_FIRST), 0) == [Launch(2, is_replacement=True)]
+    unhealthy = (THREE[0], UNHEALTHY, instance("i-c", is_healthy=False))
+    assert decide(group(*unhealthy, policy=LAUNCH_FIRST), 0) == [Launch(2, is_replacement=True)]
     half = group(
-        *sick, instance("i-d"), instance("i-e", State.PENDING_WAIT, waits=(HOOK,)), policy=LAUNCH_FIRST
+        *unhealthy, instance("i-d"), instance("i-e", State.PENDING_WAIT, waits=(HOOK,)), policy=LAUNCH_FIRST
     )
     assert decide(half, 1000) == [Terminate("i-b", Cause.UNHEALTHY)]
 
@@ -143,7 +145,7 @@ def test_protected_instances_stay_when_scaling_in() -> None:
 
 
 def test_protection_saves_nobody_from_being_unhealthy() -> None:
-    assert decide(group(THREE[0], replace(SICK, is_protected=True), THREE[2]), 0) == [
+    assert decide(group(THREE[0], replace(UNHEALTHY, is_protected=True), THREE[2]), 0) == [
         Terminate("i-b", Cause.UNHEALTHY)
     ]
 
@@ -157,8 +159,8 @@ def test_an_instance_in_standby_is_left_alone() -> None:
     [
         ("Launch", THREE[:1], 3),
         ("Terminate", THREE, 1),
-        ("Terminate", (THREE[0], SICK, THREE[2]), 3),
-        ("ReplaceUnhealthy", (THREE[0], SICK, THREE[2]), 3),
+        ("Terminate", (THREE[0], UNHEALTHY, THREE[2]), 3),
+        ("ReplaceUnhealthy", (THREE[0], UNHEALTHY, THREE[2]), 3),
     ],
 )
 def test_suspended_processes_do_nothing(process: str, instances: tuple[Instance, ...], desired: int) -> None:

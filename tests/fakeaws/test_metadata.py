@@ -15,7 +15,7 @@ STRANGER = "127.9.9.9"
 
 
 class Caller:
-    """Calls the metadata service from a source address, as a node container does."""
+    """Client that calls the metadata service from a source address, as a node container does."""
 
     def __init__(self, aws: Aws, address: str) -> None:
         self._target = aws.server.addresses[0]

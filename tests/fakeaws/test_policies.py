@@ -1,4 +1,4 @@
-"""What IAM policies allow, without any AWS."""
+"""Evaluation of IAM policies, without AWS."""
 
 from __future__ import annotations
 

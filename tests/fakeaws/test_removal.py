@@ -1,4 +1,4 @@
-"""What a stack loses, it loses in AWS's order: a group with its last instance, the rest when it is gone."""
+"""Removal in AWS's order: a group goes after its last instance, and other resources after the group."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def finish(aws: Aws, members: list[str]) -> None:
 
 
 def without_group(kept: dict[str, Any]) -> dict[str, Any]:
-    """The same cluster, but for its group and what only that refers to."""
+    """The same cluster without its group and the resources that only the group refers to."""
     resources = {
         name: text
         for name, text in kept["Resources"].items()
@@ -136,7 +136,7 @@ def test_deleted_in_the_middle_of_its_update_it_waits_for_both(aws: Aws) -> None
 
 
 def test_its_change_sets_go_with_it(aws: Aws) -> None:
-    """The CDK calls every one of them the same, and asks by that name and the stack's."""
+    """The CDK gives all change sets the same name, and identifies each by that name and its stack."""
     client = aws.client("cloudformation")
     body = text({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A bucket that outlived its stack: taken in again on request, in the way of a second stack without it."""
+"""A bucket that outlived its stack: imported on request, otherwise an obstacle to a second stack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def template(**more: Any) -> dict[str, Any]:
 
 
 def by_change_set(aws: Aws, stack: str, text: dict[str, Any], kind: str = "CREATE") -> list[dict[str, Any]]:
-    """As `cdk deploy --import-existing-resources` does; what the change set said that it would do."""
+    """Deploy like `cdk deploy --import-existing-resources`. Returns the announced changes."""
     client = aws.client("cloudformation")
     client.create_change_set(
         StackName=stack,

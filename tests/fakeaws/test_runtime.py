@@ -1,4 +1,4 @@
-"""Functions in the containers that they run in. No cluster is needed for it, only the node image."""
+"""Functions in their containers. The tests need the node image, but no cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A group's life in the rehearsal's AWS, over HTTP; time passes when a test says so."""
+"""The life of a group in the simulated AWS, over HTTP. The test controls the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The resources that moto has no model of: found by their type, created, updated and deleted."""
+"""Resources of templates whose protocol is extended: their creation, update and deletion."""
 
 from __future__ import annotations
 

@@ -69,12 +69,9 @@ def check_health(group: Any) -> None:
     if any(each["ProcessName"] == "HealthCheck" for each in group.suspended_processes):
         return
     for state in group.instance_states:
-        if (
-            is_in_service(state)
-            and not instances.is_living(state.instance)
-            and not instance_extras(state).unhealthy_reason
-        ):
-            state.health_status, instance_extras(state).unhealthy_reason = "Unhealthy", GONE_REASON
+        extras = instance_extras(state)
+        if is_in_service(state) and not instances.is_living(state.instance) and not extras.unhealthy_reason:
+            state.health_status, extras.unhealthy_reason = "Unhealthy", GONE_REASON
 
 
 def step(group: Any) -> None:

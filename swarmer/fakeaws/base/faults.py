@@ -57,10 +57,12 @@ class Faults:
     _guard: Any = field(default_factory=threading.Lock)
 
     def add(self, fault: Fault) -> None:
+        """Put the fault into force."""
         with self._guard:
             self._active.append(fault)
 
     def clear(self) -> None:
+        """End all faults."""
         with self._guard:
             self._active.clear()
 

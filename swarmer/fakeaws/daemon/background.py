@@ -42,9 +42,11 @@ class Background:
         self._thread = threading.Thread(target=self._run, daemon=True, name="background")
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
+        """Stop the thread and wait for its last round."""
         self._stopped.set()
         wakeup.wake()
         self._thread.join()

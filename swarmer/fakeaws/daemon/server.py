@@ -81,9 +81,8 @@ class Server:
 
 
 def _application() -> Any:
-    from swarmer.fakeaws.daemon.routes import (
-        Application,  # imports moto, which extensions.apply() must do first
-    )
+    # routes imports moto, which extensions.apply() must import first.
+    from swarmer.fakeaws.daemon.routes import Application
 
     return Application()
 
