@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from swarmer.adapters import process
 from swarmer.cli.common import DEFAULT, load
+from swarmer.core.errors import UserError
 from swarmer.local.progress import Show
 from swarmer.providers.rehearsal.up import Up
 
 if __name__ == "__main__":
-    Up(ground=load(str(Path(DEFAULT))), show=Show()).prepare_machine()
+    try:
+        Up(ground=load(str(Path(DEFAULT))), show=Show()).prepare_machine()
+    except (UserError, process.Failed) as exc:
+        sys.exit(f"test: {exc}")

@@ -2,8 +2,8 @@
 
     python -m tests.side_by_side NAME=COMMAND …
 
-Exit status: 0 if every command succeeded, else 1; a part that finds no test counts as a success. At the end
-each part has a line with its result and its seconds.
+Exit status: 0 if every command succeeded, else 1. At the end each part has a line with its result and its
+seconds.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
-NO_TESTS: Final = 5
-"""Exit status of pytest if no test was selected."""
-OUTPUT: Final = threading.Lock()
+OUTPUT = threading.Lock()
 
 
 @dataclass
@@ -56,7 +53,7 @@ class Part:
     def succeeded(self) -> bool:
         """Waits for the end."""
         self._thread.join()
-        return self.status in (0, NO_TESTS)
+        return self.status == 0
 
 
 def main(arguments: Sequence[str]) -> int:
