@@ -5,41 +5,19 @@ Exit status: 0 success; 1 a check failed or the work could not be done; 2 invali
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 import click
 
-from swarmer.cli import (
-    address,
-    cluster,
-    completion,
-    describe,
-    diagram,
-    dns_proxy,
-    doctor,
-    groups,
-    machines,
-    nodes,
-    reference,
-    rehearsal,
-    status,
-)
 from swarmer.cli.common import Command
 from swarmer.cli.registrator import replace_process
 
-PARTS = (
-    address,
-    cluster,
-    completion,
-    describe,
-    diagram,
-    dns_proxy,
-    doctor,
-    groups,
-    machines,
-    nodes,
-    reference,
-    rehearsal,
-    status,
+PARTS: Final = (
+    *("address", "cluster", "completion", "describe", "diagram", "dns_proxy", "doctor", "groups"),
+    *("machines", "nodes", "reference", "rehearsal", "status"),
 )
+"""Names of the modules of this package that have COMMANDS."""
 
 
 @click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -56,5 +34,5 @@ def registrator(arguments: tuple[str, ...]) -> None:
 
 
 for part in PARTS:
-    for command in part.COMMANDS:
+    for command in import_module(f"swarmer.cli.{part}").COMMANDS:
         main.add_command(command)
