@@ -1,4 +1,4 @@
-"""`swarmer address`: where a node is, for scripts and for people."""
+"""`swarmer address`: the address of a node, for scripts and for the operator."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def handover(servers: str) -> None:
 
 
 def _consul(g: Environment) -> Consul:
-    """Of any node that runs and answers."""
+    """Consul of any node that runs and answers."""
     known, up = node_containers.addresses(g), node_containers.running(g)
     for name in sorted(up):
         consul = Consul(known[name], names.CONSUL_HTTP_PORT, timeout_s=3)

@@ -1,4 +1,4 @@
-"""What every part of the `swarmer` command needs: the description, its rehearsal, one way to fail."""
+"""Parts that every command of `swarmer` shares: the description, its rehearsal, one way to fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ servers_option = click.option(
 
 
 def load(servers: str, aws_port: int | None = None) -> Environment:
-    """The description, and where its AWS listens: as it runs already, as asked for, or from some port on."""
+    """Load the description and choose the port of its AWS.
+
+    The port is that of the running daemon, else `aws_port`, else the one in the environment.
+    """
     cluster = description.load(Path(servers))
     first = _port_of_environment()
     g = Environment(
@@ -48,7 +51,7 @@ def _port_of_environment() -> int:
 
 
 def load_running(servers: str) -> Environment:
-    """As `load`; raises UserError where none runs."""
+    """Load the description as `load` does. Raises UserError if no rehearsal of it runs."""
     g = load(servers)
     if not aws_daemon.daemon_pid(g):
         raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
@@ -56,7 +59,7 @@ def load_running(servers: str) -> Environment:
 
 
 def find_container(g: Environment, text: str) -> str:
-    """Of the one node that `text` means."""
+    """Name of the container of the one node that `text` means."""
     known = node_containers.addresses(g)
     if not known:
         raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
@@ -71,7 +74,7 @@ SECTIONS: Final = {
     "Machines without AWS": ("machines", "cloud-init", "vagrant"),
     "The command itself": ("completion",),
 }
-"""Of `swarmer --help`: headings, and commands in the order in which people come to need them."""
+"""Sections of `swarmer --help`: headings, and commands in the order in which an operator needs them."""
 EXIT_STATUSES: Final = (
     ("0", "it is so, or it is done"),
     ("1", "it is not so, or it could not be done; one line says why"),
@@ -81,10 +84,10 @@ EXIT_STATUSES: Final = (
 
 
 class Command(click.Group):
-    """The outermost place: what the parts raise becomes lines on standard error and an exit status."""
+    """Outermost command: it turns exceptions into lines on standard error and an exit status."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """In sections, by what they are for."""
+        """Write the commands in sections, by their purpose."""
         named = [name for section in SECTIONS.values() for name in section]
         others = tuple(name for name in self.list_commands(ctx) if name not in named)
         width = max(map(len, self.commands))
@@ -119,12 +122,12 @@ class Command(click.Group):
         except process.Failed as exc:
             lines, status = [f"swarmer: {exc}"], 1
         except OSError as exc:
-            # A file that this person may not write, a full disk; all others are faults of this program.
+            # A file without write permission or a full disk is a user's problem; all others are bugs.
             if exc.filename is None and exc.errno != errno.ENOSPC:
                 raise
             lines, status = [f"swarmer: {exc.filename or 'standard output'}: {exc.strerror}"], 1
         except KeyboardInterrupt:
-            # After any other who reads this would remove a cluster that is well.
+            # The hint fits these two only: after other commands `make down` would remove a healthy cluster.
             left = "; `make down` removes what is left" if ctx.invoked_subcommand in ("up", "down") else ""
             lines, status = [f"swarmer: interrupted{left}"], 130
         click.echo("\n".join(lines), err=True)

@@ -13,7 +13,7 @@ from swarmer.core.errors import UserError
 from swarmer.local import host
 
 SCALE = 2
-"""Pixels of the PNG for one of the SVG: sharp on screens of today."""
+"""Number of pixels of the PNG for one pixel of the SVG, sharp on today's screens."""
 
 
 @click.command()
@@ -44,7 +44,7 @@ def diagram(servers: str, output: Path | None) -> None:
 
 
 def png(text: str) -> bytes:
-    """The picture as pixels, by the library cairo. Raises UserError where it is missing."""
+    """PNG of the SVG `text`, drawn by the library cairo. Raises UserError if cairo is missing."""
     host.ensure_library("cairo", "libcairo2")
     import cairosvg
 

@@ -1,4 +1,4 @@
-"""`swarmer doctor`: what this machine lacks, and how to get it."""
+"""`swarmer doctor`: the programs and resources that this machine lacks, and how to get them."""
 
 from __future__ import annotations
 

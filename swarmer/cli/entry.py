@@ -1,4 +1,4 @@
-"""The entry point `swarmer`: the registrator, which is resident and starts in a moment, or all the rest."""
+"""Entry point of `swarmer`: the resident registrator, which must start fast, or all other commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from swarmer.cli import registrator
 
 
 def main() -> None:
-    """What stands behind `swarmer` on the command line; ends the process."""
+    """Run the command line `swarmer` and end the process."""
     if sys.argv[1:2] == ["registrator"]:
         registrator.replace_process(sys.argv[2:])
     from swarmer.cli import main  # half a second of imports that the registrator does not need

@@ -1,4 +1,4 @@
-"""Commands about what Auto Scaling does: `terminate`, `scale`, `events`."""
+"""Commands about Auto Scaling: `terminate`, `scale`, `events`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def scale(servers: str, group: str, number: int) -> None:
 
 
 def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> None:
-    """Raises UserError, with the way that works."""
+    """Check that the group can have `number` nodes. Raises UserError with the way that works."""
     known = {each.name: each for each in cluster.groups}
     if group not in known:
         raise UserError(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")

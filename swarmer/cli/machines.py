@@ -1,4 +1,4 @@
-"""Commands about machines that no AWS makes: `cloud-init`, and what stands behind the Vagrantfile."""
+"""Commands about machines that AWS does not make: `cloud-init`, and the commands of the Vagrantfile."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _found(cluster: Cluster, group: str, index: int, address: str | None) -> Mac
 
 
 def _check(addressing: Addressing, cluster: Cluster, one: Machine) -> None:
-    """Raises UserError."""
+    """Check that the machine fits the cluster. Raises UserError."""
     if (addressing.gateway or addressing.nameservers) and not addressing.interface:
         raise UserError("--interface is missing: --gateway and --nameserver need its name, for example eno1")
     if addressing.gateway:
@@ -122,7 +122,7 @@ def _address(text: str, option: str) -> None:
 
 
 def _host(cluster: Cluster, address: str, option: str) -> None:
-    """Raises UserError where no machine of the cluster's network can have the address."""
+    """Check a host address. Raises UserError if no machine of the cluster's network can have it."""
     _address(address, option)
     network = IPv4Network(cluster.network.cidr)
     if IPv4Address(address) not in network:

@@ -38,7 +38,7 @@ def logs(servers: str, node: str, lines: int, unit: str | None, follow: bool) ->
     _replace(journal if is_running else ["logs", "--tail", str(lines), container])
 
 
-# What stands behind NODE is the command's, also `-f`.
+# Arguments after NODE belong to the command, also `-f`.
 @click.command("exec", context_settings={"allow_interspersed_args": False})
 @servers_option
 @click.argument("node", shell_complete=complete_nodes)
@@ -66,7 +66,7 @@ def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
         raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
     containers = [node_containers.container_name(g, name) for name in known] if everything else []
     containers += [find_container(g, each) for each in node]
-    # One command each: `docker restart A B` waits for A before it turns to B.
+    # One command for each node: `docker restart A B` finishes A before it starts with B.
     with working("reboots"), ThreadPoolExecutor(max_workers=len(containers)) as pool:
         list(pool.map(lambda each: engine.docker("restart", "-t", "30", each, timeout_s=180), containers))
     click.echo(f"rebooted {', '.join(each.partition('.')[2] for each in containers)}")
@@ -83,7 +83,7 @@ def kill(servers: str, node: str) -> None:
 
 
 def _replace(argv: list[str]) -> None:
-    """Become `docker ARGV`."""
+    """Replace this process by `docker ARGV`."""
     sys.stdout.flush()
     os.execvpe("docker", ["docker", *argv], engine.docker_environment())  # noqa: S606 - no shell is wanted
 

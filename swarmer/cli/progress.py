@@ -1,4 +1,4 @@
-"""Words about what takes longer than a moment: on standard error, moving only on a terminal."""
+"""Progress of slow work on standard error; animated on a terminal only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Final
 from rich.console import Console
 
 PATIENCE_S: Final = 1.5
-"""So long nothing is said: most work is over by then."""
+"""Delay in seconds before the first progress line: most work ends earlier."""
 
 
 @contextmanager
 def working(text: str) -> Iterator[None]:
-    """Says what is at work, once it has taken PATIENCE_S; with its seconds where it is a terminal."""
+    """Show the running work after PATIENCE_S; on a terminal with its seconds."""
     console = Console(stderr=True, highlight=False)
     over = threading.Event()
     thread = threading.Thread(target=_say, args=(console, text, over), daemon=True)

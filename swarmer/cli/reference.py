@@ -1,4 +1,4 @@
-"""`swarmer reference`: what docs/servers.md says, written anew from the model."""
+"""`swarmer reference`: the tables of docs/servers.md, generated from the model."""
 
 from __future__ import annotations
 

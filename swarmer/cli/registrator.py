@@ -1,4 +1,4 @@
-"""`swarmer registrator`: becomes the program that nodes run. Imports little: its start counts."""
+"""Start of `swarmer registrator`, the program that nodes run. It imports little so that it is fast."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 ROOT: Final = Path(__file__).parents[2]
-"""Folder of the checkout: node software is an asset there, and no installed package."""
+"""Folder of the checkout. It holds the node software as an asset: the package does not contain it."""
 PROGRAM: Final = "node.registrator_command"
 
 
 def replace_process(arguments: Sequence[str]) -> NoReturn:
-    """Become `python -m node.registrator_command ARGUMENTS`."""
+    """Replace this process by `python -m node.registrator_command ARGUMENTS`."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     sys.stdout.flush()
     argv = [sys.executable, "-m", PROGRAM, *arguments]

@@ -1,4 +1,4 @@
-"""`swarmer status`: the nodes once, or again and again."""
+"""`swarmer status`: the nodes once, or repeatedly."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from swarmer.providers.rehearsal import cloud
 
 VERSION: Final = version("swarmer")
 PAUSE_S: Final = 1.0
-"""Between two looks of `--watch`."""
+"""Interval between two observations of `--watch`, in seconds."""
 
 
 def console() -> Console:
-    """Standard output: colours on a terminal only, and not where NO_COLOR is set."""
+    """Standard output, with colours only on a terminal without NO_COLOR."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
@@ -41,7 +41,7 @@ def show_status(status: Status) -> None:
 
 
 def warn_of_version(deployed: str) -> None:
-    """If another release than this one deployed the cluster."""
+    """Warn if another release than this one deployed the cluster."""
     if deployed != VERSION:
         click.echo(
             f"  the cluster was deployed by swarmer {deployed or 'before 0.2'}, and this is swarmer "
@@ -51,7 +51,10 @@ def warn_of_version(deployed: str) -> None:
 
 
 def show_outdated(g: Environment, status: Status) -> None:
-    """What a change of servers.yml did not reach yet: a launch template counts for the next instance."""
+    """List nodes that a change of servers.yml has not reached yet.
+
+    A new launch template counts for the next instance only.
+    """
     ids = cloud.outdated(g)
     older = [node.name for node in status.nodes if names.instance_id(node.name) in ids]
     if older:
@@ -92,7 +95,7 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
 
 
 def _looks(g: Environment) -> Iterator[Status]:
-    """What is seen now, each time that it is asked for."""
+    """Observe the cluster each time that the caller asks for the next status."""
     release = cloud.deployed_version(g)
     with cloud.observer(g) as observer:
         while True:

@@ -1,4 +1,4 @@
-"""What the command prints about a cluster: a table of its nodes, and the next commands to type."""
+"""Output about a cluster: a table of its nodes, and the next commands to type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GOOD = {"alive", "ready"}
 
 
 def status_table(status: Status) -> Table:
-    """The nodes of a cluster, a row each."""
+    """Table of the cluster's nodes, one row each."""
     table = Table(title=None, box=None, padding=(0, 2), header_style="bold")
     for heading in ("NODE", "ROLES", "ADDRESS", "ZONE", "CONSUL", "SWARM", ""):
         table.add_column(heading, no_wrap=heading != "ROLES")
@@ -33,7 +33,7 @@ def _coloured(state: str) -> str:
 
 
 def next_steps(status: Status, *, domain: str) -> str:
-    """What to type now."""
+    """Commands for the operator to type next."""
     manager = next(node.address for node in status.nodes if node.swarm_role in ("leader", "manager"))
     rows = (
         (f"export DOCKER_HOST=tcp://{manager}:{names.DOCKER_PORT}", "then: docker node ls"),

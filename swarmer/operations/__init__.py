@@ -1,1 +1,1 @@
-"""What is done with a running cluster, whoever provides its machines."""
+"""Operations on a running cluster, for every provider of machines."""

@@ -1,4 +1,4 @@
-"""The registry moves to another manager: the holder is asked, and the next one is waited for."""
+"""Handover of the registry: it asks the holder to leave, then waits for another manager."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HANDOVER_TIMEOUT_S: Final = 15.0
 
 
 def hand_over(consul: Consul, waiting: Callable[[str], AbstractContextManager[None]]) -> tuple[str, str]:
-    """Names of the holder before and after. `waiting` shows what is waited for. Raises UserError."""
+    """Names of the holder before and after the handover. `waiting` shows the progress. Raises UserError."""
     before = consul.get(names.KV_REGISTRY_LOCK)
     if before is None or before.session is None:
         raise UserError("no node holds the registry: `swarmer status` says more", status=1)

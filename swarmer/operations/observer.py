@@ -1,4 +1,4 @@
-"""Looks at a cluster from outside its nodes' software, and from inside a container on each node."""
+"""Observation of a cluster from outside its nodes' software, and from a container on each node."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from swarmer.core.state import SwarmNode
 
 ANSWER_S: Final = 6.0
 
-# In the node: the image that every node carries, then a container that tries each URL it is told.
+# PROBE imports the image that every node carries, then runs a container that tries each URL it receives.
 PROBE: Final = """
 docker image inspect swarmer/probe >/dev/null 2>&1 ||
     docker import -c 'CMD ["/bin/sh"]' /opt/swarmer/probe.tar swarmer/probe >/dev/null
@@ -33,14 +33,14 @@ exec docker run --rm -i --label swarmer.probe swarmer/probe sh -c '
 
 
 StartProbe = Callable[[str], "subprocess.Popen[str]"]
-"""Runs PROBE by a shell on the node of that name; its input and output are lines of text."""
+"""Function that starts PROBE in a shell on the named node; its input and output are lines of text."""
 
 
 class Probe:
-    """A container inside a node that says whether a URL answers there."""
+    """Container inside a node that says whether a URL answers there."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        """`process`: PROBE, run by a shell on the node."""
+        """Take over `process`: PROBE, run by a shell on the node."""
         self._process = process
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -59,7 +59,7 @@ class Probe:
                 self._process.stdin.flush()
 
     def answer(self, deadline_s: float) -> bool:
-        """Whether the answer is yes; no answer by then (monotonic clock) is a no."""
+        """Wait for yes until `deadline_s` (monotonic clock); no answer by then is a no."""
         try:
             return self._lines.get(timeout=max(0.0, deadline_s - time.monotonic())) == "yes"
         except queue.Empty:
@@ -67,11 +67,11 @@ class Probe:
 
     @property
     def is_over(self) -> bool:
-        """It ended, or never began."""
+        """Whether the process ended or never began."""
         return self._process.poll() is not None
 
     def close(self) -> None:
-        """End of input ends the loop, and the container removes itself."""
+        """Close the input: the loop ends and the container removes itself."""
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             if self._process.stdin:
                 self._process.stdin.close()
@@ -82,7 +82,7 @@ class Probe:
 
 
 class Observer:
-    """A context; its probes live as long as it does. `start` runs PROBE on the node of that name."""
+    """Context that observes nodes. `start` runs PROBE on the named node; the probes end with the context."""
 
     def __init__(self, domain: str, start: StartProbe) -> None:
         self._domain = domain
@@ -99,7 +99,7 @@ class Observer:
             probe.close()
 
     def look(self, nodes: Sequence[Expected]) -> Seen:
-        """Ask only machines that run: the addresses of others lead nowhere."""
+        """Ask only machines that run, because the addresses of others lead nowhere."""
         up = [node for node in nodes if node.runs]
         seen = ask_consul(_addresses(up, CONSUL_SERVER, first=True))
         swarm = ask_swarm(_addresses(up, SWARM_MANAGER))
@@ -117,20 +117,20 @@ class Observer:
 
 
 def _addresses(nodes: Iterable[Expected], role: str, *, first: bool = False) -> list[str]:
-    """Of the nodes with the role; `first`: then of the others too."""
+    """Addresses of the nodes with the role; `first` adds the others after them."""
     having = [node.address for node in nodes if role in node.roles]
     others = [node.address for node in nodes if role not in node.roles]
     return having + (others if first else [])
 
 
 def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
-    """Fields of Seen as the first Consul that answers tells them; empty where none does."""
+    """Fields of Seen from the first Consul that answers; empty if none does."""
     for address in addresses:
         with contextlib.suppress(ConsulUnavailable):
             consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=3)
             members = {each.name: each.status for each in consul.members()}
             found: dict[str, Any] = {"members": members, "leader": consul.leader()}
-            # Without a leader these two cannot be answered; what is known so far still stands.
+            # Without a leader Consul answers neither of these two. The facts so far still stand.
             with contextlib.suppress(ConsulUnavailable):
                 found["voters"] = frozenset(each.name for each in consul.raft_servers() if each.is_voter)
                 found["ailing"] = consul.ailing(names.SERVICE_NODE)
@@ -142,7 +142,7 @@ def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
 
 
 def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
-    """Swarm's nodes by host name, as the first manager that answers tells them; empty where none does."""
+    """Nodes of the Swarm by host name, from the first manager that answers; empty if none does."""
     for address in addresses:
         with contextlib.suppress(Unavailable):
             return by_name(Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes())
@@ -150,7 +150,7 @@ def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
 
 
 def by_name(rows: Iterable[SwarmNode]) -> dict[str, SwarmNode]:
-    """Of what `docker node ls` lists. A join that failed leaves a dead row: the node is what is ready."""
-    # One that is still joining has no name yet.
+    """Rows of `docker node ls` by host name. A failed join leaves a dead row: a ready one wins."""
+    # A node that is still joining has no name yet.
     named = sorted((row for row in rows if row.name), key=lambda row: row.is_ready)
     return {row.name: row for row in named}

@@ -1,7 +1,7 @@
-"""`swarmer recover`: survivors go on alone, on the proof that the majority of a quorum is gone for good.
+"""`swarmer recover`: survivors go on alone, after proof that the majority of a quorum is gone for good.
 
-Gather what the nodes that run say → `decide` (pure) → `check_proof` → act. Consul's servers and the Swarm's
-managers are two quorums: each is recovered by a survivor of its own, and only where it is lost.
+Gather reports of the nodes that run → `decide` (pure) → `check_proof` → act. Consul's servers and the Swarm's
+managers are two quorums. A survivor recovers its own quorum, and only if that quorum is lost.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import ConsulMember, MemberStatus
 
 ANSWER_S: Final = 15.0
-"""Without a leader Consul answers late: it waits for one."""
+"""Timeout for an answer of Consul, in seconds: without a leader it waits for one first."""
 SURVIVOR_TIMEOUT_S: Final = 30.0
-"""Timeout for a survivor to show: a recovery that was broken off restarts Consul, and the node's Swarm."""
+"""Timeout for a survivor to show, in seconds: an interrupted recovery restarts Consul and the Swarm."""
 SWARM_S: Final = 30.0
-"""A manager that has just lost its quorum takes up to 20 s to say so."""
+"""Timeout for a manager's answer, in seconds: one without a quorum takes up to 20 s to report that."""
 ACT_S: Final = 300.0
-"""Timeout for one survivor: more than all time limits of `node.recover` together."""
+"""Timeout for the recovery by one survivor, in seconds: above all timeouts of `node.recover` together."""
 
 
 class NoSurvivor(UserError):
-    """Nothing is left of a quorum, as far as it shows."""
+    """Error: no member of a quorum shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a node that runs says. Who does not answer says nothing: the defaults."""
+    """Report of a node that runs. A node that does not answer has the defaults."""
 
     name: str
     address: str
     members: frozenset[ConsulMember] = frozenset()
-    """Of Consul, itself included."""
+    """Members of Consul, itself included."""
     has_leader: bool = False
-    """A Consul server that a leader answers, not only a memory of one."""
+    """Whether a leader answers this Consul server; a remembered leader does not count."""
     last_entry: tuple[int, int] | None = None
-    """Of a Consul server: term and index of its last entry. A replacement that never joined raft has none."""
+    """Term and index of a Consul server's last entry. A replacement that never joined raft has none."""
     has_quorum: bool = False
-    """A manager that controls the Swarm."""
+    """Whether this manager controls the Swarm."""
     managers: frozenset[str] | None = None
-    """Of a manager that was in the Swarm before: addresses of all that it remembers; None for all others."""
+    """Addresses of all managers that a former or present manager remembers; None for all other nodes."""
     lost_servers: frozenset[str] = frozenset()
     """Failed Consul servers that have no place in raft any more, as a server with a leader lists them."""
     lost_managers: frozenset[str] = frozenset()
@@ -60,30 +60,30 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One survivor goes on alone."""
+    """Recovery by one survivor, which goes on alone."""
 
     survivor: str
     options: tuple[str, ...]
-    """Of `node.recover`: which quorum, or both."""
+    """Options of `node.recover`: which quorum, or both."""
     lost: tuple[str, ...]
-    """Members of that quorum, which are forgotten; an address where nobody knows the name."""
+    """Members of that quorum to forget; an address if the name is unknown."""
 
 
 class Machines(Protocol):
-    """A provider's machines, as far as a recovery needs them."""
+    """Machines of a provider, as far as a recovery needs them."""
 
     def instances(self) -> Sequence[Expected]:
-        """The cluster's nodes as the provider has them. Raises UserError."""
+        """List the cluster's nodes as the provider has them. Raises UserError."""
 
     def terminated(self) -> Collection[str]:
-        """IDs of the instances that are gone for good. Raises UserError."""
+        """List the IDs of the instances that are gone for good. Raises UserError."""
 
     def run(self, node: str, argv: Sequence[str], timeout_s: float) -> str:
-        """Standard output of a command on a node. Raises process.Failed."""
+        """Return the standard output of a command on a node. Raises process.Failed."""
 
 
 def recover(machines: Machines) -> list[Step]:
-    """The steps that were taken. Raises UserError where there is nothing to do, or no proof."""
+    """Recover lost quorums; return the steps. Raises UserError if nothing is lost or proof is missing."""
     steps = _decide_patiently(machines)
     lost = sorted({name for step in steps for name in step.lost})
     check_proof(lost, {node.name for node in machines.instances()}, machines.terminated())
@@ -97,7 +97,7 @@ def recover(machines: Machines) -> list[Step]:
 
 
 def _decide_patiently(machines: Machines) -> list[Step]:
-    """As `decide`; while no survivor shows, it looks again for a bounded time."""
+    """Decide as `decide` does; observe again for a bounded time while no survivor shows."""
     deadline_s = time.monotonic() + SURVIVOR_TIMEOUT_S
     while True:
         up = [node for node in machines.instances() if node.runs]
@@ -115,7 +115,7 @@ def _decide_patiently(machines: Machines) -> list[Step]:
 
 
 def look(node: Expected) -> Seen:
-    """Ask its Consul, and its Docker where it is a manager."""
+    """Observe a node: ask its Consul, and its Docker if it is a manager."""
     found: dict[str, Any] = {}
     consul = Consul(node.address, names.CONSUL_HTTP_PORT, timeout_s=ANSWER_S)
     with contextlib.suppress(Unavailable):
@@ -131,7 +131,7 @@ def look(node: Expected) -> Seen:
             swarm = engine.swarm()
             found["has_quorum"] = swarm.is_manager
             found["lost_managers"] = _without_raft(engine) if swarm.is_manager else frozenset()
-            # One that never joined has no id there.
+            # A node that never joined has no ID there.
             found["managers"] = frozenset(swarm.managers) if swarm.node else None
     return Seen(name=node.name, address=node.address, **found)
 
@@ -150,9 +150,9 @@ def _without_raft(engine: Engine) -> frozenset[str]:
 
 
 def decide(seen: Sequence[Seen]) -> list[Step]:
-    """Who goes on alone, for each quorum that is lost: one node for both where none is ahead of it. Pure.
+    """Choose the survivors, one for each lost quorum; one node serves both if no other is ahead of it. Pure.
 
-    Raises UserError where no quorum is lost, nothing is left of one, or a majority of one is there.
+    Raises UserError if no quorum is lost, if nothing of one is left, or if a majority of one is there.
     """
     servers = [] if any(node.has_leader for node in seen) else _servers(seen)
     managers = [] if any(node.has_quorum for node in seen) else _managers(seen)
@@ -163,19 +163,19 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
             "`swarmer status` says more",
             status=1,
         )
-    # Only where it knows as much as any: what another server has beyond it may have been decided.
+    # One node serves both only if its Consul is up to date: entries beyond its own may have been decided.
     both = [node for node in servers if node in managers and node.last_entry == servers[0].last_entry]
     if both:
         lost = {*_lost_servers(seen, servers), *_lost_managers(seen, managers)}
         return [_step(both[0], ("--consul", "--swarm"), lost)]
-    # Consul first: the nodes of a Swarm that goes on learn from it how to join.
+    # Consul goes first because the Swarm's other nodes learn from it how to join.
     steps = [_step(servers[0], ("--consul",), _lost_servers(seen, servers))] if servers else []
     steps += [_step(managers[0], ("--swarm",), _lost_managers(seen, managers))] if managers else []
     return unfinished + steps
 
 
 def _unfinished(seen: Sequence[Seen]) -> list[Step]:
-    """What a recovery that was broken off has left to do: the lost are still listed."""
+    """Steps that an interrupted recovery left: its lost members are still listed."""
     up: set[str] = {node.name for node in seen}
     steps: dict[str, Step] = {}
     for node in seen:
@@ -186,11 +186,11 @@ def _unfinished(seen: Sequence[Seen]) -> list[Step]:
 
 
 def _servers(seen: Sequence[Seen]) -> list[Seen]:
-    """Consul servers that have data, who has most first."""
+    """Consul servers that have data, the most complete first."""
     found = sorted((node for node in seen if node.last_entry), key=_last_entry, reverse=True)
     if not found:
         raise NoSurvivor("no Consul server that has data survives: nothing to go on with", status=1)
-    # One that runs and does not answer may well vote; a replacement that does not answer yet is unknown.
+    # A server that runs and does not answer may well vote; a silent new replacement counts as unknown.
     silent = _known_servers(found) & {node.name for node in seen if not node.members}
     _check_majority(len(found) + len(silent), len(_lost_servers(seen, found)), "Consul's servers")
     return found
@@ -227,13 +227,13 @@ def _known_servers(survivors: Sequence[Seen]) -> set[str]:
 
 
 def _lost_addresses(survivors: Sequence[Seen]) -> set[str]:
-    """An address of a lost manager may be its replacement's by now, which is no member."""
+    """Addresses of lost managers. An address may belong to a replacement by now, which is no member."""
     known = {address for node in survivors for address in node.managers or ()}
     return known - {node.address for node in survivors}
 
 
 def _lost_managers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
-    """By name, which Consul knows: whoever is out of it already had that address, too."""
+    """Names of lost managers in Consul, former holders of the address too; else the address."""
     up = {node.name for node in seen}
     members = {each for node in seen for each in node.members if each.name not in up}
     return {
@@ -250,9 +250,9 @@ def _step(survivor: Seen, options: tuple[str, ...], lost: set[str]) -> Step:
 
 
 def check_proof(lost: Sequence[str], living: Collection[str], terminated: Collection[str]) -> None:
-    """Raises UserError for a node that may come back: two clusters would be the end of both.
+    """Check that no lost node may come back: it and the survivors would form two clusters. Raises UserError.
 
-    `living`: names of nodes. `terminated`: ids of instances.
+    `living`: names of nodes. `terminated`: IDs of instances.
     """
     for name in lost:
         if name in living or names.instance_id(name) not in terminated:

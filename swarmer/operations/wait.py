@@ -1,4 +1,4 @@
-"""When a cluster counts as validated: several looks in a row that find nothing wrong."""
+"""Rule for a validated cluster: several observations in a row that find nothing wrong."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Final
 from swarmer.core.health import Status
 
 LOOKS: Final = 3
-"""Number of looks in a row that must find nothing."""
+"""Number of observations in a row that must find nothing wrong."""
 PAUSE_S: Final = 0.4
-"""Pause between two looks."""
+"""Pause between two observations, in seconds."""
 
 
 @dataclass
 class Streak:
-    """Looks in a row that found nothing."""
+    """Count of observations in a row that found nothing wrong."""
 
     length: int = 0
 
     def add(self, status: Status) -> bool:
-        """Count one look; whether the cluster counts as validated."""
+        """Count one observation; return whether the cluster counts as validated."""
         self.length = self.length + 1 if status.validated else 0
         return self.length >= LOOKS
 
     def note(self, status: Status) -> str:
-        """What the operator waits for."""
+        """Text for the waiting operator: the number of passed checks, or the first problem."""
         return f"check {self.length} of {LOOKS} passed" if self.length else status.problems[0]
