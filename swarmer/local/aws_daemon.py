@@ -1,4 +1,4 @@
-"""The daemon that is AWS on this machine: whether it runs, and on which port."""
+"""Daemon that simulates AWS on this machine: whether it runs, and on which port."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from swarmer.local import host
 from swarmer.local.environment import Environment
 
 COMMAND: Final = "swarmer.providers.rehearsal.daemon"
-"""Module that Python runs."""
+"""Module that Python runs as the daemon."""
 COMMANDS: Final = (COMMAND, "rehearsal.aws")
 """Words of its command line; the second is the module of version 0.1, whose daemon keeps its cluster."""
 READY_FILE: Final = "aws.ready"
 PORTS: Final = 50
-"""Number of ports that are tried, from the first."""
+"""Number of ports to try, from the first on."""
 
 
 def daemon_pid(g: Environment) -> int | None:
-    """Of the running daemon of this cluster."""
+    """Process ID of this cluster's running daemon; None if none runs."""
     path = g.state / "aws.pid"
     if not path.exists():
         return None
@@ -30,7 +30,7 @@ def daemon_pid(g: Environment) -> int | None:
 
 
 def remembered_port(g: Environment) -> int | None:
-    """Where the running daemon of this cluster listens: one that runs is not moved."""
+    """Port of this cluster's running daemon, which stays where it is; None if none runs."""
     ready = g.state / READY_FILE
     if not daemon_pid(g) or not ready.exists():
         return None
@@ -38,9 +38,9 @@ def remembered_port(g: Environment) -> int | None:
 
 
 def with_free_port(g: Environment) -> Environment:
-    """The same cluster, its AWS on the next port that is free: another cluster's may have the first.
+    """Copy of `g` with the next free port for its AWS, because another cluster may have the first.
 
-    Raises UserError where a person named the port, and it is taken.
+    Raises UserError if the operator named a port that is taken.
     """
     if daemon_pid(g) or _is_free(g.aws_port):
         return g

@@ -1,4 +1,4 @@
-"""What nodes say on their consoles while they boot: progress without asking them anything."""
+"""Consoles of nodes while they boot: a source of progress that costs the nodes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
 
 @dataclass
 class Console:
-    """One node's console, followed from `since` (RFC 3339) on."""
+    """Console of one node, followed from `since` (RFC 3339) on."""
 
     ground: Environment
     node: str
@@ -27,9 +27,9 @@ class Console:
     phase: str = "boots"
     is_ready: bool = False
     death: str = ""
-    """Why the node is dead; empty while it is not."""
+    """Reason why the node is dead; empty while it is alive."""
     ready_s: float | None = None
-    """When it said ready, on the monotonic clock."""
+    """Time at which the node reported ready, in seconds of the monotonic clock; None before."""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     _process: subprocess.Popen[str] | None = None
 
@@ -46,7 +46,7 @@ class Console:
             self.death = "its machine stopped"
 
     def hear(self, line: str) -> None:
-        """Take in one line."""
+        """Process one line."""
         if line:
             self.last.append(line)
         if not (said := SAID.search(line)):

@@ -1,6 +1,6 @@
-"""The image of dns-proxy-compose.yml, `swarmer/dns-proxy`: Debian's dnsmasq, busybox, one script.
+"""Image of dns-proxy-compose.yml, `swarmer/dns-proxy`: Debian's dnsmasq, busybox, one script.
 
-Made here, without any registry, from Debian packages that are only unpacked: `swarmer dns-proxy`.
+`swarmer dns-proxy` makes it without a registry, from Debian packages that it only unpacks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCRIPT: Final = software.ROOT / "dns-proxy/serve.sh"
 
 
 def make_image() -> str:
-    """Its name. Raises UserError where a package is missing, process.Failed."""
+    """Make the image and return its name. Raises UserError if a package is missing, and process.Failed."""
     host.ensure_engine()
     host.ensure_packages(("mmdebstrap", "mmdebstrap"))
     with tempfile.TemporaryDirectory() as held:
@@ -35,7 +35,7 @@ def make_image() -> str:
             timeout_s=300,
         )
         with tarfile.open(tree, "a") as archive:
-            # What is only unpacked has not been merged into /usr yet.
+            # Unpacked packages are not merged into /usr yet.
             for name in {"bin", "sbin", "lib", "lib64"} - set(archive.getnames()):
                 link = tarfile.TarInfo(name)
                 link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"

@@ -1,4 +1,4 @@
-"""What this machine has and lacks for a rehearsal, and how to get it: facts, then findings."""
+"""Check of this machine for a rehearsal: facts, then findings with the way to get missing parts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from swarmer.local.environment import Environment
 
 GIB: Final = 1 << 30
 DISK_GIB: Final = 6
-"""Node image, build, and what five nodes write."""
+"""Disk space of the node image, its build, and the data of five nodes, in GiB."""
 NODE_MIB: Final = 350
-"""What a node takes up at rest; AWS on this machine takes about as much."""
+"""Memory of a node at rest, in MiB; AWS on this machine takes about as much."""
 PYTHON: Final = (3, 11)
 
 
@@ -34,38 +34,38 @@ class State(StrEnum):
     INSTALLED_BY_UP = "make up installs it"
     MISSING = "missing"
     OPTIONAL = "not needed"
-    """For a rehearsal; something else asks for it."""
+    """State of a part that the rehearsal does without; other commands need it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What was found; None: nothing."""
+    """Facts about this machine; None means not found."""
 
     python: tuple[int, int]
     has_venv: bool
     engine: str | None
     """Version of the Docker Engine that answers."""
     can_install: bool
-    """Root on Debian: what is missing is installed by `up`."""
+    """Whether this is root on Debian, so that `up` installs missing parts."""
     has_image: bool
     has_mmdebstrap: bool
     node: str | None
     cdk: str | None
     vagrant: str | None
     providers: tuple[str, ...]
-    """Of Vagrant: those whose program is here."""
+    """Providers of Vagrant that have their program here."""
     has_compose: bool
     cgroup: int | None
     has_ipvs: bool
     port: int
     port_problem: str | None
     networks: tuple[str, ...]
-    """Of this machine, where they overlap the cluster's CIDR and are not the rehearsal's own."""
+    """Networks of this machine that overlap the cluster's CIDR, without the rehearsal's own."""
     cidr: str
     disk_gib: float
     memory_mib: int | None
     nodes: int
-    """Of the description, at most."""
+    """Maximum number of nodes in the description."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Finding:
     what: str
     state: State
     found: str
-    """What there is."""
+    """Description of the part that is there."""
     advice: str = ""
-    """How to get what is missing."""
+    """Advice how to get the missing part; empty if none is missing."""
 
     @property
     def is_bad(self) -> bool:
@@ -86,7 +86,7 @@ class Finding:
 
 
 def gather(g: Environment) -> Facts:
-    """Looks; changes nothing."""
+    """Collect the facts; change nothing."""
     return Facts(
         python=sys.version_info[:2],
         has_venv=find_spec("ensurepip") is not None,
@@ -115,7 +115,7 @@ def gather(g: Environment) -> Facts:
 
 
 def judge(facts: Facts) -> tuple[Finding, ...]:
-    """In the order in which a person would put things right. Pure."""
+    """Judge the facts; findings are in the order in which an operator would fix them. Pure."""
     return (*_tools(facts), *_kernel(facts), *_room(facts), *_extras(facts))
 
 
@@ -218,7 +218,7 @@ def _finding(what: str, is_there: bool, found: str, advice: str, installed_by_up
 
 
 def _said(*argv: str) -> str | None:
-    """The first line of a program's output; None where it is not there or fails."""
+    """First line of a program's output; None if it is missing or fails."""
     try:
         text = process.run(list(argv), timeout_s=20)
     except process.Failed:
@@ -283,7 +283,7 @@ def _docker_root() -> Path:
 
 
 def _available_mib() -> int | None:
-    """Linux says; other systems keep their containers in a machine of their own."""
+    """Available memory in MiB, as Linux reports it; None on other systems, which run containers in a VM."""
     path = Path("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", path.read_text(), re.MULTILINE) if path.exists() else None
     return int(found[1]) // 1024 if found else None

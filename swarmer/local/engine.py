@@ -12,22 +12,22 @@ from swarmer.local import environment
 
 ATTEMPTS: Final = 10
 HOST_VARIABLE: Final = "SWARMER_DOCKER_HOST"
-"""Where the engine is. Not DOCKER_HOST: people point that at the cluster, which must not rehearse itself."""
+"""Variable with the engine's address. DOCKER_HOST is for the cluster, which must not rehearse itself."""
 
 
 def docker_environment() -> dict[str, str]:
-    """Of every docker command that means this machine's engine."""
+    """Environment of every docker command that means this machine's engine."""
     kept = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     return kept | {"DOCKER_HOST": os.environ.get(HOST_VARIABLE, "unix:///var/run/docker.sock")}
 
 
 def docker(*argv: str, timeout_s: float = 120, stdin: bytes = b"") -> str:
-    """Standard output of `docker ARGV`; raises process.Failed."""
+    """Standard output of `docker ARGV`. Raises process.Failed."""
     return process.run(["docker", *argv], timeout_s=timeout_s, env=docker_environment(), stdin=stdin).strip()
 
 
 def stream(*argv: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    """`docker ARGV` as a process whose output is read line by line."""
+    """Start `docker ARGV` as a process; the caller reads its output line by line."""
     return subprocess.Popen(
         ["docker", *argv],
         env=docker_environment(),
@@ -43,7 +43,7 @@ def stream(*argv: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Pop
 def containers(*keys: str, **labels: str) -> list[dict[str, Any]]:
     """Containers of this checkout, running or not, as `docker inspect` prints them.
 
-    Those that have a label with each of `keys`, whatever its value, and each of `labels`.
+    They have a label with each of `keys` (any value) and each of `labels`.
     """
     filters = [*_filters(labels), *(word for key in keys for word in ("--filter", f"label={key}"))]
     for attempt in range(ATTEMPTS):
@@ -51,7 +51,7 @@ def containers(*keys: str, **labels: str) -> list[dict[str, Any]]:
         try:
             found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
         except process.Failed:
-            # One of them went between the two commands.
+            # One of them disappeared between the two commands.
             if attempt == ATTEMPTS - 1:
                 raise
         else:

@@ -1,6 +1,6 @@
-"""What this machine needs for a rehearsal: Docker Engine, mmdebstrap, the CDK's command line.
+"""Programs that a rehearsal needs on this machine: Docker Engine, mmdebstrap, the CDK's command line.
 
-Installed where that can be done without asking (Debian, as root); else one line says what to install.
+They are installed if that needs no question (Debian, as root); else one line says what to install.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from swarmer.core.errors import UserError
 from swarmer.local import engine, environment
 
 DOCKERD_PID: Final = environment.STATE / "dockerd.pid"
-"""Of a dockerd that we started by hand, where no systemd does; `down` ends it again."""
+"""File with the process ID of a dockerd that we started without systemd; `down` ends it again."""
 DOCKERD: Final = Path("/usr/sbin/dockerd")
-"""Debian's path, because only root's PATH names its folder: other users would install it a second time."""
+"""Path of dockerd on Debian, because only root's PATH names its folder: others would install it again."""
 DOCKERD_START_S: Final = 30.0
 APT_WAITS: Final = "DPkg::Lock::Timeout=300"
-"""For a package that somebody else installs meanwhile: a person, unattended upgrades."""
+"""Option of apt that waits 300 s for another installation, by the operator or unattended upgrades."""
 BIN: Final = environment.ROOT / ".venv/bin"
 CDK: Final = environment.ROOT / "node_modules/.bin/cdk"
 
 
 def can_install() -> bool:
-    """Debian (or what derives from it), as root."""
+    """Whether this is Debian (or a derivative), and the user is root."""
     return os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get") is not None
 
 
 def ensure_packages(*wanted: tuple[str, str]) -> bool:
-    """Install Debian packages whose command is missing: `(command, package)`. Raises UserError."""
+    """Install Debian packages if their command is missing: `(command, package)`. Raises UserError."""
     return _install([package for command, package in wanted if shutil.which(command) is None])
 
 
 def ensure_library(name: str, package: str) -> bool:
-    """Install the Debian package of a shared library that is missing. Raises UserError."""
+    """Install the Debian package of a shared library if it is missing. Raises UserError."""
     return _install([] if find_library(name) else [package])
 
 
@@ -65,7 +65,7 @@ def _install(missing: list[str]) -> bool:
 
 
 def engine_version() -> str | None:
-    """Of the Docker Engine that answers; None where none does."""
+    """Version of the Docker Engine that answers; None if none does."""
     try:
         return engine.docker("version", "-f", "{{.Server.Version}}", timeout_s=10)
     except process.Failed:
@@ -73,12 +73,12 @@ def engine_version() -> str | None:
 
 
 def ensure_engine() -> str:
-    """A Docker Engine that answers; its version. Raises UserError."""
+    """Ensure that a Docker Engine answers, and return its version. Raises UserError."""
     if version := engine_version():
         return version
     if host := os.environ.get(engine.HOST_VARIABLE):
         raise UserError(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
-    # Of two dockerds the second fails, and its number would be remembered.
+    # A second dockerd fails, and we would remember its process ID.
     with files.alone(environment.STATE / "engine.lock"):
         return _install_and_start_engine()
 
@@ -87,7 +87,7 @@ def ensure_engine_commands() -> None:
     """Install Docker Engine and its command line unless both are there. Raises UserError."""
     if not DOCKERD.exists():
         ensure_packages(("dockerd", "docker.io"))
-    # docker.io brings it on Debian 12; since Debian 13 it is a package of its own.
+    # docker.io brings the command line on Debian 12; since Debian 13 it is a package of its own.
     ensure_packages(("docker", "docker-cli"))
 
 
@@ -116,7 +116,7 @@ def _dockerd_log() -> Path:
 
 
 def _start_engine() -> None:
-    """By systemd where it runs, else as a process of its own."""
+    """Start the engine by systemd if it runs, else as a process of its own."""
     if Path("/run/systemd/system").exists():
         try:
             process.run(["systemctl", "start", "docker"])
@@ -142,7 +142,7 @@ def stop_engine_of_ours() -> bool:
 
 
 def is_running(pid: int, command: str) -> bool:
-    """Whether process `pid` is still the one whose command line has `command` in it."""
+    """Whether process `pid` still has `command` in its command line."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -151,14 +151,14 @@ def is_running(pid: int, command: str) -> bool:
 
 
 def stop(pid: int, command: str, *, within_s: float = 5) -> None:
-    """SIGTERM, and SIGKILL where that does not do."""
+    """Send SIGTERM, and SIGKILL if the process does not end in time (seconds)."""
     for number in (15, 9):
         if not is_running(pid, command):
             return
         os.kill(pid, number)
         deadline_s = time.monotonic() + within_s
         while is_running(pid, command) and time.monotonic() < deadline_s:
-            # A child of ours stays a zombie until somebody waits for it.
+            # A child of ours stays a zombie until we wait for it.
             _reap(pid)
             time.sleep(0.05)
 
@@ -171,8 +171,8 @@ def _reap(pid: int) -> None:
 
 
 def ensure_cdk() -> bool:
-    """The CDK's command line of package.json, under the Node that the virtualenv brings."""
-    # Two of npm at once would break each other's folder.
+    """Ensure the CDK's command line of package.json, under the Node of the virtualenv."""
+    # Two runs of npm at once would break each other's folder.
     with files.alone(environment.STATE / "cdk.lock"):
         return _ensure_cdk()
 
@@ -199,6 +199,6 @@ def _ensure_cdk() -> bool:
 
 
 def node_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`variables` (this process' where None), with the virtualenv's Node before any other."""
+    """Copy of `variables` (if None, this process') with the virtualenv's Node first in the PATH."""
     kept = dict(os.environ if variables is None else variables)
     return {**kept, "PATH": f"{BIN}{os.pathsep}{kept['PATH']}"}

@@ -1,4 +1,4 @@
-"""Instances as node containers: the address, the user-data and the identity that AWS gave them."""
+"""Node containers for instances, with the address, the user-data and the identity that AWS gave them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarmer.local import engine, environment
 from swarmer.local.environment import Environment
 
 CAPABILITIES: Final = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE")
-"""All but the one that a host may lack itself: `--privileged` fails there."""
+"""Options for all capabilities but the one that a host may lack itself: `--privileged` fails there."""
 ISOLATION: Final = tuple(
     word
     for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
@@ -28,7 +28,7 @@ MOUNTS: Final = ("--tmpfs", "/run", "--tmpfs", "/tmp", "-v", "/var/lib/docker") 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """An instance and the container that is its machine."""
+    """Instance and the container that is its machine."""
 
     expected: Expected
     user_data: str
@@ -39,12 +39,12 @@ class Node:
 
 
 def container_name(g: Environment, node: str) -> str:
-    """A node's container on this machine's engine."""
+    """Name of a node's container on this machine's engine."""
     return f"{g.cluster.name}.{node}"
 
 
 def create_arguments(g: Environment, node: Node, image: str, seed: Path) -> list[str]:
-    """`docker create` of a node container. Pure but for the look at the cgroup hierarchy."""
+    """Arguments of `docker create` for a node container. Pure except for the read of the cgroup hierarchy."""
     labels = {
         environment.LABEL_REHEARSAL: str(environment.ROOT),
         environment.LABEL_CLUSTER: g.cluster.name,
@@ -60,7 +60,7 @@ def create_arguments(g: Environment, node: Node, image: str, seed: Path) -> list
 
 
 def machine_arguments(network: str, address: str, seed: Path) -> list[str]:
-    """What makes a container a machine: systemd and dockerd run in it, cloud-init reads `seed`."""
+    """Arguments that make a container a machine: systemd and dockerd run in it, cloud-init reads `seed`."""
     return [
         *("--network", network, "--ip", address),
         *CAPABILITIES,
@@ -72,19 +72,19 @@ def machine_arguments(network: str, address: str, seed: Path) -> list[str]:
 
 
 def cgroup_arguments() -> tuple[str, ...]:
-    """How systemd gets its cgroups: version 2 is private to the container, version 1 is the host's."""
+    """Arguments for systemd's cgroups: version 2 is private to the container, version 1 is the host's."""
     if Path("/sys/fs/cgroup/cgroup.controllers").exists():
         return ("--cgroupns=private",)
     return ("-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-e", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
 
 
 def run_script(container: str, script: str) -> subprocess.Popen[str]:
-    """A shell script in a node, whose input stays open."""
+    """Start a shell script in a node; its input stays open."""
     return engine.stream("exec", "-i", container, "sh", "-c", script, stdin=subprocess.PIPE)
 
 
 def write_seed(g: Environment, node: Node) -> Path:
-    """The NoCloud seed: user-data as the launch template has it, and who the machine is."""
+    """Write the NoCloud seed: the launch template's user-data, and the machine's identity."""
     seed = g.state / "seeds" / node.expected.instance_id
     seed.mkdir(parents=True, exist_ok=True)
     (seed / "user-data").write_text(node.user_data)
@@ -104,12 +104,12 @@ def write_seed(g: Environment, node: Node) -> Path:
 
 
 def ensure_network(g: Environment) -> None:
-    """The docker network with the VPC's own CIDR, so that a node's address is its instance's."""
+    """Ensure the docker network with the VPC's own CIDR, so that a node's address is its instance's."""
     create_network(g, g.network, environment.LABEL_REHEARSAL)
 
 
 def create_network(g: Environment, name: str, label: str) -> None:
-    """Unless it is there. `label`: whose it is. Raises UserError."""
+    """Create the network unless it exists. `label`: its owner. Raises UserError."""
     if engine.docker("network", "ls", "-q", "--filter", f"name=^{name}$"):
         subnet = engine.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name)
         if subnet != g.cluster.network.cidr:
@@ -132,7 +132,7 @@ def create_network(g: Environment, name: str, label: str) -> None:
 
 
 def ensure_created(g: Environment, node: Node, image: str) -> None:
-    """The container, not started yet."""
+    """Ensure that the container exists; do not start it yet."""
     if engine.docker("ps", "-aq", "--filter", f"name=^{container_name(g, node.name)}$"):
         return
     engine.docker(*create_arguments(g, node, image, write_seed(g, node)))
@@ -144,12 +144,12 @@ def start(g: Environment, *nodes: Node) -> None:
 
 
 def containers(g: Environment) -> list[dict[str, Any]]:
-    """Of the cluster's nodes, running or not, as `docker inspect` prints them."""
+    """Containers of the cluster's nodes, running or not, as `docker inspect` prints them."""
     return engine.containers(environment.LABEL_NODE, **{environment.LABEL_CLUSTER: g.cluster.name})
 
 
 def running(g: Environment) -> dict[str, str]:
-    """Name of each running node to the moment its container started (RFC 3339)."""
+    """Start time of each running node's container (RFC 3339), by node name."""
     return {
         each["Config"]["Labels"][environment.LABEL_NODE]: each["State"]["StartedAt"]
         for each in containers(g)
@@ -158,7 +158,7 @@ def running(g: Environment) -> dict[str, str]:
 
 
 def addresses(g: Environment) -> dict[str, str]:
-    """Name of each node container, running or not, to its address."""
+    """Address of each node container, running or not, by node name."""
     return {
         each["Config"]["Labels"][environment.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
             "IPAMConfig"
@@ -168,7 +168,7 @@ def addresses(g: Environment) -> dict[str, str]:
 
 
 def find(g: Environment, known: Mapping[str, str], text: str) -> str:
-    """The one node of `known` (name to address) that `text` means: name, address, or a part of the name."""
+    """Name of the one node of `known` (name to address) for `text`: name, address, or a part of the name."""
     exact = [name for name, address in known.items() if text in (name, address)]
     matches = exact or [name for name in known if text in name]
     if len(matches) == 1:
@@ -178,7 +178,7 @@ def find(g: Environment, known: Mapping[str, str], text: str) -> str:
 
 
 def from_instance(instance: dict[str, Any], user_data: str, runs: bool) -> Node:
-    """From an entry of DescribeInstances."""
+    """Node for an entry of DescribeInstances."""
     tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
     group = tags[names.TAG_GROUP]
     return Node(

@@ -1,4 +1,4 @@
-"""The image of a node container: made from Debian packages and node/install.sh, cached by its content."""
+"""Image of a node container, made from Debian packages and node/install.sh, and cached by its content."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from swarmer.local.engine import docker
 SUITE: Final = "trixie"
 CONSUL_SUITE: Final = "bullseye"
 CONSUL_DEB_SHA256: Final = "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"
-"""consul 1.8.7+dfsg1-2+b3 for amd64, the newest that Debian has."""
+"""SHA-256 of consul 1.8.7+dfsg1-2+b3 for amd64, the newest that Debian has."""
 EXTRA_PACKAGES: Final = ("cloud-init", "systemd", "systemd-sysv")
 PYTHON: Final = "3.13"
-"""Of the suite: its wheels are fetched outside the image."""
+"""Version of the suite's Python: its wheels are fetched outside the image."""
 HERE: Final = Path(__file__).parent / "image"
 PROBE_IMAGE: Final = "swarmer/probe"
-"""A tiny image that needs no registry: for people to push, and for tests."""
+"""Name of a tiny image that needs no registry: for operators to push, and for tests."""
 LABEL: Final = "swarmer.image=node"
 SPARED: Final = timedelta(hours=1)
 
@@ -32,13 +32,13 @@ Progress = Callable[[str], None]
 
 
 def base_tag() -> str:
-    """`swarmer/node-base:HASH` of what the root file system is made of."""
+    """Tag `swarmer/node-base:HASH`; the hash covers the sources of the root file system."""
     wanted = "\n".join((SUITE, *EXTRA_PACKAGES, (software.ROOT / "node/packages.txt").read_text()))
     return f"swarmer/node-base:{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
 
 
 def tag() -> str:
-    """`swarmer/node:HASH` of the base, the node software and what makes it a container."""
+    """Tag `swarmer/node:HASH`; the hash covers the base, the node software and the container's files."""
     whole = hashlib.sha256(f"{base_tag()} {software.digest()} {CONSUL_DEB_SHA256}".encode())
     for path in sorted(path for path in HERE.rglob("*") if path.is_file()):
         whole.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes())
@@ -46,7 +46,7 @@ def tag() -> str:
 
 
 def ensure_image(cache: Path, progress: Progress) -> str:
-    """Build the node image unless it exists; its tag. Raises process.Failed."""
+    """Build the node image unless it exists, and return its tag. Raises process.Failed."""
     with files.alone(cache / "image.lock"):
         return _ensure_image(cache, progress)
 
@@ -82,7 +82,7 @@ def exists(image: str) -> bool:
 
 
 def _ensure_probe(image: str) -> None:
-    """This machine's own copy of the probe image that every node carries."""
+    """Ensure this machine's own copy of the probe image that every node carries."""
     held = docker("create", image)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def _ensure_probe(image: str) -> None:
 
 
 def _remove_older(newest: str) -> None:
-    """Images of earlier versions of the software, where no container needs them."""
+    """Remove images of earlier software versions that no container needs."""
     listed = docker(
         "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={LABEL}"
     ).split()
@@ -106,8 +106,8 @@ def _remove_older(newest: str) -> None:
 
 
 def is_outdated(created: str, now: datetime) -> bool:
-    """Not of the last hour: another checkout may have made it, and its nodes come any moment."""
-    # Nanoseconds, which nobody here needs.
+    """Whether the image is older than SPARED: another checkout may need a younger one at any moment."""
+    # The first 19 characters end at the seconds and leave out Docker's nanoseconds.
     return now - datetime.fromisoformat(f"{created[:19]}+00:00") > SPARED
 
 
@@ -127,7 +127,7 @@ def _ensure_base(cache: Path, progress: Progress) -> None:
 
 
 def host_source(suite: str) -> str:
-    """This machine's own Debian mirror, for another suite: no mirror's name stands in the project."""
+    """Debian mirror of this machine, for another suite: the project names no mirror itself."""
     parts = Path("/etc/apt")
     for path in sorted(parts.glob("sources.list.d/*.sources")):
         for stanza in path.read_text().split("\n\n"):
@@ -145,7 +145,7 @@ def host_source(suite: str) -> str:
 
 
 def ensure_consul(cache: Path, progress: Progress) -> Path:
-    """The consul binary out of Debian's package, its digest checked."""
+    """Fetch the consul binary from Debian's package, and check its digest."""
     with files.alone(cache / "consul.lock"):
         return _ensure_consul(cache, progress)
 
@@ -182,7 +182,7 @@ def _ensure_consul(cache: Path, progress: Progress) -> Path:
 
 
 def ensure_wheels(cache: Path, progress: Progress) -> Path:
-    """The node's Python packages, for the Python of the suite."""
+    """Fetch the node's Python packages, for the Python of the suite."""
     with files.alone(cache / "wheels.lock"):
         return _ensure_wheels(cache, progress)
 
@@ -207,7 +207,7 @@ def _ensure_wheels(cache: Path, progress: Progress) -> Path:
 
 
 def copy_software(folder: Path) -> None:
-    """The tree that an asset would hold."""
+    """Copy the tree that an asset would hold."""
     for path in software.files():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def copy_software(folder: Path) -> None:
 
 
 def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
-    """base/: what changes seldom; software/: the tree that an asset would hold."""
+    """Fill the build context: base/ changes seldom; software/ is the tree that an asset would hold."""
     shutil.copy(HERE / "Dockerfile", context)
     shutil.copytree(HERE / "container", context / "container")
     shutil.copytree(wheels, context / "base/wheels")

@@ -1,4 +1,4 @@
-"""What a person sees: steps with their seconds, live rows per node, tables."""
+"""Output for the operator: steps with their seconds, live rows per node, tables."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from swarmer.local.node_containers import Node
 
 @dataclass
 class Show:
-    """Progress on `terminal`; moving pictures only where it is one."""
+    """Progress on `terminal`; animated on a real terminal only."""
 
     terminal: Terminal = field(default_factory=lambda: Terminal(highlight=False, stderr=True))
     seconds: dict[str, float] = field(default_factory=dict)
-    """Of each step, in order."""
+    """Duration of each step in seconds, in order."""
 
     @contextmanager
     def step(self, key: str, text: str) -> Iterator[Callable[[str], None]]:
-        """One step of a long work; yields what takes a word about its progress."""
+        """Show one step of a long work; yield a function that reports its progress."""
         began_s = time.monotonic()
         details, told = [text], ""
         with self.terminal.status(f"{text} …") as status:
@@ -49,7 +49,7 @@ class Show:
 
     @contextmanager
     def booting(self, nodes: Sequence[Node], consoles: dict[str, Console]) -> Iterator[Callable[[str], None]]:
-        """A row per node that follows its console; yields what takes the line below the rows."""
+        """Show a row per node that follows its console; yield a function for the line below the rows."""
         began_s, said = time.monotonic(), dict[str, str]()
         note = ""
         live = Live(console=self.terminal, refresh_per_second=5, transient=True)
@@ -68,7 +68,7 @@ class Show:
                 note = word
                 lines.append(word)
             for line in lines:
-                # One line each, however long: what is no terminal has no width to keep to.
+                # One line for each event, however long: without a terminal there is no width to keep.
                 self.terminal.print(f"  {time.monotonic() - began_s:5.1f} s  {line}", soft_wrap=True)
 
         if not self.terminal.is_terminal:

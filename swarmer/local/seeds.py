@@ -1,4 +1,4 @@
-"""A machine's seed as files: what cloud-init reads, and the node software that a stock image installs."""
+"""Seed of a machine as files: input of cloud-init, and the node software that a stock image installs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from swarmer.core.user_data import CarriedSoftware, DownloadedSoftware
 
 VOLUME: Final = "seed.iso"
 NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
-"""Zip's earliest: the archive of the same files is the same archive."""
+"""Date of every archive entry, Zip's earliest: the same files give the same archive."""
 
 
 def write_software(path: Path) -> str:
-    """The node software as an archive; its SHA-256."""
+    """Write the node software as an archive, and return its SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in software.files():
@@ -33,23 +33,23 @@ def write_software(path: Path) -> str:
 
 
 def carried() -> CarriedSoftware:
-    """From the seed's own volume."""
+    """Node software from the seed's own volume."""
     return CarriedSoftware(label=SEED_LABEL, file=SOFTWARE_FILE, digest=software.digest())
 
 
 def downloaded(url: str, sha256: str) -> DownloadedSoftware:
-    """From where a person has put it."""
+    """Node software from the URL where the operator has put it."""
     return DownloadedSoftware(url=url, sha256=sha256, digest=software.digest())
 
 
 def write(folder: Path, seed: Seed) -> None:
-    """The three files; what is right already is left alone."""
+    """Write the three files; leave correct ones alone."""
     for name, text in seed.files.items():
         ensure_file(folder / name, text)
 
 
 def write_volume(folder: Path, archive: Path) -> Path:
-    """The seed in `folder` and the software as one volume, beside them. Raises process.Failed."""
+    """Write the seed in `folder` and the software as one volume beside them. Raises process.Failed."""
     image = folder / VOLUME
     with TemporaryDirectory() as held:
         for path in (folder / "user-data", folder / "meta-data", folder / "network-config"):

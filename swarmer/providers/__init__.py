@@ -1,1 +1,1 @@
-"""Who provides a cluster's machines. Each provider stands alone; the command chooses one."""
+"""Providers of a cluster's machines. Each provider stands alone; the command chooses one."""

@@ -1,1 +1,1 @@
-"""The rehearsal: `cdk deploy` against the simulated AWS, with node containers as instances."""
+"""Rehearsal: `cdk deploy` against the simulated AWS, with node containers as instances."""

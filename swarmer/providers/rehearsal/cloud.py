@@ -31,7 +31,7 @@ from swarmer.operations.observer import PROBE, Observer
 from swarmer.providers.rehearsal import machine_controller
 
 APP: Path = environment.ROOT
-"""Folder of cdk.json: the app that is synthesised."""
+"""Folder of cdk.json: the app to synthesise."""
 START_S: Final = 30.0
 CDK_QUIET: Final = {
     "CDK_DISABLE_VERSION_CHECK": "1",
@@ -43,8 +43,10 @@ CDK_QUIET: Final = {
 
 
 def ensure_aws(g: Environment, image: str, apart_s: float = 0.0) -> bool:
-    """Start AWS on this machine; raises UserError where that fails. `image`: of the nodes, that start
-    `apart_s` after each other."""
+    """Start AWS on this machine. Raises UserError if that fails.
+
+    `image`: image of the nodes. `apart_s`: seconds between the starts of two nodes.
+    """
     written = machine_controller.write(g, image, apart_s)
     if aws_daemon.daemon_pid(g):
         return False
@@ -73,9 +75,9 @@ def ensure_aws(g: Environment, image: str, apart_s: float = 0.0) -> bool:
 
 
 def bootstrap_and_synthesise(g: Environment) -> None:
-    """`cdk bootstrap` and `cdk synth`, at the same time: neither needs the other."""
+    """Run `cdk bootstrap` and `cdk synth` at the same time, because neither needs the other."""
     with ThreadPoolExecutor() as pool:
-        # Away from cdk.json, bootstrap has no app to synthesise first.
+        # bootstrap runs away from cdk.json so that it has no app to synthesise first.
         bootstrap = pool.submit(_cdk, g, "bootstrap", f"aws://{ACCOUNT}/{environment.REGION}", cwd=g.state)
         out = str(g.state / "cdk.out")
         _cdk(g, "synth", "--quiet", "--context", f"servers={g.servers}", "--output", out)
@@ -83,15 +85,15 @@ def bootstrap_and_synthesise(g: Environment) -> None:
 
 
 def deploy(g: Environment) -> None:
-    """`cdk deploy --all` of what was synthesised, in the quickest way there is."""
-    # Only change sets can take in what is there already.
+    """Run `cdk deploy --all` on the synthesised app in the quickest way."""
+    # Only change sets can import existing resources.
     way = ("change-set", "--import-existing-resources") if _takes_bucket_in(g) else ("direct",)
     options = ("--method", *way, "--require-approval", "never", "--concurrency", "4")
     _cdk(g, "deploy", "--all", "--app", str(g.state / "cdk.out"), *options)
 
 
 def _takes_bucket_in(g: Environment) -> bool:
-    """The bucket that servers.yml names is there, and was left by a stack that is gone. Raises UserError."""
+    """Whether the bucket that servers.yml names is left from a deleted stack. Raises UserError."""
     if g.cluster.registry.bucket is None:
         return False
     stack = f"{g.cluster.name}-registry"
@@ -99,7 +101,7 @@ def _takes_bucket_in(g: Environment) -> bool:
         found = _client("s3", g.aws_url).list_buckets()["Buckets"]
         stacks = _client("cloudformation", g.aws_url).describe_stacks()["Stacks"]
     is_there = g.cluster.registry.bucket in {each["Name"] for each in found}
-    # One whose creation failed has nothing; the CDK deletes it first.
+    # A stack whose creation failed has no resources; the CDK deletes it first.
     having = {each["StackName"] for each in stacks if each["StackStatus"] != "ROLLBACK_COMPLETE"}
     return is_there and stack not in having
 
@@ -150,7 +152,7 @@ def _asking() -> Iterator[None]:
 
 
 def observer(g: Environment) -> Observer:
-    """A context; it asks from inside a container on each node."""
+    """Context that observes the cluster from inside a container on each node."""
     return Observer(
         g.cluster.domain,
         lambda name: node_containers.run_script(node_containers.container_name(g, name), PROBE),
@@ -158,7 +160,7 @@ def observer(g: Environment) -> Observer:
 
 
 def instances(g: Environment, running: dict[str, str] | None = None) -> list[Node]:
-    """The cluster's nodes as EC2 has them; `running`: which of their machines run. Raises UserError."""
+    """Nodes of the cluster as EC2 has them; `running`: the nodes whose machines run. Raises UserError."""
     ec2 = _client("ec2", g.aws_url)
     filters = [
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
@@ -183,7 +185,7 @@ def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) ->
 
 
 def terminated(g: Environment) -> set[str]:
-    """Ids of this cluster's instances that EC2 says are gone for good. Raises UserError."""
+    """IDs of this cluster's instances that EC2 reports as gone for good. Raises UserError."""
     filters = [
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
         {"Name": "instance-state-name", "Values": ["terminated"]},
@@ -217,19 +219,19 @@ def outdated(g: Environment) -> set[str]:
 
 
 def _version(group: dict[str, Any]) -> str:
-    """Of the launch template that the group's next instance gets."""
+    """Version of the launch template that the group's next instance gets."""
     mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
     return str((group.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])["Version"])
 
 
 def terminate(g: Environment, instance_id: str) -> None:
-    """As the console would. Raises UserError."""
+    """Terminate the instance as the console would. Raises UserError."""
     with _asking():
         _client("ec2", g.aws_url).terminate_instances(InstanceIds=[instance_id])
 
 
 def scale(g: Environment, group: str, number: int) -> int:
-    """Set a group's desired capacity; what it was. Raises UserError."""
+    """Set a group's desired capacity, and return the former one. Raises UserError."""
     autoscaling, name = _client("autoscaling", g.aws_url), names.group_asg_name(g.cluster.name, group)
     try:
         found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
@@ -242,7 +244,7 @@ def scale(g: Environment, group: str, number: int) -> int:
 
 
 def identity(g: Environment) -> str:
-    """What the cluster's identity parameter says. Raises UserError."""
+    """Value of the cluster's identity parameter. Raises UserError."""
     name = names.identity_parameter(g.cluster.name)
     with _asking():
         return str(_client("ssm", g.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
@@ -256,7 +258,7 @@ def _outputs(g: Environment, stack: str) -> dict[str, str]:
 
 
 def deployed_version(g: Environment) -> str:
-    """The release that deployed the cluster; empty of one before 0.2, and of one that is not deployed yet."""
+    """Release that deployed the cluster; empty for one before 0.2, and for one that is not deployed yet."""
     with contextlib.suppress(UserError):
         return _outputs(g, "cluster").get(names.OUTPUT_VERSION, "")
     return ""
@@ -275,7 +277,7 @@ def registry_objects(g: Environment) -> tuple[str, list[tuple[str, int]]]:
 
 @dataclass(frozen=True)
 class Machines:
-    """The machines of a rehearsed cluster, for `operations.recover`."""
+    """Machines of a rehearsed cluster, for `operations.recover`."""
 
     environment: Environment
 

@@ -67,11 +67,11 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def _ground(path: Path | None) -> Iterator[None]:
-    """Inside, every instance has its machine, and functions run."""
+    """Run the machines of the instances, and the functions, for as long as the context lasts."""
     if path is None:
         yield
         return
-    # They import moto, which is not there before the start.
+    # These modules import moto, which is missing before the start.
     from swarmer.fakeaws.ec2 import describe, instances
     from swarmer.fakeaws.lambda_ import functions
     from swarmer.providers.rehearsal.machine_controller import Machines
@@ -104,7 +104,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 @contextlib.contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Importing moto makes a million objects that all stay: collecting among them only costs time."""
+    """Disable garbage collection: moto makes a million lasting objects, and collecting only costs time."""
     gc.disable()
     try:
         yield
@@ -115,7 +115,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _written(path: Path | None, text: str) -> Iterator[None]:
-    """The file exists inside; whoever waits for it never sees it half written."""
+    """Write the file for the duration of the context; a reader never sees it half written."""
     if path is None:
         yield
         return

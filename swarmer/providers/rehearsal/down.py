@@ -1,4 +1,4 @@
-"""`swarmer down`: nothing of the rehearsal is left, however it came to an end."""
+"""`swarmer down`: removal of the whole rehearsal, however it ended."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from swarmer.local import aws_daemon, engine, environment, host
 from swarmer.local.environment import Environment
 
 UP_PID: Final = "up.pid"
-"""Below a cluster's state: the process of an `up` that is at work."""
+"""Name of the file, in a cluster's state, with the process ID of a running `up`."""
 LOOKS: Final = 100
 QUIET_LOOKS: Final = 3
 
 
 def remove(g: Environment) -> None:
-    """Of one cluster: daemon, containers with their volumes, network, state."""
+    """Remove one cluster: daemon, containers with their volumes, network, state."""
     _stop_daemon(g.state)
     _remove_containers(**{environment.LABEL_CLUSTER: g.cluster.name})
     for network in engine.networks(**{environment.LABEL_CLUSTER: g.cluster.name}):
@@ -28,7 +28,7 @@ def remove(g: Environment) -> None:
 
 
 def remove_all() -> list[str]:
-    """Of every cluster of this checkout, with no servers.yml needed; what was removed, in words."""
+    """Remove every cluster of this checkout without a servers.yml; return the removed parts, in words."""
     done = []
     for state in sorted((environment.STATE / "clusters").glob("*")):
         _stop_up(state)
@@ -46,7 +46,7 @@ def remove_all() -> list[str]:
 
 
 def _remove_containers(**labels: str) -> int:
-    """How many. One that was being made when AWS ended here may appear a moment later."""
+    """Remove the containers and return their number. One in the making may appear a moment later."""
     removed: set[str] = set()
     quiet = 0
     for _ in range(LOOKS):
@@ -68,7 +68,7 @@ def _stop_daemon(state: Path) -> bool:
 
 
 def _stop_up(state: Path) -> bool:
-    """An `up` that is still at work would make anew what is removed."""
+    """Stop a running `up`, which would otherwise recreate the removed parts."""
     return _stop_recorded(state / UP_PID, "swarmer")
 
 

@@ -1,4 +1,4 @@
-"""What happened in AWS on this machine, as a person reads it."""
+"""History of AWS on this machine, readable by the operator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUBJECTS: Final = (
     "queue",
     "rule",
 )
-"""Keys of a detail, the most telling first."""
+"""Keys of a detail, the most informative first."""
 WORDS: Final = (
     "state",
     "LifecycleHookName",
@@ -39,11 +39,11 @@ LOG_KEYS: Final = frozenset(
     {"timestamp", "level", "location", "message", "service", "cold_start", "xray_trace_id"}
     | {"function_name", "function_memory_size", "function_arn", "function_request_id", "sampling_rate"}
 )
-"""Of a structured log line: those that powertools writes into each of them."""
+"""Keys of a structured log line that powertools writes into each of them."""
 
 
 def fetch(url: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
-    """Entries with greater numbers; waits for one for so long. Raises UserError."""
+    """Fetch entries with greater numbers; wait up to `wait_s` seconds for one. Raises UserError."""
     try:
         with urllib.request.urlopen(
             f"{url}{PATH}?after={after}&wait={wait_s}", timeout=wait_s + 10
@@ -55,7 +55,7 @@ def fetch(url: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
 
 
 def is_telling(entry: dict[str, Any]) -> bool:
-    """Not what every invocation writes, and no embedded metrics."""
+    """Whether the entry is informative: no line that every invocation writes, and no embedded metrics."""
     if entry["kind"] == "call" and entry["what"] == "Invoke":
         return False
     return entry["kind"] != "log" or not (
@@ -64,7 +64,7 @@ def is_telling(entry: dict[str, Any]) -> bool:
 
 
 def row(entry: dict[str, Any]) -> str:
-    """A line: when, who or what, what about it."""
+    """Line with the time, the source, and the facts of an entry."""
     moment = time.strftime("%H:%M:%S", time.localtime(entry["time"])) + f".{int(entry['time'] % 1 * 10)}"
     if entry["kind"] == "log":
         return f"{moment}  {entry['source']:<27}  {log_line(entry['what'])}"
@@ -77,7 +77,7 @@ def row(entry: dict[str, Any]) -> str:
 
 
 def log_line(line: str) -> str:
-    """A structured line as level, message and what it adds."""
+    """Structured log line as its level, message and additional fields."""
     try:
         text = json.loads(line)
         level, message = text["level"], text["message"]

@@ -1,4 +1,4 @@
-"""Every instance that runs has its machine, one that is terminated has none: for as long as AWS runs here.
+"""Machines of the instances: each running instance has one, a terminated one has none, while AWS runs here.
 
 The rehearsal's daemon (daemon.py) watches over the cluster that FILE describes; `swarmer up` writes it.
 """
@@ -27,7 +27,7 @@ from swarmer.local.node_containers import Node
 log: Final = logging.getLogger("swarmer.rehearsal")
 
 PERIOD_S: Final = 5.0
-"""Between looks where nobody tells of a change."""
+"""Interval between observations without a reported change, in seconds."""
 AT_ONCE: Final = 4
 CONSOLE_LINES: Final = 500
 KEPT_CONSOLES: Final = 50
@@ -35,7 +35,7 @@ FILE: Final = "ground.json"
 
 
 def write(g: Environment, image: str, apart_s: float = 0.0) -> Path:
-    """What the daemon needs to know of the cluster; `apart_s`: between the starts of two machines."""
+    """Write the daemon's facts about the cluster. `apart_s`: seconds between the starts of two machines."""
     path = g.state / FILE
     draft = path.with_suffix(".new")
     told = {"servers": str(g.servers), "aws_port": g.aws_port, "image": image, "apart_s": apart_s}
@@ -45,7 +45,7 @@ def write(g: Environment, image: str, apart_s: float = 0.0) -> Path:
 
 
 def read(path: Path) -> tuple[Environment, str, float]:
-    """The cluster, its node image and `apart_s`, as they were written last."""
+    """Read the cluster, its node image and `apart_s`, as they were written last."""
     said = json.loads(path.read_text())
     servers = Path(said["servers"])
     g = Environment(cluster=description.load(servers), servers=servers, aws_port=said["aws_port"])
@@ -54,7 +54,7 @@ def read(path: Path) -> tuple[Environment, str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Instance ids."""
+    """Plan with the IDs of instances."""
 
     create: tuple[str, ...] = ()
     power_off: tuple[str, ...] = ()
@@ -62,10 +62,10 @@ class Plan:
 
 
 def plan(states: Mapping[str, str], machines: Mapping[str, bool]) -> Plan:
-    """`states`: each instance's, as EC2 has it; `machines`: whether each instance's machine runs.
+    """Plan the changes. `states`: EC2's state of each instance; `machines`: whether its machine runs.
 
-    A machine whose power was cut stays off: that is a fault, which nobody mends from here. One whose instance
-    this AWS does not know is left alone: only EC2's word that it is terminated is a proof.
+    A machine without power stays off: the operator's fault injection must last. A machine with an instance
+    that this AWS does not know stays as it is: only EC2's report of the termination is a proof.
     """
     return Plan(
         create=tuple(each for each, state in states.items() if state in LIVING and each not in machines),
@@ -75,7 +75,7 @@ def plan(states: Mapping[str, str], machines: Mapping[str, bool]) -> Plan:
 
 
 class Machines:
-    """A thread of the daemon. `look` gives a cluster's instances: DescribeInstances' entry and user-data."""
+    """Thread of the daemon. `look` returns instances: DescribeInstances' entries and user-data."""
 
     def __init__(self, path: Path, look: Callable[[str], Iterable[tuple[dict[str, Any], str]]]) -> None:
         self._path = path
@@ -89,7 +89,7 @@ class Machines:
         self._thread.start()
 
     def tell(self) -> None:
-        """Instances came or went."""
+        """Report that instances came or went."""
         self._changed.set()
 
     def stop(self) -> None:
@@ -106,18 +106,18 @@ class Machines:
             try:
                 self.ensure()
             except Exception:
-                # It goes on with the next look, whatever it was: without it nothing boots any longer.
+                # The loop goes on after any error: without it no machine boots any longer.
                 log.exception("machines")
 
     def console(self, instance_id: str) -> str:
-        """What the instance's machine wrote; as on EC2 it is kept for a while after its end."""
+        """Console output of the instance's machine; as on EC2 it stays for a while after the end."""
         if instance_id in self._last_words:
             return self._last_words[instance_id]
         found = engine.containers(**{environment.LABEL_INSTANCE: instance_id})
         return read_console(found[0]["Id"]) if found else ""
 
     def ensure(self) -> bool:
-        """One look; whether anything was done."""
+        """Observe once and act; return whether anything was done."""
         g, image, apart_s = read(self._path)
         found = {each["InstanceId"]: (each, data) for each, data in self._look(g.cluster.name)}
         held = {
@@ -148,7 +148,7 @@ class Machines:
 
 
 def read_console(container: str) -> str:
-    """Its last lines, without what only moves a cursor."""
+    """Read the last lines of a console, without control sequences that only move a cursor."""
     try:
         return CONTROL.sub("", engine.docker("logs", "--tail", str(CONSOLE_LINES), container))
     except process.Failed:
@@ -156,7 +156,7 @@ def read_console(container: str) -> str:
 
 
 def boot(g: Environment, new: Collection[Node], image: str, apart_s: float) -> None:
-    """A machine for each, at the same time; or so far apart, the servers that all wait for last."""
+    """Boot a machine for each node, all at once or `apart_s` seconds apart, the servers last."""
 
     def one(node: Node) -> None:
         node_containers.ensure_created(g, node, image)
@@ -174,6 +174,6 @@ def boot(g: Environment, new: Collection[Node], image: str, apart_s: float) -> N
 
 
 def remove(g: Environment, names: Collection[str]) -> None:
-    """Power off, and the disk is gone."""
+    """Remove the nodes: power off and delete the disks."""
     if names:
         engine.docker("rm", "-f", "-v", *(node_containers.container_name(g, name) for name in names))

@@ -32,34 +32,34 @@ MACHINES_S: Final = 60.0
 
 
 class BootFailure(UserError):
-    """A node is dead or late; the text names it and has its last lines."""
+    """Error: a node is dead or late; the text names it and has its last lines."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, status=1)
 
 
 class Busy(UserError):
-    """Another `up` of this cluster is at work."""
+    """Error: another `up` of this cluster is at work."""
 
 
 @dataclass(kw_only=True)
 class Up:
-    """What the steps share."""
+    """State that the steps share."""
 
     ground: Environment
     show: Show
     image: str | None = None
-    """A node image to use instead of the one that is built."""
+    """Name of a node image to use instead of the one that is built."""
     retain: bool = False
     boot_s: float = BOOT_S
     apart_s: float = 0.0
-    """Start the nodes so far apart, those that the others wait for last: AWS promises no order either."""
+    """Seconds between the starts of nodes; the servers that all others wait for start last."""
     is_new: bool = True
     nodes: list[Node] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Status:
-        """Raises UserError; where a cluster that was new did not come up, nothing is left of it."""
+        """Run all steps. Raises UserError; a new cluster that did not come up is removed completely."""
         began_s = time.monotonic()
         self.is_new = not self.ground.state.exists()
         self.prepare_machine()
@@ -81,7 +81,7 @@ class Up:
         return status
 
     def prepare_machine(self) -> None:
-        """Docker Engine, CDK and node image; the last two need nothing of each other."""
+        """Prepare Docker Engine, the CDK and the node image; the last two are independent."""
         with self.show.step("engine", "Docker Engine") as say:
             say(f"={host.ensure_engine()}")
         with self.show.step("image", "Node image and CDK") as say, ThreadPoolExecutor() as pool:
@@ -94,21 +94,21 @@ class Up:
             say(f"={self.image}")
 
     def start_aws(self) -> None:
-        """The VPC's network, then moto at its gateway."""
+        """Start the VPC's network, then moto at its gateway."""
         with self.show.step("aws", "AWS on this machine") as say:
             node_containers.ensure_network(self.ground)
             cloud.ensure_aws(self.ground, str(self.image), self.apart_s)
             say(f"={self.ground.aws_url}")
 
     def deploy(self) -> None:
-        """The real CDK, against it."""
+        """Deploy with the real CDK, against moto."""
         with self.show.step("synth", "cdk bootstrap, cdk synth"):
             cloud.bootstrap_and_synthesise(self.ground)
         with self.show.step("deploy", "cdk deploy --all"):
             cloud.deploy(self.ground)
 
     def boot(self) -> Status:
-        """AWS gives each instance its machine by itself; until the cluster is validated."""
+        """Wait until AWS has given each instance its machine and the cluster is validated."""
         self.nodes = cloud.instances(self.ground)
         began_at = datetime.now(UTC)
         self.await_machines()
@@ -124,7 +124,7 @@ class Up:
         return status
 
     def await_machines(self) -> None:
-        """Every instance's machine runs; those that were switched off are switched on."""
+        """Wait until every instance's machine runs; switched-off machines are switched on."""
         deadline_s = time.monotonic() + MACHINES_S + self.apart_s * len(self.nodes)
         while True:
             held, up = node_containers.addresses(self.ground), node_containers.running(self.ground)
@@ -155,7 +155,7 @@ class Up:
                 console.close()
 
     def follow(self, consoles: dict[str, Console]) -> None:
-        """The console of every node that has none yet."""
+        """Follow the console of every node that has none yet."""
         since = node_containers.running(self.ground)
         for node in self.nodes:
             if node.name not in consoles:
@@ -163,7 +163,7 @@ class Up:
                 consoles[node.name].follow()
 
     def keep_up(self, consoles: dict[str, Console]) -> None:
-        """Auto Scaling goes on meanwhile: nodes come, others are drained and go."""
+        """Follow Auto Scaling meanwhile: nodes come, others are drained and go."""
         self.nodes[:] = cloud.instances(self.ground)
         for name in consoles.keys() - {node.name for node in self.nodes}:
             consoles.pop(name).close()
@@ -174,7 +174,7 @@ class Up:
     def look_until_validated(
         self, observer: Observer, consoles: dict[str, Console], deadline_s: float, draw: Callable[[str], None]
     ) -> Status:
-        """Until the cluster is validated."""
+        """Wait until the cluster is validated."""
         streak = Streak()
         while True:
             status = judge(
@@ -192,7 +192,7 @@ class Up:
             time.sleep(PAUSE_S)
 
     def check_alive(self, consoles: dict[str, Console], deadline_s: float, note: str) -> None:
-        """Raises BootFailure for a node that is dead, or once time is up."""
+        """Check that no node is dead and the time is not up. Raises BootFailure."""
         if any(console.death for console in consoles.values()):
             self.keep_up(consoles)  # it may be gone because it should be
         for name, console in consoles.items():
@@ -211,7 +211,7 @@ def _last_lines(console: Console) -> str:
 
 @contextmanager
 def alone(g: Environment) -> Iterator[None]:
-    """One `up` of a cluster at a time; the lock ends with the process, `down` finds who holds it."""
+    """Hold the lock of one `up` per cluster. It ends with the process; `down` finds the holder."""
     g.state.mkdir(parents=True, exist_ok=True)
     with (g.state / UP_PID).open("a+") as lock:
         try:
@@ -231,7 +231,7 @@ def alone(g: Environment) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does: what was made is removed."""
+    """Turn SIGTERM into the end that Ctrl-C causes: unfinished parts are removed."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A machine that was destroyed is out of its cluster; with the last one the cluster itself is over."""
+"""Cleanup after a destroyed machine: it leaves its cluster; with the last one the cluster itself ends."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from swarmer.providers.vagrant import plan
 CONNECT_S: Final = 1.0
 WITHIN_S: Final = 45.0
 SWARM_S: Final = 30.0
-"""Where the machine led the Swarm the others elect a leader for 10 to 20 s, and answer once they have one."""
+"""Timeout for an answer of the Swarm, in seconds: after the leader's loss the election takes 10 to 20 s."""
 IDENTITY: Final = "identity"
 
 
 def forget(g: Environment, name: str) -> str:
-    """What was done about the machine of that name, which is gone, in one line."""
+    """Remove the destroyed machine from its cluster; return a line about what was done."""
     left = plan.created(g)
     if not left:
         return _end(g)
@@ -42,9 +42,9 @@ def forget(g: Environment, name: str) -> str:
 
 
 def _end(g: Environment) -> str:
-    """The next `vagrant up` founds another cluster, that has these images."""
+    """End the cluster; the next `vagrant up` bootstraps another one with these images."""
     (plan.kept(g) / IDENTITY).unlink(missing_ok=True)
-    # Where the machines were virtual there may be no Docker.
+    # Virtual machines do not need Docker here.
     with contextlib.suppress(process.Failed):
         _remove_network(g)
     return f"{g.cluster.name} is over; its images stay in {plan.kept(g) / 'images'}"
@@ -59,7 +59,7 @@ def _remove_network(g: Environment) -> None:
 
 
 def _retry(step: Callable[[], None]) -> None:
-    """A leader may be elected meanwhile, a demotion takes its moment."""
+    """Repeat the step: a leader may be elected meanwhile, and a demotion takes a moment."""
     deadline_s = time.monotonic() + WITHIN_S
     while True:
         try:

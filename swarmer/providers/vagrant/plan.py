@@ -1,4 +1,4 @@
-"""What the Vagrantfile is told: every machine, and what its provider needs to make it. Read only."""
+"""Plan for the Vagrantfile: every machine, and its provider's settings. It only reads."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from swarmer.local.environment import Environment
 from swarmer.local.seeds import VOLUME
 
 LABEL: Final = "swarmer.vagrant"
-"""On containers and networks: the checkout they belong to. `swarmer down` leaves them to Vagrant."""
+"""Label of containers and networks with their checkout. `swarmer down` leaves them to Vagrant."""
 STATE: Final = environment.STATE / "vagrant"
 SHARED: Final = STATE / "shared"
-"""What outlives every machine: a folder for each cluster, with its images and its identity."""
+"""Folder that outlives every machine: one folder for each cluster, with its images and its identity."""
 DOCKER: Final = "docker"
 
 
 def network(g: Environment) -> str:
-    """The docker network of the containers."""
+    """Name of the docker network of the containers."""
     return f"swarmer-{g.cluster.name}-vagrant"
 
 
 def kept(g: Environment) -> Path:
-    """The cluster's own folder in what is shared."""
+    """Path of the cluster's own folder in SHARED."""
     return SHARED / g.cluster.name
 
 
 def seed_folder(g: Environment, machine: Machine, provider: str) -> Path:
-    """Where its seed lies; providers differ in how the share gets there."""
+    """Folder of the machine's seed; providers differ in how the share gets there."""
     return STATE / "seeds" / g.cluster.name / provider / machine.name
 
 
 def container_name(g: Environment, machine: str) -> str:
-    """Of a machine that is a container; no rehearsal's node is called so."""
+    """Name of a machine's container; no rehearsal's node has this name."""
     return f"{g.cluster.name}.{machine}"
 
 
 def share(g: Environment, provider: str) -> Share:
-    """How SHARED gets to names.SHARE in a machine."""
+    """Way in which SHARED gets to names.SHARE in a machine."""
     if provider == "virtualbox":
         path = str(SHARED).replace(" ", "\\040")
         return Share(kind=NFS, source=f"{g.gateway}:{path}")
     if provider == "libvirt":
-        # vagrant-libvirt calls a folder by the MD5 of its path, without the last digit.
+        # vagrant-libvirt names a folder by the MD5 of its path, without the last digit.
         tag = hashlib.md5(str(SHARED).encode(), usedforsecurity=False).hexdigest()[:31]
         return Share(kind=VIRTIOFS, source=tag)
     return Share(kind=MOUNTED)
 
 
 def created(g: Environment) -> dict[Machine, str]:
-    """The machines that Vagrant has, running or not, with their provider."""
+    """Machines that Vagrant has, running or not, with their provider."""
     root = Path(os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     found = {}
     for machine in machines(g.cluster):
@@ -66,7 +66,7 @@ def created(g: Environment) -> dict[Machine, str]:
 
 
 def to_json(g: Environment) -> dict[str, Any]:
-    """For the Vagrantfile."""
+    """Plan as JSON for the Vagrantfile."""
     cidr = IPv4Network(g.cluster.network.cidr)
     return {
         "cluster": g.cluster.name,
@@ -97,7 +97,7 @@ def _machine(g: Environment, machine: Machine) -> dict[str, Any]:
 
 
 def _create_arguments(g: Environment, machine: Machine) -> list[str]:
-    """`docker run` of a machine that is a container."""
+    """Arguments of `docker run` for a machine that is a container."""
     return [
         *(
             "-t",

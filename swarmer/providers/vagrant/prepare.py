@@ -1,4 +1,4 @@
-"""Before Vagrant makes a machine: folders, seeds; for containers the image and the network too."""
+"""Preparations for Vagrant's machines: folders and seeds; for containers the image and the network too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swarmer.providers.vagrant import plan
 
 
 def prepare(g: Environment, provider: str, show: Show) -> None:
-    """Idempotent. Raises UserError, process.Failed."""
+    """Prepare everything that PROVIDER's machines need. Idempotent. Raises UserError, process.Failed."""
     (plan.kept(g) / "images").mkdir(parents=True, exist_ok=True)
     for each in machines(g.cluster):
         seeds.write(plan.seed_folder(g, each, provider), _seed(g, each, provider))
@@ -29,7 +29,7 @@ def _seed(g: Environment, each: Machine, provider: str) -> Seed:
         each,
         software=seeds.carried(),
         share=plan.share(g, provider),
-        # Vagrant, or Docker, gives it its address.
+        # Vagrant or Docker gives the machine its address.
         addressing=Addressing(is_disabled=True),
     )
 
@@ -50,7 +50,7 @@ def _write_volumes(g: Environment, provider: str, show: Show) -> None:
     with show.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:
         archive = plan.STATE / "software.zip"
         seeds.write_software(archive)
-        # A volume that a machine has in its drive is not taken out of it.
+        # A machine keeps the volume in its drive: the volume is not replaced.
         wanted = [each for each in machines(g.cluster) if each not in plan.created(g)]
         folders = [plan.seed_folder(g, each, provider) for each in wanted]
         list(pool.map(lambda folder: seeds.write_volume(folder, archive), folders))

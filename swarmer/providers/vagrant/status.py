@@ -1,4 +1,4 @@
-"""Vagrant's machines as one cluster: whether it is what servers.yml says."""
+"""Status of Vagrant's machines as one cluster: whether it is what servers.yml says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from swarmer.providers.vagrant import plan
 
 
 def look(g: Environment, observer: Observer) -> Status:
-    """One look. Raises UserError where Vagrant has no machine of this cluster."""
+    """Observe the cluster once. Raises UserError if Vagrant has no machine of it."""
     found = plan.created(g)
     if not found:
         raise UserError(f"no machine of {g.cluster.name} is there: `vagrant up` makes them", status=1)
@@ -27,13 +27,13 @@ def look(g: Environment, observer: Observer) -> Status:
 
 
 def observer(g: Environment) -> Observer:
-    """A context; it asks from inside a container on each machine."""
+    """Context that observes the cluster from inside a container on each machine."""
     providers = {machine.name: provider for machine, provider in plan.created(g).items()}
     return Observer(g.cluster.domain, partial(_start_probe, g, providers))
 
 
 def wait(g: Environment, within_s: float, say: Callable[[str], None]) -> Status:
-    """Until the cluster is validated; the last look if time is up before."""
+    """Wait until the cluster is validated. Return the last status, also if the time is up before."""
     deadline_s, streak = time.monotonic() + within_s, Streak()
     with observer(g) as watching:
         while True:
@@ -57,7 +57,7 @@ def _expected(g: Environment, machine: Machine, provider: str) -> Expected:
 
 
 def _runs(g: Environment, machine: Machine, provider: str) -> bool:
-    """Of a virtual machine only the cluster itself tells."""
+    """Whether the machine runs. True for a virtual machine, because only the cluster itself can tell."""
     if provider != plan.DOCKER:
         return True
     name = plan.container_name(g, machine.name)

@@ -1,4 +1,4 @@
-"""What the virtual machine says on its serial console."""
+"""Serial console of the virtual machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PANIC = "Kernel panic"
 
 @dataclass
 class SerialConsole:
-    """Followed in a thread of its own; every line is kept in `log`."""
+    """Console that a thread follows; every line is kept in `log`."""
 
     log: Path
     progress: Progress
     readies: int = 0
-    """How often the node said that it is ready: once in each boot."""
+    """Number of ready messages: one in each boot."""
     death: str = ""
-    """Why the machine is dead; empty while it is not."""
+    """Reason why the machine is dead; empty while it is alive."""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=30))
 
     def follow(self, stream: IO[bytes]) -> threading.Thread:
@@ -43,7 +43,7 @@ class SerialConsole:
         self.death = self.death or "its machine stopped"
 
     def hear(self, line: str) -> None:
-        """Take in one line."""
+        """Process one line."""
         if line:
             self.last.append(line)
         if PANIC in line:

@@ -18,13 +18,13 @@ from swarmer.local.node_image import Progress
 COMMAND: Final = "qemu-system-x86_64"
 PACKAGE: Final = "qemu-system-x86"
 OLDEST: Final = 10
-"""QEMU 7.2, which Debian 12 has, crashes the guest's kernel under software emulation."""
+"""Oldest major version of QEMU that works: 7.2 of Debian 12 crashes the guest's kernel under emulation."""
 BACKPORTED: Final = "bookworm"
-"""The release whose backports have a QEMU that is new enough; later ones have it themselves."""
+"""Release whose backports have a QEMU that is new enough; later ones have it themselves."""
 
 
 def ensure_tools(cache: Path, progress: Progress) -> None:
-    """QEMU and what makes the seed. Raises UserError, process.Failed."""
+    """Ensure QEMU and the tools for the seed. Raises UserError, process.Failed."""
     host.ensure_packages(("genisoimage", "genisoimage"))
     if version() >= OLDEST:
         return
@@ -42,7 +42,7 @@ def ensure_tools(cache: Path, progress: Progress) -> None:
 
 
 def version() -> int:
-    """Major version of the QEMU that is installed; 0 where none is."""
+    """Major version of the installed QEMU; 0 if there is none."""
     if shutil.which(COMMAND) is None:
         return 0
     found = re.search(r"version (\d+)\.", process.run([COMMAND, "--version"]))
@@ -57,7 +57,7 @@ def _release() -> str:
 
 
 def _install_backport(cache: Path) -> None:
-    """From backports, without making them a source of this machine for good."""
+    """Install from backports without making them a lasting source of this machine."""
     with tempfile.TemporaryDirectory(dir=cache) as held:
         root, own = Path(held), Path("/etc/apt/sources.list")
         for folder in ("lists/partial", "archives/partial"):

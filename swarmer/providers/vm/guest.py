@@ -1,4 +1,4 @@
-"""The virtual machine as a process of QEMU, reached at a loopback address of its own."""
+"""Virtual machine as a process of QEMU, reached at a loopback address of its own."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from swarmer.providers.vm.console import SerialConsole
 from swarmer.providers.vm.image import Image
 
 ADDRESS: Final = "127.44.0.15"
-"""Where the node's ports answer on this machine: its own address, so that they keep their numbers."""
+"""Address of the node's ports on this machine: its own, so that the ports keep their numbers."""
 FORWARDED: Final = (names.CONSUL_HTTP_PORT, names.DOCKER_PORT, names.REGISTRY_PORT)
 MEMORY_MB: Final = 2048
 POLL_S: Final = 1.0
 
 
 class Dead(Exception):
-    """The machine will not come up, or did not in time; the text ends with its last words."""
+    """Error: the machine will not come up, or did not in time; the text ends with its last lines."""
 
 
 def arguments(image: Image, volume: Path, ports: tuple[int, ...]) -> list[str]:
-    """QEMU's command line. Pure."""
+    """Command line of QEMU. Pure."""
     forwards = "".join(f",hostfwd=tcp:{ADDRESS}:{port}-:{port}" for port in (*FORWARDED, *ports))
     return [
-        # It ends with whoever started it, even where that one is killed.
+        # QEMU ends with its parent process, even if the parent is killed.
         *("setpriv", "--pdeathsig", "KILL", emulator.COMMAND, "-nodefaults", "-no-user-config"),
         # One CPU of an old model: with two, or with what `max` has, the guest's kernel crashes.
         *("-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(MEMORY_MB)),
         *("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci"),
         *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
         *("-append", "root=/dev/vda rw console=ttyS0 panic=60"),
-        # What is written lasts as long as the process: a reboot of the guest sees it, the next test does not.
+        # Written data lasts as long as the process: a reboot of the guest sees it, the next test does not.
         *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
         *("-drive", f"file={volume},format=raw,if=virtio,readonly=on"),
         # `restrict`: no packet of the guest leaves it but as an answer.
@@ -47,7 +47,7 @@ def arguments(image: Image, volume: Path, ports: tuple[int, ...]) -> list[str]:
 
 
 class Guest:
-    """A context: powered on inside."""
+    """Context in which the machine is powered on."""
 
     def __init__(self, image: Image, log: Path, progress: Progress, *, ports: tuple[int, ...]) -> None:
         self.console = SerialConsole(log, progress)

@@ -1,6 +1,6 @@
-"""The disk of a virtual machine: Debian, its stock cloud kernel, node/install.sh; cached by its content.
+"""Disk of a virtual machine: Debian, its stock cloud kernel, node/install.sh; cached by its content.
 
-No boot loader: QEMU is handed the kernel and the initial RAM disk.
+It needs no boot loader: QEMU loads the kernel and the initial RAM disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PACKAGES: Final = (
     "e2fsprogs",
 )
 DISK_SIZE: Final = "6G"
-"""Sparse: the file takes what the tree takes."""
+"""Size of the disk; the file is sparse and takes only the tree's space."""
 CACHED: Final = "vm-"
 
 # In the tree, by mmdebstrap. systemd-networkd, which Debian's cloud images have on and `minbase` has off,
@@ -47,7 +47,7 @@ rm -f "$1/etc/resolv.conf"
 
 @dataclass(frozen=True)
 class Image:
-    """A folder of the cache; nothing in it is ever written to again."""
+    """Folder of the cache; its files never change again."""
 
     folder: Path
 
@@ -70,7 +70,7 @@ class Image:
 
 
 def key() -> str:
-    """Hash of what the disk is made of."""
+    """Hash of the disk's sources."""
     packages = (software.ROOT / "node/packages.txt").read_text()
     parts = (node_image.SUITE, *PACKAGES, packages, software.digest(), node_image.CONSUL_DEB_SHA256, INSTALL)
     return hashlib.sha256("\n".join((*parts, DISK_SIZE)).encode()).hexdigest()[:12]
@@ -104,9 +104,9 @@ def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
 
 
 def _make_tree(tree: Path, context: Path) -> None:
-    """Root file system as a folder."""
+    """Make the root file system as a folder."""
     wanted = [*PACKAGES, *(software.ROOT / "node/packages.txt").read_text().split()]
-    # sh is told its script as a file: mmdebstrap gives hooks the tree as their only argument.
+    # sh reads its script from a file: mmdebstrap gives hooks the tree as their only argument.
     hook = context.with_name("install.sh")
     hook.write_text(f"#!/bin/sh\nCONTEXT={context} DIGEST={software.digest()}\n{INSTALL}")
     hook.chmod(0o755)
@@ -134,6 +134,6 @@ def _only(tree: Path, pattern: str) -> Path:
 
 
 def _remove_older(cache: Path) -> None:
-    """Disks of earlier versions of the software."""
+    """Remove disks of earlier versions of the software."""
     for folder in cache.glob(f"{CACHED}*"):
         shutil.rmtree(folder)

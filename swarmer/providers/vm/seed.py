@@ -1,7 +1,7 @@
-"""What the virtual machine is told: by `swarmer cloud-init`, as any other that is no instance of AWS.
+"""Seed of the virtual machine, made by `swarmer cloud-init`, as for any machine outside AWS.
 
-A volume and no folder in the tree: this is how VMs of every kind get their seed, and the disk stays the same
-for each.
+It is a volume and no folder in the tree, because VMs of every kind get their seed so, and the disk stays the
+same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SERVERS: Final = Path(__file__).with_name("servers.yml")
 CLUSTER: Final = "vm"
 DOMAIN: Final = "swarmer"
 ADDRESS: Final = "10.0.2.15"
-"""That the DHCP of QEMU's user network gives to the only guest."""
+"""Address that the DHCP of QEMU's user network gives to the only guest."""
 
 EXPECTED: Final = Expected(
     name="all-1",
@@ -33,7 +33,7 @@ EXPECTED: Final = Expected(
 
 
 def write(folder: Path) -> Path:
-    """The volume as a file below `folder`. Raises process.Failed."""
+    """Write the volume as a file below `folder`. Raises process.Failed."""
     process.run(
         [
             *(str(environment.ROOT / ".venv/bin/swarmer"), "cloud-init", "all", "1", "-f", str(SERVERS)),

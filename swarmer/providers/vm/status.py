@@ -1,4 +1,4 @@
-"""The virtual machine's cluster from outside: by its forwarded ports, and from inside its containers."""
+"""Status of the virtual machine's cluster: by its forwarded ports, and from inside its containers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ REGISTRY: Final = f"http://{names.registry_name(seed.DOMAIN)}/v2/"
 
 
 def docker(*argv: str, timeout_s: float = 180) -> str:
-    """`docker ARGV` on the machine's engine, through port 4000. Raises process.Failed."""
+    """Run `docker ARGV` on the machine's engine, through port 4000. Raises process.Failed."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
     command = ["docker", "-H", f"tcp://{ADDRESS}:{names.DOCKER_PORT}", *argv]
     return process.run(command, timeout_s=timeout_s, env=env).strip()
 
 
 def load_probe(archive: Path) -> None:
-    """The probe image on the machine's engine."""
+    """Load the probe image into the machine's engine."""
     docker("import", "-c", 'CMD ["/bin/sh"]', str(archive), PROBE)
 
 
@@ -36,7 +36,7 @@ def in_container(*command: str, options: tuple[str, ...] = ()) -> str:
 
 
 def on_machine(*command: str) -> str:
-    """Output of a command on the machine itself: whoever has port 4000 is root there."""
+    """Output of a command on the machine itself; access to port 4000 means root access there."""
     enter = ("nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p")
     return in_container(*enter, *command, options=("--privileged", "--pid=host"))
 
@@ -51,7 +51,7 @@ def has_answer(url: str, *, options: tuple[str, ...] = ()) -> bool:
 
 
 def look() -> Status:
-    """The cluster of one node, judged as every other is."""
+    """Observe the cluster of one node and judge it as every other."""
     seen = Seen(
         **observer.ask_consul([ADDRESS]),
         swarm=observer.ask_swarm([ADDRESS]),

@@ -24,11 +24,11 @@ SEARCHED = (
     "/opt/python",
     "/var/lang/lib/python3.13/site-packages",
 )
-"""Before the standard library. The last: boto3 and what it needs, as Lambda brings them."""
+"""Folders ahead of the standard library. The last holds boto3 and its dependencies, as Lambda brings them."""
 
 
 class Context:
-    """What a handler gets beside its event."""
+    """Context that a handler receives with its event."""
 
     identity = None
     client_context = None
@@ -52,7 +52,7 @@ class Context:
 
 
 class RequestFilter(logging.Filter):
-    """Every record knows the request."""
+    """Filter that adds the request to every log record."""
 
     request_id = ""
 
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def _prepare(begin: dict[str, Any]) -> RequestFilter:
-    """The environment is the template's and Lambda's, nothing of the image's."""
+    """Set the environment to the template's and Lambda's variables, without the image's."""
     os.environ.clear()
     os.environ.update(begin["environment"])
     time.tzset()
@@ -121,7 +121,7 @@ def _load(name: str) -> Any:
 
 
 def _call(handler: Any, call: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The answer, and whether this process is fit for another one."""
+    """Call the handler; return the answer, and whether this process is fit for another call."""
     try:
         result = handler(call["event"], Context(call))
         return {"result": json.dumps(result)}, True
@@ -133,7 +133,7 @@ def _call(handler: Any, call: dict[str, Any]) -> tuple[dict[str, Any], bool]:
 
 
 def _explain(exc: BaseException, request_id: str) -> dict[str, Any]:
-    """As Lambda's Python runtime answers it and writes it into the log."""
+    """Explain an exception as Lambda's Python runtime answers it and writes it into the log."""
     frames = traceback.extract_tb(exc.__traceback__)[1:]
     said = {
         "errorMessage": str(exc),

@@ -17,28 +17,28 @@ from swarmer.local import engine
 from swarmer.providers.rehearsal.runtime.bootstrap import END
 
 LOG_S: Final = 2.0
-"""An answer's log comes on another pipe: so long is it waited for."""
+"""Timeout for the log of an answer, in seconds, because it comes on another pipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`result` is JSON, or `error` says what went wrong, in Lambda's words."""
+    """Answer of a function: `result` is JSON, or `error` has Lambda's words for the failure."""
 
     result: str = ""
     error: dict[str, Any] | None = None
     lines: tuple[str, ...] = ()
     max_memory_mb: int = 0
     is_over: bool = False
-    """No further invocation will be answered."""
+    """Whether the environment answers no further invocation."""
 
 
 class ExecutionEnvironment:
-    """Starts with its container and ends with it, whoever ends it."""
+    """Environment that starts with its container and ends with it, by whatever cause."""
 
     def __init__(
         self, *, name: str, argv: Sequence[str], environment: dict[str, str], hear: Callable[[str, str], None]
     ) -> None:
-        """`argv`: of docker. `hear`: takes request id and line as the function writes them."""
+        """Start the container. `argv`: of docker. `hear`: takes a request ID and a line of the function."""
         self.name = name
         self.born_s = self.used_s = time.monotonic()
         self._hear = hear
@@ -64,11 +64,11 @@ class ExecutionEnvironment:
         self._send({"environment": environment})
 
     def start(self, within_s: float) -> Answer:
-        """Its imports are done, or went wrong."""
+        """Wait for the end of the imports; the answer says whether they succeeded."""
         return self._await("", within_s, f"Init phase timed out after {within_s:.2f} seconds")
 
     def invoke(self, call: dict[str, Any], within_s: float) -> Answer:
-        """The answer; on a time-out the container is at its end."""
+        """Send the call and return its answer; a timeout ends the container."""
         self._request_id, self.used_s = call["request_id"], time.monotonic()
         self._lines.clear()
         self._ended.clear()
@@ -101,7 +101,7 @@ class ExecutionEnvironment:
         return Answer(error=error, lines=(*self._lines, line), is_over=True)
 
     def _send(self, said: dict[str, Any]) -> None:
-        """An end that came first is noticed by whoever waits for the answer."""
+        """Send a request. The reader of the answer notices an end that came first."""
         with contextlib.suppress(OSError, ValueError):
             if self._process.stdin:
                 self._process.stdin.write(json.dumps(said) + "\n")
@@ -128,7 +128,7 @@ class ExecutionEnvironment:
         return self._process.poll() is not None
 
     def close(self) -> None:
-        """The container is gone, whatever it was at."""
+        """Remove the container, whatever it does."""
         with contextlib.suppress(process.Failed):
             engine.docker("rm", "-f", "-v", self.name)
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):

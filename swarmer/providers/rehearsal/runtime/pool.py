@@ -1,4 +1,4 @@
-"""Runs functions: warm environments are used again, and only so many exist."""
+"""Execution of functions: warm environments are reused, and their number is limited."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from swarmer.providers.rehearsal.runtime.execution_environment import Answer, Ex
 log: Final = logging.getLogger("swarmer.rehearsal")
 
 RUNTIMES: Final = frozenset({"python3.13"})
-"""What the node image has."""
+"""Runtimes that the node image has."""
 INIT_S: Final = 30.0
-"""Lambda allows 10 s; this machine may be busy booting nodes."""
+"""Timeout for an environment's start, in seconds. Lambda allows 10 s; this machine may be busy."""
 EACH: Final = 10
-"""Environments of a function that reserves no concurrency."""
+"""Maximum number of environments of a function that reserves no concurrency."""
 TOTAL: Final = 16
 IDLE_S: Final = 600.0
 OLD_S: Final = 3600.0
 SWEEP_S: Final = 30.0
 UNPRIVILEGED: Final = "993:990"
-"""Lambda's sandbox user has no rights either."""
+"""User and group IDs of functions: Lambda's sandbox user has no rights either."""
 BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
 
 
 @dataclass
 class Warm:
-    """An environment and what it was made of."""
+    """Environment and the parts it was made of."""
 
     environment: ExecutionEnvironment
     revision: str
@@ -52,7 +52,7 @@ class Warm:
 
 
 class Pool:
-    """A Runner. `path`: the file with the cluster that it runs for."""
+    """Runner of functions. `path`: the file with the cluster that it runs for."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,7 +65,7 @@ class Pool:
         threading.Thread(target=self._sweep, daemon=True, name="functions").start()
 
     def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
-        """Waits for a free environment where there are as many as may be."""
+        """Invoke the function; wait for a free environment if the limit is reached."""
         began_s, said = time.monotonic(), _Log(function, request_id)
         try:
             with self._slot(function):
@@ -110,7 +110,7 @@ class Pool:
             yield
 
     def _take(self, function: Function) -> Warm | None:
-        """A warm one of this very revision; others are ended."""
+        """Take a warm environment of this very revision; end the others."""
         with self._guard:
             idle = self._idle.pop(function.name, [])
             fit = [
@@ -183,7 +183,7 @@ class Pool:
             self._end(each)
 
     def close(self) -> None:
-        """No environment is left."""
+        """End all environments."""
         self._closed.set()
         with self._guard:
             left = list(self._all)
@@ -192,7 +192,7 @@ class Pool:
 
 
 class _Log:
-    """What the runtime itself writes into a function's log, with all of it in order."""
+    """Log of a function: the runtime's own lines, and everything else in order."""
 
     def __init__(self, function: Function, request_id: str) -> None:
         self._function, self._request_id = function, request_id
@@ -225,7 +225,7 @@ def _call(function: Function, request_id: str, event: Any) -> dict[str, Any]:
 
 
 def variables(g: Environment, function: Function, context: ExecutionContext) -> dict[str, str]:
-    """The template's, those that Lambda sets, and where AWS is here.
+    """Environment variables: the template's, those that Lambda sets, and the address of AWS here.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
@@ -255,7 +255,7 @@ def variables(g: Environment, function: Function, context: ExecutionContext) -> 
 def arguments(
     g: Environment, function: Function, context: ExecutionContext, image: str, name: str
 ) -> list[str]:
-    """`docker run` of an environment. In a VPC: an address of its subnets; else away from every node."""
+    """Arguments of `docker run`: in a VPC with an address of its subnets, else away from every node."""
     state = g.state / "functions"
     code = trees.ensure_tree((function.code,), state)
     layers = trees.ensure_tree(function.layers, state)

@@ -1,4 +1,4 @@
-"""What stands in a function's file system: its code, its layers, Lambda's own boto3."""
+"""File system of a function: its code, its layers, Lambda's own boto3."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from swarmer.fakeaws.lambda_.model import Archive
 from swarmer.local import engine, environment
 
 BROUGHT: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
-"""Of a node's packages: those that Lambda's Python runtime has, and not one more."""
+"""Packages of a node that Lambda's Python runtime has, and no others."""
 KEPT_RUNTIMES: Final = 3
-"""Beside a new one: functions that run on an image of before still read theirs."""
+"""Number of older runtimes to keep, because functions on an earlier image still read theirs."""
 PACKAGES: Final = "/opt/swarmer/lib/python3.13/site-packages"
 
 
 _making: Final = threading.Lock()
-"""Several environments of a function may start at once."""
+"""Lock for making a tree, because several environments of a function may start at once."""
 
 
 class Differs(Exception):
-    """Not what was uploaded."""
+    """Error: the tree differs from the uploaded archives."""
 
 
 def ensure_tree(archives: Sequence[Archive], below: Path) -> Path:
-    """The archives' content, the later over the earlier; compared with theirs. Raises Differs."""
+    """Ensure a tree of the archives, later over earlier, and compare it with them. Raises Differs."""
     for each in archives:
         if base64.b64encode(hashlib.sha256(each.content).digest()).decode() != each.sha256:
             raise Differs(f"the archive is not the one whose digest is {each.sha256}")
@@ -68,7 +68,7 @@ def digest_of_archives(contents: tuple[bytes, ...]) -> str:
 
 
 def digest_of_tree(tree: Path) -> str:
-    """The same of a directory."""
+    """SHA-256 of a directory, in the same way."""
     paths = sorted((path.relative_to(tree).as_posix(), path) for path in tree.rglob("*") if path.is_file())
     return _digest((name, path.read_bytes()) for name, path in paths)
 
@@ -81,7 +81,7 @@ def _digest(files: Iterator[tuple[str, bytes]]) -> str:
 
 
 def ensure_runtime(image: str) -> Path:
-    """Lambda's own packages, out of the node image."""
+    """Ensure Lambda's own packages, copied from the node image."""
     identity = engine.docker("image", "inspect", "-f", "{{.Id}}", image).rpartition(":")[2][:12]
     kept = environment.CACHE / f"lambda-runtime-{identity}"
     with _making:
