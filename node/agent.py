@@ -1,6 +1,6 @@
 """Keeps this node in its Consul cluster and in its Swarm; also declares the Docker API of managers.
 
-Every pass reads the world anew, decides one step (swarmer/core/joining.py) and takes it.
+Every pass reads the state again, decides one step (swarmer/core/joining.py) and takes it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from swarmer.core.service import Service
 JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
 JOIN_FILE = Path("/var/lib/swarmer-agent.join")
-"""There while this node has asked to join and was in no Swarm since: one that is started anew goes on."""
+"""File that exists after this node asked to join, until it is in a Swarm; a restarted agent goes on."""
 MOST_JOINS = 16
-"""At once."""
+"""Number of joins at the same time."""
 GROUND_AGAIN_S = 60.0
-"""So often where this node manages another Swarm than the cluster's."""
+"""Seconds between questions to the provider while this node manages another Swarm than the cluster's."""
 SWARM_S = 3.0
-"""Longer no answer of a Swarm that has a leader takes."""
+"""Timeout for an answer of a Swarm that has a leader."""
 DOCKER_TTL = "15s"
-"""A manager that says nothing for so long leaves DNS."""
+"""TTL of the Docker API's check: a manager that is silent for longer leaves DNS."""
 TOKEN_OF_WORKERS = names.KV_TOKEN_WORKER.removeprefix(names.KV_TOKENS)
 TOKEN_OF_MANAGERS = names.KV_TOKEN_MANAGER.removeprefix(names.KV_TOKENS)
 TOKENS = {TOKEN_OF_WORKERS, TOKEN_OF_MANAGERS}
@@ -51,18 +51,18 @@ class Agent:
     consul: Consul = field(default_factory=Consul)
     engine: Engine | None = None
     impatient: Engine | None = None
-    """The same engine, asked for SWARM_S."""
+    """Client of the same engine, with SWARM_S as timeout."""
     ground: Ground = field(default_factory=Ground)
     vitals: Vitals = field(init=False)
     founding: Founding = field(init=False)
     _said: str = ""
     _swarm_node: str = ""
     _is_listed_once: bool = False
-    """The Swarm is known to list no former self of this node."""
+    """True once the Swarm is known to list no former self of this node."""
     _is_new_in_consul: bool = False
-    """The catalogue is known to have nothing of this node's life before its boot."""
+    """True once the catalogue is known to have nothing from before this node's boot."""
     leaves: str = ""
-    """What this node was told when it was to leave. It stays told: soon nobody can be asked any more."""
+    """Message that told this node to leave. It is kept, because soon nobody can be asked any more."""
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.machine.address, self.consul)
@@ -74,10 +74,10 @@ class Agent:
         return SWARM_MANAGER in self.machine.node.roles
 
     def run(self) -> None:
-        """For ever."""
+        """Run forever."""
         changed, thread = threading.Event(), None
         if self.is_manager:
-            from node.succession import Succession  # HTTP/2, which only managers pay for
+            from node.succession import Succession  # HTTP/2, which only managers need
 
             thread = Succession(self.machine.address, changed=changed).start()
         while thread is None or thread.is_alive():
@@ -95,12 +95,12 @@ class Agent:
                 self.say(f"will try again: {exc}")
                 if isinstance(exc, NotFound):
                     self._swarm_node = ""  # another one by now
-            # Who has just become the Swarm's leader declares it at once.
+            # A new leader of the Swarm declares it at once.
             changed.wait(SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S)
             changed.clear()
 
     def say(self, text: str) -> None:
-        """Only what is news."""
+        """Log a text if it is news."""
         if text != self._said:
             say(text)
             self._said = text
@@ -108,7 +108,7 @@ class Agent:
     # -- gather ---------------------------------------------------------------------------
 
     def gather(self) -> World:
-        """What Consul and dockerd say now."""
+        """Current state of Consul and dockerd."""
         if self.leaves == names.LEAVING_STOP:
             return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
         try:
@@ -143,7 +143,7 @@ class Agent:
             return replace(world, has_leader=False, members=0)
 
     def look_at_keys(self, world: World) -> World:
-        """What Consul knows of the Swarm, as far as it matters to this node now. Raises Unavailable."""
+        """Consul's keys about the Swarm, as far as this node needs them now. Raises Unavailable."""
         if world.swarm_state == "active" and not self.is_manager:
             return world
         tokens = self.consul.below(names.KV_TOKENS)
@@ -160,9 +160,9 @@ class Agent:
         return replace(world, token=token.value if token else None, managers=managers)
 
     def look_at_swarm(self) -> Swarm:
-        """As this engine sees it. Raises DockerUnavailable.
+        """State of the Swarm as this engine sees it. Raises DockerUnavailable.
 
-        A manager that was in asks the leader first: what `docker info` says may come 20 s late.
+        A manager that was in asks the leader first, because the answer of `docker info` may come 20 s late.
         """
         self.engine = self.engine or Engine()
         self.impatient = self.impatient or Engine(timeout_s=SWARM_S)
@@ -178,14 +178,14 @@ class Agent:
         return self.engine.swarm()
 
     def listen(self) -> None:
-        """Whether a function sees this node out."""
+        """Read whether a function removes this node."""
         mark = self.consul.get(f"{names.KV_LEAVING}{self.machine.name}")
         self.leaves = (joining.leaving_phase(mark.value) if mark else "") or self.leaves
 
     # -- act ------------------------------------------------------------------------------
 
     def act(self, action: joining.Action) -> None:
-        """One idempotent step; raises Unavailable."""
+        """Take one idempotent step. Raises Unavailable."""
         match action:
             case joining.FindPeers(reason):
                 self.say(f"waits for {reason}")
@@ -221,17 +221,18 @@ class Agent:
         return self.engine
 
     def look_around(self, *, every_s: float = REDISCOVERY_S) -> None:
-        """Peers and identity, asked of the ground at most so often."""
+        """Ask the provider for peers and cluster ID, at most every `every_s` seconds."""
         try:
             self.ground.look_around(every_s=every_s)
         except Unanswered as exc:
             self.say(f"cannot find its peers: {exc}")
 
     def join_consul(self) -> None:
-        """Join every peer that answers and is no member yet; those that do not answer will join us.
+        """Join every peer that answers and is no member yet; the others will join this node.
 
-        Side by side: one that drops what it is sent costs a time-out, and a lost zone has many of them. One
-        after the other they outlast the watchdog, and nobody looks after this node meanwhile.
+        It asks them in parallel: a peer that drops packets costs a timeout, and a lost zone has many of them.
+        One after the other they would outlast the watchdog, and meanwhile this node would go without its
+        agent.
         """
         self.look_around()
         try:
@@ -248,11 +249,11 @@ class Agent:
             self.consul.join(address)
 
     def settle(self) -> None:
-        """What is left once the node is in."""
+        """Finish the last steps once the node is in."""
         if self.is_manager:
             if SWARM_WORKER not in self.machine.node.roles:
                 self._engine.ensure_node(self._swarm_node, Availability="drain")
-            # Else it is Swarm's to say: people drain a node that they work on.
+            # Otherwise Swarm decides: operators drain a node that they work on.
             self.founding.see_to_it(self._engine, self._leads)
             try:
                 self.forget_former_self()
@@ -262,10 +263,11 @@ class Agent:
         self.say("ready")
 
     def forget_former_life(self) -> None:
-        """Once: what the catalogue has of this node and its agent has not, because it was booted since.
+        """Remove, once, the catalogue's entries of this node that its agent has lost by a reboot.
 
         Consul compares the two when it starts. But a server asks itself, and may not have read its own log by
-        then; the next comparison comes up to two minutes later, and meanwhile names lead to what is gone.
+        then. The next comparison comes up to two minutes later, and meanwhile names lead to containers that
+        are gone.
         """
         if self._is_new_in_consul:
             return
@@ -281,7 +283,7 @@ class Agent:
             self._is_new_in_consul = True
 
     def forget_former_self(self) -> None:
-        """What a join that was ended has left in the Swarm: a manager that is dead counts in raft.
+        """Remove the leftovers of an interrupted join from the Swarm: a dead manager counts in raft.
 
         For some seconds the Swarm takes it for ready. Raises DockerUnavailable.
         """
@@ -296,7 +298,8 @@ class Agent:
         self._is_listed_once = len(gone) == len(former)
 
     def declare_docker(self, world: World) -> None:
-        """The Docker API of this manager in Consul: one of all that control their Swarm, and its leader's."""
+        """Declare this manager's Docker API in Consul: as one that controls the Swarm, and as its
+        leader's."""
         declared = {service.id for service in self.consul.services()}
         controls = world.is_manager and not world.other_swarm
         note = "controls its Swarm" if controls else (world.swarm_error or "no manager of this cluster now")

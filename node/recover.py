@@ -52,7 +52,7 @@ SWARM_STATE: Final = "swarm/certificates/swarm-node.crt"
 
 
 def main(argv: list[str]) -> int:
-    """Exit status 1 with one line on the console where it could not be done, 2 for a wrong command line."""
+    """Exit status: 1 with one line on the console after a failure, 2 for a wrong command line."""
     asked = parse(argv)
     try:
         machine = read()
@@ -67,7 +67,8 @@ def main(argv: list[str]) -> int:
 
 
 def recover(asked: argparse.Namespace, machine: Machine) -> None:
-    """Each quorum that was named: this node alone, then without the lost. Raises what adapters raise."""
+    """Recover each quorum that was named: this node alone, then without the lost. Raises what adapters
+    raise."""
     if asked.consul:
         recover_consul(machine)
         say(f"Consul has a leader; forgets {', '.join(asked.lost)}")
@@ -80,7 +81,7 @@ def recover(asked: argparse.Namespace, machine: Machine) -> None:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """`consul`, `swarm`: which quorum this node goes on with; `lost`: names. Exits where it is wrong."""
+    """Arguments: `consul` and `swarm` tell the quorum to go on with, `lost` has names. Exits on an error."""
     parser = argparse.ArgumentParser(prog="python -m node.recover", description="This node goes on alone.")
     parser.add_argument("--consul", action="store_true", help="this server becomes Consul's only one")
     parser.add_argument("--swarm", action="store_true", help="this manager becomes the Swarm's only one")
@@ -92,7 +93,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def check_roles(asked: argparse.Namespace, roles: Collection[str]) -> None:
-    """Raises Unusable where this node has no part in what it was told to go on with."""
+    """Raise Unusable if this node lacks the role of a quorum that it was told to go on with."""
     if asked.consul and CONSUL_SERVER not in roles:
         raise Unusable("--consul: this node is no Consul server")
     if asked.swarm and SWARM_MANAGER not in roles:
@@ -100,14 +101,14 @@ def check_roles(asked: argparse.Namespace, roles: Collection[str]) -> None:
 
 
 def recover_consul(machine: Machine) -> bool:
-    """Where there is no leader: a raft of this server alone, with all that it knows."""
+    """Reduce raft to this server alone, with all that it knows, if there is no leader."""
     if finds_leader(Consul(), ELECTION_S):
         return False
     if is_empty(Consul()):
         raise Unusable("this server has nothing of the cluster's: take one that was a member before")
     say("makes this server Consul's only one")
     write_peers(peers_json((DATA / "node-id").read_text().strip(), machine.address))
-    # One job of systemd's: whoever kills this program stops either no Consul, or one that is started again.
+    # One job of systemd's: if this program is killed, Consul is either running still or started again.
     say("restarts Consul")
     process.run(["systemctl", "restart", names.UNIT_CONSUL])
     deadline_s = time.monotonic() + LEADER_S
@@ -119,7 +120,7 @@ def recover_consul(machine: Machine) -> bool:
 
 
 def write_peers(content: str) -> None:
-    """Whole or not at all: Consul does not start with half of it."""
+    """Write peers.json whole or not at all: Consul does not start with half of it."""
     fresh = DATA / "peers.json.new"
     fresh.write_text(content)
     shutil.chown(fresh, "consul", "consul")
@@ -133,7 +134,7 @@ def peers_json(node_id: str, address: str) -> str:
 
 
 def finds_leader(api: Consul, within_s: float) -> bool:
-    """Whether others elect one by then: where a majority lives on nobody goes on alone."""
+    """Whether others elect a leader in time: if a majority lives, no server goes on alone."""
     deadline_s = time.monotonic() + within_s
     while not (found := has_leader(api)) and time.monotonic() < deadline_s:
         time.sleep(0.5)
@@ -141,7 +142,7 @@ def finds_leader(api: Consul, within_s: float) -> bool:
 
 
 def has_leader(api: Consul) -> bool:
-    """A leader that answers; one that is only remembered does not count."""
+    """Whether a leader answers; one that is only remembered does not count."""
     try:
         return bool(api.leader()) and bool(api.raft_servers())
     except consul.Unavailable:
@@ -149,7 +150,8 @@ def has_leader(api: Consul) -> bool:
 
 
 def is_empty(api: Consul) -> bool:
-    """A replacement that never joined raft. One that does not answer was stopped by an earlier run."""
+    """Whether this server is a replacement that never joined raft. A silent one was stopped by an earlier
+    run."""
     try:
         return api.last_entry() is None
     except consul.Unavailable:
@@ -157,9 +159,9 @@ def is_empty(api: Consul) -> bool:
 
 
 def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
-    """If the managers have no quorum: a Swarm of this manager alone, with all its services.
+    """Reduce the Swarm to this manager alone, with all its services, if the managers have no quorum.
 
-    `engine` is asked, `caller` acts. False if there was nothing to do. Raises Unusable.
+    `engine` is asked, `caller` acts. Returns False if there was nothing to do. Raises Unusable.
     """
     began_s, called_s, has_called, expected = time.monotonic(), None, False, expected_swarm()
     while True:
@@ -192,7 +194,7 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
 def look_at_swarm(
     engine: Engine, *, expected_id: str, waited_s: float, called_s_ago: float | None, may_call: bool
 ) -> SwarmView:
-    """The engine and its Swarm as they are now."""
+    """Engine and its Swarm as they are now."""
     try:
         swarm = engine.swarm()
         folder = engine.data_folder()
@@ -224,10 +226,10 @@ def expected_swarm() -> str:
 
 
 def check_swarm(engine: Engine) -> None:
-    """Say if the Swarm that goes on lacks something; nothing here could give it back.
+    """Report if the Swarm that goes on lacks something; nothing here could give it back.
 
-    Docker keeps address pools and the port of VXLAN in the Swarm's own state, and lets only the first
-    `swarm init` choose them.
+    Docker keeps address pools and the port of VXLAN in the Swarm's own state, and lets only the first `swarm
+    init` choose them.
     """
     try:
         found, services = engine.settings(), engine.swarm_service_ids()
@@ -247,7 +249,8 @@ def check_swarm(engine: Engine) -> None:
 
 
 def insist(forget: Callable[[], None]) -> None:
-    """Again while nobody leads, for a bounded time. Raises the Unavailable of both adapters."""
+    """Repeat the call while there is no leader, for a bounded time. Raises the Unavailable of both
+    adapters."""
     deadline_s = time.monotonic() + FORGET_TIMEOUT_S
     while True:
         try:
@@ -259,13 +262,14 @@ def insist(forget: Callable[[], None]) -> None:
 
 
 def forget_in_consul(lost: Iterable[str], api: Consul) -> None:
-    """Nodes that are gone for good are no members any more."""
+    """Remove lost nodes from Consul's members."""
     for name in lost:
         api.force_leave(name)
 
 
 def forget_in_swarm(lost: Collection[str], engine: Engine) -> None:
-    """As in Consul: by the names of its rows, which a node that is still joining has not yet."""
+    """Remove lost nodes from the Swarm, by the names of its rows; a node that is still joining has none
+    yet."""
     for row in engine.nodes():
         if row.name in lost:
             engine.ensure_demoted(row.id)

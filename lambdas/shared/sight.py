@@ -1,4 +1,4 @@
-"""What a function sees of a cluster: AWS first, through it a Consul server and a Swarm manager.
+"""A function's view of a cluster: AWS first, through it a Consul server and a Swarm manager.
 
 Functions cannot resolve the cluster's domain; addresses come from EC2, by the cluster's tag.
 """
@@ -27,52 +27,53 @@ from swarmer.core.state import RegistryLock
 
 CONSUL_S: Final = 3.0
 DOCKER_S: Final = 5.0
-"""A node in the same network answers in milliseconds, or not."""
+"""Timeout for a manager: a node in the same network answers in milliseconds, or not."""
 LEADER_S: Final = 12.0
-"""A manager whose Swarm lost its leader answers at the moment when there is another: after some 3 s where the
-nodes see to it, after 10 to 20 s where Docker's managers do."""
+"""Timeout for a manager of a Swarm that lost its leader: it answers once there is another. That takes about 3
+s if the nodes intervene, and 10 to 20 s if Docker's managers elect one."""
 ASKED_ANEW_S: Final = 2.0
 LEAST_S: Final = 0.2
 LOCK_TTL_S: Final = 30
 LOCK_TRIES: Final = 10
 END_S: Final = 8.0
-"""Within that Consul elects a leader."""
+"""Time in which Consul elects a leader."""
 END_PAUSE_S: Final = 0.5
 IDENTITY_S: Final = 60
-"""A cluster is founded once; so long a function may not know it yet."""
+"""Seconds for which the provider's answer is kept while it knows no Swarm: a cluster is initialized once."""
 
 Found = TypeVar("Found")
 
 
 def open_consul(address: str) -> Consul:
-    """A server's API."""
+    """Client of a server's API."""
     return Consul(address, names.CONSUL_HTTP_PORT, timeout_s=CONSUL_S)
 
 
 def open_engine(address: str, timeout_s: float = DOCKER_S) -> Engine:
-    """A manager's API. Raises docker.Unavailable."""
+    """Client of a manager's API. Raises docker.Unavailable."""
     return Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=timeout_s)
 
 
 class Lock:
-    """The votes' lock, while it is held: its session lapses `LOCK_TTL_S` after its last renewal."""
+    """Lock on changes of voting members, while it is held; its session lapses `LOCK_TTL_S` after a
+    renewal."""
 
     def __init__(self, api: Consul, session: str) -> None:
         self._api, self._session = api, session
         self.is_lost = False
 
     def renew(self) -> bool:
-        """Begin its time anew. False: it lapsed, so another function may have acted since. Raises
+        """Renew the lock. Returns False if it lapsed, so another function may have acted since. Raises
         consul.Unavailable."""
         self.is_lost = self.is_lost or not self._api.renew_session(self._session)
         return not self.is_lost
 
 
 class Sight:
-    """Of one cluster, for one invocation: what AWS lists is asked once, Consul and Swarm at every look."""
+    """View of one cluster, for one invocation: AWS's lists are asked once, Consul and Swarm at every look."""
 
     def __init__(self, cluster: str, *, patience_s: float = LEADER_S) -> None:
-        """`patience_s`: so long a manager may take to answer."""
+        """Set `patience_s`, the timeout for a manager."""
         self.cluster = cluster
         self.patience_s = patience_s
 
@@ -80,7 +81,7 @@ class Sight:
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """Raises aws.Unavailable."""
+        """Groups of the cluster. Raises aws.Unavailable."""
         return auto_scaling.groups(self.cluster)
 
     @cached_property
@@ -91,7 +92,7 @@ class Sight:
         return sorted(instances.voting(self.cluster), key=lambda each: each.id not in in_service)
 
     def group_called(self, asg: str) -> Group | None:
-        """The cluster's group of that name in Auto Scaling; None: it is foreign, or gone."""
+        """Auto Scaling group of that name, if it is the cluster's; None if it is foreign, or gone."""
         return next((group for group in self.groups if group.asg == asg), None)
 
     def instance(self, group: Group, instance_id: str) -> Instance:
@@ -100,20 +101,19 @@ class Sight:
         return replace(found, group=group.name, roles=group.roles)
 
     def was_founded(self) -> bool:
-        """Whether the cluster ever had a Swarm. Also true where the ground cannot be asked, or has forgotten:
-        nobody may take it for a cluster that has nothing to lose.
-        """
+        """Whether the cluster ever had a Swarm. Also true if the provider cannot be asked, or has forgotten.
+        Then nobody may take it for a cluster that has nothing to lose."""
         try:
             return self._identity() != UNFOUNDED
         except aws.Unavailable:
             return True
 
     def _identity(self) -> str | None:
-        """The Swarm's id as the ground remembers it, `UNFOUNDED`, or None: nobody remembers anything."""
+        """Swarm ID in the provider's records, `UNFOUNDED`, or None if there is no record."""
         name = names.identity_parameter(self.cluster)
         try:
             known = str(_ssm().get(name, max_age=IDENTITY_S))
-            # What is remembered may be from before the founding, which nobody wants to wait for.
+            # The record may be from before the initialization, and nobody wants to wait for a newer one.
             return known if known != UNFOUNDED else str(_ssm().get(name, force_fetch=True))
         except GetParameterError as exc:
             if "ParameterNotFound" in str(exc):
@@ -135,13 +135,14 @@ class Sight:
 
     @property
     def api(self) -> Consul:
-        """Consul where it was seen already. Raises consul.Unavailable."""
+        """Client of the Consul server that was seen already. Raises consul.Unavailable."""
         if self.consul is None:
             raise consul.Unavailable("no Consul server answers")
         return self.consul
 
     def look_at_consul(self, name: str | None) -> world.Consul:
-        """One node, or the whole cluster (None). Raises aws.Unavailable, consul.Unavailable."""
+        """State of one node in Consul, or of the whole cluster (None). Raises aws.Unavailable,
+        consul.Unavailable."""
         api = self.consul
         if api is None:
             return world.Consul()
@@ -165,7 +166,7 @@ class Sight:
 
     @contextmanager
     def lock(self) -> Iterator[Lock | None]:
-        """This function alone may change who votes, for as long as the block lasts; None: another one may."""
+        """Lock on voting members for this function, while the block lasts; None if another one has it."""
         api = self.api
         session = api.create_session("healing", ttl_s=LOCK_TTL_S, lock_delay_s=1)
         try:
@@ -177,8 +178,10 @@ class Sight:
             self._end_session(session)
 
     def _end_session(self, session: str) -> None:
-        """A leader that dies meanwhile takes its answer with it, and the lock may be held all the same: until
-        the session's time is up, a minute at worst, nobody could change who votes.
+        """End the session, and try again if a leader dies meanwhile and takes its answer with it.
+
+        The lock may be held all the same. Until the session's time is up, a minute at worst, nobody could
+        change voting members.
         """
         deadline_s = time.monotonic() + END_S
         while time.monotonic() < deadline_s:
@@ -198,13 +201,14 @@ class Sight:
         managers = [each.address for each in self.voting if SWARM_MANAGER in each.roles and each.address]
         identity = self._identity() if managers else UNFOUNDED
         answers: Iterator[tuple[str, str]] = ask_all(managers, self._swarm_of)
-        # An address may have been another machine's: only the Swarm that the ground remembers counts.
+        # An address may have been another machine's: only the Swarm that the provider remembers counts.
         own = (address for address, found in answers if found == identity)
         address = next(own, None)
         return open_engine(address) if address else None
 
     def _swarm_of(self, address: str) -> tuple[str, str]:
-        """Asked anew and anew: what went to a leader that died is never answered, whoever leads by now."""
+        """Ask repeatedly: a question that went to a dead leader is never answered, even under a new
+        leader."""
         deadline_s = time.monotonic() + self.patience_s
         while True:
             left_s = deadline_s - time.monotonic()
@@ -215,7 +219,7 @@ class Sight:
                     raise
 
     def look_at_swarm(self, name: str | None) -> Swarm:
-        """One node beside the managers, or all. Raises aws.Unavailable, docker.Unavailable."""
+        """State of one node beside the managers, or of all. Raises aws.Unavailable, docker.Unavailable."""
         engine = self.engine
         if engine is None:
             return Swarm()
@@ -229,7 +233,7 @@ class Sight:
         )
 
     def forget_connections(self) -> None:
-        """Find others: what was connected to has gone."""
+        """Drop connections to machines that are gone, so that others are found."""
         for name in ("consul", "engine"):
             self.__dict__.pop(name, None)
 
@@ -252,7 +256,8 @@ def _ssm() -> parameters.SSMProvider:
 
 
 def ask_all(addresses: Sequence[str], ask: Callable[[str], Found]) -> Iterator[Found]:
-    """Everyone at once; answers as they come. Once the caller has enough, nobody who hangs is waited for."""
+    """Ask all at the same time; yields answers as they come. Once the caller has enough, hanging ones are
+    dropped."""
     if not addresses:
         return
     pool = ThreadPoolExecutor(max_workers=len(addresses))
@@ -311,7 +316,7 @@ def _missing(api: Consul, name: str | None) -> dict[str, float]:
 
 
 def _seconds(text: str) -> float:
-    """Rubbish is as old as can be: it is written anew or forgotten."""
+    """Seconds from a text; invalid text counts as old as possible, so it is written again or forgotten."""
     try:
         return float(text)
     except ValueError:

@@ -14,7 +14,7 @@ from swarmer.core.healing.world import Group, Member
 CONTINUE: Final = "CONTINUE"
 ABANDON: Final = "ABANDON"
 LAUNCH: Final = "Launch"
-"""The process that makes instances."""
+"""Name of the process that launches instances."""
 MOST_ACTIVITIES: Final = 50
 
 
@@ -28,7 +28,7 @@ def groups(cluster: str) -> tuple[Group, ...]:
 
 
 def complete(asg: str, hook: str, instance_id: str, result: str) -> bool:
-    """Answer a hook for an instance; False where none waits: it was answered, or its time is up."""
+    """Answer a hook for an instance. Returns False if none waits: it was answered, or its time is up."""
     return _of_hook(
         "complete_lifecycle_action",
         AutoScalingGroupName=asg,
@@ -39,7 +39,7 @@ def complete(asg: str, hook: str, instance_id: str, result: str) -> bool:
 
 
 def heartbeat(asg: str, hook: str, instance_id: str) -> bool:
-    """Begin the hook's time anew; False where none waits."""
+    """Restart the timeout of a hook. Returns False if none waits."""
     return _of_hook(
         "record_lifecycle_action_heartbeat",
         AutoScalingGroupName=asg,
@@ -49,7 +49,7 @@ def heartbeat(asg: str, hook: str, instance_id: str) -> bool:
 
 
 def mark_unhealthy(instance_id: str) -> bool:
-    """Have an instance replaced; False where no group holds it."""
+    """Have an instance replaced. Returns False if no group holds it."""
     return _of_hook(
         "set_instance_health",
         InstanceId=instance_id,
@@ -59,13 +59,13 @@ def mark_unhealthy(instance_id: str) -> bool:
 
 
 def suspend_launches(asg: str) -> None:
-    """No further launch until a person resumes them; again is no error."""
+    """Suspend launches until an operator resumes them; a second call is no error."""
     with aws.translated():
         aws.client("autoscaling").suspend_processes(AutoScalingGroupName=asg, ScalingProcesses=[LAUNCH])
 
 
 def activities(asg: str) -> list[Activity]:
-    """What the group did last, newest first."""
+    """Activities of the group, newest first."""
     with aws.translated():
         found = aws.client("autoscaling").describe_scaling_activities(
             AutoScalingGroupName=asg, MaxRecords=MOST_ACTIVITIES
@@ -81,7 +81,7 @@ def activities(asg: str) -> list[Activity]:
 
 
 def _of_hook(call: str, **arguments: Any) -> bool:
-    """ValidationError is what Auto Scaling says of a hook or an instance that is not there any more."""
+    """Run a call about a hook or an instance. Auto Scaling reports one that is gone as ValidationError."""
     with aws.translated():
         try:
             getattr(aws.client("autoscaling"), call)(**arguments)

@@ -18,7 +18,7 @@ from swarmer.core.registration.differences import signature
 from swarmer.core.service import Service
 
 NOTES: Final = "declared by swarmer-registrator, "
-"""Begins the notes of our checks; what follows tells how the check was defined, which Consul does not."""
+"""Prefix of the notes of our checks. The rest says how the check was defined, because Consul does not."""
 WATCH_S: Final = 300
 DEFAULT_PORT: Final = 8500
 
@@ -28,11 +28,12 @@ class Unavailable(Exception):
 
 
 class Refused(Exception):
-    """The agent does not take it: it will say so again."""
+    """The agent rejects the request, and will reject it again."""
 
 
 def address(uri: str, environment: Mapping[str, str]) -> Address:
-    """Of consul://HOST:PORT, consul:, consul-unix://PATH, consul-tls://HOST:PORT. Raises ValueError."""
+    """Address from consul://HOST:PORT, consul:, consul-unix://PATH or consul-tls://HOST:PORT. Raises
+    ValueError."""
     scheme, _, rest = uri.partition(":")
     place = rest.removeprefix("//").rstrip("/")
     if scheme == "consul-unix" and place:
@@ -57,24 +58,24 @@ def address(uri: str, environment: Mapping[str, str]) -> Address:
 
 @dataclass
 class Catalogue:
-    """One agent's services, and one key of Consul's."""
+    """Services of one agent, and one key of Consul's."""
 
     address: Address
     token: str = ""
     timeout_s: float = 10.0
     connection: Connection = field(init=False)
-    """Kept: when it is cut, the agent went away."""
+    """Connection that is kept; when it is cut, the agent went away."""
 
     def __post_init__(self) -> None:
         headers = {"X-Consul-Token": self.token} if self.token else {}
         self.connection = Connection(self.address, self.timeout_s, headers)
 
     def leader(self) -> str:
-        """`address:port` of Consul's leader; empty where there is none."""
+        """`address:port` of Consul's leader; empty if there is none."""
         return str(_json(self._ask("GET", "/v1/status/leader")) or "")
 
     def entries(self) -> list[Entry]:
-        """What the agent has, whoever declared it."""
+        """Every entry of the agent, including those that others declared."""
         services = _mapping(_json(self._ask("GET", "/v1/agent/services")))
         checks = _mapping(_json(self._ask("GET", "/v1/agent/checks")))
         try:
@@ -83,7 +84,7 @@ class Catalogue:
             raise Unavailable(f"an answer that is not Consul's: {exc!r}") from exc
 
     def register(self, service: Service) -> None:
-        """Declare it, with its checks and no others. Raises Refused."""
+        """Declare a service with exactly its checks. Raises Refused."""
         body = {
             "ID": service.id,
             "Name": service.name,
@@ -94,13 +95,13 @@ class Catalogue:
             "Checks": _checks(service),
         }
         response = self._response("PUT", "/v1/agent/service/register?replace-existing-checks=true", body)
-        # No leader is asked: an agent that answers 500 does not want it, a script for example.
+        # The call needs no leader: an agent that answers 500 rejects the service, a script for example.
         if response.status == 500:
             raise Refused(f"{response.status}: {response.text()}")
         _checked(response)
 
     def deregister(self, service_id: str) -> None:
-        """Take it back; one that is unknown is no error."""
+        """Remove a service; one that is unknown is no error."""
         try:
             self._ask("PUT", f"/v1/agent/service/deregister/{quote(service_id, safe='')}")
         except Refused as exc:
@@ -108,7 +109,7 @@ class Catalogue:
                 raise
 
     def confirm(self, service: Service) -> None:
-        """Tell the state of its HEALTHCHECK."""
+        """Report the state of a service's HEALTHCHECK."""
         body = {"Status": service.health, "Output": service.health_output}
         self._ask("PUT", f"/v1/agent/check/update/{quote(_health_id(service.id), safe='')}", body)
 
@@ -128,7 +129,8 @@ class Catalogue:
 
 @dataclass
 class Watch:
-    """One key, on a connection of its own: readable when it changed, and when Consul went away."""
+    """Blocking query on one key, on a connection of its own. Readable when the key changed or Consul went
+    away."""
 
     key: str
     connection: Connection
@@ -136,12 +138,13 @@ class Watch:
 
     @classmethod
     def of(cls, catalogue: Catalogue, key: str) -> Watch:
-        """On the same agent."""
+        """Watch of a key through the same agent."""
         return cls(key, Connection(catalogue.address, catalogue.timeout_s, catalogue.connection.headers))
 
     def ask(self) -> None:
-        """Once; the answer comes when there is news, or after some minutes. Raises Unavailable."""
-        # Of whichever server answers: the key changes rarely, and is looked at again.
+        """Send one question. The answer comes when there is news, or after some minutes. Raises
+        Unavailable."""
+        # Any server may answer: the key changes rarely, and is read again.
         query = f"stale=1&wait={WATCH_S}s&index={self.index}"
         try:
             self.connection.send("GET", f"/v1/kv/{quote(self.key)}?{query}")
@@ -149,7 +152,7 @@ class Watch:
             raise Unavailable(f"Consul: {exc}") from exc
 
     def answer(self) -> str:
-        """The key's value; empty where there is none. Raises Unavailable or Refused."""
+        """Value of the key; empty if there is none. Raises Unavailable or Refused."""
         try:
             response = self.connection.receive()
         except http.Unavailable as exc:
@@ -157,7 +160,7 @@ class Watch:
         if response.status != 404:
             _checked(response)
         index = int(response.headers.get("x-consul-index", "0") or 0)
-        # Consul's own rule: an index that goes back starts again.
+        # Consul's own rule: when the index goes back, start again.
         self.index = index if index >= self.index else 0
         if response.status == 404:
             return ""

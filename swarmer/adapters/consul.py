@@ -17,9 +17,9 @@ from swarmer.core.service import Service
 from swarmer.core.state import ConsulMember, MemberStatus, RaftServer, ServiceInstance
 
 PER_TRANSACTION: Final = 64
-"""Operations that Consul takes in one request."""
+"""Number of operations that Consul takes in one request."""
 OWN_SERVICE: Final = "consul"
-"""Every server has it in the catalogue, and no agent has it: Consul's leader declares it."""
+"""Service that Consul's leader declares: every server has it in the catalogue, and no agent has it."""
 STATUSES: Final = {
     0: MemberStatus.NONE,
     1: MemberStatus.ALIVE,
@@ -40,11 +40,11 @@ class Key:
 
     value: str
     session: str | None
-    """Of the lock's holder."""
+    """ID of the session that holds the lock."""
     lock_index: int
-    """How often the lock was acquired."""
+    """Number of times that the lock was acquired."""
     index: int
-    """Consul's index when it was written: grows with each change."""
+    """Consul's index of the last write; it grows with each change."""
 
 
 @contextmanager
@@ -59,9 +59,9 @@ def _translated() -> Iterator[None]:
 
 
 class _Transport(base.HTTPClient):  # type: ignore[misc]
-    """What py-consul asks through. Its own (requests) costs a resident program 1 ms of CPU for each question.
+    """Transport for py-consul. Its own (requests) costs a resident program 1 ms of CPU for each question.
 
-    One connection for each thread and time-out.
+    It keeps one connection for each thread and timeout.
     """
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
@@ -100,7 +100,7 @@ class _Transport(base.HTTPClient):  # type: ignore[misc]
         return self._ask("POST", callback, path, rest)
 
     def close(self) -> None:
-        """Those of this thread; the others close with the threads that opened them."""
+        """Close the connections of this thread; the others close with the threads that opened them."""
         for connection in self._kept.__dict__.values():
             connection.close()
 
@@ -149,7 +149,7 @@ class Consul:
         self._api: Any = _Api(host, port, timeout_s)
 
     def leader(self) -> str:
-        """`address:port` of the leader, empty where there is none."""
+        """`address:port` of the leader; empty if there is none."""
         with _translated():
             return self._api.status.leader() or ""
 
@@ -164,9 +164,9 @@ class Consul:
             self._api.agent.join(address)
 
     def last_entry(self) -> tuple[int, int] | None:
-        """Term and index of the local server's last entry of raft; None of one that never took part.
+        """Term and index of the local server's last raft entry; None if it never took part.
 
-        They compare as raft compares them: what a newer leader decided counts more than an older one's tail.
+        They compare as raft compares them: a newer leader's decision counts more than an older one's tail.
         """
         with _translated():
             raft = self._api.agent.self()["Stats"].get("raft", {})
@@ -174,7 +174,7 @@ class Consul:
         return (int(raft.get("last_log_term", 0)), index) if index else None
 
     def force_leave(self, name: str) -> None:
-        """Take a member that is gone for good out of the cluster, and its vote; one unknown is no error."""
+        """Remove a lost member and its vote from the cluster; one that is unknown is no error."""
         with _translated():
             try:
                 self._api.agent.force_leave(name)
@@ -183,12 +183,12 @@ class Consul:
                     raise
 
     def raft_servers(self) -> tuple[RaftServer, ...]:
-        """Servers in raft's configuration; only a leader tells them."""
+        """Servers in raft's configuration; only a leader reports them."""
         with _translated():
             return tuple(map(_raft_server, self._api.operator.raft_config()["Servers"]))
 
     def remove_peer(self, address: str) -> None:
-        """Take the server at `address:port` out of raft's configuration; one that is out is no error."""
+        """Remove the server at `address:port` from raft's configuration; one that is out is no error."""
         with _translated():
             try:
                 self._api.operator.raft_remove_peer(address=address)
@@ -207,28 +207,29 @@ class Consul:
             return bool(self._api.catalog.node(name)[1])
 
     def deregister_node(self, name: str) -> None:
-        """Take a node with its services and checks out of the catalogue; it may be unknown there."""
+        """Remove a node with its services and checks from the catalogue; it may be unknown there."""
         with _translated():
             self._api.catalog.deregister(name)
 
     def catalogued(self, name: str) -> frozenset[str]:
-        """Ids of the services that the catalogue has for a node, as a majority of the servers knows it."""
+        """IDs of the services that the catalogue has for a node, as a majority of the servers knows it."""
         with _translated():
             found = self._api.catalog.node(name, consistency="consistent")[1]
             return frozenset(found["Services"]) - {OWN_SERVICE} if found else frozenset()
 
     def deregister_catalogued(self, name: str, service_id: str) -> None:
-        """Take a service of a node out of the catalogue, whatever its agent has; it may be unknown there."""
+        """Remove a service of a node from the catalogue, independent of its agent; it may be unknown
+        there."""
         with _translated():
             self._api.catalog.deregister(name, service_id=service_id)
 
     # -- keys, locks ----------------------------------------------------------------------
 
     def get(self, key: str, *, consistency: str | None = None) -> Key | None:
-        """One key, None where it does not exist.
+        """One key; None if it does not exist.
 
-        "consistent": the leader asks a majority of the servers first whether it still leads. By default it
-        does not, and one that stood still for a while may not know yet that it was replaced.
+        With "consistent" the leader first asks a majority of the servers whether it still leads. By default
+        it does not ask. A leader that stood still for a while may not know yet that it was replaced.
         """
         with _translated():
             _, found = self._api.kv.get(key, consistency=consistency)
@@ -237,8 +238,8 @@ class Consul:
     def watch(self, prefix: str, index: str | None, *, wait_s: int) -> tuple[str, dict[str, Key]]:
         """Every key below `prefix` once anything changed since `index` (None: at once), or after `wait_s`.
 
-        Of whichever server answers: a leader that stands still would hold a consistent question for 15 s. So
-        what comes may be older than what is known; each key's `index` tells.
+        Any server may answer, because a leader that stands still would hold a consistent question for 15 s.
+        The answer may therefore be older than what the caller knows; each key's `index` tells.
         """
         with _translated():
             options = {"index": index, "wait": f"{wait_s}s", "recurse": True, "consistency": "stale"}
@@ -262,7 +263,7 @@ class Consul:
             self._api.kv.put(key, value)
 
     def create(self, key: str, value: str) -> bool:
-        """Write one key if it does not exist (check-and-set with index 0); False if it exists."""
+        """Write one key if it does not exist (check-and-set with index 0). Returns False if it exists."""
         with _translated():
             return bool(self._api.kv.put(key, value, cas=0))
 
@@ -277,12 +278,13 @@ class Consul:
                 self._api.txn.put(operations[begin : begin + PER_TRANSACTION])
 
     def create_session(self, name: str, *, ttl_s: int, lock_delay_s: int) -> str:
-        """A session that ends with its node's health or `ttl_s` after its last renewal."""
+        """Create a session that ends with its node's health or `ttl_s` after its last renewal."""
         with _translated():
             return str(self._api.session.create(name, ttl=ttl_s, lock_delay=lock_delay_s))
 
     def renew_session(self, session: str) -> bool:
-        """False where Consul has ended the session. Its leader asks nobody whether it still leads."""
+        """Renew a session. Returns False if Consul has ended it. The leader does not check that it still
+        leads."""
         with _translated():
             try:
                 return self._api.session.renew(session) is not None
@@ -290,7 +292,7 @@ class Consul:
                 return False
 
     def release(self, key: str, value: str, session: str) -> None:
-        """Free a lock at once: the only way that knows no lock-delay."""
+        """Release a lock at once: the only way that knows no lock-delay."""
         with _translated():
             self._api.kv.put(key, value, release=session)
 
@@ -325,7 +327,7 @@ class Consul:
             )
 
     def deregister(self, service_id: str) -> None:
-        """Take a service back from the local agent; it may be unknown there."""
+        """Remove a service from the local agent; it may be unknown there."""
         with _translated():
             try:
                 self._api.agent.service.deregister(service_id)
@@ -339,13 +341,13 @@ class Consul:
             return [Service.of_agent(key, entry) for key, entry in self._api.agent.services().items()]
 
     def confirm(self, service_id: str, *, passing: bool, note: str) -> None:
-        """Feed the TTL check of a service."""
+        """Update the TTL check of a service."""
         check = self._api.agent.check
         with _translated():
             (check.ttl_pass if passing else check.ttl_fail)(f"service:{service_id}", notes=note)
 
     def ailing(self, service: str) -> dict[str, str]:
-        """What the checks of a service that do not pass say, by node."""
+        """Output of the checks of a service that do not pass, by node."""
         with _translated():
             checks = self._api.health.checks(service)[1]
             return {each["Node"]: each["Output"] for each in checks if each["Status"] != "passing"}

@@ -19,30 +19,30 @@ __all__ = ["Engine", "NotFound", "Swarm", "TimedOut", "Unavailable"]
 OUT_OF_SEQUENCE: Final = "update out of sequence"
 """SwarmKit's error for an update whose version is no longer the current one, as Docker passes it on."""
 UPDATE_TRIES: Final = 5
-"""Number of times an update is made, each from a fresh look."""
+"""Number of attempts at an update, each from a fresh look."""
 ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
 """States from which a task does not come back (Docker, "Swarm task states")."""
 
 
 @dataclass(frozen=True)
 class Swarm:
-    """What `docker info` says of the engine's Swarm."""
+    """State of the engine's Swarm as `docker info` shows it."""
 
     state: str
     is_manager: bool
-    """It controls the Swarm: a manager that sees a quorum."""
+    """True if the engine controls the Swarm: it is a manager that sees a quorum."""
     error: str
     id: str
-    """The Swarm's own id; only managers know it."""
+    """ID of the Swarm; only managers know it."""
     node: str
-    """This engine's id as one of its nodes; empty outside a Swarm."""
+    """ID of this engine as a node of the Swarm; empty outside a Swarm."""
     managers: tuple[str, ...] = ()
     """Addresses of all managers that this node remembers, whether they answer or not."""
 
 
 @dataclass(frozen=True)
 class SwarmSettings:
-    """What `GET /swarm` says of the settings that only `docker swarm init` can choose."""
+    """Settings from `GET /swarm` that only `docker swarm init` can choose."""
 
     pools: tuple[str, ...]
     """Subnets from which overlay networks are made."""
@@ -59,7 +59,7 @@ class Engine(engine.Engine):
         super().__init__(engine.address(url, {}), timeout_s)
 
     def ping(self) -> None:
-        """Whether the engine answers at all."""
+        """Raise Unavailable if the engine does not answer at all."""
         self.ask_engine("GET", "/version")
 
     def swarm(self) -> Swarm:
@@ -68,7 +68,7 @@ class Engine(engine.Engine):
             found = self.info()["Swarm"]
             return Swarm(
                 state=found["LocalNodeState"],
-                # A manager without a quorum is said to have control, and an error.
+                # `docker info` reports a manager without a quorum as in control, and adds an error.
                 is_manager=bool(found["ControlAvailable"]) and not found.get("Error"),
                 error=found.get("Error", ""),
                 id=(found.get("Cluster") or {}).get("ID", ""),
@@ -82,10 +82,11 @@ class Engine(engine.Engine):
             return str(self.info()["DockerRootDir"])
 
     def swarm_id(self) -> str:
-        """The Swarm's own id, from its leader; Unavailable where there is none, or this engine is no manager.
+        """ID of the Swarm, from its leader. Raises Unavailable if it has none, or if this engine is no
+        manager.
 
-        Not from `docker info`, as `swarm` has it: engines ask for that once for all who want it at the same
-        time, and one question that went to a leader that dies holds them all for 20 s.
+        `docker info`, which `swarm` reads, is too slow. Engines ask for it once for all callers at the same
+        time, and one question that went to a dying leader holds them all for 20 s.
         """
         with docker_shaped():
             return str(self.ask_engine("GET", "/swarm")["ID"])
@@ -101,7 +102,7 @@ class Engine(engine.Engine):
             )
 
     def ensure_gateway_bridge(self) -> bool:
-        """Make docker_gwbridge in its own range before Swarm makes it anywhere."""
+        """Create docker_gwbridge in its own range before Swarm creates it anywhere."""
         return self._ensure_network(
             Name="docker_gwbridge",
             Driver="bridge",
@@ -114,7 +115,7 @@ class Engine(engine.Engine):
         )
 
     def found_swarm(self, address: str) -> None:
-        """`docker swarm init`, with address pools apart from the VPC's."""
+        """Run `docker swarm init`, with address pools apart from the VPC's."""
         self._init(
             address,
             DefaultAddrPool=[str(network_plan.SWARM_POOL)],
@@ -122,7 +123,7 @@ class Engine(engine.Engine):
         )
 
     def refound_swarm(self, address: str) -> None:
-        """`docker swarm init --force-new-cluster`: this manager alone goes on with the Swarm's state."""
+        """Run `docker swarm init --force-new-cluster`: this manager alone goes on with the Swarm's state."""
         self._init(address, ForceNewCluster=True)
 
     def _init(self, address: str, **options: object) -> None:
@@ -130,7 +131,7 @@ class Engine(engine.Engine):
         self.ask_engine("POST", "/swarm/init", {**body, **options})
 
     def join_swarm(self, address: str, managers: Sequence[str], token: str) -> None:
-        """`docker swarm join` through any of `managers`."""
+        """Run `docker swarm join` through any of `managers`."""
         body = {
             "RemoteAddrs": [f"{manager}:{names.SWARM_CLUSTER_PORT}" for manager in managers],
             "JoinToken": token,
@@ -140,7 +141,7 @@ class Engine(engine.Engine):
         self.ask_engine("POST", "/swarm/join", body)
 
     def end_join(self) -> None:
-        """`docker swarm leave --force`, of an engine that did not get into the Swarm that it joined."""
+        """Run `docker swarm leave --force` on an engine that did not get into the Swarm that it joined."""
         self.ask_engine("POST", "/swarm/leave?force=true")
 
     def tokens(self) -> tuple[str, str]:
@@ -152,11 +153,12 @@ class Engine(engine.Engine):
     # -- networks -------------------------------------------------------------------------------
 
     def ensure_ingress(self, *, within_s: float = 10) -> bool:
-        """Put the routing mesh's network where all others are; a manager of a Swarm without services.
+        """Put the routing mesh's network into the range of all others, on a manager of a Swarm without
+        services.
 
-        For a network that comes, and for one that goes, it waits `within_s` at most.
+        It waits `within_s` at most, both for a network that comes and for one that goes.
 
-        Engines before 20.10 take 10.255.0.0/16 for it whatever the pool (moby/moby#39228), a VPC may too.
+        Engines before 20.10 take 10.255.0.0/16 for it in spite of the pool (moby/moby#39228); a VPC may too.
         """
         deadline_s = time.monotonic() + within_s
         while not (subnets := self._ingress_subnets()) and time.monotonic() < deadline_s:
@@ -171,7 +173,7 @@ class Engine(engine.Engine):
                 if self._networks("ingress"):
                     raise
             self._wait_for_no_ingress(within_s)
-        # Also where there is none: whoever moved it may have been killed half-way.
+        # Also if there is none: an earlier run may have been killed half-way.
         self._ensure_network(Name="ingress", Driver="overlay", Ingress=True)
         return True
 
@@ -193,7 +195,8 @@ class Engine(engine.Engine):
             return [each for each in self.listed("/networks", name=[name]) if each["Name"] == name]
 
     def _ensure_network(self, **body: object) -> bool:
-        """Create a network; False if there is one of that name, or if somebody else has just made it."""
+        """Create a network. Returns False if one of that name exists, or if another client has just made
+        it."""
         name = str(body["Name"])
         if self._networks(name):
             return False
@@ -218,15 +221,16 @@ class Engine(engine.Engine):
             return bool((found.get("ManagerStatus") or {}).get("Leader"))
 
     def managers(self) -> tuple[SwarmNode, ...]:
-        """Members of the managers' raft. Its leader answers, whichever manager is asked; without one nobody
+        """Members of the managers' raft. The leader answers through any manager; without a leader nobody
         does."""
         return tuple(each for each in self.nodes(role="manager") if each.reachability)
 
     def ensure_node(self, node_id: str, **spec: str) -> bool:
-        """Set `Role` or `Availability` of a node; False if they are so already.
+        """Set `Role` or `Availability` of a node. Returns False if they are so already.
 
-        Somebody else may change the node between the look and the update, which Docker then refuses; and an
-        update may succeed although its answer is an error or lost. A fresh look tells. Raises Unavailable.
+        Another client may change the node between the look and the update, and Docker then refuses the
+        update. An update may also succeed although its answer is an error or lost. A fresh look tells. Raises
+        Unavailable.
         """
         path, refusal = f"/nodes/{quote(node_id, safe='')}", None
         for _ in range(UPDATE_TRIES):
@@ -246,10 +250,10 @@ class Engine(engine.Engine):
         raise refusal or Unavailable(f"docker: {path}: {OUT_OF_SEQUENCE}")
 
     def ensure_demoted(self, node_id: str) -> bool:
-        """Make a manager a worker; False where it is none.
+        """Make a manager a worker. Returns False if it is no manager.
 
-        One that `--force-new-cluster` has put out of raft stays a manager by its row: such a row can only be
-        removed, and is.
+        A node that `--force-new-cluster` has put out of raft stays a manager by its row. Such a row can only
+        be removed, and is.
         """
         try:
             return self.ensure_node(node_id, Role="worker")
@@ -259,7 +263,7 @@ class Engine(engine.Engine):
             return self.ensure_no_node(node_id)
 
     def ensure_no_node(self, node_id: str) -> bool:
-        """`docker node rm --force`, of a node that is gone for good; False where Swarm knows it no more."""
+        """Run `docker node rm --force` for a lost node. Returns False if Swarm no longer knows it."""
         path = f"/nodes/{quote(node_id, safe='')}"
         try:
             self.ask_engine("DELETE", f"{path}?force=true")
@@ -278,7 +282,8 @@ class Engine(engine.Engine):
         return False
 
     def tasks_to_move(self, node_id: str) -> int:
-        """Tasks that have not ended on a node, and those of their services that do not run elsewhere yet."""
+        """Number of tasks that have not ended on a node, and of those of their services that do not run
+        elsewhere yet."""
         with docker_shaped():
             own = self.listed("/tasks", node=[node_id])
             services = sorted({task["ServiceID"] for task in own if task.get("ServiceID")})

@@ -1,6 +1,6 @@
 """A Docker engine, its containers and events; `docker.py` adds the Swarm. Every failure is one `Unavailable`.
 
-Without Docker's SDK, which costs a resident program 25 MB, and a function 60 ms of each cold start.
+It does without Docker's SDK, which costs a resident program 25 MB, and a function 60 ms of each cold start.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from swarmer.adapters.http import Address, Connection, Response
 from swarmer.core.state import SwarmNode
 
 API: Final = (1, 41)
-"""Docker 20.10's. Newer engines take it as long as they can, older ones are spoken to in their own."""
+"""Version of Docker 20.10's API. Newer engines take it as long as they can; older ones get their own."""
 DEFAULT: Final = "unix:///var/run/docker.sock"
 MOST_IDLE: Final = 4
-"""Connections that are kept for the next burst."""
+"""Number of connections that are kept for the next burst."""
 WATCHED: Final = {
     "type": ["container", "network", "service", "node"],
     "event": ["connect", "start", "die", "destroy", "rename", "health_status", "create", "update", "remove"],
 }
-"""`connect` is a network's, `create` to `remove` are Swarm's services' and nodes', which managers hear."""
+"""Actions to watch, by kind. `connect` is a network's; `create` to `remove` are of services and nodes."""
 
 
 class Unavailable(Exception):
@@ -34,16 +34,16 @@ class Unavailable(Exception):
 
 
 class TimedOut(Unavailable):
-    """It did not answer in time."""
+    """The engine did not answer in time."""
 
 
 class NotFound(Unavailable):
-    """It knows nothing of that name."""
+    """The engine knows nothing of that name."""
 
 
 @contextmanager
 def docker_shaped() -> Iterator[None]:
-    """Raises Unavailable where the block finds JSON of another shape than Docker's."""
+    """Raise Unavailable if the block finds JSON of another shape than Docker's."""
     try:
         yield
     except (TypeError, AttributeError, LookupError) as exc:
@@ -51,7 +51,8 @@ def docker_shaped() -> Iterator[None]:
 
 
 def address(host: str, environment: Mapping[str, str]) -> Address:
-    """Of DOCKER_HOST (empty: the usual socket), DOCKER_TLS_VERIFY, DOCKER_CERT_PATH. Raises ValueError."""
+    """Address from DOCKER_HOST (empty: the usual socket), DOCKER_TLS_VERIFY, DOCKER_CERT_PATH. Raises
+    ValueError."""
     scheme, _, rest = (host or DEFAULT).partition("://")
     if scheme == "unix":
         return Address(path=f"/{rest.lstrip('/')}")
@@ -71,13 +72,13 @@ class Event:
     """One line of `docker events`."""
 
     kind: str
-    """container, network, service or node."""
+    """Kind of the object: container, network, service or node."""
     action: str
-    """start, die, destroy, rename, `health_status: healthy`, connect …"""
+    """Name of the action: start, die, destroy, rename, `health_status: healthy`, connect …"""
     id: str
     attributes: Mapping[str, str]
     time_ns: int
-    """By the engine's clock."""
+    """Nanoseconds since the epoch, by the engine's clock."""
 
 
 @dataclass
@@ -95,16 +96,16 @@ class Engine:
 
     @property
     def api(self) -> str:
-        """What paths begin with: `/v1.41`. Raises Unavailable."""
+        """Prefix of every path, for example `/v1.41`. Raises Unavailable."""
         if not self._api:
             found = _mapping(self._plain("GET", "/version"))
             highest, lowest = _version(found.get("ApiVersion")), _version(found.get("MinAPIVersion", "1.12"))
-            # Docker 29 refuses what is older than 1.44.
+            # Docker 29 refuses versions before 1.44.
             self._api = "/v{}.{}".format(*min(highest, max(API, lowest)))
         return self._api
 
     def ask_engine(self, method: str, path: str, body: object = None) -> Any:
-        """Whatever the API has. Raises NotFound, Unavailable."""
+        """JSON value of the API's answer. Raises NotFound, Unavailable."""
         return self._plain(method, f"{self.api}{path}", body)
 
     def _plain(self, method: str, target: str, body: object = None) -> Any:
@@ -113,21 +114,21 @@ class Engine:
         except http.Unavailable as exc:
             is_late = isinstance(exc.__cause__, TimeoutError)
             if not is_late:
-                self._api = ""  # who answers next may be of another version
+                self._api = ""  # the next engine to answer may have another version
             raise (TimedOut if is_late else Unavailable)(f"docker: {exc}") from exc
         if response.status == 400:
-            self._api = ""  # so it says of a version that it does not take
+            self._api = ""  # the engine reports an unsupported version like this
         return _value(response, target.partition("?")[0])
 
     def _get(self, path: str) -> Any:
-        """None where there is none of that name."""
+        """JSON value of `path`; None if nothing has that name."""
         try:
             return self.ask_engine("GET", path)
         except NotFound:
             return None
 
     def listed(self, path: str, **filters: list[str]) -> list[dict[str, Any]]:
-        """Rows of what the API lists there. Raises NotFound, Unavailable."""
+        """Rows of a list of the API. Raises NotFound, Unavailable."""
         query = f"?{urlencode({'filters': json.dumps(filters)})}" if filters else ""
         found = self.ask_engine("GET", f"{path}{query}")
         if not isinstance(found, list):
@@ -135,11 +136,11 @@ class Engine:
         return [_mapping(each) for each in found]
 
     def info(self) -> dict[str, Any]:
-        """What `docker info` shows: ID, Swarm …"""
+        """Fields of `docker info`: ID, Swarm …"""
         return _mapping(self._get("/info"))
 
     def containers(self, *, everything: bool = False) -> list[dict[str, Any]]:
-        """Rows of `docker ps`: those that run, or `everything`."""
+        """Rows of `docker ps`: running containers, or `everything`."""
         return self.listed(f"/containers/json{'?all=1' if everything else ''}")
 
     def service_ids(self) -> set[str]:
@@ -148,12 +149,12 @@ class Engine:
         return {row["Labels"]["com.docker.swarm.service.id"] for row in rows}
 
     def inspect(self, container: str) -> dict[str, Any] | None:
-        """As `docker inspect` prints it; None where there is none of that id or name."""
+        """Container as `docker inspect` prints it; None if none has that id or name."""
         found = self._get(_inspection(container))
         return None if found is None else _mapping(found)
 
     def ask(self, container: str, row: str = "") -> Question:
-        """`inspect` without waiting: dockerd answers late for a container that it still starts."""
+        """Start `inspect` without waiting: dockerd answers late for a container that it still starts."""
         was_kept = bool(self._idle)
         connection = self._idle.pop() if was_kept else Connection(self.address, self.timeout_s)
         question = Question(self, container, connection, row, was_kept)
@@ -161,7 +162,7 @@ class Engine:
         return question
 
     def give_back(self, connection: Connection) -> None:
-        """Keep it for the next question."""
+        """Keep a connection for the next question."""
         if len(self._idle) < MOST_IDLE:
             self._idle.append(connection)
         else:
@@ -173,17 +174,17 @@ class Engine:
         return tuple(sorted(map(str, (found or {}).get("RepoTags") or ())))
 
     def services(self) -> list[dict[str, Any]]:
-        """Swarm's, with how many of their tasks run; only managers know them."""
+        """Services of the Swarm, with the number of their running tasks; only managers know them."""
         return self.listed("/services?status=true")
 
     def nodes(self, **filters: str) -> tuple[SwarmNode, ...]:
-        """Swarm's, filtered by the API: `role`, `name` (which is a prefix) …; only managers know them."""
+        """Nodes of the Swarm, filtered by the API: `role`, `name` (a prefix) …; only managers know them."""
         with docker_shaped():
             found = self.listed("/nodes", **{key: [value] for key, value in filters.items()})
             return tuple(map(_swarm_node, found))
 
     def events(self, since_ns: int) -> Events:
-        """What happens from now on, and before it what happened since `since_ns` (0: nothing)."""
+        """Stream of events from now on, after those since `since_ns` (0: none)."""
         self._api = ""  # the engine of before may have been another
         return Events(self.address, self.api, since_ns, self.timeout_s)
 
@@ -196,14 +197,14 @@ class Question:
     container: str
     connection: Connection
     row: str = ""
-    """What `docker ps` said of it, where that was the reason to ask."""
+    """Row of `docker ps` about the container, if that was the reason to ask."""
     was_kept: bool = False
-    """The engine may have closed this connection meanwhile."""
+    """True if the connection was used before: the engine may have closed it meanwhile."""
     asked_s: float = field(default_factory=time.monotonic)
     _response: Response | None = None
 
     def send(self) -> None:
-        """Raises Unavailable."""
+        """Send the question. Raises Unavailable."""
         try:
             self.connection.send("GET", f"{self.engine.api}{_inspection(self.container)}")
         except http.Unavailable as exc:
@@ -216,11 +217,11 @@ class Question:
         self.send()
 
     def fileno(self) -> int:
-        """Readable when the answer comes."""
+        """File descriptor; readable when the answer comes."""
         return self.connection.fileno()
 
     def is_answered(self) -> bool:
-        """Whether all of the answer is there. Does not wait. Raises Unavailable."""
+        """Whether all of the answer has arrived; does not wait. Raises Unavailable."""
         try:
             self._response = self.connection.poll()
         except http.Unavailable as exc:
@@ -228,7 +229,7 @@ class Question:
         return self._response is not None
 
     def answer(self) -> dict[str, Any] | None:
-        """As `inspect`; of a question that is answered."""
+        """Result of `inspect`, once the question is answered."""
         if self._response is None:
             return None
         self.engine.give_back(self.connection)
@@ -238,14 +239,14 @@ class Question:
             return None
 
     def drop(self) -> None:
-        """Nobody wants to know anymore."""
+        """Abandon the question."""
         self.connection.close()
 
 
 class Events:
-    """The stream of events, read when it is readable.
+    """Stream of events, read when it is readable.
 
-    Asked for in HTTP/1.0: Go's server then sends plain lines instead of chunks.
+    The request is HTTP/1.0, because Go's server then sends plain lines instead of chunks.
     """
 
     def __init__(self, address: Address, api: str, since_ns: int, timeout_s: float) -> None:
@@ -271,11 +272,11 @@ class Events:
         self._socket.setblocking(False)
 
     def fileno(self) -> int:
-        """To be selected on."""
+        """File descriptor for `select`."""
         return self._socket.fileno()
 
     def read(self) -> list[Event]:
-        """Whatever has come; does not wait. Raises Unavailable where the stream ended."""
+        """Events that have arrived; does not wait. Raises Unavailable if the stream ended."""
         try:
             while True:
                 self._read()
@@ -296,7 +297,7 @@ class Events:
 
 
 def _value(response: Response, about: str) -> Any:
-    """Of an answer. Raises NotFound, Unavailable."""
+    """JSON value of an answer. Raises NotFound, Unavailable."""
     if response.status >= 400:
         kind = NotFound if response.status == 404 else Unavailable
         raise kind(f"docker: {about}: {response.text()}")
@@ -319,7 +320,7 @@ def _inspection(container: str) -> str:
 
 
 def _event(line: bytes) -> Event | None:
-    """None where it is none."""
+    """Event from one line; None if the line is no event."""
     try:
         raw = json.loads(line.decode(errors="replace"))
         actor = raw["Actor"]

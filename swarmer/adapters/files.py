@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """One process at a time, the others wait; the lock ends with its process."""
+    """Run the block in one process at a time, while others wait. The lock ends with its process."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -18,7 +18,7 @@ def alone(lock: Path) -> Iterator[None]:
 
 
 def ensure_file(path: Path, content: str, *, mode: int = 0o644) -> bool:
-    """Give `path` this content; whether anything changed. Never half-written."""
+    """Give `path` this content, never half-written. Returns whether anything changed."""
     if path.is_file() and path.read_bytes() == content.encode() and path.stat().st_mode & 0o777 == mode:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """HTTP/1.1 over one connection that is kept: unix socket, TCP or TLS. Every failure is `Unavailable`.
 
-For programs that stay resident and answer within milliseconds: the standard library's client costs 8 MB of
-memory and a third of a millisecond of each call for what is not needed here.
+It serves programs that stay resident and answer within milliseconds. The standard library's client costs 8 MB
+of memory, and a third of a millisecond of each call.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ LARGEST_HEAD: Final = 65536
 
 
 class Unavailable(Exception):
-    """Nobody answered, or not in HTTP."""
+    """The server did not answer, or not in HTTP."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
+    """Address at which a server listens."""
 
     path: str = ""
-    """Of a unix socket; or `host` and `port`."""
+    """Path of a unix socket; empty if `host` and `port` count."""
     host: str = ""
     port: int = 0
     tls: Mapping[str, str] | None = None
-    """None: plain. Else files: `ca`, `cert`, `key`, as far as there are; `insecure`: whoever answers."""
+    """Files for TLS: `ca`, `cert`, `key`, each optional; `insecure` accepts any server. None means plain
+    HTTP."""
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"
@@ -64,28 +65,28 @@ class Address:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer, whatever its status."""
+    """An answer of any status."""
 
     status: int
     headers: Mapping[str, str]
-    """Lower-case names."""
+    """Values by lower-case name."""
     body: bytes
 
     def json(self) -> Any:
-        """The body's value; None where it is empty. Raises Unavailable."""
+        """JSON value of the body; None if the body is empty. Raises Unavailable."""
         try:
             return json.loads(self.body.decode(errors="replace") or "null")
         except (ValueError, RecursionError) as exc:
             raise Unavailable(f"an answer that is no JSON: {self.body[:80]!r}") from exc
 
     def text(self) -> str:
-        """The body as one line."""
+        """Body as one line."""
         return " ".join(self.body.decode(errors="replace").split())[:300]
 
 
 @dataclass
 class Connection:
-    """One connection, opened when it is needed and again where the server closed it meanwhile."""
+    """One connection, opened when it is needed and again after the server closed it."""
 
     address: Address
     timeout_s: float = 10.0
@@ -93,10 +94,10 @@ class Connection:
     _socket: socket.socket | None = None
     _buffer: bytearray = field(default_factory=bytearray)
     _reading: Generator[None, None, Response] | None = None
-    """The answer that has begun to come."""
+    """Generator of the answer that has begun to come."""
 
     def request(self, method: str, target: str, body: object = None) -> Response:
-        """`target` is path and query, quoted. Only what may be asked twice. Raises Unavailable."""
+        """Send a request that is safe to repeat. `target` is path and query, quoted. Raises Unavailable."""
         was_kept = self._socket is not None
         try:
             self.send(method, target, body)
@@ -109,7 +110,7 @@ class Connection:
         return self.receive()
 
     def send(self, method: str, target: str, body: object = None) -> None:
-        """The question alone: `receive` is its answer. `body`: bytes, or a value of JSON."""
+        """Send only the question: `receive` reads its answer. `body` is bytes, or a value for JSON."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self.address.host or 'localhost'}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
@@ -126,7 +127,7 @@ class Connection:
             raise
 
     def receive(self) -> Response:
-        """The answer to what was sent. Raises Unavailable."""
+        """Answer to the question that was sent. Raises Unavailable."""
         try:
             return self._answer()
         except (OSError, ValueError, IndexError) as exc:
@@ -134,7 +135,7 @@ class Connection:
             raise Unavailable(f"{self.address}: {exc}") from exc
 
     def poll(self) -> Response | None:
-        """The answer once all of it is there, None until then: does not wait. Raises Unavailable."""
+        """Answer once all of it has arrived, None until then; does not wait. Raises Unavailable."""
         if self._socket:
             self._socket.setblocking(False)
         try:
@@ -150,11 +151,11 @@ class Connection:
         return response
 
     def fileno(self) -> int:
-        """To be selected on; -1 while there is no connection."""
+        """File descriptor for `select`; -1 while there is no connection."""
         return self._socket.fileno() if self._socket else -1
 
     def is_cut(self) -> bool:
-        """Whether the server ended it, or speaks unasked; for a connection on which no answer is due."""
+        """Whether the server ended the connection or sends unasked, while no answer is due."""
         if self._socket is None:
             return False
         try:
@@ -168,7 +169,7 @@ class Connection:
         return True
 
     def close(self) -> None:
-        """The next request opens it anew."""
+        """Close the connection; the next request opens another."""
         if self._socket:
             self._socket.close()
         self._socket, self._buffer, self._reading = None, bytearray(), None
@@ -177,7 +178,8 @@ class Connection:
         self.close()
 
     def _answer(self) -> Response:
-        """Goes on where it was interrupted. Raises OSError, ValueError, IndexError."""
+        """Read an answer; the next call goes on after an interruption. Raises OSError, ValueError,
+        IndexError."""
         self._reading = self._reading or _response(self._buffer)
         try:
             while True:
@@ -201,7 +203,7 @@ class Connection:
 
 
 def _response(buffer: bytearray) -> Generator[None, None, Response]:
-    """Yields when the buffer, from which it takes what it has read, is short of bytes."""
+    """Parse an answer from the buffer, and remove the bytes that were read. Yields when bytes are missing."""
     while b"\r\n\r\n" not in buffer:
         if len(buffer) > LARGEST_HEAD:
             raise ValueError("an endless head")
@@ -243,7 +245,7 @@ def _exactly(buffer: bytearray, size: int) -> Generator[None, None, bytes]:
 
 
 def _taken(buffer: bytearray, end: bytes) -> bytes:
-    """What comes before `end`, which goes with it."""
+    """Bytes before `end`; both leave the buffer."""
     size = buffer.index(end)
     data = bytes(buffer[:size])
     del buffer[: size + len(end)]
@@ -251,6 +253,6 @@ def _taken(buffer: bytearray, end: bytes) -> bytes:
 
 
 def is_nothing_there(exc: Exception) -> bool:
-    """Whether a socket that does not wait said that there is nothing to read yet."""
-    # TLS has a way of its own to say so.
+    """Whether a socket that does not wait reports that there is nothing to read yet."""
+    # TLS has its own errors for this.
     return isinstance(exc, BlockingIOError) or type(exc).__name__ == "SSLWantReadError"

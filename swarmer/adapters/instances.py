@@ -12,7 +12,7 @@ from swarmer.core import names
 from swarmer.core.healing.world import QUORUM_ROLES, UNKNOWN, Instance
 
 PER_QUESTION: Final = 200
-"""Values that one filter takes."""
+"""Number of values that one filter takes."""
 CONSOLE_CHARACTERS: Final = 16_000
 
 
@@ -30,18 +30,18 @@ def voting(cluster: str) -> list[Instance]:
 
 
 def by_id(ids: Iterable[str]) -> dict[str, Instance]:
-    """Every one of them; where EC2 knows none its state is `UNKNOWN`."""
+    """Instance by ID, for every ID; the state is `UNKNOWN` if EC2 knows none."""
     asked = sorted(set(ids))
     found = {each: Instance(id=each, state=UNKNOWN) for each in asked}
     for begin in range(0, len(asked), PER_QUESTION):
         some = asked[begin : begin + PER_QUESTION]
-        # By filter, not by parameter: one id that EC2 does not know would fail the whole question.
+        # A filter instead of a parameter: one id that EC2 does not know would fail the whole question.
         found |= {each.id: each for each in _described([{"Name": "instance-id", "Values": some}])}
     return found
 
 
 def tags(instance_id: str) -> dict[str, str] | None:
-    """One machine's tags; None where EC2 knows none of that id."""
+    """Tags of one machine; None if EC2 knows none of that id."""
     with aws.translated():
         found = aws.client("ec2").describe_instances(
             Filters=[{"Name": "instance-id", "Values": [instance_id]}]
@@ -51,13 +51,13 @@ def tags(instance_id: str) -> dict[str, str] | None:
 
 
 def console(instance_id: str) -> str:
-    """The end of what the machine printed on its console; empty where EC2 has nothing."""
+    """End of the machine's console output; empty if EC2 has nothing."""
     ec2 = aws.client("ec2")
     with aws.translated():
         try:
             answer = ec2.get_console_output(InstanceId=instance_id, Latest=True)
         except botocore.exceptions.ClientError as exc:
-            # Only Nitro machines tell what they print now; all tell what they printed at their start.
+            # Only Nitro machines report current output; all report the output of their start.
             if exc.response["Error"]["Code"] != "UnsupportedOperation":
                 raise
             answer = ec2.get_console_output(InstanceId=instance_id)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class Failed(Exception):
-    """A command could not be run, failed or took too long; the text says which and why."""
+    """A command could not be run, failed or took too long; the text says which one and the reason."""
 
 
 class Daemon(subprocess.Popen[bytes]):
-    """It outlives its handle, of which Python would complain."""
+    """Process that outlives its handle; Python would warn about that."""
 
     def __del__(self) -> None:
         pass
@@ -21,7 +21,7 @@ class Daemon(subprocess.Popen[bytes]):
 def run(
     argv: Sequence[str], *, timeout_s: float = 60, env: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> str:
-    """Standard output of `argv`; raises Failed with the command's own words."""
+    """Standard output of `argv`. Raises Failed with the command's own words."""
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout_s, env=env, check=True)
     except subprocess.CalledProcessError as exc:

@@ -31,13 +31,13 @@ def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def within(message: bytes, field: int) -> bytes:
-    """The message that is that field; empty where there is none. Raises ValueError."""
+    """Message in that field; empty if there is none. Raises ValueError."""
     found = dict(fields(message)).get(field)
     return found if isinstance(found, bytes) else b""
 
 
 def integer(message: bytes, field: int) -> int:
-    """The integer that is that field; 0 where there is none. Raises ValueError."""
+    """Integer in that field; 0 if there is none. Raises ValueError."""
     found = dict(fields(message)).get(field)
     return found if isinstance(found, int) else 0
 

@@ -6,7 +6,7 @@ from swarmer.adapters import aws
 
 
 def delay(queue_url: str, receipt: str, seconds: int) -> None:
-    """Have a received message come again after so long (at most 12 h since it was received)."""
+    """Have a received message come again after `seconds` (at most 12 h since it was received)."""
     with aws.translated():
         aws.client("sqs").change_message_visibility(
             QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds

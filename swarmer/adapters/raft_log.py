@@ -1,4 +1,4 @@
-"""The term in which a manager of Swarm is, from what its raft writes to disk: no API tells it.
+"""The raft term of a Swarm manager, from the files of its raft: no API reports it.
 
 SwarmKit encrypts entries and snapshots only. Shape: etcd's wal/encoder.go (frames) and walpb.Record, raftpb's
 HardState; the folder's name is SwarmKit's for this format.
@@ -15,24 +15,24 @@ from swarmer.adapters import protobuf
 
 FOLDER: Final = Path("/var/lib/docker/swarm/raft/wal-v3-encrypted")
 HARD_STATE: Final = 3
-"""walpb.Record.type."""
+"""Value of walpb.Record.type for a hard state."""
 AT_ONCE: Final = 1 << 20
 LARGEST: Final = 1 << 26
-"""Of one record: the size of a whole file."""
+"""Maximum bytes of one record: the size of a whole file."""
 
 
 @dataclass
 class RaftLog:
-    """Read on from where it was read to: files only grow, and a new one begins with the state."""
+    """Reader that continues from its last position: files only grow, and a new one begins with the state."""
 
     folder: Path = FOLDER
     _file: tuple[str, int] = ("", 0)
-    """Name and inode: after leaving and joining again the name is the same."""
+    """Name and inode; after leaving and joining again the name is the same."""
     _offset: int = 0
     _term: int = 0
 
     def term(self) -> int:
-        """As last written; 0 where that cannot be read. Raises nothing."""
+        """Term as last written; 0 if it cannot be read. Raises nothing."""
         try:
             last = max(path for path in self.folder.iterdir() if path.suffix == ".wal")
             file = last.name, last.stat().st_ino
@@ -57,7 +57,7 @@ class RaftLog:
                     return
 
     def _take(self, chunk: bytes) -> int:
-        """Bytes of whole records at its beginning; their terms count."""
+        """Number of bytes of whole records at the beginning of `chunk`; their terms count."""
         at = 0
         while at + 8 <= len(chunk):
             size, padding = _length(chunk[at:])
@@ -72,6 +72,6 @@ class RaftLog:
 
 
 def _length(frame: bytes) -> tuple[int, int]:
-    """Of the record and of what pads it to eight bytes; 0: nothing is written there yet."""
+    """Bytes of the record, and of its padding to eight bytes; 0 if nothing is written there yet."""
     (field,) = struct.unpack_from("<Q", frame)
     return field & ((1 << 56) - 1), (field >> 56) & 7 if field >> 63 else 0

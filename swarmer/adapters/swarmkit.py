@@ -1,7 +1,7 @@
-"""What Swarm's managers say to each other: gRPC at a port of their own, with their certificates.
+"""Calls between Swarm's managers: gRPC at a port of their own, with their certificates.
 
-For the two questions that Docker's API does not have. Shapes: SwarmKit's api/control.proto, objects.proto and
-raft.proto, etcd's raft.proto; the same in every engine with a Swarm. Every failure is one `Unavailable`.
+Docker's API lacks two questions that this module asks. Shapes: SwarmKit's api/control.proto, objects.proto
+and raft.proto, etcd's raft.proto; the same in every engine with a Swarm. Every failure is one `Unavailable`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from swarmer.core import names
 
 CERTIFICATES: Final = Path("/var/lib/docker/swarm/certificates")
 MANAGER: Final = "swarm-manager"
-"""The name that every manager's certificate has."""
+"""Name in every manager's certificate."""
 TIMEOUT_NOW: Final = 14
-"""raftpb.MessageType: what a leader that hands over tells the one that shall stand for election at once."""
+"""Value of raftpb.MessageType by which a leader hands over: the receiver stands for election at once."""
 MOST_BYTES: Final = 1 << 20
 _PEM_HEADER: Final = re.compile(rb"(?m)^[\w-]+: .*\n")
 
 
 class Unavailable(Exception):
-    """That manager did not answer, or refused."""
+    """The manager did not answer, or refused."""
 
 
 def raft_id(address: str, node: str, *, timeout_s: float = 3.0, certificates: Path = CERTIFICATES) -> int:
@@ -54,8 +54,8 @@ def stand(
 ) -> None:
     """Have the manager at `address`, raft's `member`, stand for election at once; the votes decide.
 
-    Against the leader of `term`: who has heard of a later one lets it be, and so do its voters. So nobody is
-    deposed but that leader.
+    The call is against the leader of `term`. A manager that knows a later term ignores it, and so do its
+    voters. Therefore only that leader can be deposed.
     """
     message = b"".join(
         protobuf.number(*each) for each in ((1, TIMEOUT_NOW), (2, member), (3, member), (4, term))
@@ -68,7 +68,7 @@ def stand(
 
 
 def _call(address: str, method: str, message: bytes, timeout_s: float, certificates: Path) -> bytes:
-    """The answer's message. Raises Unavailable."""
+    """Message of the answer. Raises Unavailable."""
     deadline_s = time.monotonic() + timeout_s
     try:
         context = _context(certificates)
@@ -83,14 +83,14 @@ def _call(address: str, method: str, message: bytes, timeout_s: float, certifica
     if headers.get("grpc-status") != "0":
         said = headers.get("grpc-message") or f"HTTP {headers.get(':status')}"
         raise Unavailable(f"{address}:{names.SWARM_CLUSTER_PORT}: {said}")
-    # Before the message: whether it is compressed, and its length.
+    # Prefix of the message: a flag for compression, and the length.
     if len(body) < 5 or body[0] or int.from_bytes(body[1:5], "big") != len(body) - 5:
         raise Unavailable(f"{address}:{names.SWARM_CLUSTER_PORT}: an answer that is not gRPC's")
     return body[5:]
 
 
 def _in_time(connection: ssl.SSLSocket, deadline_s: float) -> ssl.SSLSocket:
-    """With what is left of its time. Raises TimeoutError."""
+    """Connection with the rest of its time as timeout. Raises TimeoutError."""
     left_s = deadline_s - time.monotonic()
     if left_s <= 0:
         raise TimeoutError("timed out")
@@ -99,7 +99,8 @@ def _in_time(connection: ssl.SSLSocket, deadline_s: float) -> ssl.SSLSocket:
 
 
 def _context(certificates: Path) -> ssl.SSLContext:
-    """This manager's own certificate; raises OSError, also where people locked the Swarm (`--autolock`)."""
+    """TLS context with this manager's own certificate. Raises OSError, also if the Swarm is locked
+    (`--autolock`)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(certificates / "swarm-root-ca.crt")
     context.set_alpn_protocols(["h2"])

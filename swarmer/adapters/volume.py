@@ -1,4 +1,4 @@
-"""A folder as an ISO 9660 image, by whichever tool this machine has."""
+"""A folder as an ISO 9660 image, by the tool that this machine has."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ TOOLS: Final = {
     "genisoimage": ("-quiet", "-J", "-r", "-V"),
     "mkisofs": ("-quiet", "-J", "-r", "-V"),
     "xorriso": ("-as", "mkisofs", "-quiet", "-J", "-r", "-V"),
-    # macOS brings it along.
+    # macOS includes it.
     "hdiutil": ("makehybrid", "-quiet", "-ov", "-iso", "-joliet", "-default-volume-name"),
 }
-"""Each command, and its words before the volume's label."""
+"""Words of each command before the volume's label."""
 PACKAGE: Final = "genisoimage"
-"""Debian's, where none is there."""
+"""Debian package to install if there is no tool."""
 
 
 def tool() -> str | None:
-    """The first that is installed."""
+    """Name of the first tool that is installed."""
     return next((name for name in TOOLS if shutil.which(name)), None)
 
 
 def write(folder: Path, image: Path, label: str) -> None:
-    """Raises process.Failed."""
+    """Write the image of a folder. Raises process.Failed."""
     found = tool()
     if found is None:
         raise process.Failed(f"no tool makes ISO images here: install one of {', '.join(TOOLS)}")
