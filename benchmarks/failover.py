@@ -34,12 +34,12 @@ STEADY_S: Final = 2.0
 CALM_S: Final = 3.0
 STEADY_WITHIN_S: Final = 60.0
 WITHIN_S: Final = 60.0
-"""A registry that is away for longer does not come back."""
+"""Timeout for the registry to come back: after a longer time it stays away."""
 VALIDATED_S: Final = 180.0
 LONGEST_S: Final = 300.0
-"""A baseline that takes longer is given up."""
+"""Timeout for a baseline, which is then given up."""
 GRACE_S: Final = 600
-"""After so long a contender on a node ends by itself, whatever became of this program."""
+"""Seconds after which a contender on a node ends by itself, even if this program is gone."""
 DEFAULT_KEY: Final = "bench/default"
 ORIGINAL_KEY: Final = "bench/original"
 ORIGINAL: Final = {"Name": "bench", "TTL": "120s", "LockDelay": "120s"}
@@ -47,7 +47,7 @@ ORIGINAL: Final = {"Name": "bench", "TTL": "120s", "LockDelay": "120s"}
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is done to the holder, and what it may cost."""
+    """Action on the holder, and its goal."""
 
     name: str
     goal: str
@@ -57,7 +57,7 @@ class Case:
 
 
 def hand_over(lab: Lab, _: Node) -> None:
-    """Raises Failure."""
+    """Move the registry to another node. Raises Failure."""
     done = lab.swarmer("handover")
     if done.returncode:
         raise Failure(f"swarmer handover: {done.stderr.strip()}")
@@ -88,7 +88,7 @@ CASES: Final = (
 
 @dataclass
 class Run:
-    """Of one case, once."""
+    """Result of one case, once."""
 
     away_s: float
     failed_pulls: int
@@ -118,12 +118,12 @@ def once(lab: Lab, case: Case) -> Run:
 
 
 def is_calm(watch: Probe, for_s: float) -> bool:
-    """Nothing failed or waited for so long; what still hangs from before is no matter."""
+    """Whether no new call failed or waited for `for_s`; calls that hang from before do not count."""
     return evidence.is_steady(list(watch.calls), time.monotonic() - for_s)
 
 
 def measure(lab: Lab, case: Case, runs: int) -> dict[str, Any]:
-    """All runs of a case, as they go into the JSON. Raises Failure."""
+    """Results of all runs of a case, as they go into the JSON. Raises Failure."""
     found = []
     for number in range(1, runs + 1):
         run = once(lab, case)
@@ -145,14 +145,14 @@ def measure(lab: Lab, case: Case, runs: int) -> dict[str, Any]:
 
 
 def consul(node: Node, method: str, path: str, body: Any = None) -> Any:
-    """One question to a node's Consul. Raises one of probe.ERRORS."""
+    """Send one question to a node's Consul. Raises one of probe.ERRORS."""
     sent = None if body is None else json.dumps(body).encode()
     reply = probe.ask(node.address, method, f"/v1/{path}", body=sent, port=probe.CONSUL_PORT, timeout_s=3)
     return json.loads(probe.expect(reply, 200, path).body)
 
 
 def lock_session(nodes: list[Node], key: str) -> str:
-    """Session that holds a lock, as the first node says that answers; empty: nobody."""
+    """Session that holds a lock, by the first node that answers; empty if there is none."""
     for node in nodes:
         with contextlib.suppress(*probe.ERRORS):
             return str(consul(node, "GET", f"kv/{key}")[0].get("Session") or "")
@@ -160,7 +160,7 @@ def lock_session(nodes: list[Node], key: str) -> str:
 
 
 class ConsulLock:
-    """`consul lock`, with nothing but a key, on every server."""
+    """Baseline: `consul lock`, with only a key, on every server."""
 
     name = "consul lock, its defaults"
     key = f"{DEFAULT_KEY}/.lock"
@@ -177,7 +177,7 @@ class ConsulLock:
 
 @dataclass
 class OriginalLock:
-    """A session with TTL and lock-delay of 120 s on every server, tried for every second."""
+    """Baseline: a session with TTL and lock-delay of 120 s on every server, tried every second."""
 
     name: str = "TTL 120 s, lock-delay 120 s"
     key: str = ORIGINAL_KEY
@@ -202,7 +202,7 @@ Lock = ConsulLock | OriginalLock
 
 
 def baselines(lab: Lab) -> dict[str, float | None]:
-    """Seconds from the kill of a node that holds both locks until the next one does; None: given up."""
+    """Seconds from the kill of the holder of both locks to the next holder; None if given up."""
     lab.wait_validated(VALIDATED_S)
     victim, *others = lab.consul_servers
     locks: tuple[Lock, ...] = (ConsulLock(), OriginalLock())
@@ -220,7 +220,7 @@ def baselines(lab: Lab) -> dict[str, float | None]:
 
 
 def take(lock: Lock, first: Node, others: list[Node]) -> str:
-    """The session of `first`, once it holds the lock and the others wait for it. Raises Failure."""
+    """Session of `first`, once it holds the lock and the others wait for it. Raises Failure."""
     lock.contend(first)
     until(lambda: bool(lock_session(others, lock.key)), 30, f"{lock.name}: nobody holds it")
     for node in others:
@@ -231,7 +231,7 @@ def take(lock: Lock, first: Node, others: list[Node]) -> str:
 def next_holders(
     locks: tuple[Lock, ...], held: dict[str, str], others: list[Node], struck_s: float
 ) -> dict[str, float | None]:
-    """Look four times a second until each has another holder."""
+    """Look four times a second until each lock has another holder."""
     found: dict[str, float | None] = {lock.name: None for lock in locks}
     while None in found.values() and time.monotonic() - struck_s < LONGEST_S:
         for lock in locks:
@@ -247,7 +247,7 @@ def next_holders(
 
 
 def show(results: dict[str, Any], references: dict[str, float | None]) -> None:
-    """The table."""
+    """Print the table."""
     lines = [
         "",
         f"{'seconds away':30}{'p50':>7}{'p95':>7}  {'goal':18}{'met':5}{'failed pulls':>13}{'pushes':>8}",

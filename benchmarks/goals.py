@@ -1,8 +1,8 @@
-"""How every bench says, in its table, whether a goal is met; in its JSON `is_met` does."""
+"""Words for a goal that is met or missed, in the table of every bench; in its JSON `is_met` says it."""
 
 from __future__ import annotations
 
 
 def said(is_met: bool) -> str:
-    """A failure is to be found at a glance."""
+    """Word for a result, so that a failure is found at a glance."""
     return "yes" if is_met else "NO"

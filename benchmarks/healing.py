@@ -56,10 +56,11 @@ print(time.perf_counter() - began_s, time.process_time() - cpu_s)
 
 
 def weigh(image: str) -> dict[str, dict[str, float]]:
-    """Of each function: MB of package and layer as they are uploaded, seconds that its import takes.
+    """Sizes and import times by function: MB of package and layer as uploaded, seconds of the import.
 
-    As after a cold start: on the Python of the functions' runtime, isolated as there, with its boto3; from
-    sources, because neither asset nor layer brings bytecode. Seconds of the processor tell on a busy machine.
+    It measures as after a cold start: on the Python of the functions' runtime, isolated as there, with its
+    boto3. It imports sources, because neither asset nor layer has bytecode. On a busy machine, CPU seconds
+    are the reliable figure.
     """
     layer, runtime = function_code.ensure_layer(), trees.ensure_runtime(image)
     found = {}
@@ -85,7 +86,7 @@ def weigh(image: str) -> dict[str, dict[str, float]]:
 
 
 def zipped_mb(paths: Any) -> float:
-    """Of files without bytecode."""
+    """Size in MB of the zipped files, without bytecode."""
     target = environment.CACHE / "bench.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
@@ -95,7 +96,7 @@ def zipped_mb(paths: Any) -> float:
 
 
 def judge_functions(found: dict[str, dict[str, float]]) -> dict[str, bool]:
-    """Both goals, by function."""
+    """Result of both goals, by function."""
     return {
         name: all(each[key] <= GOALS[key] for key in ("import_s", "package_mb"))
         for name, each in found.items()
@@ -118,12 +119,12 @@ PARTS: Final[dict[str, tuple[Callable[[Any], dict[str, bool]], Callable[[Any], l
     "replaced": (replaced.judge, replaced.show),
     "storm": (storm.judge, storm.show),
 }
-"""With what judges and what shows its outcome. The storm comes last: its herd stays."""
+"""Parts, each with its measurement, judgement and display. The storm comes last: its herd stays."""
 ON_A_CLUSTER: Final = ("replaced", "storm")
 
 
 def measure(part: str, lab: Lab, runs: int) -> Any:
-    """Raises Failure, process.Failed."""
+    """Figures of one part. Raises Failure, process.Failed."""
     match part:
         case "functions":
             return weigh(node_image.ensure_image(environment.CACHE, say))

@@ -1,4 +1,4 @@
-"""What is seen from outside: the engine's events, Consul's catalogue and DNS, a process' CPU and memory."""
+"""Observations from outside: the engine's events, Consul's catalogue and DNS, a process' CPU and memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Consul:
         self._process.wait()
 
     def get(self, path: str) -> tuple[Any, int]:
-        """The value and Consul's index; empty where it does not answer."""
+        """Value and Consul's index; empty if it does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=70)
         try:
             connection.request("GET", path)
@@ -64,7 +64,7 @@ class Consul:
 
 
 def wait(promise: Callable[[], Any], within_s: float = LONGEST_S) -> bool:
-    """Whether it came true in time."""
+    """Whether the promise came true in time."""
     deadline_s = time.time() + within_s
     while not promise():
         if time.time() > deadline_s:
@@ -83,7 +83,7 @@ def docker(*argv: str, check: bool = True) -> str:
 
 
 class Events(threading.Thread):
-    """The engine's own time of the last start and end of each container of ours."""
+    """Engine's own times of the last start and end of each container of ours."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -103,7 +103,7 @@ class Events(threading.Thread):
 
 
 class Names(threading.Thread):
-    """When each name came into the catalogue, and when it left: one blocking query."""
+    """Times at which each name came into the catalogue and left it, from one blocking query."""
 
     def __init__(self, consul: Consul) -> None:
         super().__init__(daemon=True)
@@ -125,7 +125,7 @@ class Names(threading.Thread):
 
 
 class Resolver(threading.Thread):
-    """When each name was answered by DNS: SRV questions, every few milliseconds."""
+    """Times at which DNS answered each name: SRV questions, every few milliseconds."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -163,7 +163,7 @@ class Resolver(threading.Thread):
 
 @dataclass
 class Process:
-    """The registrator that is measured."""
+    """Registrator under measurement."""
 
     argv: list[str]
     log: Path
@@ -182,14 +182,14 @@ class Process:
             self.handle = None
 
     def usage(self) -> float:
-        """Seconds of CPU so far; notes how much memory it took at most."""
+        """Seconds of CPU so far; notes the maximum of its memory."""
         if self.handle is None:
             return 0.0
         folder = Path(f"/proc/{self.handle.pid}")
         lines = (folder / "status").read_text().splitlines()
         most = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
         self.memory_mb = round(max(self.memory_mb, most), 1)
-        # Of its own clock: the kernel's ticks of 10 ms are too coarse.
+        # Its own clock counts: the kernel's ticks of 10 ms are too coarse.
         spent_ns = sum(int((task / "schedstat").read_text().split()[0]) for task in folder.glob("task/*"))
         return spent_ns / 1e9
 
@@ -205,7 +205,7 @@ class Bench:
     idle_s: float = 30.0
     run_id: str = field(default_factory=lambda: f"b{random.randrange(16**5):05x}")
     names: list[str] = field(default_factory=list)
-    """Of containers that run."""
+    """Names of the running containers."""
     wrong: int = 0
 
     def run(self, phases: Mapping[str, Callable[[Bench], dict[str, Any]]]) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class Bench:
         return found
 
     def start(self, name: str, *options: str) -> None:
-        """One container that carries its own name."""
+        """Start one container that carries its own name."""
         words = [
             "-e",
             f"SERVICE_NAME={name}",
@@ -256,7 +256,7 @@ class Bench:
         return wait(lambda: {each for each in self.catalogue.now if each.startswith(self.run_id)} == wanted)
 
     def check(self) -> int:
-        """How many entries are missing, stale, double, or have another port than the engine says."""
+        """Number of entries that are missing, stale, double, or differ in port from the engine."""
         ports = f'{{{{.Name}}}} {{{{(index (index .NetworkSettings.Ports "{PORT}/tcp") 0).HostPort}}}}'
         rows = docker("inspect", "-f", ports, *self.names).splitlines() if self.names else []
         wanted = {name.lstrip("/"): port for name, _, port in (row.partition(" ") for row in rows)}
@@ -280,7 +280,7 @@ def ensure_image() -> None:
 
 
 def spread(seconds: Iterable[float]) -> dict[str, float] | None:
-    """Milliseconds: p50, p95, longest."""
+    """Quantiles in milliseconds: p50, p95, longest."""
     found = sorted(1000 * each for each in seconds)
     if not found:
         return None

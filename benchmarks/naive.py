@@ -14,7 +14,7 @@ KEY = "naive"
 
 
 def synchronise(engine: docker.DockerClient, catalogue: consul.Consul) -> None:
-    """Register what runs, deregister what does not."""
+    """Register running containers, deregister the others."""
     wanted = set()
     for container in engine.containers.list(ignore_removed=True):
         env = dict(entry.partition("=")[::2] for entry in container.attrs["Config"]["Env"])
@@ -36,7 +36,7 @@ def synchronise(engine: docker.DockerClient, catalogue: consul.Consul) -> None:
 
 
 def main() -> None:
-    """For ever."""
+    """Run forever."""
     host, _, port = sys.argv[-1].removeprefix("consul://").partition(":")
     engine, catalogue = docker.from_env(), consul.Consul(host=host, port=int(port))
     events = engine.events(decode=True, filters={"type": "container", "event": ["start", "die"]})

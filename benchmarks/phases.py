@@ -12,11 +12,11 @@ from typing import Any, Final
 from benchmarks.measure import Bench, docker, spread, wait
 
 DOWN_S: Final = 1.0
-"""How long a killed registrator is away."""
+"""Seconds that a killed registrator is away."""
 
 
 def up(bench: Bench, names: Iterable[str]) -> dict[str, Any]:
-    """From the engine's start event to the catalogue and to DNS."""
+    """Times from the engine's start event to the catalogue and to DNS."""
     names, started = list(names), {name: bench.events.at[name, "start"] for name in names}
     catalogue = {name: bench.catalogue.up[name] for name in names if name in bench.catalogue.up}
     dns = {name: bench.resolver.up[name] for name in names if name in bench.resolver.up}
@@ -28,7 +28,7 @@ def up(bench: Bench, names: Iterable[str]) -> dict[str, Any]:
 
 
 def down(bench: Bench, names: Iterable[str]) -> dict[str, Any]:
-    """From the engine's die event until the catalogue has it no more."""
+    """Times from the engine's die event until the catalogue loses the name."""
     gone = {name: bench.catalogue.down[name] for name in names if name in bench.catalogue.down}
     ended = bench.events.at
     return {
@@ -48,7 +48,7 @@ def is_gone(bench: Bench, name: str) -> bool:
 
 
 def seq(bench: Bench) -> dict[str, Any]:
-    """One container after the other."""
+    """Start one container after the other."""
     time.sleep(1)
     began_s = bench.process.usage()
     names = [f"{bench.run_id}-s{number}" for number in range(bench.containers)]
@@ -62,7 +62,7 @@ def seq(bench: Bench) -> dict[str, Any]:
 
 
 def burst(bench: Bench) -> dict[str, Any]:
-    """All at once."""
+    """Start all at once."""
     names = [f"{bench.run_id}-b{number}" for number in range(bench.containers)]
     for name in names:
         bench.resolver.wanted.put(name)
@@ -75,7 +75,7 @@ def burst(bench: Bench) -> dict[str, Any]:
 
 
 def restart(bench: Bench) -> dict[str, Any]:
-    """Ten at once, each with another port of the host afterwards."""
+    """Restart ten at once, each with another port of the host afterwards."""
     names = bench.names[:10]
     with ThreadPoolExecutor(len(names)) as pool:
         list(pool.map(lambda name: docker("restart", "-t", "0", name), names))
@@ -84,7 +84,7 @@ def restart(bench: Bench) -> dict[str, Any]:
 
 
 def idle(bench: Bench) -> dict[str, Any]:
-    """Nothing happens."""
+    """Wait while nothing happens."""
     began_s, index = bench.process.usage(), bench.consul.get("/v1/catalog/services")[1]
     time.sleep(bench.idle_s)
     spent_s = bench.process.usage() - began_s
@@ -96,7 +96,7 @@ def idle(bench: Bench) -> dict[str, Any]:
 
 
 def remove(bench: Bench) -> dict[str, Any]:
-    """One after the other."""
+    """Remove one after the other."""
     names, began_s = bench.names[: bench.containers], bench.process.usage()
     for name in names:
         bench.remove([name])
@@ -106,7 +106,7 @@ def remove(bench: Bench) -> dict[str, Any]:
 
 
 def remove_burst(bench: Bench) -> dict[str, Any]:
-    """All at once."""
+    """Remove all at once."""
     names = list(bench.names)
     with ThreadPoolExecutor(len(names) or 1) as pool:
         list(pool.map(lambda name: docker("rm", "-f", name), names))
@@ -116,7 +116,7 @@ def remove_burst(bench: Bench) -> dict[str, Any]:
 
 
 def kill9(bench: Bench) -> dict[str, Any]:
-    """Killed; five end and three start while it is away; started again."""
+    """Kill the registrator; five containers end and three start while it is away; start it again."""
     names = [f"{bench.run_id}-k{number}" for number in range(10)]
     bench.names += names
     with ThreadPoolExecutor(5) as pool:
@@ -138,7 +138,7 @@ def kill9(bench: Bench) -> dict[str, Any]:
 
 
 def many(bench: Bench) -> dict[str, Any]:
-    """Started among hundreds of containers: CPU until all is declared, and of a comparison after it."""
+    """Start it among hundreds of containers: CPU until all is declared, and of a comparison after it."""
     names = [f"{bench.run_id}-m{number}" for number in range(bench.many)]
     bench.process.stop()
     bench.names += names
@@ -148,7 +148,7 @@ def many(bench: Bench) -> dict[str, Any]:
     bench.process.start()
     bench.settle(set(bench.names))
     first_s = bench.process.usage()
-    time.sleep(5.5 - first_s)  # the second comparison looks at nothing anew
+    time.sleep(5.5 - first_s)  # the second comparison inspects nothing again
     second_s = bench.process.usage()
     time.sleep(15)
     later_s = (bench.process.usage() - second_s) / 3

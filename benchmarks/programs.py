@@ -1,4 +1,4 @@
-"""What the programs on a node hold and use, read from inside it."""
+"""Memory and CPU of the programs on a node, read from inside it."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ GOALS: Final[tuple[Goal, ...]] = (
     ("all", "memory_mb", 32, "memory (RSS, at most), MB"),
     ("many", "comparison_cpu_s", 0.5, "CPU from the start until 300 are declared, s"),
 )
-"""Phase, figure, goal, what it is."""
+"""Goals: phase, figure, goal, description."""
 
 
 def main() -> None:
-    """Measures, prints a table and JSON."""
+    """Measure, print a table and JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def judge(measured: dict[str, Any]) -> dict[str, bool]:
-    """Of every figure with a goal that was measured, by phase and path."""
+    """Result of every figure with a goal that was measured, by phase and path."""
     return {
         f"{phase}.{path}": value <= goal
         for phase, path, goal, _ in GOALS
@@ -88,7 +88,7 @@ def judge(measured: dict[str, Any]) -> dict[str, bool]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Goal beside figure."""
+    """Table of goals beside figures."""
     names = [name for name in ("swarmer", "naive") if name in found]
     lines = [f"{'':52}{'goal':>8}  {'met':3}" + "".join(f"{name:>10}" for name in names)]
     for phase, path, goal, text in GOALS:
@@ -103,7 +103,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def figure(measured: dict[str, Any], phase: str, path: str) -> float | None:
-    """None where it was not measured."""
+    """Figure of a phase by its path; None if it was not measured."""
     value: Any = measured.get(phase)
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None

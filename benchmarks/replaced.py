@@ -1,9 +1,11 @@
-"""Instances are terminated as AWS's console does it, each kind in turn: see KINDS.
+"""Replacement of instances that are terminated as AWS's console does it, each kind in turn: see KINDS.
 
-Measured from outside, from EC2's event: until neither Consul, asked on every node that lives on, nor Swarm
-lists the instance; and until the cluster is validated with its replacement. Where it led the Swarm nobody
-can take anything off that list before there is another leader; the baseline of the same run is what Docker's
-managers take to elect one by themselves, while the nodes' agents do not run.
+Measured from outside, from EC2's event. The first time ends when neither Consul, asked on every node that
+lives on, nor Swarm lists the instance. The second ends when the cluster is validated with its replacement.
+
+If the instance led the Swarm, nobody can take anything off that list before there is another leader. The
+baseline of the same run is the time in which Docker's managers elect one by themselves, while the nodes'
+agents do not run.
 """
 
 from __future__ import annotations
@@ -27,22 +29,22 @@ from swarmer.core import names
 GOALS: Final = {"gone_s": 10.0, "replaced_s": 40.0}
 WITHIN_S: Final = 240.0
 ANSWER_S: Final = 1.0
-"""With a leader it takes milliseconds. What went to one that died is never answered, whoever leads by now."""
+"""Timeout for an answer: with a leader it takes milliseconds, and a dead leader never answers."""
 PAUSE_S: Final = 0.1
 AGENT: Final = "swarmer-agent"
 BASELINES: Final = 2
 LEFT: Final = 3
-"""Serf's member status of one that went."""
+"""Value of Serf's member status for a member that left."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Whom it happens to, and how."""
+    """Victim of a termination, and its manner."""
 
     name: str
     choose: Callable[[Lab], Node]
     is_dead: bool = False
-    """Its power is cut before EC2 says anything; else functions may catch it while it shuts down."""
+    """True if its power is cut before EC2's event; otherwise functions may catch it while it shuts down."""
 
 
 KINDS: Final = (
@@ -55,7 +57,7 @@ KINDS: Final = (
 
 
 def measure(lab: Lab, runs: int) -> dict[str, Any]:
-    """So many of each kind, and the baseline. Raises Failure."""
+    """Figures of `runs` terminations of each kind, and the baseline. Raises Failure."""
     found: list[dict[str, Any]] = []
     for number in range(1, runs + 1):
         for kind in KINDS:
@@ -94,7 +96,7 @@ def terminate(lab: Lab, node: Node, *, is_dead: bool) -> dict[str, Any]:
         "gone_s": max(consul_s, *ends),
         "consul_s": consul_s,
         "swarm_s": max(ends),
-        # Before the event where the power was cut long enough ago.
+        # The time is before the event if the power was cut long enough ago.
         "election_s": max(*elected, began_s),
         "replaced_s": time.time(),
     }
@@ -122,7 +124,7 @@ def elect_without_agents(lab: Lab) -> float:
 
 
 def wait_led(asked: Node, dead: str) -> float:
-    """When it knew another leader, since the epoch. Raises Failure."""
+    """Moment at which a node knew another leader, in seconds since the epoch. Raises Failure."""
     began_s = time.time()
     while time.time() - began_s < WITHIN_S:
         with contextlib.suppress(*probe.ERRORS):
@@ -135,13 +137,14 @@ def wait_led(asked: Node, dead: str) -> float:
 
 
 def event_s(node: Node) -> float:
-    """When EC2 told of its end, in seconds since the epoch."""
+    """Moment of EC2's event about its end, in seconds since the epoch."""
     told = {"instance-id": names.instance_id(node.name), "state": "shutting-down"}
     return next(float(each["time"]) for each in happened(0) if each["detail"] == told)
 
 
 def wait_off_consul(asked: Node, name: str) -> float:
-    """When it lists `name` neither as a member nor in the catalogue, since the epoch. Raises Failure."""
+    """Moment since the epoch at which it lists `name` neither as member nor in the catalogue. Raises
+    Failure."""
     began_s = time.time()
     while time.time() - began_s < WITHIN_S:
         with contextlib.suppress(*probe.ERRORS):
@@ -155,7 +158,8 @@ def wait_off_consul(asked: Node, name: str) -> float:
 
 
 def wait_off_swarm(asked: Node, name: str) -> tuple[float, float]:
-    """When it had a leader again (0: it always had one), and when it did not list `name`. Raises Failure."""
+    """Moments since the epoch: it had a leader again (0: always had), it did not list `name`. Raises
+    Failure."""
     began_s, elected_s, had_leader = time.time(), 0.0, True
     while time.time() - began_s < WITHIN_S:
         try:
@@ -173,13 +177,13 @@ def wait_off_swarm(asked: Node, name: str) -> tuple[float, float]:
 
 
 def ask(node: Node, port: int, path: str) -> Any:
-    """Raises one of probe.ERRORS."""
+    """Send one request. Raises one of probe.ERRORS."""
     reply = probe.ask(node.address, "GET", path, port=port, timeout_s=ANSWER_S)
     return json.loads(probe.expect(reply, 200, path).body)
 
 
 def judge(whole: dict[str, Any]) -> dict[str, bool]:
-    """The longest counts."""
+    """Result of each goal; the longest time counts."""
     return {key: max(each[key] for each in whole["terminated"]) <= goal for key, goal in GOALS.items()}
 
 

@@ -24,7 +24,7 @@ from tests import prerequisites
 
 MOST_MB: Final = 150.0
 MOST_SHARE: Final = 0.01
-"""Of one core."""
+"""Share of one core, at most."""
 GOAL: Final = f"{MOST_MB:.0f} MB, {MOST_SHARE:.0%}"
 SETTLE_S: Final = 20.0
 START: Final = """for i in $(seq {count}); do
@@ -34,13 +34,13 @@ END: Final = "docker ps -aq --filter label=swarmer.bench | xargs -r docker rm -f
 
 
 def who_works(lab: Lab) -> list[Node]:
-    """Each role that costs something of its own, whoever has it now; no node twice. Raises Failure."""
+    """Nodes for each role that costs something of its own; no node twice. Raises Failure."""
     nodes = (lab.holder(), lab.swarm_leader(), lab.consul_leader(), *lab.workers[:1])
     return list({node.name: node for node in nodes}.values())
 
 
 def measure(nodes: list[Node], containers: int, seconds: float) -> dict[str, Any]:
-    """By node: what each program holds, and its share of a core. Raises Failure."""
+    """Memory and share of a core of each program, by node. Raises Failure."""
     try:
         for node in nodes:
             say(f"{node.name}: {containers} containers")
@@ -64,19 +64,19 @@ def measure(nodes: list[Node], containers: int, seconds: float) -> dict[str, Any
 
 
 def total(programs: dict[str, Any], members: tuple[str, ...]) -> tuple[float, float]:
-    """PSS in MB and share of a core, of those of the members that run."""
+    """PSS in MB and share of a core, summed over the running members."""
     there = [each for name, each in programs.items() if name in members]
     return sum(each["pss_mb"] for each in there), sum(each["share"] for each in there)
 
 
 def is_met(programs: dict[str, Any]) -> bool:
-    """Both goals, by one node."""
+    """Whether one node meets both goals."""
     mb, share = total(programs, OURS)
     return mb <= MOST_MB and share <= MOST_SHARE
 
 
 def show(results: dict[str, Any]) -> None:
-    """The table."""
+    """Print the table."""
     lines = [f"\n{'':30}{'PSS in MB':>10}{'% of a core':>13}  {'goal':13}met"]
     for name, programs in results.items():
         lines.append(name)

@@ -27,7 +27,7 @@ HERD: Final = "herd"
 HERD_SIZE: Final = 1000
 LEAVING: Final = 375
 REPEATED: Final = 125
-"""Of the events, so that a quarter of all are duplicates."""
+"""Number of repeated events, so that a quarter of all are duplicates."""
 LAUNCHED_S: Final = 300.0
 ANSWERED_S: Final = 900.0
 AT_ONCE: Final = 8
@@ -37,28 +37,28 @@ TERMINATE: Final = "EC2 Instance-terminate Lifecycle Action"
 
 @dataclass
 class Account:
-    """What the rehearsal's own log says, read as it grows: it keeps only so many entries."""
+    """Figures from the rehearsal's own log, read as it grows: it keeps only a limited number of entries."""
 
     last: int = 0
     announced: dict[str, float] = field(default_factory=dict)
-    """Instance to when its event was sent."""
+    """Time by instance at which its event was sent."""
     answers: dict[str, list[float]] = field(default_factory=dict)
-    """Instance to when its hook was answered."""
+    """Times by instance at which its hook was answered."""
     refused: int = 0
-    """Answers that AWS did not take: the hook was answered before."""
+    """Number of answers that AWS did not take: the hook was answered before."""
     repeated: int = 0
     swept: int = 0
-    """Hooks that the sweep ended, or found ended: it looks for those that nobody answered yet."""
+    """Number of hooks that the sweep ended, or found ended: it looks for those without an answer."""
     steps: Counter[str] = field(default_factory=Counter)
-    """What deregister_node says it did, counted."""
+    """Number of each step that deregister_node reports."""
     dead_letters: int = 0
     failed: int = 0
-    """Runs of a function that did not end well."""
+    """Number of runs of a function that did not end well."""
     runs: int = 0
 
     @property
     def again(self) -> int:
-        """Answers after a hook's first."""
+        """Number of answers after a hook's first."""
         return sum(len(times) - 1 for times in self.answers.values()) + self.refused
 
     def read(self, wait_s: float = 0) -> None:
@@ -104,7 +104,7 @@ class Herd:
         self.consul = self.lab.consul_servers[0]
 
     def gather(self) -> None:
-        """So many in service, each in Consul's catalogue and among the nodes that were let in."""
+        """Bring the instances into service, each in Consul's catalogue and among the admitted nodes."""
         pattern = names.group_asg_name(self.cluster, self.lab.workers[0].group)
         (like,) = self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[pattern])[
             "AutoScalingGroups"
@@ -147,7 +147,7 @@ class Herd:
             list(pool.map(one, ids))
 
     def catalogued(self) -> set[str]:
-        """Ids of the herd that Consul knows."""
+        """IDs of the herd that Consul knows."""
         rows = json.loads(self.ask("GET", "catalog/nodes"))
         return {names.instance_id(row["Node"]) for row in rows if row["Node"].startswith(f"{HERD}-")}
 
@@ -162,7 +162,7 @@ class Herd:
 
 
 def client(service: str) -> Any:
-    """Of a person."""
+    """Client of AWS with an operator's rights."""
     return boto3.client(
         *(service, environment.REGION),
         endpoint_url=healing.AWS,
@@ -172,7 +172,8 @@ def client(service: str) -> Any:
 
 
 def waiting(cluster: str, is_dead: Callable[[str], bool]) -> int:
-    """Messages in the healing stack's queues, visible or not, whose name `is_dead` takes."""
+    """Number of messages in the healing stack's queues, visible or not, if `is_dead` takes the queue's
+    name."""
     sqs = client("sqs")
     kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     urls = [url for url in sqs.list_queues()["QueueUrls"] if f"{cluster}-healing" in url and is_dead(url)]
@@ -181,8 +182,8 @@ def waiting(cluster: str, is_dead: Callable[[str], bool]) -> int:
 
 
 def endure(lab: Lab) -> dict[str, Any]:
-    """The storm, and what came of it. Raises Failure."""
-    lab.look()  # what was measured before took nodes away
+    """Outcome of the storm. Raises Failure."""
+    lab.look()  # the measurement before took nodes away
     herd, account = Herd(lab), Account()
     say(f"  storm: {herd.size} nodes enter Consul's catalogue")
     herd.gather()
@@ -198,7 +199,7 @@ def endure(lab: Lab) -> dict[str, Any]:
     except Failure as exc:
         say(f"  storm: {exc}")
     healing.leave_in_peace()
-    account.read()  # what was said after the last look
+    account.read()  # lines since the last look
     took_s = time.monotonic() - began_s
     left = herd.catalogued()
     waits = [times[0] - account.announced[key] for key, times in account.answers.items()]
@@ -207,8 +208,8 @@ def endure(lab: Lab) -> dict[str, Any]:
         "hooks": len(account.announced),
         "events": len(account.announced) + account.repeated,
         "answered_once": sum(len(times) == 1 for times in account.answers.values()),
-        # AWS takes no second answer, so what counts is who gives one. Where two of its functions look after
-        # a hook, one comes second.
+        # AWS takes no second answer, so the number of answering functions counts. If two of its functions
+        # look after a hook, one comes second.
         "answered_again": max(0, account.again - account.swept),
         "swept": account.swept,
         "out_of_catalogue": len(account.announced.keys() - left),
@@ -224,7 +225,7 @@ def endure(lab: Lab) -> dict[str, Any]:
 
 
 def is_over(account: Account, cluster: str) -> bool:
-    """Every hook is answered and no message of the function is left."""
+    """Whether every hook is answered and no message of the function is left."""
     account.read(wait_s=2)
     if len(account.answers) < LEAVING:
         return False
@@ -241,9 +242,9 @@ GOALS: Final = {
     "wrongly_out": 0,
     "dead_letters": 0,
 }
-"""Figure to what it has to be."""
+"""Goals by figure."""
 AT_MOST: Final = frozenset({"answered_again"})
-"""An event that comes twice may be answered twice; none, and no look of the sweep, leads to more than one."""
+"""Figures with a maximum: an event that comes twice may be answered twice, and a sweep adds no answer."""
 
 
 def judge(found: dict[str, Any]) -> dict[str, bool]:

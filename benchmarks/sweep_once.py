@@ -1,7 +1,7 @@
-"""One sweep in a process of its own, on a cluster that others answer for: what it takes, as JSON.
+"""One sweep in a process of its own, on a cluster of made-up answers: its costs, as JSON.
 
-Started by benchmarks/sweeps.py, which says by the environment where AWS, Consul and Swarm answer. Imports
-what the function does, and no more: its memory is measured.
+benchmarks/sweeps.py starts it, and tells by the environment the addresses of AWS, Consul and Swarm. It
+imports only what the function does, because its memory is measured.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
 
 calls: Counter[str] = Counter()
-"""Requests to AWS: each page of an answer is one."""
+"""Number of requests to AWS: each page of an answer is one."""
 
 
 class Context:
-    """What Lambda hands to a handler."""
+    """Context that Lambda passes to a handler."""
 
     function_name = "large-reconcile-cluster"
     memory_limit_in_mb = 256
@@ -39,7 +39,7 @@ class Context:
 
 
 def tick() -> str:
-    """A schedule's event."""
+    """Event of a schedule, as JSON."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return json.dumps({"source": "aws.events", "detail-type": "Scheduled Event", "time": now, "detail": {}})
 
@@ -62,7 +62,7 @@ def main() -> int:
     began_s, cpu_s = time.monotonic(), time.process_time()
     answer = handler({"Records": [record]}, Context())
     took = {"wall_s": round(time.monotonic() - began_s, 2), "cpu_s": round(time.process_time() - cpu_s, 2)}
-    # Not ru_maxrss, which remembers who started this process.
+    # Not ru_maxrss, which remembers the parent of this process.
     (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     left = len(answer["batchItemFailures"])
     sys.stderr.write(

@@ -1,8 +1,8 @@
 """The sweep of clusters of 500 to 5,000 nodes: seconds, memory, requests to AWS.
 
-AWS is the rehearsal's in a process of its own, the catalogue and the keys are in a real Consul. So many
-agents do not fit on one machine: what Consul says of its members, and a Swarm manager's answers, are made up,
-in the size that real ones have.
+AWS is the rehearsal's in a process of its own; the catalogue and the keys are in a real Consul. Thousands of
+agents do not fit on one machine. Therefore Consul's members and a Swarm manager's answers are made up, in the
+size that real ones have.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ SIZES: Final = (500, 1000, 5000)
 GOALS: Final = {"wall_s": 5.0, "peak_mb": 256}
 COMPARED: Final = 1000
 LINEAR: Final = 1.5
-"""Seconds per node of the largest cluster, in those of one of COMPARED nodes: it may not grow faster."""
+"""Factor between the seconds per node of the largest cluster and of COMPARED nodes, at most."""
 PER_PAGE: Final = 100
-"""Instances in one answer of the rehearsal's EC2; a question by ids asks for 200, which is whole pages."""
+"""Number of instances in one answer of the rehearsal's EC2; a question by ids asks for 200, whole pages."""
 CLUSTER: Final = "large"
 CORE: Final = 3
 ILL: Final = 10
-"""One of so many workers is dead for Consul, in the second case: EC2 is asked for each of those."""
+"""Number of workers for each one that is dead for Consul, in the second case: EC2 is asked for each."""
 LAUNCHED_S: Final = 600.0
 SWEEP_S: Final = 300.0
 AT_ONCE: Final = 8
@@ -51,7 +51,7 @@ PLUGINS: Final = [{"Type": "Log", "Name": f"plugin-{number}"} for number in rang
 
 
 def measure(sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
-    """A row for each size and case. Raises Failure."""
+    """Rows, one for each size and case. Raises Failure."""
     return [row for size in sizes for row in measure_one(size)]
 
 
@@ -76,7 +76,7 @@ def measure_one(size: int) -> list[dict[str, Any]]:
 
 
 def sweep(url: str, consul: int, swarm: int) -> dict[str, Any]:
-    """In a process of its own."""
+    """Run one sweep in a process of its own."""
     variables = {
         **os.environ,
         "AWS_ENDPOINT_URL": url,
@@ -137,7 +137,7 @@ def client(service: str, url: str) -> Any:
 
 
 def launch(url: str, size: int) -> list[str]:
-    """A cluster of so many instances, in service; names of its nodes, the core's first."""
+    """Launch a cluster of `size` instances, in service. Returns the names of its nodes, the core's first."""
     ec2, scaling = client("ec2", url), client("autoscaling", url)
     client("ssm", url).put_parameter(Name=names.identity_parameter(CLUSTER), Value=SWARM_ID, Type="String")
     ec2.create_launch_template(
@@ -157,7 +157,7 @@ def launch(url: str, size: int) -> list[str]:
             VPCZoneIdentifier=subnets,
             Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
         )
-        # In parts: each is one request.
+        # In parts, because each is one request.
         for wanted in [*range(500, count, 500), count]:
             scaling.set_desired_capacity(AutoScalingGroupName=asg, DesiredCapacity=wanted)
             is_there = lambda asg=asg, wanted=wanted: len(serving_in(scaling, asg)) == wanted  # noqa: E731
@@ -176,7 +176,7 @@ def serving_in(scaling: Any, asg: str) -> list[str]:
 
 
 def catalogue(port: int, known: list[str]) -> None:
-    """Real entries in a real catalogue, and what is noted of nodes that were let in."""
+    """Write real entries to a real catalogue, and the records of admitted nodes."""
 
     def put(path: str, body: dict[str, Any]) -> None:
         request = urllib.request.Request(
@@ -193,7 +193,7 @@ def catalogue(port: int, known: list[str]) -> None:
 
 
 class Answers:
-    """What is made up."""
+    """Answers that are made up."""
 
     def __init__(self, known: list[str], ill: set[str], consul_port: int) -> None:
         self._consul_port = consul_port
@@ -212,7 +212,7 @@ class Answers:
         }
 
     def consul(self, method: str, path: str, body: bytes) -> tuple[int, bytes, str]:
-        """Everything else is asked of the real one."""
+        """Answer for the members; all else is asked of the real Consul."""
         if made_up := self._made_up.get(path.partition("?")[0]):
             return 200, made_up, "0"
         connection = http.client.HTTPConnection("127.0.0.1", self._consul_port, timeout=10)
@@ -232,14 +232,14 @@ class Answers:
 
 
 def member(name: str, status: int) -> dict[str, Any]:
-    """As an agent tells it."""
+    """Member as an agent reports it."""
     tags = {"build": "1.8.7:1234abcd", "dc": "dc1", "id": "00000000-0000-0000-0000-000000000000"}
     versions = {f"{kind}{end}": 2 for kind in ("Protocol", "Delegate") for end in ("Min", "Max", "Cur")}
     return {"Name": name, "Addr": "192.0.2.1", "Port": 8301, "Tags": tags, "Status": status, **versions}
 
 
 def row(name: str, *, manager: bool) -> dict[str, Any]:
-    """As a manager tells it, with the node's certificates and plugins."""
+    """Row of a node as a manager reports it, with the node's certificates and plugins."""
     engine = {"EngineVersion": "26.1.5", "Labels": {}, "Plugins": PLUGINS}
     return {
         "ID": f"{names.instance_id(name)[2:]:>25}"[:25],
@@ -263,7 +263,7 @@ def row(name: str, *, manager: bool) -> dict[str, Any]:
 
 @contextmanager
 def serving(answer: Any) -> Iterator[int]:
-    """Its port, on loopback."""
+    """Serve `answer` on loopback; yields the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
@@ -280,7 +280,7 @@ def serving(answer: Any) -> Iterator[int]:
         do_GET = do_PUT = do_DELETE = do_POST = handle_any  # noqa: N815 - what http.server looks for
 
         def log_message(self, *_: object) -> None:
-            """Nothing to say."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -295,7 +295,8 @@ def serving(answer: Any) -> Iterator[int]:
 
 
 def judge(rows: list[dict[str, Any]]) -> dict[str, bool]:
-    """Seconds and MB: of the last, which has the most nodes, a tenth of them ill. All else: of every row."""
+    """Result of each goal. Seconds and MB count for the last row: most nodes, a tenth ill; the rest for
+    all."""
     return {
         **{key: rows[-1][key] <= goal for key, goal in GOALS.items()},
         "left": all(row["left"] == 0 for row in rows),
@@ -306,7 +307,7 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, bool]:
 
 
 def growth(rows: list[dict[str, Any]], case: str) -> float:
-    """Seconds per node of the largest cluster, in those of one of COMPARED nodes; endless where none is."""
+    """Seconds per node of the largest cluster, relative to COMPARED nodes; infinite if there are none."""
     per_node: dict[int, float] = {
         row["nodes"]: row["wall_s"] / row["nodes"] for row in rows if row["case"] == case
     }
@@ -316,7 +317,7 @@ def growth(rows: list[dict[str, Any]], case: str) -> float:
 
 
 def most_calls(ill: int) -> dict[str, int]:
-    """Of each request to AWS: the groups, who votes, each page of those that are ill, the identity."""
+    """Maximum of each request to AWS: groups, voting members, each page of ill ones, the cluster ID."""
     return {
         "DescribeAutoScalingGroups": 1,
         "DescribeInstances": 1 + math.ceil(ill / PER_PAGE),
@@ -325,7 +326,7 @@ def most_calls(ill: int) -> dict[str, int]:
 
 
 def is_frugal(row: dict[str, Any]) -> bool:
-    """No more than that, and no other."""
+    """Whether a row has no more requests than that, and no others."""
     most = most_calls(row["ill"])
     return all(count <= most.get(name, 0) for name, count in row["calls"].items())
 

@@ -58,7 +58,7 @@ def memory() -> dict[str, dict[str, float]]:
 
 
 def forget_everything() -> None:
-    """The images: a clone brings no virtualenv and no CDK along."""
+    """Remove the images: a clone has no virtualenv and no CDK."""
     for image in (node_image.tag(), node_image.base_tag(), node_image.PROBE_IMAGE):
         subprocess.run(
             ["docker", "image", "rm", "-f", image], env=engine.docker_environment(), capture_output=True
@@ -86,13 +86,13 @@ def main() -> int:
 
 
 def measure(cached_only: bool) -> dict[str, Any]:
-    """Everything, as it goes into the JSON. Raises subprocess.CalledProcessError."""
+    """Figures, as they go into the JSON. Raises subprocess.CalledProcessError."""
     results: dict[str, Any] = {"reference": REFERENCE, "goals_s": GOALS, "cpus": os.cpu_count()}
     run("make", "down", "ARGS=")
     if not cached_only:
         results["nothing_s"] = measure_from_nothing()
         run("make", "down", "ARGS=")
-    run("make", "up", "ARGS=")  # whatever was missing is cached now
+    run("make", "up", "ARGS=")  # missing downloads are cached now
     run("make", "down", "ARGS=")
     results["cached_s"] = run("make", "up", "ARGS=")
     results["steps_s"] = timings()
@@ -107,7 +107,7 @@ def measure(cached_only: bool) -> dict[str, Any]:
 
 
 def measure_from_nothing() -> float:
-    """In a fresh clone with caches of its own, so that this checkout keeps what it has."""
+    """Seconds in a fresh clone with caches of its own, so that this checkout keeps its own."""
     clone = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip()) / "swarmer"
     subprocess.run(["git", "clone", "-q", str(environment.ROOT), str(clone)], check=True)
     forget_everything()
@@ -120,7 +120,7 @@ def measure_from_nothing() -> float:
 
 
 def show(results: dict[str, Any]) -> None:
-    """The table."""
+    """Print the table."""
     print(f"\n{'':58}{'seconds':>9}{'goal':>7}  met")  # noqa: T201
     for name, is_met in results["is_met"].items():
         met = goals.said(is_met)

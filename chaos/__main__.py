@@ -28,17 +28,18 @@ from swarmer.local import engine, environment
 from tests import prerequisites
 
 STEADY_S = 2.0
-"""So long all goes well before the fault: what is seen then comes from it. And so long after the end."""
+"""Seconds without a bad call before the fault, so that later ones come from it; the same after the end."""
 STEADY_WITHIN_S = 60.0
 PROOF_S = 150.0
-"""So long what a fault lacks in the end may take to come: the functions' next sweep is a minute away."""
+"""Timeout for the last proof of a fault: the functions' next sweep is a minute away."""
 PROOF_PAUSE_S = 1.0
 REPORT: Final = environment.STATE / "faults.json"
-"""Everything that was seen; `--json` names another file."""
+"""File for everything that was seen; `--json` names another one."""
 
 
 def endure(lab: Lab, fault: Fault) -> Outcome:
-    """One fault from begin to end; what is judged is the probe's account of it. Raises Failure before it."""
+    """Run one fault from begin to end, and judge the probe's account of it. Raises Failure before the
+    fault."""
     fault.prepare(lab)
     lab.wait_validated(fault.within_s)
     lab.look()
@@ -68,7 +69,7 @@ def endure(lab: Lab, fault: Fault) -> Outcome:
 
 
 def refused(last: int) -> list[str]:
-    """What IAM refused since that entry of the rehearsal's log: a right that is missing is not survived."""
+    """Calls that IAM refused since that entry of the rehearsal's log: a missing right is not survived."""
     try:
         return refusals(healing.happened(last))
     except OSError as exc:
@@ -76,14 +77,15 @@ def refused(last: int) -> list[str]:
 
 
 def wait_steady(probe: Probe) -> None:
-    """Raises Failure where calls fail or wait with no fault at all: such a machine proves nothing."""
+    """Wait until calls go well. Raises Failure if they fail or wait without a fault: such a machine proves
+    nothing."""
     time.sleep(STEADY_S)
     steady = lambda: is_steady(list(probe.calls), time.monotonic() - STEADY_S)  # noqa: E731
     until(steady, STEADY_WITHIN_S, "calls did not go well before the fault")
 
 
 def act(fault: Fault, lab: Lab, victims: list[Node], trouble: list[str]) -> None:
-    """Inflict, wait, recover: power and network come back whatever went wrong."""
+    """Inflict, wait, recover. Power and network come back after any error."""
     try:
         fault.inflict(victims)
         time.sleep(fault.hold_s)
@@ -100,7 +102,7 @@ def is_healed(fault: Fault, victims: list[Node]) -> bool:
 
 
 def lacking(fault: Fault, within_s: float) -> list[str]:
-    """What it still lacks once time is up; empty: nothing."""
+    """Proofs that the fault still lacks once time is up; empty if none."""
     deadline_s = time.monotonic() + within_s
     while (found := _lacks(fault)) and time.monotonic() < deadline_s:
         time.sleep(PROOF_PAUSE_S)
@@ -108,7 +110,7 @@ def lacking(fault: Fault, within_s: float) -> list[str]:
 
 
 def _lacks(fault: Fault) -> list[str]:
-    """Who cannot be asked has proved nothing."""
+    """Proofs that the fault lacks now; a node that cannot be asked has proved nothing."""
     try:
         return fault.lacks()
     except (Failure, OSError) as exc:
@@ -116,13 +118,14 @@ def _lacks(fault: Fault) -> list[str]:
 
 
 def write(path: Path, outcomes: list[Outcome]) -> None:
-    """After each fault: who ends the run early keeps what there is."""
+    """Write the report, after each fault: a run that ends early keeps its outcomes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([outcome.to_json() for outcome in outcomes], indent=1) + "\n")
 
 
 def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Path) -> None:
-    """One after the other; a cluster that one of them broke is replaced: the next begins whole."""
+    """Run the faults one after the other. A cluster that one of them broke is replaced, so the next begins
+    whole."""
     for number, fault in enumerate(faults, 1):
         try:
             outcome = endure(lab, fault)
@@ -143,7 +146,7 @@ SUITES: Final = (
     (environment.ROOT / "servers.yml", FAULTS),
     (environment.ROOT / "chaos/healing.yml", HEALING),
 )
-"""Each set of faults with the description of the cluster that they happen to."""
+"""Sets of faults, each with the description of its cluster."""
 
 
 def options() -> argparse.Namespace:

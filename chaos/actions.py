@@ -1,4 +1,4 @@
-"""What is done to nodes: by a fault, and by a person or the power company afterwards."""
+"""Actions on nodes: those of a fault, and those of an operator or the power company afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINKS: Final = (("INPUT", "-i"), ("OUTPUT", "-o"), ("FORWARD", "-i"), ("FORWARD"
 
 
 def nothing(_: list[Node]) -> None:
-    """No recovery step: the cluster is on its own."""
+    """Do nothing as recovery: the cluster is on its own."""
 
 
 def cut_power(nodes: list[Node]) -> None:
@@ -30,7 +30,8 @@ def give_power(nodes: list[Node]) -> None:
 
 
 def reboot(nodes: list[Node]) -> None:
-    """At once: one `docker restart` of many containers takes them one after the other."""
+    """Reboot nodes at the same time: one `docker restart` of many containers takes them one after the
+    other."""
     with ThreadPoolExecutor(len(nodes)) as pool:
         restart = partial(docker, "restart", "-t", "30", timeout_s=REBOOT_S)
         list(pool.map(restart, [node.container for node in nodes]))
@@ -55,7 +56,7 @@ def thaw(nodes: list[Node]) -> None:
 
 
 def kill(program: str) -> Action:
-    """SIGKILL to one process; whoever started it may start it anew."""
+    """Send SIGKILL to one process; its supervisor may start it again."""
 
     def act(nodes: list[Node]) -> None:
         for node in nodes:
@@ -65,7 +66,8 @@ def kill(program: str) -> Action:
 
 
 def runs(program: str) -> Callable[[list[Node]], bool]:
-    """Whether it runs on all of them: a unit whose process was killed has none until it is started anew."""
+    """Whether a program runs on all nodes: a unit with a killed process has none until it is started
+    again."""
 
     def look(nodes: list[Node]) -> bool:
         with contextlib.suppress(Failure):
@@ -88,13 +90,13 @@ class Standstill:
             node.signal("STOP", pid)
 
     def is_over(self, _: list[Node]) -> bool:
-        """Nothing stands still any more, and the program runs."""
+        """Whether no process stands still any more, and the program runs."""
         with contextlib.suppress(Failure):
             return all(not node.is_stopped(pid) and node.pid(self.program) > 0 for node, pid in self.pids)
         return False
 
     def clean_up(self, _: Lab) -> None:
-        """For a node that did not heal itself: the next fault needs it whole."""
+        """Wake processes on a node that did not heal itself: the next fault needs it whole."""
         for node, pid in self.pids:
             if node.is_stopped(pid):
                 say(f"  wakes {self.program} on {node.name}, which nobody did")
@@ -102,7 +104,7 @@ class Standstill:
 
 
 def keep_busy(nodes: list[Node]) -> None:
-    """Two endless loops on each of them for BUSY_S: every core has more to do than it can."""
+    """Run two endless loops on each node for BUSY_S: every core has more to do than it can."""
     for node in nodes:
         for _ in range(2):
             node.on("sh", "-c", f"timeout {BUSY_S:.0f} sh -c 'while :; do :; done' >/dev/null 2>&1 &")

@@ -1,4 +1,4 @@
-"""The faults: whom each one hits, what it does, and what a person or the power company does afterwards."""
+"""The faults: victims, action and recovery of each one."""
 
 from __future__ import annotations
 
@@ -40,44 +40,45 @@ from chaos.victims import (
 )
 
 HOLD_S: Final = 15.0
-"""Longer than a Consul session lives without a renewal: what should move has moved by then."""
+"""Seconds that a fault lasts: longer than a Consul session lives without a renewal, so the lock has moved."""
 PAUSED_S: Final = 30.0
 AWAY_S: Final = 60.0
 AGENT_WATCHDOG_S: Final = 120.0
-"""systemd ends an agent, or a registrator, that has said nothing for so long."""
+"""Watchdog timeout after which systemd ends a silent agent or registrator."""
 RESOLVED_WATCHDOG_S: Final = 30.0
-"""The same of the node's resolver."""
+"""Watchdog timeout of the node's resolver."""
 NAMED_S: Final = 90.0
-"""A killed registrator runs again at once, but a node that is busy starts containers slowly."""
+"""Timeout for a name: a killed registrator runs again at once, but a busy node starts containers slowly."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One of them."""
+    """One fault."""
 
     name: str
     what: str
     victims: Callable[[Lab], list[Node]]
     inflict: Action
     prepare: Callable[[Lab], None] = lambda _: None
-    """Long before the fault, which begins with a validated cluster."""
+    """Preparation long before the fault, which begins with a validated cluster."""
     recover: Action = nothing
-    """What comes from outside: power, the network. Runs whatever happened before it."""
+    """Recovery from outside: power, the network. It runs after any error."""
     hold_s: float = HOLD_S
-    """From the fault to the recovery."""
+    """Seconds from the fault to the recovery."""
     within_s: float = 120.0
-    """From the recovery to a cluster that is validated."""
+    """Timeout in seconds from the recovery to a validated cluster."""
     is_nothing: bool = False
-    """Nobody may take it for a fault: no member lost, no lock moved, no call failed."""
+    """True if nothing may be noticed: no member lost, no lock moved, no call failed."""
     says: str = ""
-    """What `swarmer status` must say of it before the recovery."""
+    """Text that `swarmer status` must show before the recovery."""
     heals: Callable[[list[Node]], bool] | None = None
-    """What the node itself must have put right in the end, where `swarmer status` does not look."""
+    """Check that the node itself recovered in the end, on a point that `swarmer status` does not cover."""
     heal_s: float = 30.0
     lacks: Callable[[], list[str]] = list
-    """What is still missing in the end, in words, where neither the probe nor `swarmer status` looks."""
+    """Problems that remain in the end, in words, on points that neither the probe nor `swarmer status`
+    covers."""
     clean_up: Callable[[Lab], None] = lambda _: None
-    """So that the next fault begins with a whole cluster, where this one did not heal."""
+    """Repair after a fault that did not heal, so that the next one begins with a whole cluster."""
 
 
 def killed_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> Fault:
@@ -95,7 +96,7 @@ def killed_process(
 
 
 def stopped_containerd(name: str, what: str) -> Fault:
-    """Nobody sees it but who starts a container: one is started as soon as it runs again."""
+    """Fault that only a new container notices: one is started as soon as containerd runs again."""
     still, newcomer = Standstill("containerd.service"), Newcomer()
 
     def clean_up(lab: Lab) -> None:
@@ -115,7 +116,7 @@ def stopped_containerd(name: str, what: str) -> Fault:
 
 
 def stopped_registrator(name: str, what: str) -> Fault:
-    """A container that was started while it stood still has its name once it does not."""
+    """Fault after which a container, started while the registrator stood still, gets its name late."""
     still, newcomer = Standstill("swarmer-registrator.service"), Newcomer()
 
     def inflict(nodes: list[Node]) -> None:

@@ -1,4 +1,4 @@
-"""Whether what was to go wrong in AWS did. Pure: faults and the rehearsal's own log in, sentences out.
+"""Checks that the faults in AWS happened. Pure: faults and the rehearsal's own log in, sentences out.
 
 A fault of calls or events that never met one disturbs nothing, and to survive it proves nothing.
 """
@@ -11,13 +11,13 @@ from typing import Any, Final
 
 LOST: Final = "lost"
 WORDS: Final = {"lose": "lost", "repeat": "repeated", "delay": "late"}
-"""What becomes of an event."""
+"""Word of the log for each fault of an event."""
 
 
 def did_not_happen(faults: Iterable[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of `faults`, as `POST /swarmer/faults` takes them, those that none of `entries` tells of, in words.
+    """Faults that none of `entries` reports, in words; `faults` are as `POST /swarmer/faults` takes them.
 
-    `entries`: of `/swarmer/events`, since the faults were asked for.
+    `entries`: those of `/swarmer/events`, since the faults were asked for.
     """
     return [_sentence(fault) for fault in faults if not any(_is_of(entry, fault) for entry in entries)]
 
@@ -29,7 +29,8 @@ def _sentence(fault: Mapping[str, Any]) -> str:
 
 
 def _is_of(entry: Mapping[str, Any], fault: Mapping[str, Any]) -> bool:
-    """swarmer/fakeaws/eventbridge/bus.py writes of events, authorization.py of calls."""
+    """Whether an entry reports this fault. swarmer/fakeaws/eventbridge/bus.py logs events, authorization.py
+    calls."""
     detail = entry["detail"]
     if "call" in fault:
         is_call = entry["source"] == "fault" and entry["what"] == fault["error"]

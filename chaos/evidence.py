@@ -1,4 +1,4 @@
-"""What the probe's calls prove. Pure: calls in, findings out; every time is on one monotonic clock."""
+"""Findings from the probe's calls. Pure: calls in, findings out; every time is on one monotonic clock."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Final
 
 PERIOD_S: Final = 0.1
-"""So often the probe calls."""
+"""Interval between calls of the probe."""
 SLOW_S: Final = 2.0
-"""Who waits longer has noticed that something is wrong, though the call may still go well."""
+"""Time after which a waiting caller has noticed a problem, though the call may still go well."""
 
 PULL: Final = "pull"
 PUSH: Final = "push"
@@ -25,26 +25,26 @@ class Call:
     """One call of the probe."""
 
     kind: str
-    """PULL and PUSH go by name; DOOR asks one manager's :5000, WALL that of a node that is none."""
+    """Kind of the call. PULL and PUSH go by name; DOOR asks one manager's :5000, WALL another node's."""
     via: str
     """Address that was asked: for the name, or at the door."""
     began_s: float
     ended_s: float
     error: str = ""
-    """Empty: it went well."""
+    """Text of the error; empty if the call went well."""
     node: str = ""
     lease: int | None = None
-    """Who answered under which lease, where the answer says so."""
+    """Lease of the node that answered, if the answer names it."""
 
     @property
     def is_bad(self) -> bool:
-        """It failed, or kept its caller waiting."""
+        """Whether the call failed, or kept its caller waiting."""
         return bool(self.error) or self.ended_s - self.began_s > SLOW_S
 
 
 @dataclass(frozen=True)
 class Interleaving:
-    """An old lease spoke after a newer one: two registries served at once."""
+    """Answer under an old lease after one under a newer: two registries served at once."""
 
     newer: Call
     older: Call
@@ -53,8 +53,8 @@ class Interleaving:
 def interleavings(calls: Iterable[Call]) -> list[Interleaving]:
     """Answers under an older lease that were asked for after an answer under a newer one had come.
 
-    Both ends are on the safe side: the registry gave the newer answer before it came, and the older one
-    after it was asked for. So whatever is found here did happen, in this order.
+    Both ends are on the safe side. The registry gave the newer answer before it came, and the older one after
+    it was asked for. Therefore each finding did happen, in this order.
     """
     answers = [call for call in calls if call.lease is not None]
     by_end = sorted(answers, key=lambda call: call.ended_s)
@@ -82,13 +82,13 @@ def shared_leases(calls: Iterable[Call]) -> dict[int, set[str]]:
 
 
 def leases(calls: Iterable[Call]) -> list[int]:
-    """Each lease once, in the order in which they were first answered under."""
+    """Leases, each once, in the order of their first answers."""
     answers = [call for call in calls if call.lease is not None]
     return list(dict.fromkeys(_lease(call) for call in sorted(answers, key=lambda call: call.ended_s)))
 
 
 def answered_walls(calls: Iterable[Call]) -> dict[str, int]:
-    """Nodes whose :5000 answered though it belongs to nobody there, and how often."""
+    """Number of answers by node that is no manager: its :5000 belongs to nobody."""
     return dict(Counter(call.via for call in calls if call.kind == WALL and not call.error))
 
 
@@ -99,16 +99,16 @@ def by_name(calls: Iterable[Call], *, since_s: float = float("-inf")) -> list[Ca
 
 
 def noticed_s(calls: Iterable[Call], fault_s: float) -> float | None:
-    """When a caller could tell first: its call failed, or was not answered for SLOW_S."""
+    """Earliest moment at which a caller could tell: its call failed, or had no answer for SLOW_S."""
     bad = [call for call in by_name(calls, since_s=fault_s) if call.is_bad]
     moments = [max(fault_s, min(call.ended_s, call.began_s + SLOW_S)) for call in bad]
     return min(moments, default=None)
 
 
 def away_s(calls: Iterable[Call], since_s: float) -> float:
-    """The longest time without a good answer by name, as the worse of the two nodes saw it.
+    """Longest time in seconds without a good answer by name, as the worse of the two nodes saw it.
 
-    From one good answer's end to the next one's; the last silence lasts until the last call was begun.
+    It counts from one good answer's end to the next one's. The last silence lasts until the last call began.
     """
     ordered = by_name(calls, since_s=since_s)
     return max((_silence_s(ordered, via, since_s) for via in {call.via for call in ordered}), default=0.0)
@@ -122,32 +122,32 @@ def _silence_s(calls: Sequence[Call], via: str, since_s: float) -> float:
 
 
 def last_failure_s(calls: Iterable[Call], fault_s: float) -> float | None:
-    """When the last call by name that failed had begun."""
+    """Moment at which the last failed call by name had begun."""
     return max((call.began_s for call in by_name(calls, since_s=fault_s) if call.error), default=None)
 
 
 def since(calls: Iterable[Call], moment_s: float) -> list[Call]:
-    """Calls that were not over by then."""
+    """Calls that were not over at that moment."""
     return [call for call in calls if call.ended_s >= moment_s]
 
 
 def failed(calls: Iterable[Call], kind: str) -> int:
-    """How many calls of a kind failed."""
+    """Number of failed calls of a kind."""
     return sum(1 for call in calls if call.kind == kind and call.error)
 
 
 def is_steady(calls: Iterable[Call], since_s: float) -> bool:
-    """Calls by name were made since then, and each went well."""
+    """Whether calls by name were made since then, and each went well."""
     recent = [call for call in by_name(calls) if call.began_s >= since_s]
     return bool(recent) and not any(call.is_bad for call in recent)
 
 
 def slowest_s(calls: Iterable[Call]) -> float:
-    """The longest that a call by name took, however it ended."""
+    """Longest time in seconds that a call by name took, failed ones included."""
     return max((call.ended_s - call.began_s for call in by_name(calls)), default=0.0)
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """The smallest value that at least `part` of all do not exceed (nearest rank)."""
+    """Smallest value that at least `part` of all do not exceed (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(0, -(-int(part * 100) * len(ordered) // 100) - 1)]

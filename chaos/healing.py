@@ -28,19 +28,19 @@ AWS: Final = f"http://127.0.0.1:{AWS_PORT}"
 REPLACED_S: Final = 240.0
 BREAKER_S: Final = 300.0
 SUSPENDED_S: Final = 60.0
-"""So long it is watched that a breaker which is open ends the launches."""
+"""Seconds during which the probe watches that an open breaker ends the launches."""
 KILL_S: Final = 200.0
-"""A killed function's message comes again after 70 s."""
+"""Timeout after a function was killed: its message comes again after 70 s."""
 KILLS: Final = 2
 DEREGISTER: Final = "-deregister-node"
 CUT_S: Final = 60.0
-"""Less than the description's `grace`."""
+"""Seconds of a network cut: less than the description's `grace`."""
 SERVICE: Final = "work"
 TASKS: Final = 6
 BROKEN: Final = "swarmer/broken-node"
 
 
-# -- what is asked of AWS ------------------------------------------------------------------------
+# -- calls to AWS --------------------------------------------------------------------------------
 
 
 def disturb(**fault: Any) -> None:
@@ -50,43 +50,45 @@ def disturb(**fault: Any) -> None:
 
 
 def leave_in_peace(_: object = None) -> None:
-    """None of it any more."""
+    """End all failures of calls and events."""
     request = urllib.request.Request(f"{AWS}/swarmer/faults", method="DELETE")
     urllib.request.urlopen(request, timeout=10).close()
 
 
 def happened(after: int, *, wait_s: float = 0) -> list[dict[str, Any]]:
-    """Entries of the rehearsal's own log with greater numbers; waits for one for so long."""
+    """Entries of the rehearsal's own log with greater numbers; waits up to `wait_s` for one."""
     with urllib.request.urlopen(f"{AWS}/swarmer/events?after={after}&wait={wait_s}", timeout=30) as answer:
         found: list[dict[str, Any]] = json.load(answer)
     return found
 
 
 def last_number() -> int:
-    """Of that log's newest entry."""
+    """Number of that log's newest entry."""
     return max((each["number"] for each in happened(0)), default=0)
 
 
 def said(message: str, about: str = "", *, after: int = 0) -> bool:
-    """Whether a function has said this, in a line that holds `about`.
+    """Whether a function has logged this, in a line that holds `about`.
 
-    Without `after`, the number of an entry, only what is about one instance: earlier faults left their lines.
+    `after` is the number of an entry. Without it, only lines about one instance count, because earlier faults
+    left theirs.
     """
     lines = [each["what"] for each in happened(after) if each["kind"] == "log"]
     return any(f'"{message}"' in line and about in line for line in lines)
 
 
-# -- what is done ----------------------------------------------------------------------------------
+# -- actions ---------------------------------------------------------------------------------------
 
 
 def terminate(nodes: list[Node]) -> None:
-    """At the same time: each waits until its machine is gone, and Consul notices the first within seconds."""
+    """Terminate at the same time: each call waits for its machine, and Consul notices the first within
+    seconds."""
     with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
         list(pool.map(lambda node: node.terminate(), nodes))
 
 
 def terminate_one_after_the_other(nodes: list[Node]) -> None:
-    """The next one once the replacement of the one before votes."""
+    """Terminate one node after the other, each once the replacement of the one before votes."""
     for node in nodes:
         node.terminate()
         is_whole = lambda: swarmer(nodes[0].servers, "status").returncode == 0  # noqa: E731
@@ -95,11 +97,11 @@ def terminate_one_after_the_other(nodes: list[Node]) -> None:
 
 @dataclass
 class Disturbance:
-    """An instance is terminated while calls and events go wrong; and the proof that they did."""
+    """Termination of an instance while calls and events go wrong, and the proof that they did."""
 
     faults: tuple[dict[str, Any], ...]
     last: int | None = None
-    """Number of the last entry of the rehearsal's log before it; None: it never began."""
+    """Number of the last entry of the rehearsal's log before it; None if it never began."""
 
     def begin(self, nodes: list[Node]) -> None:
         self.last = last_number()
@@ -108,16 +110,16 @@ class Disturbance:
         terminate(nodes)
 
     def lacks(self) -> list[str]:
-        """What was to go wrong and did not."""
+        """Faults that were asked for and did not happen."""
         return did_not_happen(self.faults, [] if self.last is None else happened(self.last))
 
 
 @dataclass
 class LostMajority:
-    """Instances are terminated at once; and the proof that the functions saw that nobody decides any more."""
+    """Termination of a majority at once, and the proof that the functions saw that no majority is left."""
 
     last: int | None = None
-    """As above."""
+    """Number of the last entry of the rehearsal's log before it; None if it never began."""
 
     def begin(self, nodes: list[Node]) -> None:
         self.last = last_number()
@@ -128,14 +130,14 @@ class LostMajority:
 
 
 def recover(nodes: list[Node]) -> None:
-    """What a person does who was told."""
+    """Recover as an operator does after the alarm."""
     done = swarmer(nodes[0].servers, "recover", timeout_s=300)
     if done.returncode:
         raise Failure(f"swarmer recover: {done.stderr.strip()}")
 
 
 def run_tasks(lab: Lab) -> None:
-    """A service whose tasks run on workers only, of which there are two."""
+    """Start a service with tasks on workers only, of which there are two."""
     lab.workers[0].scale_group(2)
     until(lambda: len(described_workers(lab)) == 2, REPLACED_S, "there is no second worker", pause_s=1.0)
     lab.wait_validated(REPLACED_S)
@@ -164,7 +166,7 @@ def end_tasks(lab: Lab) -> None:
 
 
 def has_departed(nodes: list[Node]) -> bool:
-    """One of them left in order."""
+    """Whether one of the nodes left in order."""
     return any(said("departed", node.name) for node in nodes)
 
 
@@ -173,10 +175,9 @@ def scale_in(nodes: list[Node]) -> None:
 
 
 def kill_function_while_it_drains(nodes: list[Node]) -> None:
-    """SIGKILL to deregister_node after its first step, and again in the drain: its container ends.
+    """Send SIGKILL to deregister_node after its first step, and again in the drain: its container ends.
 
-    A run takes a fraction of a second: one that was over sooner is followed by others, until the tasks run
-    elsewhere.
+    A run takes a fraction of a second. If one was over sooner, others follow until the tasks run elsewhere.
     """
     last, deadline_s = last_number(), time.monotonic() + KILL_S
     sdk = DockerClient(base_url=engine.docker_environment()["DOCKER_HOST"])
@@ -206,15 +207,15 @@ def kill_containers_of(sdk: DockerClient, function: str) -> None:
 
 @dataclass
 class BrokenImage:
-    """New machines get one whose node software does not start."""
+    """Image for new machines with node software that does not start."""
 
     path: Path | None = None
     was: str = ""
     asg: str = ""
     last: int | None = None
-    """Number of the last entry of the rehearsal's log before it; None: it never began."""
+    """Number of the last entry of the rehearsal's log before it; None if it never began."""
     mended: int = 0
-    """The same before the group launches again."""
+    """Number of the last entry before the group launches again."""
 
     def terminate(self, nodes: list[Node]) -> None:
         self.last = last_number()
@@ -223,7 +224,7 @@ class BrokenImage:
         self.path = environment.STATE / "clusters" / cluster / "ground.json"
         told = json.loads(self.path.read_text())
         self.was = told["image"]
-        # Without a command: that would be the image's, and no machine that says anything would boot.
+        # No command is given: the image would inherit it, and no machine that prints anything would boot.
         container = docker("create", self.was).strip()
         docker("cp", "/dev/null", f"{container}:/etc/systemd/system/swarmer-configure.service")
         docker("commit", container, BROKEN, timeout_s=120)
@@ -254,7 +255,7 @@ class BrokenImage:
 
 
 def two_servers(lab: Lab) -> list[Node]:
-    """The holder and another."""
+    """Holder of the registry, and another server."""
     first = lab.holder()
     return [first, next(node for node in lab.consul_servers if node != first)]
 
@@ -264,7 +265,7 @@ def workers(lab: Lab) -> list[Node]:
 
 
 def one_zone(lab: Lab) -> list[Node]:
-    """All nodes beside the holder, in its zone."""
+    """Nodes beside the holder, in its zone."""
     zones = {each["name"]: each["zone"] for each in lab.status()["nodes"]}
     zone = zones[lab.holder().name]
     return [node for node in lab.nodes if zones[node.name] == zone]

@@ -1,4 +1,4 @@
-"""Who the cluster is: what a fault may take from Consul, and what has to be the same afterwards.
+"""Identity of the cluster: the parts a fault may take from Consul, and the parts that must stay the same.
 
 `differences` is pure; `Identity` looks, forgets and wipes.
 """
@@ -14,33 +14,33 @@ from swarmer.core import names
 
 PREFIX: Final = "swarmer/swarm/"
 PUBLISHED: Final = (names.KV_SWARM_ID, names.KV_TOKEN_WORKER, names.KV_TOKEN_MANAGER)
-"""How to join the Swarm. The lock below PREFIX is nobody's to delete."""
+"""Keys for joining the Swarm. The lock below PREFIX is nobody's to delete."""
 KEPT: Final = "faults/kept"
-"""A person's key: who has it has the old Consul."""
+"""Key of an operator: a Consul that has it is the old one."""
 IN_SWARM: Final = "{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}} {{with .Swarm.Cluster}}{{.ID}}{{end}}"
 WIPE: Final = "systemctl stop consul.service && find /var/lib/consul -mindepth 1 -delete"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Of one moment."""
+    """State of the cluster at one moment."""
 
     keys: Mapping[str, tuple[str, int]]
-    """Value and CreateIndex, which tells a key that was made anew."""
+    """Value and CreateIndex by key; the index tells a key that was made again."""
     swarms: Mapping[str, tuple[str, ...]]
-    """By node: its state in the Swarm, its id there, and on a manager the Swarm's id."""
+    """State in the Swarm by node: state, node ID, and on a manager the Swarm's ID."""
     raft: Mapping[str, str]
-    """Voter's address to its id, which lies beside its data."""
+    """ID by voter's address; the ID lies beside the voter's data."""
     indexes: Mapping[str, int]
-    """By server: the last of its raft's log."""
+    """Index of the last raft entry, by server."""
 
 
 def differences(
     before: Picture, now: Picture, *, forgotten: tuple[str, ...] = (), wiped: tuple[str, ...] = ()
 ) -> list[str]:
-    """What is not as it was, in words.
+    """Differences between two pictures, in words.
 
-    `forgotten`: keys that have to be made anew; `wiped`: servers, by address, that have to begin anew.
+    `forgotten`: keys that must be made again; `wiped`: servers, by address, that must begin from nothing.
     """
     return [
         *(text for key in before.keys if (text := _of_key(key, before, now, key in forgotten))),
@@ -59,7 +59,7 @@ def differences(
 
 
 def _of_key(key: str, before: Picture, now: Picture, is_forgotten: bool) -> str:
-    """Never with a value: tokens are secrets."""
+    """Difference of one key, never with a value: tokens are secrets."""
     (value, made), (new_value, new_made) = before.keys[key], now.keys.get(key, ("", 0))
     if not new_made:
         return f"{key} is not there"
@@ -83,54 +83,55 @@ def _of_raft(before: Picture, now: Picture, wiped: tuple[str, ...]) -> list[str]
 
 @dataclass
 class Identity:
-    """One cluster's, before a fault and after it."""
+    """Identity of one cluster, before a fault and after it."""
 
     nodes: list[Node] = field(default_factory=list)
     before: Picture | None = None
     forgotten: tuple[str, ...] = ()
     wiped: tuple[str, ...] = ()
 
-    # -- whom -------------------------------------------------------------------------------------
+    # -- victims ----------------------------------------------------------------------------------
 
     def everyone(self, lab: Lab) -> list[Node]:
         self.nodes = list(lab.nodes)
         return self.nodes
 
     def one_server(self, lab: Lab) -> list[Node]:
-        """One that leads as little as possible."""
+        """Server that leads as little as possible."""
         self.nodes = list(lab.nodes)
         return [lab.follower()]
 
-    # -- what -------------------------------------------------------------------------------------
+    # -- actions ----------------------------------------------------------------------------------
 
     def forget(self, _: list[Node]) -> None:
-        """Consul forgets how to join the Swarm. Raises Failure."""
+        """Delete Consul's keys for joining the Swarm. Raises Failure."""
         self.remember(forgotten=PUBLISHED)
         script = " && ".join(f"consul kv delete {key}" for key in PUBLISHED)
         self._servers()[0].on("sh", "-c", script)
 
     def wipe(self, nodes: list[Node]) -> None:
-        """Their Consul forgets everything, who it is too; it stays stopped. Raises Failure."""
+        """Delete all data of Consul on these nodes, its node ID included; it stays stopped. Raises
+        Failure."""
         self._servers()[0].on("consul", "kv", "put", KEPT, "before")
         self.remember(wiped=tuple(node.address for node in nodes))
         for node in nodes:
             node.on("sh", "-c", WIPE)
 
     def remember(self, *, forgotten: tuple[str, ...] = (), wiped: tuple[str, ...] = ()) -> None:
-        """How it is. Raises Failure."""
+        """Keep the present picture. Raises Failure."""
         self.forgotten, self.wiped, self.before = forgotten, wiped, self._look(wiped)
 
     def lacks(self) -> list[str]:
-        """What is not as it was. Raises Failure."""
+        """Differences from the picture that was kept. Raises Failure."""
         if self.before is None:
             return ["nobody looked who the cluster was"]
         return differences(self.before, self._look(self.wiped), forgotten=self.forgotten, wiped=self.wiped)
 
     def clean_up(self, _: Lab) -> None:
-        """Raises Failure."""
+        """Delete the operator's key. Raises Failure."""
         self._servers()[0].on("consul", "kv", "delete", KEPT)
 
-    # -- what is to be seen -----------------------------------------------------------------------
+    # -- observations -----------------------------------------------------------------------------
 
     def _servers(self, but: tuple[str, ...] = ()) -> list[Node]:
         return [each for each in self.nodes if "consul-server" in each.roles and each.address not in but]
@@ -159,5 +160,5 @@ class Identity:
 
 
 def _keys(entries: list[dict[str, Any]], wanted: tuple[str, ...]) -> dict[str, tuple[str, int]]:
-    """As Picture has them."""
+    """Keys in the shape of Picture."""
     return {each["Key"]: (each["Value"], each["CreateIndex"]) for each in entries if each["Key"] in wanted}

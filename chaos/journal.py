@@ -1,6 +1,6 @@
-"""What the rehearsal's own log tells of a fault. Pure: entries of `/swarmer/events` in, findings out.
+"""Findings about a fault from the rehearsal's own log. Pure: entries of `/swarmer/events` in, findings out.
 
-Entries are those since the fault began: a rehearsal's log holds what earlier faults left, too.
+Entries are those since the fault began: a rehearsal's log holds those of earlier faults, too.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any, Final
 Entries = Sequence[Mapping[str, Any]]
 
 RECONCILE: Final = "-reconcile-cluster"
-"""How the source of a line of the sweep's ends."""
+"""Suffix of the source of the sweep's lines."""
 LAUNCH: Final = "EC2 Instance-launch Lifecycle Action"
 NO_MAJORITY: Final = ("Consul has no leader", "no Consul server answers")
-"""`at risk`, in the words of swarmer/core/healing/reconciliation.py."""
+"""Words for `at risk` in swarmer/core/healing/reconciliation.py."""
 UNREAD: Final = "cannot be read"
-"""What stands in place of a console, as lambdas/shared/arrivals.py says it."""
+"""Text in place of a console, as lambdas/shared/arrivals.py writes it."""
 REFUSALS: Final = ("AccessDenied", "UnauthorizedOperation", "not authorized")
 
 
 def said(entries: Entries, message: str) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
-    """Entry and line of each time that a function said this."""
+    """Entry and line of each time that a function logged this."""
     return ((entry, line) for entry, line in _lines(entries) if line.get("message") == message)
 
 
 def most(entries: Entries, metric: str, function: str) -> float:
-    """The highest value that functions of this name counted in one run; 0 where none did."""
+    """Highest value of a metric in one run of functions of this name; 0 if none counted it."""
     lines = [line for entry, line in _lines(entries) if entry["source"].endswith(function)]
     values = [line.get(metric, 0) for line in lines if "_aws" in line]
     return max((float(each) for held in values for each in _all(held)), default=0.0)
@@ -48,7 +48,7 @@ def _lines(entries: Entries) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]
 
 
 def lacks_alarm(entries: Entries) -> list[str]:
-    """What the functions have not said of a majority that is lost, in words."""
+    """Reports of a lost majority that the functions did not make, in words."""
     reasons = [str(line.get("reason", "")) for _, line in said(entries, "at risk")]
     lacking = []
     if not any(reason.startswith(NO_MAJORITY) for reason in reasons):
@@ -59,9 +59,9 @@ def lacks_alarm(entries: Entries) -> list[str]:
 
 
 def lacks_breaker(entries: Entries, asg: str, mended: int) -> list[str]:
-    """What is missing of a breaker that ends the launches of `asg`, in words.
+    """Steps that are missing of a breaker that ends the launches of `asg`, in words.
 
-    `mended`: number of the last entry before a person had it launch again.
+    `mended`: number of the last entry before an operator resumed the launches.
     """
     opened = [entry["number"] for entry, line in said(entries, "breaker open") if line.get("asg") == asg]
     consoles = [str(line.get("console", "")).strip() for _, line in said(entries, "given up")]
@@ -80,7 +80,7 @@ def _launches(entry: Mapping[str, Any], asg: str) -> bool:
 
 
 def refusals(entries: Entries) -> list[str]:
-    """What IAM refused, and functions that said so; none is meant, for no fault makes calls fail with these.
+    """Calls that IAM refused, and functions that reported it. No fault makes calls fail with these errors.
 
     A machine's console, which `given up` quotes, is nobody's refusal.
     """
@@ -93,5 +93,5 @@ def refusals(entries: Entries) -> list[str]:
 
 
 def _is_iam(entry: Mapping[str, Any]) -> bool:
-    """swarmer/fakeaws/iam/authorization.py writes of them."""
+    """Whether the entry is IAM's: swarmer/fakeaws/iam/authorization.py writes it."""
     return bool(entry["kind"] == "call" and entry["source"] == "iam")

@@ -1,4 +1,4 @@
-"""The cluster that the faults happen to, through `swarmer`, docker and what its nodes answer.
+"""The cluster of the faults, through `swarmer`, docker and the answers of its nodes.
 
 Nothing of the product is imported but the labels of the rehearsal's containers: no others are ever touched.
 """
@@ -26,7 +26,7 @@ from swarmer.local import engine, environment
 
 SWARMER: Final = str(environment.ROOT / ".venv/bin/swarmer")
 AWS_PORT: Final = os.environ.get("SWARMER_AWS_PORT", str(environment.AWS_PORT))
-"""Named: where it is taken, no other is, and nothing is asked of a foreign AWS."""
+"""Port of the simulated AWS. It is fixed: if it is taken, no other is, and no foreign AWS is asked."""
 UP_S: Final = 600.0
 STATUS_S: Final = 60.0
 DOCKER_PORT: Final = 4000
@@ -35,11 +35,11 @@ DEFAULT_CIDR: Final = "10.42.0.0/16"
 
 
 class Failure(Exception):
-    """Something was not done, or not in time; the text says what."""
+    """A step was not done, or not in time; the text names it."""
 
 
 def say(text: str) -> None:
-    """To the person who watches."""
+    """Print a text to the person who watches."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
@@ -54,7 +54,7 @@ def until(promise: Callable[[], bool], within_s: float, what: str, *, pause_s: f
 
 
 def swarmer(servers: Path, *argv: str, timeout_s: float = STATUS_S) -> subprocess.CompletedProcess[str]:
-    """`swarmer ARGV -f SERVERS`, as a person types it. Raises Failure where it takes too long."""
+    """Run `swarmer ARGV -f SERVERS`, as an operator types it. Raises Failure if it takes too long."""
     command = [SWARMER, argv[0], "-f", str(servers), *argv[1:]]
     try:
         return subprocess.run(
@@ -76,13 +76,13 @@ class Node:
     servers: Path
 
     def terminate(self) -> None:
-        """As AWS's console would, without a warning. Raises Failure."""
+        """Terminate it as AWS's console would, without a warning. Raises Failure."""
         done = swarmer(self.servers, "terminate", self.name)
         if done.returncode:
             raise Failure(f"swarmer terminate: {done.stderr.strip()}")
 
     def scale_group(self, number: int) -> None:
-        """How many nodes its group shall have. Raises Failure."""
+        """Set the number of nodes of its group. Raises Failure."""
         done = swarmer(self.servers, "scale", self.group, str(number))
         if done.returncode:
             raise Failure(f"swarmer scale: {done.stderr.strip()}")
@@ -92,7 +92,7 @@ class Node:
         return docker("exec", self.container, *command, timeout_s=timeout_s)
 
     def consul(self, path: str) -> Any:
-        """What its Consul says to `GET /v1/PATH`. Raises Failure."""
+        """Answer of its Consul to `GET /v1/PATH`. Raises Failure."""
         try:
             reply = probe.ask(self.address, "GET", f"/v1/{path}", port=probe.CONSUL_PORT, timeout_s=3)
             return json.loads(probe.expect(reply, 200, path).body)
@@ -100,7 +100,7 @@ class Node:
             raise Failure(f"{self.name}: {path}: {exc}") from exc
 
     def pid(self, program: str) -> int:
-        """Of a program by its exact name, or of a unit (`….service`) by its main process. Raises Failure."""
+        """PID of a program by its exact name, or of a unit's (`….service`) main process. Raises Failure."""
         if program.endswith(".service"):
             found = self.on("systemctl", "show", "-p", "MainPID", "--value", program)
         else:
@@ -122,7 +122,7 @@ class Node:
 
 
 def docker(*argv: str, timeout_s: float = 60) -> str:
-    """`docker ARGV` on this machine's engine. Raises Failure."""
+    """Run `docker ARGV` on this machine's engine. Raises Failure."""
     try:
         return engine.docker(*argv, timeout_s=timeout_s)
     except process.Failed as exc:
@@ -131,7 +131,7 @@ def docker(*argv: str, timeout_s: float = 60) -> str:
 
 @dataclass
 class Lab:
-    """One cluster, brought up where it does not run."""
+    """One cluster, brought up if it does not run."""
 
     servers: Path
     nodes: list[Node] = field(default_factory=list)
@@ -142,27 +142,27 @@ class Lab:
         return found
 
     def swarmer(self, *argv: str, timeout_s: float = STATUS_S) -> subprocess.CompletedProcess[str]:
-        """Raises Failure where it takes too long."""
+        """Run `swarmer` on this cluster. Raises Failure if it takes too long."""
         return swarmer(self.servers, *argv, timeout_s=timeout_s)
 
     def up(self) -> None:
-        """A validated cluster; powers on what is off. Raises Failure."""
+        """Bring up a validated cluster; powers on nodes that are off. Raises Failure."""
         done = self.swarmer("up", "--aws-port", AWS_PORT, timeout_s=UP_S)
         if done.returncode:
             raise Failure(f"swarmer up: {done.stderr.strip()[-2000:]}")
         self.look()
 
     def down(self) -> None:
-        """Nothing is left of it."""
+        """Remove all of the cluster."""
         self.swarmer("down", timeout_s=UP_S)
 
     def anew(self) -> None:
-        """Another cluster in place of one that was broken."""
+        """Replace a broken cluster by another one."""
         self.down()
         self.up()
 
     def look(self) -> None:
-        """Which nodes there are."""
+        """Read the list of nodes."""
         by_name = {
             each["Config"]["Labels"][environment.LABEL_NODE]: each["Name"].lstrip("/")
             for each in engine.containers(
@@ -183,12 +183,12 @@ class Lab:
         ]
 
     def status(self) -> dict[str, Any]:
-        """`swarmer status --json`."""
+        """Result of `swarmer status --json`."""
         found: dict[str, Any] = json.loads(self.swarmer("status", "--json").stdout)
         return found
 
     def problems(self) -> list[str]:
-        """What keeps the cluster from being validated; empty: it is."""
+        """Problems that keep the cluster from being validated; empty if it is."""
         done = self.swarmer("status", "--json")
         if not done.returncode:
             return []
@@ -198,17 +198,17 @@ class Lab:
             return [done.stderr.strip() or "swarmer status says nothing"]
 
     def wait_validated(self, within_s: float) -> float:
-        """Seconds until it is. Raises Failure with what is missing."""
+        """Seconds until it is validated. Raises Failure with the problems."""
         began_s, problems = time.monotonic(), ["never asked"]
         while time.monotonic() - began_s < within_s:
             if not (problems := self.problems()):
                 return time.monotonic() - began_s
-            # Each look is work for every node; what is being measured must not suffer from it.
+            # Each look is work for every node, and the measurement must not suffer from it.
             time.sleep(PAUSE_S)
         raise Failure(f"not validated within {within_s:.0f} s: {'; '.join(problems)}")
 
     def keep_journals(self, folder: Path) -> None:
-        """What every node says, for whoever has to find out why."""
+        """Save every node's journal, for finding the cause."""
         folder.mkdir(parents=True, exist_ok=True)
         for node in self.nodes:
             with contextlib.suppress(Failure, OSError):
@@ -216,7 +216,7 @@ class Lab:
                     node.on("journalctl", "-b", "-n", "5000", "--no-pager")
                 )
 
-    # -- who is what ------------------------------------------------------------------------------
+    # -- roles ------------------------------------------------------------------------------------
 
     @property
     def managers(self) -> list[Node]:
@@ -228,11 +228,11 @@ class Lab:
 
     @property
     def workers(self) -> list[Node]:
-        """Those that are nothing else."""
+        """Nodes that have no other role."""
         return [node for node in self.nodes if node.roles == ("swarm-worker",)]
 
     def _get(self, nodes: list[Node], port: int, path: str) -> Any:
-        """Of the first that answers. Raises Failure."""
+        """Answer of the first node that answers. Raises Failure."""
         said = "nobody was asked"
         for node in nodes:
             try:
@@ -249,32 +249,32 @@ class Lab:
         raise Failure(f"{name or 'nobody'} is no node of the cluster")
 
     def holder(self) -> Node:
-        """Of the registry's lock: the catalogue may name others too. Raises Failure."""
+        """Holder of the registry's lock: the catalogue may name others too. Raises Failure."""
         (lock,) = self._get(self.consul_servers, probe.CONSUL_PORT, f"/v1/kv/{probe.LOCK}")
         if not lock.get("Session"):
             raise Failure("nobody holds the registry")
         return self._named(json.loads(base64.b64decode(lock["Value"]))["node"])
 
     def consul_leader(self) -> Node:
-        """Raises Failure."""
+        """Node that leads Consul. Raises Failure."""
         leader: str = self._get(self.consul_servers, probe.CONSUL_PORT, "/v1/status/leader")
         return self._named(leader.partition(":")[0])
 
     def swarm_leader(self) -> Node:
-        """Raises Failure."""
+        """Node that leads the Swarm. Raises Failure."""
         for row in self._get(self.managers, DOCKER_PORT, "/nodes"):
             if (row.get("ManagerStatus") or {}).get("Leader"):
                 return self._named(row["Description"]["Hostname"])
         raise Failure("the Swarm has no leader")
 
     def follower(self) -> Node:
-        """A manager that leads as little as possible, and is not the registry's holder."""
+        """Manager that leads as little as possible, and is not the registry's holder."""
         holder, leads = self.holder(), (self.swarm_leader(), self.consul_leader())
         others = [node for node in self.managers if node != holder]
         return min(others, key=lambda node: sum(node == leader for leader in leads))
 
     def target(self, victims: list[Node]) -> Target:
-        """What the probe may know; it asks a worker and a manager for names, where they outlive the fault."""
+        """Target for the probe. It asks a worker and a manager for names, if they outlive the fault."""
         gone = [node.address for node in victims]
         order = [*self.workers[:1], *self.managers, *self.workers[1:]]
         servers = [node.address for node in self.consul_servers]

@@ -11,30 +11,30 @@ from chaos.lab import Failure, Lab, Node
 NAME: Final = "faults-newcomer"
 START: Final = f"""docker rm -f {NAME} >/dev/null 2>&1
 docker run -d --name {NAME} -p 8080 -e SERVICE_NAME={NAME} swarmer/probe sleep 3600"""
-"""Every node of a cluster that was validated has the image."""
+"""Command that starts the newcomer; every node of a validated cluster has the image."""
 END: Final = f"docker rm -f {NAME} >/dev/null 2>&1 || true"
 START_S: Final = 30.0
 
 
 @dataclass
 class Newcomer:
-    """One on each of the victims."""
+    """Newcomers, one on each of the victims."""
 
     nodes: list[Node] = field(default_factory=list)
-    """Where it may run."""
+    """Nodes on which it may run."""
     were_started: bool = False
     were_named: bool = False
-    """All had their names, and were ended."""
+    """True once all had their names, and were ended."""
 
     def start(self, nodes: list[Node]) -> None:
-        """Raises Failure."""
+        """Start one on each node. Raises Failure."""
         self.nodes, self.were_started, self.were_named = list(nodes), False, False
         for node in nodes:
             node.on("sh", "-c", START, timeout_s=START_S)
         self.were_started = True
 
     def came_and_went(self, nodes: list[Node]) -> bool:
-        """Each was in the catalogue, and is no more since it ended; starts those that nobody has started."""
+        """Whether each was in the catalogue, and left it after its end; starts those that do not run yet."""
         with contextlib.suppress(Failure):
             if not self.were_started:
                 self.start(nodes)
@@ -47,7 +47,7 @@ class Newcomer:
         return False
 
     def clean_up(self, _: Lab) -> None:
-        """Raises Failure."""
+        """Remove the newcomers. Raises Failure."""
         self._end()
         self.nodes, self.were_started, self.were_named = [], False, False
 

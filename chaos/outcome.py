@@ -1,4 +1,4 @@
-"""What became of one fault, and the table of all."""
+"""Outcome of one fault, and the table of all."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ NO_EVIDENCE = "no evidence"
 
 @dataclass(kw_only=True)
 class Outcome:
-    """Seconds count from the fault."""
+    """Outcome of one fault; seconds count from the fault."""
 
     name: str
     what: str
     troubles: list[str] = field(default_factory=list)
-    """Why it was not survived; empty: it was."""
+    """Reasons against survival; empty if the fault was survived."""
     detected_s: float | None = None
-    """The first call by name that failed or waited, or what Consul said; None: nobody noticed."""
+    """Seconds to the first call by name that failed or waited, or Consul's first report; None if nobody
+    noticed."""
     consul: list[tuple[float, str]] = field(default_factory=list)
-    """What changed in what Consul says."""
+    """Changes in Consul's reports: seconds and text."""
     away_s: float = 0.0
-    """The longest time without a good answer by name."""
+    """Longest time in seconds without a good answer by name."""
     last_failure_s: float | None = None
-    """The last call by name that failed began then; None: none failed."""
+    """Seconds to the begin of the last failed call by name; None if none failed."""
     validated_s: float | None = None
     calls: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
-    """Text to how often, for calls by name."""
+    """Number of failures by text, for calls by name."""
     slowest_s: float = 0.0
     acknowledged: int = 0
     lost: list[str] = field(default_factory=list)
@@ -47,7 +48,7 @@ class Outcome:
         return not self.troubles
 
     def sentence(self) -> str:
-        """For the person who waits."""
+        """Sentence for the person who waits."""
         if self.troubles:
             return f"NOT survived: {'; '.join(self.troubles)}"
         return (
@@ -62,7 +63,7 @@ class Outcome:
 def judge(
     fault: Fault, probe: Probe, fault_s: float, validated_s: float | None, troubles: Sequence[str]
 ) -> Outcome:
-    """From the probe's account."""
+    """Outcome from the probe's account."""
     calls = probe.calls
     after = evidence.since(calls, fault_s)
     consul = [(round(at_s - fault_s, 2), text) for at_s, text in probe.consul_noticed if at_s >= fault_s]
@@ -96,7 +97,7 @@ def judge(
 
 
 def contradictions(calls: Sequence[evidence.Call]) -> list[str]:
-    """What no two honest leases can have said."""
+    """Contradictions that two honest leases cannot produce."""
     found = evidence.interleavings(calls)
     said = []
     if found:
@@ -112,31 +113,31 @@ def contradictions(calls: Sequence[evidence.Call]) -> list[str]:
 
 
 def intruders(calls: Sequence[evidence.Call]) -> list[str]:
-    """Who served the registry though it is no manager."""
+    """Nodes that served the registry without being managers."""
     found = evidence.answered_walls(calls).items()
     return [f"{address}, which is no manager, answered {count} times on :5000" for address, count in found]
 
 
 def unproven(calls: Sequence[evidence.Call]) -> list[str]:
-    """Where no answer names its lease nothing is known of who served: that is no survival."""
+    """Finding that no answer names its lease: the servers are unknown, and that is no survival."""
     return [] if evidence.leases(calls) else [f"{NO_EVIDENCE}: no answer said under which lease it was given"]
 
 
 def false_alarms(consul: Sequence[tuple[float, str]], failed: int) -> list[str]:
-    """What happened though nothing had."""
+    """Changes that were noticed although nothing had happened."""
     said = [f"Consul noticed {text} after {at_s:.0f} s" for at_s, text in consul]
     return said + ([f"{failed} calls failed"] if failed else [])
 
 
 def verdict(calls: Sequence[evidence.Call], findings: Sequence[str]) -> str:
-    """In two words."""
+    """Verdict in two words."""
     if not evidence.leases(calls):
         return NO_EVIDENCE
     return "contradiction" if findings else "no interleaving"
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """For people; the reasons below it."""
+    """Table for people, with the reasons below it."""
     head = f"{'fault':22}{'survived':>9}{'detected':>10}{'away':>8}{'last failed':>13}"
     head += f"{'slowest':>9}{'validated':>11}{'failed pulls':>14}{'pushes':>11}   leases"
     rows = [_row(outcome) for outcome in outcomes]

@@ -1,7 +1,7 @@
-"""Calls the registry as its users do, every PERIOD_S, whatever became of the calls before.
+"""Calls the registry as its users do, every PERIOD_S, independent of earlier calls.
 
-Outside the product: sockets and http.client, nothing of swarmer/ or node/. Ports, header names and the one
-key of Consul's that it reads are written down here once more, as any user would have to know them.
+It is outside the product: sockets and http.client, nothing of swarmer/ or node/. Ports, header names and the
+one key of Consul's that it reads are repeated here, because any user would have to know them.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ NODE_HEADER: Final = "X-Swarmer-Node"
 LEASE_HEADER: Final = "X-Swarmer-Lease"
 REPOSITORY: Final = "faults"
 CALL_S: Final = 10.0
-"""A pull or a step of a push may take so long: less than any Docker client waits."""
+"""Timeout for a pull or a step of a push: less than any Docker client waits."""
 DOOR_S: Final = 1.0
 DNS_S: Final = 2.0
 DNS_TRIES: Final = 2
 PUSH_PERIOD_S: Final = 2.0
-"""Through each of the nodes that are asked for names. A push takes S3 far more requests than a pull, and what
-stands for S3 is one process: with more of them the probe would be the fault."""
+"""Interval between pushes through each node that is asked for names. A push takes S3 far more requests than a
+pull, and S3's stand-in is one process. With more pushes the probe would be the fault."""
 WATCH_PERIOD_S: Final = 0.2
 WORKERS: Final = 400
-"""More than can wait at once: 2 pulls every PERIOD_S and pushes, each up to CALL_S; every node's :5000 up to
-DOOR_S."""
+"""Number of threads, more than can wait at once. Each PERIOD_S brings 2 pulls and pushes, each up to CALL_S,
+and a call to every node's :5000, up to DOOR_S."""
 ALIVE: Final = 1
-"""Serf's member status."""
+"""Value of Serf's member status for a live member."""
 ERRORS: Final = (OSError, http.client.HTTPException, ValueError, KeyError)
 
 
@@ -54,11 +54,11 @@ class Target:
     resolvers: tuple[str, ...]
     """Nodes that are asked for names: they outlive the fault."""
     doors: tuple[str, ...]
-    """Every manager."""
+    """Managers, every one."""
     walls: tuple[str, ...]
-    """Every other node: nobody listens on its :5000."""
+    """Nodes that are no managers: nobody listens on their :5000."""
     servers: tuple[str, ...]
-    """Consul servers that outlive the fault: they are asked what Consul noticed."""
+    """Consul servers that outlive the fault and are asked for members and lock."""
     network: str
     """CIDR of the cluster, with nodes to come: nothing else is ever called."""
 
@@ -69,7 +69,7 @@ class Target:
 
 @dataclass
 class Reply:
-    """What came back."""
+    """Answer to one request."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -77,7 +77,7 @@ class Reply:
 
 
 class Refused(OSError):
-    """The answer is none that helps; the text says why."""
+    """The answer does not help; the text names the reason."""
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def _skip_name(packet: bytes, at: int) -> int:
 
 
 def addresses(packet: bytes, number: int) -> list[str]:
-    """The A records of an answer. Raises Refused where it holds none."""
+    """A records of an answer. Raises Refused if it holds none."""
     try:
         found, flags, questions, answers = struct.unpack_from("!4H", packet)
         at = 12
@@ -119,7 +119,7 @@ def addresses(packet: bytes, number: int) -> list[str]:
 
 
 def resolve(target: Target, resolver: str) -> str:
-    """The registry's address as the node `resolver` says on port 53."""
+    """Address of the registry by the node `resolver`, on port 53."""
     for remaining in reversed(range(DNS_TRIES)):
         number = int.from_bytes(os.urandom(2))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -150,7 +150,7 @@ def ask(
     timeout_s: float = CALL_S,
     port: int = REGISTRY_PORT,
 ) -> Reply:
-    """One request on a connection of its own."""
+    """Send one request on a connection of its own."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
         connection.request(method, path, body=body, headers={"Content-Type": "application/octet-stream"})
@@ -161,7 +161,7 @@ def ask(
 
 
 def expect(reply: Reply, status: int, step: str) -> Reply:
-    """Raises Refused for any other status."""
+    """Reply that has the status. Raises Refused for any other status."""
     if reply.status != status:
         raise Refused(f"{step}: {reply.status} {reply.body[:120].decode(errors='replace')}")
     return reply
@@ -176,7 +176,7 @@ def blob_path(name: str) -> str:
 
 
 def upload(address: str, blob: bytes, acknowledge: Callable[[str], None]) -> Reply:
-    """POST, PUT, HEAD; `acknowledge` hears of the blob as soon as the registry has said 201."""
+    """POST, PUT, HEAD; calls `acknowledge` with the blob as soon as the registry answers 201."""
     started = expect(ask(address, "POST", blob_path("uploads/"), body=b""), 202, "POST")
     location = started.headers["Location"]
     path = "/" + location.split("://", 1)[-1].split("/", 1)[1]
@@ -191,14 +191,14 @@ def upload(address: str, blob: bytes, acknowledge: Callable[[str], None]) -> Rep
 
 @dataclass
 class Probe:
-    """A context: calls from its begin to its end."""
+    """Context that makes calls from its begin to its end."""
 
     target: Target
     calls: list[Call] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
     """Digests of every blob that the registry took."""
     consul_noticed: list[tuple[float, str]] = field(default_factory=list)
-    """When what Consul says changed, and what it was."""
+    """Moment and text of each change in Consul's reports."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS))
     _tickers: list[threading.Thread] = field(default_factory=list)
@@ -225,7 +225,7 @@ class Probe:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _every(self, period_s: float, call: Callable[[str], None], via: str) -> None:
-        """A clock that does not wait for the calls it begins: those that hang must hide no others."""
+        """Clock that does not wait for the calls it begins: a hanging call must hide no others."""
 
         def tick() -> None:
             next_s = time.monotonic()
@@ -237,7 +237,7 @@ class Probe:
         self._tickers.append(threading.Thread(target=tick, daemon=True))
 
     def wait_for_a_push(self, within_s: float = 30.0) -> None:
-        """The blob that is pulled from now on."""
+        """Wait for the blob that is pulled from now on."""
         deadline_s = time.monotonic() + within_s
         while True:
             try:
@@ -272,7 +272,7 @@ class Probe:
         )
 
     def pull(self, resolver: str) -> None:
-        """By name, as the node `resolver` knows it."""
+        """Pull by name, as the node `resolver` knows it."""
 
         def call() -> Reply:
             reply = ask(resolve(self.target, resolver), "GET", blob_path(digest(self._blob)))
@@ -283,24 +283,24 @@ class Probe:
         self._record(PULL, resolver, call)
 
     def push(self, resolver: str) -> None:
-        """A blob of its own each time."""
+        """Push a new blob each time."""
         blob = os.urandom(256)
         self._record(
             PUSH, resolver, lambda: upload(resolve(self.target, resolver), blob, self.acknowledged.append)
         )
 
     def knock(self, door: str) -> None:
-        """Ask one manager, whoever the name leads to."""
+        """Ask one manager, independent of the name's address."""
         self._record(DOOR, door, lambda: expect(ask(door, "GET", "/v2/", timeout_s=DOOR_S), 200, "GET"))
 
     def knock_at_wall(self, wall: str) -> None:
-        """Ask a node that is no manager. To be refused is right, and costs a packet each way."""
+        """Ask a node that is no manager. A refusal is right, and costs a packet each way."""
         self._record(WALL, wall, lambda: ask(wall, "GET", "/v2/", timeout_s=DOOR_S))
 
-    # -- what Consul says -----------------------------------------------------------------------
+    # -- Consul's reports -----------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Until the end: members that are not alive, and the registry's lock, through any server."""
+        """Watch members that are not alive, and the registry's lock, through any server, until the end."""
         before: dict[str, Any] | None = None
         while not self._stop.wait(WATCH_PERIOD_S):
             seen = self._seen()
@@ -350,5 +350,5 @@ class Probe:
 
 
 def survivors(every: Sequence[str], victims: Sequence[str]) -> tuple[str, ...]:
-    """Those that the fault leaves alone; all of them where it hits every one."""
+    """Nodes that the fault leaves alone; all of them if it hits every one."""
     return tuple(each for each in every if each not in victims) or tuple(every)

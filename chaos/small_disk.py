@@ -1,4 +1,4 @@
-"""What Consul and Swarm write to, on a small file system of its own, which can be filled."""
+"""A small file system for the data of Consul and Swarm, which can be filled."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ FILL: Final = f"cat /dev/zero > {SMALL}/filler 2>/dev/null; test -s {SMALL}/fill
 
 
 def make(lab: Lab) -> None:
-    """On every Consul server, one after the other. Raises Failure."""
+    """Mount it on every Consul server, one after the other. Raises Failure."""
     _each(lab, MAKE)
 
 
 def unmake(lab: Lab) -> None:
-    """As it was. Raises Failure."""
+    """Restore the former file system. Raises Failure."""
     _each(lab, UNMAKE)
 
 
@@ -47,12 +47,12 @@ def _each(lab: Lab, script: str) -> None:
 
 
 def fill(nodes: list[Node]) -> None:
-    """Until nothing is left."""
+    """Fill it until no space is left."""
     for node in nodes:
         node.on("sh", "-c", FILL)
 
 
 def empty(nodes: list[Node]) -> None:
-    """As a person does who is told."""
+    """Empty it as an operator does after the alarm."""
     for node in nodes:
         node.on("rm", f"{SMALL}/filler")

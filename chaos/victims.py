@@ -1,4 +1,4 @@
-"""Whom a fault hits."""
+"""Victims of a fault."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def everyone(lab: Lab) -> list[Node]:
 
 
 def leads_now(lab: Lab) -> Node | None:
-    """Consul's leader; None while it has none."""
+    """Leader of Consul; None while it has none."""
     with contextlib.suppress(Failure):
         return lab.consul_leader()
     return None
@@ -52,9 +52,9 @@ def vote_anew(lab: Lab, leads: Node) -> None:
 
 
 def holder_that_leads(lab: Lab) -> list[Node]:
-    """The registry's holder, once it leads Consul too. Raises Failure.
+    """Holder of the registry, once it leads Consul too. Raises Failure.
 
-    A leader cannot be appointed: who else leads is restarted until the vote falls right.
+    A leader cannot be appointed, so any other leader is restarted until the vote falls right.
     """
     for _ in range(ALIGN_TRIES):
         with contextlib.suppress(Failure):
@@ -67,10 +67,10 @@ def holder_that_leads(lab: Lab) -> list[Node]:
 
 
 def all_in_one(lab: Lab) -> list[Node]:
-    """The Swarm's leader, once it leads Consul and holds the registry too. Raises Failure.
+    """Leader of the Swarm, once it leads Consul and holds the registry too. Raises Failure.
 
-    Neither leader can be appointed, so whoever else leads Consul is restarted until the vote falls right.
-    Before, it has the registry, which nobody takes who is beside Consul's leader.
+    Neither leader can be appointed, so any other leader of Consul is restarted until the vote falls right.
+    It takes the registry first, because a candidate beside Consul's leader leaves a free lock to others.
     """
     for _ in range(ALIGN_TRIES):
         with contextlib.suppress(Failure):

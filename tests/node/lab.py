@@ -21,12 +21,12 @@ from tests.node.conftest import ConsulServer
 SWARMER = environment.ROOT / ".venv/bin/swarmer"
 IMAGE = "team/tiny:1"
 ADDRESS = "10.0.0.4"
-"""Of the host, as the registrator is told."""
+"""Address of the host, as the registrator is told."""
 ENGINE_ADDRESS = "10.99.0.1"
 
 
 def until(promise: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """What it promises, once that is true; fails where it is not in time."""
+    """Value of the promise, once it is true; the test fails if it is not in time."""
     deadline_s = time.monotonic() + within_s
     while not (found := promise()):
         assert time.monotonic() < deadline_s, "it never came true"
@@ -36,14 +36,14 @@ def until(promise: Callable[[], Any], within_s: float = 10.0) -> Any:
 
 @dataclass
 class Dockerd:
-    """Restarted at will: containers and ports are nobody else's."""
+    """Restartable dockerd: containers and ports are nobody else's."""
 
     folder: Path
     network: str = field(default_factory=lambda: f"swarmer-test-{os.getpid()}")
     log_level: str = "fatal"
     process: subprocess.Popen[bytes] | None = None
     containerd: subprocess.Popen[bytes] | None = None
-    """Outlives each dockerd, as on a node."""
+    """Process of containerd; it outlives each dockerd, as on a node."""
 
     @property
     def host(self) -> str:
@@ -51,11 +51,11 @@ class Dockerd:
 
     @property
     def log(self) -> Path:
-        """What it says; it runs below nsenter."""
+        """Path of its log; it runs below nsenter."""
         return self.folder / "nsenter.log"
 
     def prepare(self) -> None:
-        """The network: it outlives each dockerd."""
+        """Create the network, which outlives each dockerd."""
         host.ensure_engine_commands()
         host.ensure_packages(("busybox", "busybox-static"), ("ip", "iproute2"))
         run("ip", "netns", "add", self.network)
@@ -91,7 +91,7 @@ class Dockerd:
             self.process = None
 
     def remove(self) -> None:
-        """Nothing of it is left."""
+        """Remove all of it."""
         with contextlib.suppress(AssertionError):
             self.clear()
         self.stop()
@@ -108,7 +108,7 @@ class Dockerd:
             return subprocess.Popen(argv, stdout=log, stderr=log)
 
     def clear(self) -> None:
-        """No container."""
+        """Remove every container."""
         if found := self.docker("ps", "-aq").split():
             self.docker("rm", "-f", *found)
 
@@ -120,7 +120,7 @@ class Dockerd:
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def run(self, name: str, *options: str) -> str:
-        """A container that sleeps and publishes 80 somewhere; its host port."""
+        """Start a container that sleeps and publishes port 80. Returns its host port."""
         self.docker(
             "run",
             "-d",
@@ -146,7 +146,7 @@ def run(*argv: str) -> None:
 
 
 def tiny_image() -> bytes:
-    """A static busybox, and what it is called."""
+    """Archive of an image with a static busybox."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         tar.add("/bin/busybox", "bin/busybox")
@@ -162,7 +162,7 @@ def tiny_image() -> bytes:
 
 @contextmanager
 def engine(log_level: str = "fatal") -> Iterator[Dockerd]:
-    """One dockerd with the tiny image."""
+    """Run one dockerd with the tiny image."""
     # A unix socket's path is short; pytest's folders are not.
     with tempfile.TemporaryDirectory(prefix="swarmer-", ignore_cleanup_errors=True) as folder:
         found = Dockerd(Path(folder), log_level=log_level)
@@ -182,7 +182,7 @@ def engine(log_level: str = "fatal") -> Iterator[Dockerd]:
 
 @dataclass
 class Agent:
-    """`swarmer registrator run`, and what Consul says."""
+    """Process of `swarmer registrator run`, and Consul's view of it."""
 
     docker_host: str
     consul: ConsulServer
@@ -201,7 +201,7 @@ class Agent:
             )
 
     def kill(self) -> None:
-        """kill -9."""
+        """Send SIGKILL."""
         if self.process:
             self.process.kill()
             self.process.wait()
@@ -211,7 +211,7 @@ class Agent:
         return text in self.log.read_text()
 
     def ports(self) -> dict[str, str]:
-        """Service id → port, of what the agent has."""
+        """Port by service ID, as the agent has them."""
         return {each.id: str(each.port) for each in self.consul.client().services()}
 
     def has(self, **ports: str) -> Callable[[], bool]:

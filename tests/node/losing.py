@@ -36,7 +36,7 @@ class Loss:
 
 
 class LosingEngine(Engine):
-    """An engine some of whose answers are lost. `before` runs ahead of each call, as another client might."""
+    """An engine that loses some answers. `before` runs ahead of each call, as another client might."""
 
     def __init__(self, url: str, *losses: Loss, before: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(url, timeout_s=30)
@@ -60,7 +60,7 @@ LOSABLE: Final = ("create_session", "acquire", "release", "destroy_session", "pu
 
 
 class LosingConsul(Consul):
-    """A real Consul some of whose answers are lost."""
+    """A real Consul that loses some answers."""
 
     def __init__(self, port: int, *losses: Loss) -> None:
         super().__init__("127.0.0.1", port, timeout_s=5)

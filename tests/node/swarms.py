@@ -1,4 +1,4 @@
-"""A manager's engine and Consul, in the least words: where none has to run."""
+"""Minimal engine and Consul of a manager, for tests that run neither."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Locks:
         return True
 
     def release(self, key: str, value: str, session: str) -> None:
-        """With its session."""
+        """Release a lock, together with its session."""
 
     def get(self, key: str) -> Key | None:
         self.asked.append(key)
