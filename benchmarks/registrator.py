@@ -4,7 +4,7 @@
 
 From outside, between this machine's dockerd and a Consul of the bench's own: the daemon's own time
 of an event against the moment at which a blocking query on the catalogue or an SRV question shows it. Beside
-it, in the same run, the simplest way: at each event, list everything and register it (bench/naive.py).
+it, in the same run, the simplest way: at each event, list everything and register it (benchmarks/naive.py).
 Prints a table, and JSON as the last line.
 """
 
