@@ -27,13 +27,13 @@ status: $(VENV)/.deploy ## show the nodes of the rehearsal
 test: $(VENV)/.test lint ## everything that proves correctness
 	@$(PREREQUISITES)
 	@$(BIN)/python -m tests.prepare
-	@$(BIN)/python -m tests.side_by_side \
-	  units='$(MAKE) -s test-units' cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
+	@$(MAKE) -s test-units
+	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
 	@$(BIN)/pytest -q -m alone $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
 
 test-units: $(VENV)/.test ## part of make test: what needs no cluster
 	@$(PREREQUISITES)
-	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
 
 test-cluster: $(VENV)/.test ## part of make test: a cluster that works, clusters of other shapes, and what does not come up
 	@$(PREREQUISITES)

@@ -13,11 +13,9 @@ from importlib.metadata import version
 import boto3
 import dns.resolver
 import pytest
-from click.testing import CliRunner
 
 from swarmer.adapters.consul import Consul
-from swarmer.cli import status as cli_status
-from swarmer.cli.main import main
+from swarmer.cli.status import warn_of_version
 from swarmer.core import user_data
 from swarmer.local import engine, environment, node_image
 from swarmer.providers.rehearsal import cloud
@@ -337,12 +335,12 @@ def test_an_address_is_printed_alone_for_scripts(cluster: Cluster) -> None:
 
 
 def test_the_status_tells_the_clusters_version_and_warns_of_another_one(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = version("swarmer")
     assert cluster.status()["version"] == mine
-    assert "deployed by" not in swarmer("status").stderr
-    found = CliRunner()
-    monkeypatch.setattr(cli_status, "VERSION", "9.9.9")
-    done = found.invoke(main, ["status"])
-    assert f"deployed by swarmer {mine}, and this is swarmer 9.9.9" in done.stderr
+    shown = swarmer("status")
+    assert f"{cluster.ground.cluster.name} runs swarmer {mine}" in shown.stdout
+    assert "deployed by" not in shown.stderr
+    warn_of_version("9.9.9")
+    assert f"deployed by swarmer 9.9.9, and this is swarmer {mine}" in capsys.readouterr().err
