@@ -19,9 +19,6 @@ import pytest
 
 from swarmer.core import names, software
 from swarmer.local import environment
-from swarmer.local.progress import Show
-from swarmer.providers.rehearsal import cloud
-from swarmer.providers.rehearsal.up import Up
 from tests.changes.description import Described
 from tests.rehearsal.conftest import until
 
@@ -29,6 +26,17 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 PREVIOUS: Final = "4a825c6"
 """Last commit of version 0.1."""
+UP: Final = """
+import pathlib, sys
+from swarmer.cli.common import load
+from swarmer.local.progress import Show
+from swarmer.providers.rehearsal import cloud
+from swarmer.providers.rehearsal.up import Up
+servers, app, image = sys.argv[1:]
+cloud.APP = pathlib.Path(app)
+Up(ground=load(servers), show=Show(), image=image).run()
+"""
+"""Program that deploys another app's stacks, with another node image."""
 IMAGE: Final = (
     "from rehearsal import ground, node_image as i; print(i.ensure_image(ground.CACHE, lambda _: None))"
 )
@@ -69,9 +77,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         [sys.executable, "-c", IMAGE], cwd=tree, capture_output=True, text=True, check=True
     ).stdout.strip()
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cloud, "APP", tree)
-            Up(ground=made.ground, show=Show(), image=image).run()
+        argv = [sys.executable, "-c", UP, str(made.path), str(tree), image]
+        up = subprocess.run(argv, cwd=environment.ROOT, capture_output=True, text=True, check=False)
+        assert up.returncode == 0, up.stdout + up.stderr
         yield made
     finally:
         made.swarmer("down")
