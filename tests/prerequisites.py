@@ -83,7 +83,7 @@ def ensure(target: str) -> None:
 
 
 def ensure_or_exit(target: str) -> None:
-    """As `ensure`; when a step fails, one line says why, and the program ends with exit status 2."""
+    """Run `ensure`; if a step fails, one line says why, and the program ends with exit status 2."""
     try:
         ensure(target)
     except (UserError, process.Failed) as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Whatever keeps a command from its work, in words for the operator. `status`: the exit status."""
+    """Reason why a command cannot do its work, in words for the operator. `status`: the exit status."""
 
     def __init__(self, text: str, *, status: int = 2) -> None:
         super().__init__(text)

@@ -44,7 +44,7 @@ def run(folder: Path, target: str) -> subprocess.CompletedProcess[str]:
 
 
 def make(folder: Path, target: str) -> str:
-    """What a `make` that succeeds prints."""
+    """Output of a `make` that succeeds."""
     done = run(folder, target)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""What the adapters make of the JSON of Consul and of Docker."""
+"""Values that the adapters make of the JSON of Consul and of Docker."""
 
 from __future__ import annotations
 

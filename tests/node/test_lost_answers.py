@@ -77,7 +77,7 @@ def agent(consul: LosingConsul, engine: OneEngine) -> Agent:
 
 
 def passes(made: Agent, engine: OneEngine, number: int = ENOUGH_PASSES) -> None:
-    """What `Agent.run` does at each pass, as far as it is about the Swarm."""
+    """Passes of `Agent.run`, as far as they are about the Swarm."""
     for _ in range(number):
         try:
             seen = world("active" if engine.swarms else "inactive", published=is_published(made))

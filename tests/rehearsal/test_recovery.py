@@ -213,7 +213,7 @@ def test_a_majority_that_is_there_elects_by_itself(seen: list[Seen]) -> None:
 def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As after a recovery that was killed: it restarts both."""
+    """A recovery that was killed has restarted both."""
     looks = iter([replace(BOTH, last_entry=None, managers=None), replace(BOTH, managers=None), BOTH])
     up = SimpleNamespace(instances=lambda: [SimpleNamespace(runs=True)])
     monkeypatch.setattr(recover, "look", lambda _: next(looks))

@@ -267,7 +267,7 @@ class Console:
 sys.stdout = Console()
 runpy.run_module("node.recover", run_name="__main__")
 """
-"""What `swarmer recover` runs on a survivor, killed as soon as it has said `step`."""
+"""Program that `swarmer recover` runs on a survivor, killed as soon as it has said `step`."""
 
 
 def kill_recovery_at(survivor: str, step: str, lost: list[str]) -> None:

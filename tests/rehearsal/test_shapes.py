@@ -91,7 +91,7 @@ def node_status(path: Path) -> str:
 
 
 def an_engine_that_put_the_ingress_elsewhere_is_corrected(status: dict[str, Any]) -> None:
-    """As engines before 20.10 do; what this one does by itself is right already."""
+    """Engines before 20.10 do so; this one puts it right by itself."""
     manager = Engine(f"tcp://{status['nodes'][0]['address']}:{names.DOCKER_PORT}")
     assert not manager.ensure_ingress()
     api = docker.DockerClient(f"tcp://{status['nodes'][0]['address']}:{names.DOCKER_PORT}")

@@ -1,4 +1,4 @@
-"""What does not come up: it is named, and nothing of it is left."""
+"""A node or an `up` that does not come up is named, and nothing of it is left."""
 
 from __future__ import annotations
 
