@@ -154,3 +154,9 @@ def test_what_dockerd_gives_no_reason_for_is_said_without_one() -> None:
     assert joining.decide(CORE, pending) == Wait("its Swarm, which is pending: no reason given")
     locked = replace(READY, swarm_state="locked", swarm_error="it is encrypted")
     assert joining.decide(CORE, locked) == Wait("its Swarm, which is locked: it is encrypted")
+
+
+def test_members_without_a_leader_look_for_one() -> None:
+    """Dead peers may be all that is missing: they are asked again, whatever the Swarm does meanwhile."""
+    seen = replace(READY, has_leader=False, members=3, swarm_state="active", is_manager=True, published=True)
+    assert joining.decide(CORE, seen) == FindPeers("a Consul leader")
