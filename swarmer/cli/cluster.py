@@ -60,8 +60,8 @@ def _consul(g: Environment) -> Consul:
 def recover(servers: str) -> None:
     """Go on after most servers or managers are lost for good: data and services are kept.
 
-    Of Consul and Swarm only what has lost its majority is touched, and only on the proof that the
-    instances of the lost members are terminated.
+    The command changes Consul or the Swarm only if that one has lost its majority, and only on the proof
+    that the instances of its lost members are terminated. It can be typed again at any time.
     """
     g = load_running(servers)
     with working("a survivor goes on alone"):
