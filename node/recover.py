@@ -163,7 +163,8 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
 
     `engine` is asked, `caller` acts. Returns False if there was nothing to do. Raises Unusable.
     """
-    began_s, called_s, has_called, expected = time.monotonic(), None, False, expected_swarm()
+    began_s, expected = time.monotonic(), expected_swarm()
+    called_s: float | None = None
     while True:
         now_s = time.monotonic()
         view = look_at_swarm(
@@ -175,14 +176,13 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
         )
         match recovery.decide(view):
             case recovery.Recovered():
-                return has_called
+                return called_s is not None
             case recovery.Refuse(reason):
                 raise Unusable(reason)
             case recovery.Wait():
                 time.sleep(PAUSE_S)
             case recovery.ForceNewCluster():
                 say("makes this manager the Swarm's only one")
-                has_called = True
                 try:
                     caller.refound_swarm(machine.address)
                 except docker.Unavailable as exc:
