@@ -25,6 +25,9 @@ CORE = """\
     cpus: 1
 """
 COMMAND_S = 300
+SWARMER = str(environment.ROOT / ".venv/bin/swarmer")
+VALIDATED_S = 180
+"""Patience of the tests, in seconds; no promise. A busy machine needs several times what an idle one does."""
 SERVERS = """\
 name: {name}
 domain: {name}
@@ -68,13 +71,14 @@ class Laptop:
 
     def swarmer(self, *words: str) -> str:
         """`swarmer WORDS` about this servers.yml."""
-        return self.run(str(environment.ROOT / ".venv/bin/swarmer"), *words, "-f", str(self.servers))
+        return self.run(SWARMER, *words, "-f", str(self.servers))
 
-    def validated(self, within_s: int = 60) -> dict[str, Any]:
-        """The cluster, in which all is well within that time."""
-        found: dict[str, Any] = json.loads(
-            self.swarmer("vagrant", "status", "--wait", str(within_s), "--json")
-        )
+    def validated(self, within_s: int = VALIDATED_S) -> dict[str, Any]:
+        """Status of the cluster as JSON, once it is validated. Else fails with what ailing machines say."""
+        argv = (SWARMER, "vagrant", "status", "--wait", str(within_s), "--json", "-f", str(self.servers))
+        done = self._run(argv)
+        found: dict[str, Any] = json.loads(done.stdout or "{}")
+        assert done.returncode == 0, done.stderr + self._consoles(found)
         return found
 
     def on(self, name: str, *command: str) -> str:
@@ -99,7 +103,19 @@ class Laptop:
         # Where DOCKER_HOST is not set: the page says `docker exec`.
         return self._run(["env", "-u", "DOCKER_HOST", "script", "-qefc", line, "/dev/null"], answer)
 
-    def _run(self, argv: Sequence[str], stdin: str) -> subprocess.CompletedProcess[str]:
+    def _consoles(self, status: dict[str, Any]) -> str:
+        """Problems, and the end of the console and the journal of each machine that has one."""
+        problems = status.get("problems", ["no status"])
+        lines = [f"{len(problems)} problems: {'; '.join(problems)}"]
+        for node in status.get("nodes", ()):
+            if any(problem.startswith(f"{node['name']}: ") for problem in problems):
+                container = f"{self.name}.{node['name']}"
+                journal = ("exec", container, "journalctl", "-b", "-n", "60", "--no-pager")
+                for command in (("logs", "--tail", "30", container), journal):
+                    lines += [f"--- {' '.join(command)}", _output(*command)]
+        return "\n".join(lines)
+
+    def _run(self, argv: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             argv,
             capture_output=True,
@@ -155,8 +171,10 @@ def computer(folder: Path, name: str, groups: str = CORE) -> Iterator[Laptop]:
         "DOCKER_HOST": "tcp://127.0.0.1:9",  # as after `setup.sh`: somewhere else
     }
     found = Laptop(name, servers, env)
-    yield found
-    found.run("rm", "-rf", str(found.kept), str(plan.STATE / "seeds" / name))
+    try:
+        yield found
+    finally:
+        found.run("rm", "-rf", str(found.kept), str(plan.STATE / "seeds" / name))
 
 
 @contextmanager
@@ -167,12 +185,27 @@ def computer_with_docker(folder: Path, name: str, groups: str = CORE) -> Iterato
         host.ensure_packages(("mmdebstrap", "mmdebstrap"))
         node_image.ensure_image(environment.CACHE, lambda word: None)
     with computer(folder, name, groups) as found:
-        yield found
-        ours = ("--filter", f"label={plan.LABEL}={environment.ROOT}", "--filter", f"label={found.label}")
-        if left := engine.docker("ps", "-aq", *ours).split():
-            engine.docker("rm", "-f", "-v", *left)
-        if networks := engine.docker("network", "ls", "-q", *ours).split():
-            engine.docker("network", "rm", *networks)
+        try:
+            yield found
+        finally:
+            _remove(found)
+
+
+def _output(*command: str) -> str:
+    """Output of a docker command, or why there is none: it explains another failure."""
+    try:
+        return engine.docker(*command)
+    except process.Failed as exc:
+        return str(exc)
+
+
+def _remove(laptop: Laptop) -> None:
+    """Remove the containers and networks that a test left."""
+    ours = ("--filter", f"label={plan.LABEL}={environment.ROOT}", "--filter", f"label={laptop.label}")
+    if left := engine.docker("ps", "-aq", *ours).split():
+        engine.docker("rm", "-f", "-v", *left)
+    if networks := engine.docker("network", "ls", "-q", *ours).split():
+        engine.docker("network", "rm", *networks)
 
 
 def until(promise: Callable[[], bool], within_s: float, what: str) -> float:

@@ -73,7 +73,7 @@ def test_one_machine_is_halted_and_goes_on_and_a_reload_is_a_reboot(laptop: Lapt
     laptop.push("core-1")
     laptop.types("vagrant halt core-2")
     assert laptop.states()["core-2"] == "stopped"
-    until(lambda: laptop.pulls("core-1"), 20, "nobody serves the registry")
+    until(lambda: laptop.pulls("core-1"), 60, "nobody serves the registry")
     laptop.types("vagrant up core-2")
     assert names(laptop) == ALL
     laptop.types("vagrant reload core-2")
@@ -135,7 +135,7 @@ def test_a_machine_that_is_gone_without_a_word_is_taken_out_by_hand(laptop: Lapt
         if each.text.startswith("docker node demote")
     ]
     engine.docker("rm", "-f", "-v", f"{NAME}.core-2")
-    until(lambda: "core-2" not in laptop.alive(), 30, "nobody notices")
+    until(lambda: "core-2" not in laptop.alive(), 60, "nobody notices")
     for line in block.splitlines():
         laptop.on("core-1", "sh", "-ec", line.replace("10.42.", "10.46."))
     assert "core-2" not in laptop.on("core-1", "docker", "node", "ls", "--format", "{{.Hostname}}").split()
