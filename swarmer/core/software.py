@@ -29,6 +29,7 @@ NOT_ON_NODES: Final = (
     "swarmer/core/sections.py",
     "swarmer/core/selection.py",
     "swarmer/core/software.py",
+    "swarmer/core/survivors.py",
     "swarmer/core/user_data.py",
 )
 """Files and folders within TREES that no node program imports; tests/core/test_software.py computes them.

@@ -1,17 +1,14 @@
-"""`swarmer recover`: which quorum is lost, who goes on alone, who has to be proved to be gone."""
+"""Survivors: which quorum is lost, which node goes on alone, and which nodes must be proved to be gone."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from swarmer.core.errors import UserError
 from swarmer.core.state import ConsulMember, MemberStatus
-from swarmer.operations import recover
-from swarmer.operations.recover import Machines, Seen, Step, check_proof, decide
+from swarmer.core.survivors import Seen, Step, check_proof, decide
 
 
 def address(name: str) -> str:
@@ -208,18 +205,6 @@ def test_a_majority_that_is_there_elects_by_itself(seen: list[Seen]) -> None:
     """One lost member of three, seen while the others still vote: going on alone would split them."""
     with pytest.raises(UserError, match=r"are there \(2 of 3\)"):
         decide(seen)
-
-
-def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A recovery that was killed has restarted both."""
-    looks = iter([replace(BOTH, last_entry=None, managers=None), replace(BOTH, managers=None), BOTH])
-    up = SimpleNamespace(instances=lambda: [SimpleNamespace(runs=True)])
-    monkeypatch.setattr(recover, "look", lambda _: next(looks))
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    (step,) = recover._decide_patiently(cast(Machines, up))
-    assert step.survivor == "core-i-1"
 
 
 def test_members_whose_instances_are_terminated_are_proved_to_be_gone() -> None:

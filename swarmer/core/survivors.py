@@ -1,0 +1,164 @@
+"""Survivors of lost quorums: which nodes go on alone, and proof that the lost ones are gone for good. Pure.
+
+Consul's servers and the Swarm's managers are two quorums. A survivor recovers its own quorum, and only if
+that quorum is lost. swarmer/operations/recover.py gathers and acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from swarmer.core import names
+from swarmer.core.errors import UserError
+from swarmer.core.state import ConsulMember, MemberStatus
+
+
+class NoSurvivor(UserError):
+    """Error: no member of a quorum shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Report of a node that runs. A node that does not answer has the defaults."""
+
+    name: str
+    address: str
+    members: frozenset[ConsulMember] = frozenset()
+    """Members of Consul, itself included."""
+    has_leader: bool = False
+    """Whether a leader answers this Consul server; a remembered leader does not count."""
+    last_entry: tuple[int, int] | None = None
+    """Term and index of a Consul server's last entry. A replacement that never joined raft has none."""
+    has_quorum: bool = False
+    """Whether this manager controls the Swarm."""
+    managers: frozenset[str] | None = None
+    """Addresses of all managers that a former or present manager remembers; None for all other nodes."""
+    lost_servers: frozenset[str] = frozenset()
+    """Failed Consul servers that have no place in raft any more, as a server with a leader lists them."""
+    lost_managers: frozenset[str] = frozenset()
+    """Dead managers that have no place in raft any more, as a manager with a quorum lists them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Recovery by one survivor, which goes on alone."""
+
+    survivor: str
+    options: tuple[str, ...]
+    """Options of `node.recover`: which quorum, or both."""
+    lost: tuple[str, ...]
+    """Members of that quorum to forget; an address if the name is unknown."""
+
+
+def decide(seen: Sequence[Seen]) -> list[Step]:
+    """Choose the survivors, one for each lost quorum; one node serves both if no other is ahead of it.
+
+    Raises UserError if no quorum is lost, if nothing of one is left, or if a majority of one is there.
+    """
+    servers = [] if any(node.has_leader for node in seen) else _servers(seen)
+    managers = [] if any(node.has_quorum for node in seen) else _managers(seen)
+    unfinished = _unfinished(seen)
+    if not servers and not managers and not unfinished:
+        raise UserError(
+            "Consul has a leader and the Swarm a quorum: there is nothing to recover; "
+            "`swarmer status` says more",
+            status=1,
+        )
+    # One node serves both only if its Consul is up to date: entries beyond its own may have been decided.
+    both = [node for node in servers if node in managers and node.last_entry == servers[0].last_entry]
+    if both:
+        lost = {*_lost_servers(seen, servers), *_lost_managers(seen, managers)}
+        return [_step(both[0], ("--consul", "--swarm"), lost)]
+    # Consul goes first because the Swarm's other nodes learn from it how to join.
+    steps = [_step(servers[0], ("--consul",), _lost_servers(seen, servers))] if servers else []
+    steps += [_step(managers[0], ("--swarm",), _lost_managers(seen, managers))] if managers else []
+    return unfinished + steps
+
+
+def _unfinished(seen: Sequence[Seen]) -> list[Step]:
+    """Steps that an interrupted recovery left: its lost members are still listed."""
+    up: set[str] = {node.name for node in seen}
+    steps: dict[str, Step] = {}
+    for node in seen:
+        for option, names_of_lost in (("--consul", node.lost_servers), ("--swarm", node.lost_managers)):
+            if lost := names_of_lost - up:
+                steps.setdefault(option, _step(node, (option,), set(lost)))
+    return list(steps.values())
+
+
+def _servers(seen: Sequence[Seen]) -> list[Seen]:
+    """Consul servers that have data, the most complete first."""
+    found = sorted((node for node in seen if node.last_entry), key=_last_entry, reverse=True)
+    if not found:
+        raise NoSurvivor("no Consul server that has data survives: nothing to go on with", status=1)
+    # A server that runs and does not answer may well vote; a silent new replacement counts as unknown.
+    silent = _known_servers(found) & {node.name for node in seen if not node.members}
+    _check_majority(len(found) + len(silent), len(_lost_servers(seen, found)), "Consul's servers")
+    return found
+
+
+def _last_entry(node: Seen) -> tuple[int, int]:
+    return node.last_entry or (0, 0)
+
+
+def _managers(seen: Sequence[Seen]) -> list[Seen]:
+    found = [node for node in seen if node.managers is not None]
+    if not found:
+        raise NoSurvivor("no Swarm manager that has data survives: nothing to go on with", status=1)
+    _check_majority(len(found), len(_lost_addresses(found)), "the Swarm's managers")
+    return found
+
+
+def _check_majority(there: int, lost: int, whom: str) -> None:
+    if there > lost > 0:
+        raise UserError(
+            f"most of {whom} are there ({there} of {there + lost}): they decide by themselves within "
+            "seconds; `swarmer status` says more",
+            status=1,
+        )
+
+
+def _lost_servers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
+    return _known_servers(survivors) - {node.name for node in seen}
+
+
+def _known_servers(survivors: Sequence[Seen]) -> set[str]:
+    known = {each for node in survivors for each in node.members}
+    return {each.name for each in known if each.is_server and each.status is not MemberStatus.LEFT}
+
+
+def _lost_addresses(survivors: Sequence[Seen]) -> set[str]:
+    """Addresses of lost managers. An address may belong to a replacement by now, which is no member."""
+    known = {address for node in survivors for address in node.managers or ()}
+    return known - {node.address for node in survivors}
+
+
+def _lost_managers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
+    """Names of lost managers in Consul, former holders of the address too; else the address."""
+    up = {node.name for node in seen}
+    members = {each for node in seen for each in node.members if each.name not in up}
+    return {
+        name
+        for address in _lost_addresses(survivors)
+        for name in ({each.name for each in members if each.address == address} or {address})
+    }
+
+
+def _step(survivor: Seen, options: tuple[str, ...], lost: set[str]) -> Step:
+    if not lost:
+        raise UserError("no member is lost: start what is only switched off, with `swarmer up`", status=1)
+    return Step(survivor=survivor.name, options=options, lost=tuple(sorted(lost)))
+
+
+def check_proof(lost: Sequence[str], living: Collection[str], terminated: Collection[str]) -> None:
+    """Check that no lost node may come back: it and the survivors would form two clusters. Raises UserError.
+
+    `living`: names of nodes. `terminated`: IDs of instances.
+    """
+    for name in lost:
+        if name in living or names.instance_id(name) not in terminated:
+            raise UserError(
+                f"{name} may come back: its instance is not terminated; start it, or terminate it first",
+                status=1,
+            )
