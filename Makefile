@@ -9,7 +9,7 @@ PREREQUISITES = $(BIN)/python -m tests.prerequisites $@
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test fuzz lint setup setup-dev docs dns-proxy \
-  test-units test-cluster test-losses test-vm test-docs test-examples test-vagrant test-changes test-fresh \
+  test-units test-cluster test-losses test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh \
   bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
@@ -44,6 +44,10 @@ test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets b
 	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
 	  tests/rehearsal/test_resilience.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
+
+test-recovery: $(VENV)/.test ## swarmer recover, killed at each of its steps and typed again
+	@$(PREREQUISITES)
+	@$(BIN)/pytest -v -m cluster --no-header tests/rehearsal/test_recovery.py $(ARGS) || [ $$? = 5 ]
 
 fuzz: $(VENV)/.test ## the tests of made-up input, with much more of it, another at each run
 	@$(BIN)/pytest -q --hypothesis-profile=fuzz -m hypothesis tests/core $(ARGS)

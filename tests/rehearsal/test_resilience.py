@@ -8,16 +8,15 @@ import json
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 
 import pytest
 
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names, network_plan
-from swarmer.local import node_image
 from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import Cluster, swarmer, until
+from tests.rehearsal.losing import is_whole_again, kept, lose_power, says_both, serve_everywhere
 
 pytestmark = pytest.mark.cluster
 
@@ -140,22 +139,6 @@ def test_nodes_rebooted_one_after_the_other_come_back_unaided(cluster: Cluster) 
     assert cloud.identity(cluster.ground) == before
 
 
-def serve_everywhere(cluster: Cluster) -> None:
-    """A service, `kept`, of a task on each node."""
-    cluster.docker(
-        *("service", "create", "-d", "--name", "kept", "--mode", "global", "--endpoint-mode", "dnsrr"),
-        *("--no-resolve-image", "--stop-grace-period", "1s", node_image.PROBE_IMAGE, "sleep", "3600"),
-    )
-    until(
-        lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "the service does not run"
-    )
-
-
-def kept(cluster: Cluster, node: str) -> str:
-    """The container of that service that runs on a node."""
-    return cluster.on(node, "docker", "ps", "-q", "--filter", "label=com.docker.swarm.service.name=kept")
-
-
 def test_all_nodes_rebooted_at_once_are_the_same_cluster_again(cluster: Cluster) -> None:
     before = cloud.identity(cluster.ground)
     serve_everywhere(cluster)
@@ -196,82 +179,3 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
     done = swarmer("recover", timeout_s=300)
     assert done.returncode == 0, done.stderr + swarmer("logs", survivor, "-n", "30").stdout
     is_whole_again(cluster, survivor, before)
-
-
-def lose_power(names_of_nodes: list[str]) -> None:
-    """All at the same time: of two that die one after the other, Consul would remove the first."""
-    with ThreadPoolExecutor(max_workers=len(names_of_nodes)) as pool:
-        for done in pool.map(lambda name: swarmer("kill", name), names_of_nodes):
-            assert done.returncode == 0, done.stderr
-
-
-def says_both() -> bool:
-    said = swarmer("status").stderr
-    return "Consul has no leader" in said and "Swarm answers on no manager" in said
-
-
-def is_whole_again(cluster: Cluster, survivor: str, swarm: str) -> None:
-    """Replacements have joined; key, service and Swarm are what they were."""
-    up = swarmer("up")
-    assert up.returncode == 0, up.stdout + up.stderr
-    assert cluster.status()["validated"]
-    assert cloud.identity(cluster.ground) == swarm
-    assert cluster.on(survivor, "consul", "kv", "get", "people/key") == "value"
-    assert len(cluster.nodes("consul-server")) == 3
-    until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")
-    cluster.docker("service", "rm", "kept")
-
-
-STEPS_OF_A_RECOVERY = (
-    "makes this server Consul's only one",
-    "restarts Consul",
-    "Consul has a leader",
-    "makes this manager the Swarm's only one",
-)
-
-
-def test_a_recovery_that_is_killed_at_each_step_is_finished_by_the_same_command(cluster: Cluster) -> None:
-    before = cloud.identity(cluster.ground)
-    survivor, *lost = (node["name"] for node in cluster.nodes("consul-server"))
-    cluster.on(survivor, "consul", "kv", "put", "people/key", "value")
-    serve_everywhere(cluster)
-    lose_power(lost)
-    until(says_both, 90, "the majority is not lost")
-    for name in lost:
-        assert swarmer("terminate", name).returncode == 0
-    for step in STEPS_OF_A_RECOVERY:
-        kill_recovery_at(survivor, step, lost)
-    done = swarmer("recover", timeout_s=300)
-    # The sweep may have forgotten the lost meanwhile.
-    assert done.returncode == 0 or "there is nothing to recover" in done.stderr, done.stderr
-    is_whole_again(cluster, survivor, before)
-    assert not {node["name"] for node in cluster.nodes()} & set(lost)
-    assert not set(lost) & set(cluster.docker("node", "ls", "--format", "{{.Hostname}}").splitlines())
-
-
-KILLED_AT = """
-import os, runpy, signal, sys
-
-step = sys.argv.pop(1)
-
-class Console:
-    def write(self, text):
-        sys.__stdout__.write(text)
-        sys.__stdout__.flush()
-        if step in text:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def flush(self):
-        pass
-
-sys.stdout = Console()
-runpy.run_module("node.recover", run_name="__main__")
-"""
-"""Program that `swarmer recover` runs on a survivor, killed as soon as it has said `step`."""
-
-
-def kill_recovery_at(survivor: str, step: str, lost: list[str]) -> None:
-    python = ("exec", survivor, "--", "/opt/swarmer/bin/python", "-c", KILLED_AT, step)
-    killed = swarmer(*python, "--consul", "--swarm", *lost, timeout_s=300)
-    assert killed.returncode == 137, killed.stdout + killed.stderr
-    assert step in killed.stdout
