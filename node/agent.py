@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from node.founding import Founding
-from node.ground import REDISCOVERY_S, Ground, Unanswered
+from node.health import Vitals
+from node.initialization import Founding
 from node.machine import alive, read, say
-from node.vitals import Vitals
+from node.provider import REDISCOVERY_S, Ground, Unanswered
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine, NotFound, Swarm, TimedOut
@@ -77,7 +77,7 @@ class Agent:
         """Run forever."""
         changed, thread = threading.Event(), None
         if self.is_manager:
-            from node.succession import Succession  # HTTP/2, which only managers need
+            from node.swarm_failover import Succession  # HTTP/2, which only managers need
 
             thread = Succession(self.machine.address, changed=changed).start()
         while thread is None or thread.is_alive():

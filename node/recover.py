@@ -20,8 +20,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
 
-from node.ground import Ground
 from node.machine import Unusable, read, say
+from node.provider import Ground
 from swarmer.adapters import consul, docker, process
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine

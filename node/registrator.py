@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from node.ledger import Ledger
-from node.looks import Looks
-from node.mesh import Mesh
+from node.catalog_sync import Ledger
+from node.inspect_queue import Looks
+from node.routing_mesh import Mesh
 from swarmer.adapters.catalogue import Catalogue
 from swarmer.adapters.catalogue import Unavailable as ConsulUnavailable
 from swarmer.adapters.engine import Engine, Events

@@ -1,7 +1,7 @@
 """Serves the registry while this node holds its lease; decisions are in swarmer/core/election.py.
 
-Three threads share plain values. The gate (node/gate.py) lets answers out, a watcher reads the lock as it
-changes, and the election confirms the lease, decides and acts.
+Three threads share plain values. The proxy (node/registry_proxy.py) lets answers out. A watcher reads the
+lock as it changes. The election confirms the lease, decides and acts.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from node.docker_registry import DockerRegistry
-from node.gate import Door, Gate
 from node.machine import alive, read, say
+from node.registry_proxy import Door, Gate
 from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.core import election, names
 from swarmer.core.configuration import Machine

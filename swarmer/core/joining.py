@@ -1,6 +1,6 @@
 """Joining: how a node becomes part of its cluster, by one decision per pass from its current state.
 
-Gather (node/agent.py) → decide (here) → act (node/agent.py, node/founding.py). Pure.
+Gather (node/agent.py) → decide (here) → act (node/agent.py, node/initialization.py). Pure.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from swarmer.core import names
-from swarmer.core.registration import CONTAINER, MARKER, Service, mesh
+from swarmer.core.registration import CONTAINER, MARKER, Service, routing_mesh
 from tests.core.inspected import container, options, planned, published, service, services
 
 OWN = {MARKER: "n1", CONTAINER: "0123456789ab"}
@@ -197,7 +197,7 @@ def test_no_container_is_answered_for_a_service_of_the_cluster(own: str) -> None
 
 def test_nor_is_what_swarm_publishes() -> None:
     value = {"nodes": ["N"], "services": [{"name": "registry", "ports": {"5000/tcp": 5001}}]}
-    (found,) = mesh.services(json.dumps(value), "N", options(reserved=frozenset(names.OWN_SERVICES)))
+    (found,) = routing_mesh.services(json.dumps(value), "N", options(reserved=frozenset(names.OWN_SERVICES)))
     assert found.name == "registry-5000"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from swarmer.core.registration import MARKER, mesh
+from swarmer.core.registration import MARKER, routing_mesh
 from swarmer.core.state import SwarmNode
 from tests.core.inspected import container, options, service
 
@@ -41,7 +41,7 @@ def published(**values: Any) -> dict[str, Any]:
 
 
 def declared(*services: dict[str, Any], node: str = "b") -> list[Any]:
-    return mesh.services(json.dumps(mesh.published(services, NODES).value), node, options())
+    return routing_mesh.services(json.dumps(routing_mesh.published(services, NODES).value), node, options())
 
 
 def test_a_task_carries_its_service_stack_node_and_slot() -> None:
@@ -82,28 +82,33 @@ def test_a_service_of_the_mesh_is_named_like_any_other() -> None:
     assert declared(published(labels={"SERVICE_80_NAME": "front"}, env=env))[0].name == "front"
     assert declared(published(env=env))[0].check == {"TCP": "10.0.0.4:8080", "Interval": "10s"}
     assert declared(published(env=["SERVICE_IGNORE=1"])) == []
-    assert "SECRET" not in json.dumps(mesh.published([published(env=env)], NODES).value)
+    assert "SECRET" not in json.dumps(routing_mesh.published([published(env=env)], NODES).value)
 
 
 def test_only_what_the_mesh_publishes_is_written() -> None:
     host = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "host"}
-    assert mesh.published([published(ports=[host]), published(ports=None)], NODES).value["services"] == []
+    assert (
+        routing_mesh.published([published(ports=[host]), published(ports=None)], NODES).value["services"]
+        == []
+    )
 
 
 def test_a_service_without_a_running_task_waits() -> None:
     starting = published(ServiceStatus={"RunningTasks": 0, "DesiredTasks": 1})
     stopped = published(ServiceStatus={"RunningTasks": 0, "DesiredTasks": 0})
-    assert mesh.published([starting], NODES) == mesh.Published({"nodes": ["a", "b"], "services": []}, True)
-    assert not mesh.published([stopped], NODES).is_waiting
+    assert routing_mesh.published([starting], NODES) == routing_mesh.Published(
+        {"nodes": ["a", "b"], "services": []}, True
+    )
+    assert not routing_mesh.published([stopped], NODES).is_waiting
     # An engine before 20.10 does not count them.
-    assert mesh.published([published(ServiceStatus=None)], NODES).value["services"]
+    assert routing_mesh.published([published(ServiceStatus=None)], NODES).value["services"]
 
 
 def test_only_the_leader_writes() -> None:
-    assert mesh.is_leader(NODES, "a")
-    assert not mesh.is_leader(NODES, "b")
+    assert routing_mesh.is_leader(NODES, "a")
+    assert not routing_mesh.is_leader(NODES, "b")
 
 
 def test_whatever_else_stands_in_the_key_declares_nothing() -> None:
     for text in ("", "x", "[]", "{}", "[" * 100000, '{"nodes": ["b"], "services": [1, {"ports": 3}, {}]}'):
-        assert mesh.services(text, "b", options()) == []
+        assert routing_mesh.services(text, "b", options()) == []

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from node import ground
+from node import provider
 from node.agent import Agent
 from node.registry import Candidate
 from swarmer.adapters.consul import Unavailable
@@ -96,7 +96,7 @@ def is_published(made: Agent) -> bool:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]) -> None:
-    monkeypatch.setattr(ground, "REDISCOVERY_S", 0.0)
+    monkeypatch.setattr(provider, "REDISCOVERY_S", 0.0)
 
 
 @pytest.fixture

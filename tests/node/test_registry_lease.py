@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from node import registry
-from node.gate import Gate
 from node.registry import Candidate
+from node.registry_proxy import Gate
 from swarmer.adapters.consul import Key, Unavailable
 from swarmer.core import election, names
 from swarmer.core.election import Acquire, Stay, Stop

@@ -7,7 +7,7 @@ docs/registrator.md has the rules, and states where they differ from the origina
 from __future__ import annotations
 
 from swarmer.core.registration.differences import Changes, Entry, compare
-from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+from swarmer.core.registration.markers import CONTAINER, ENGINE, MARKER
 from swarmer.core.registration.options import Options
 from swarmer.core.registration.ports import network_mode
 from swarmer.core.registration.services import Plan, is_running, plan

@@ -8,7 +8,7 @@ from binascii import crc32
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+from swarmer.core.registration.markers import CONTAINER, ENGINE, MARKER
 from swarmer.core.service import Service
 
 

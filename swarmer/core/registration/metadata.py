@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+from swarmer.core.registration.markers import CONTAINER, ENGINE, MARKER
 from swarmer.core.validation import listed
 
 PREFIX: Final = "SERVICE_"

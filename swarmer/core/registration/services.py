@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from swarmer.core.registration import checks, metadata, naming, ports, swarm, templates
-from swarmer.core.registration.marks import CONTAINER, ENGINE, MARKER
+from swarmer.core.registration.markers import CONTAINER, ENGINE, MARKER
 from swarmer.core.registration.metadata import Settings
 from swarmer.core.registration.options import Options
 from swarmer.core.registration.ports import Port, mapping

@@ -17,9 +17,9 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
-from swarmer.core import names, vitals
+from swarmer.core import names, node_health
+from swarmer.core.node_health import Daemon, Diagnosis, FileSystem
 from swarmer.core.service import Service
-from swarmer.core.vitals import Daemon, Diagnosis, FileSystem
 
 CHECK_INTERVAL_S: Final = 10.0
 """Interval between two checks."""
@@ -84,7 +84,7 @@ class Vitals:
         """Check the node at most every CHECK_INTERVAL_S, act, and report. Failures to report are expected."""
         if time.monotonic() - self._looked_s < CHECK_INTERVAL_S:
             return
-        found = vitals.diagnose(file_systems(), [self._daemon(unit) for unit in self.ask])
+        found = node_health.diagnose(file_systems(), [self._daemon(unit) for unit in self.ask])
         self._looked_s = time.monotonic()
         for unit in found.hanging:
             kill(unit)

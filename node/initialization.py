@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.ground import QUERY_TIMEOUT_S, REDISCOVERY_S, Ground, Unanswered
 from node.machine import alive
+from node.provider import QUERY_TIMEOUT_S, REDISCOVERY_S, Ground, Unanswered
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from swarmer.core import succession
+from swarmer.core import swarm_failover
 from swarmer.core.state import SwarmNode
-from swarmer.core.succession import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S, Sight
+from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S, Sight
 
 ADDRESS = {node: f"10.0.0.{number}" for number, node in enumerate("abcde", 4)}
 
@@ -22,7 +22,7 @@ def managers(nodes: str, leader: str) -> list[SwarmNode]:
 
 def place(me: str, *, alive: str, of: str = "abc", leader: str = "c", restarted: bool = False) -> int | None:
     addresses = {ADDRESS[node] for node in alive}
-    return succession.place(Sight(me, managers(of, leader), addresses, restarted=restarted))
+    return swarm_failover.place(Sight(me, managers(of, leader), addresses, restarted=restarted))
 
 
 @pytest.mark.parametrize(("me", "number"), [("a", 0), ("b", 1)])
@@ -68,7 +68,7 @@ def test_a_manager_that_is_none_any_more_has_no_turn() -> None:
 
 
 def is_due(number: int, *, lost_for_s: float = 0, silent_s: float = SILENCE_GRACE_S) -> bool:
-    return succession.is_due(number, lost_for_s=lost_for_s, silent_s=silent_s)
+    return swarm_failover.is_due(number, lost_for_s=lost_for_s, silent_s=silent_s)
 
 
 def test_the_first_stands_at_once_the_others_when_it_had_its_time() -> None:

@@ -1,6 +1,6 @@
 """Health of a node: its disks, and the daemons that everything on it depends on. Pure.
 
-Gather (node/vitals.py) → `diagnose` → act: the node reports its problems, a hanging daemon is killed, and
+Gather (node/health.py) → `diagnose` → act: the node reports its problems, a hanging daemon is killed, and
 systemd restarts it. systemd alone notices only processes that end.
 """
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from node import gate
-from node.gate import Door, Gate
+from node import registry_proxy
+from node.registry_proxy import Door, Gate
 from swarmer.core import names
 
 HERE, THERE = "127.0.0.2", "127.0.0.3"
@@ -24,7 +24,7 @@ REQUEST = b"GET /v2/ HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n"
 def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "REGISTRY_SOCKET", str(tmp_path / "registry.sock"))
     monkeypatch.setattr(names, "REGISTRY_PORT", PORT)
-    monkeypatch.setattr(gate, "HOLDER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(registry_proxy, "HOLDER_TIMEOUT_S", 1.0)
 
 
 @contextlib.asynccontextmanager
@@ -248,7 +248,7 @@ def test_a_client_that_vanished_without_a_word_is_noticed() -> None:
             connection = passage.writer.get_extra_info("socket")
             assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             idle_s = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
-            assert idle_s == gate.KEEPALIVE[socket.TCP_KEEPIDLE]
+            assert idle_s == registry_proxy.KEEPALIVE[socket.TCP_KEEPIDLE]
             await asking
 
     asyncio.run(run())
@@ -256,5 +256,5 @@ def test_a_client_that_vanished_without_a_word_is_noticed() -> None:
 
 def test_the_gates_unit_lets_it_open_more_than_systemds_1024_files() -> None:
     """Each connection takes two: of 600 at once, hundreds of nodes that pull one image, 418 were answered."""
-    unit = (Path(gate.__file__).parent / "systemd/swarmer-registry.service").read_text()
+    unit = (Path(registry_proxy.__file__).parent / "systemd/swarmer-registry.service").read_text()
     assert "\nLimitNOFILE=65536\n" in unit

@@ -8,15 +8,15 @@ from typing import cast
 
 import pytest
 
-from node import succession
-from node.succession import RAFT_ID_INTERVAL_S, Succession
+from node import swarm_failover
+from node.swarm_failover import RAFT_ID_INTERVAL_S, Succession
 from swarmer.adapters import docker, swarmkit
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.raft_log import RaftLog
 from swarmer.core.state import ConsulMember, MemberStatus, SwarmNode
-from swarmer.core.succession import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S
+from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S
 
 ADDRESS = {"me": "10.0.0.4", "other": "10.0.0.5", "leader": "10.0.0.6"}
 ORDER = {"me": "a", "other": "b", "leader": "c"}
@@ -37,7 +37,7 @@ class World:
         self.refuses = self.refuses_number = False
         self.pid = folder / "docker.pid"
         self.start_engine()
-        monkeypatch.setattr(succession, "ENGINE_PID_FILE", self.pid)
+        monkeypatch.setattr(swarm_failover, "ENGINE_PID_FILE", self.pid)
         monkeypatch.setattr("time.monotonic", lambda: self.now_s)
         monkeypatch.setattr(swarmkit, "raft_id", self.raft_id)
         monkeypatch.setattr(swarmkit, "stand", self.stand)
@@ -243,7 +243,7 @@ def test_it_asks_again_soon_only_while_that_can_help(world: World) -> None:
     manager = world.manager("me")
     assert not manager.is_urgent()
     world.lose("leader")
-    world.now_s += succession.QUERY_INTERVAL_S + succession.QUERY_TIMEOUT_S + 0.1
+    world.now_s += swarm_failover.QUERY_INTERVAL_S + swarm_failover.QUERY_TIMEOUT_S + 0.1
     manager.look()
     assert manager.is_urgent()
     world.now_s += ELECTION_TIMEOUT_S
@@ -276,7 +276,7 @@ def test_what_it_cannot_learn_is_said_once(world: World, capsys: pytest.CaptureF
     manager = world.manager("me")
     for _ in range(3):
         assert "does not know its number" not in capsys.readouterr().out
-        world.now_s += succession.RAFT_ID_GRACE_S / 2
+        world.now_s += swarm_failover.RAFT_ID_GRACE_S / 2
         manager.look()
     assert capsys.readouterr().out.count("does not know its number") == 1
     manager.look()

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from node import agent, founding, ground, vitals
+from node import agent, health, initialization, provider
 from node.agent import Agent
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul
@@ -45,10 +45,10 @@ def test_it_is_seen_to_from_time_to_time_only(
     for _ in range(3):
         leader.settle()
     assert ran == [MARK]
-    now += founding.PUBLISH_INTERVAL_S
+    now += initialization.PUBLISH_INTERVAL_S
     leader.settle()
     assert ran == [MARK], "the tokens were seen to, which costs nothing"
-    now += ground.IDENTITY_INTERVAL_S
+    now += provider.IDENTITY_INTERVAL_S
     leader.settle()
     assert ran == [MARK, MARK]
 
@@ -77,7 +77,7 @@ def test_a_ground_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
     ttl_s = float(agent.DOCKER_TTL.removesuffix("s"))
     # Beside it: the pause between two passes, and what a pass takes.
     assert waited
-    assert waited[0] + agent.SETTLED_PAUSE_S + vitals.PROBE_TIMEOUT_S < ttl_s
+    assert waited[0] + agent.SETTLED_PAUSE_S + health.PROBE_TIMEOUT_S < ttl_s
 
 
 def test_a_ground_that_does_not_answer_keeps_no_manager_from_its_work(
@@ -165,7 +165,7 @@ def test_where_the_ground_does_not_answer_no_swarm_is_founded(
     said = capsys.readouterr()
     assert "waits for its ground to say whether the cluster was founded: AWS is away" in said.out + said.err
     assert asked == [1000.0], "a question costs half a second of a core"
-    now += ground.REDISCOVERY_S
+    now += provider.REDISCOVERY_S
     made.act(FoundSwarm())
     assert asked == [1000.0, now]
     assert not engine.has_founded

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from node import vitals
+from node import health
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
+from swarmer.core.node_health import HANG_TIMEOUT_S, FileSystem
 from swarmer.core.state import ServiceInstance
-from swarmer.core.vitals import HANG_TIMEOUT_S, FileSystem
 from tests.node.conftest import free_port
 from tests.node.daemons.daemon import Daemon, eventually
 
@@ -22,11 +22,11 @@ def silent() -> None:
 @pytest.fixture(autouse=True)
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every check looks."""
-    monkeypatch.setattr(vitals, "CHECK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(health, "CHECK_INTERVAL_S", 0.0)
 
 
-def vitals_of(agent: Daemon) -> vitals.Vitals:
-    return vitals.Vitals(agent.address, agent.api, ask={})
+def vitals_of(agent: Daemon) -> health.Vitals:
+    return health.Vitals(agent.address, agent.api, ask={})
 
 
 def test_a_node_that_is_well_has_a_name_for_all_of_them(left: Daemon) -> None:
@@ -44,7 +44,7 @@ def test_a_full_disk_is_said_to_everybody_and_taken_back(
 ) -> None:
     node = vitals_of(left)
     with monkeypatch.context() as patch:
-        patch.setattr(vitals, "file_systems", lambda: [FULL])
+        patch.setattr(health, "file_systems", lambda: [FULL])
         node.check()
         said = {left.machine.name: "/var/lib/docker is full: 1 MiB are left"}
         eventually(lambda: said.items() <= right.api.ailing(names.SERVICE_NODE).items())
@@ -57,10 +57,10 @@ def test_a_daemon_that_hangs_is_killed_once_and_given_time(
 ) -> None:
     killed: list[str] = []
     now_s = 1000.0
-    monkeypatch.setattr(vitals, "kill", killed.append)
-    monkeypatch.setattr(vitals, "active_s", lambda _: 900.0)
+    monkeypatch.setattr(health, "kill", killed.append)
+    monkeypatch.setattr(health, "active_s", lambda _: 900.0)
     monkeypatch.setattr("time.monotonic", lambda: now_s)
-    node = vitals.Vitals(left.address, left.api, ask={"docker.service": silent})
+    node = health.Vitals(left.address, left.api, ask={"docker.service": silent})
     for _ in range(8):
         node.check()
         now_s += HANG_TIMEOUT_S / 4
@@ -79,7 +79,7 @@ def test_a_question_that_costs_a_process_is_asked_seldom_until_it_is_not_answere
             raise Unavailable("timed out")
 
     nobody = Consul("127.0.0.1", free_port())
-    node = vitals.Vitals("127.0.0.1", nobody, ask={names.UNIT_CONTAINERD: ask})
+    node = health.Vitals("127.0.0.1", nobody, ask={names.UNIT_CONTAINERD: ask})
     for _ in range(9):
         now_s += 10
         node.check()
@@ -87,6 +87,6 @@ def test_a_question_that_costs_a_process_is_asked_seldom_until_it_is_not_answere
 
 
 def test_every_file_system_is_looked_at_once() -> None:
-    found = vitals.file_systems()
+    found = health.file_systems()
     assert "/" in {each.path for each in found}
     assert all(each.size_bytes >= each.free_bytes > 0 for each in found)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from node.mesh import POLL_INTERVAL_S, Mesh
+from node.routing_mesh import POLL_INTERVAL_S, Mesh
 from swarmer.adapters.catalogue import Catalogue
 from swarmer.adapters.engine import Engine
 from tests.core.inspected import options

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarmer.core.vitals import HANG_TIMEOUT_S, Daemon, FileSystem, diagnose
+from swarmer.core.node_health import HANG_TIMEOUT_S, Daemon, FileSystem, diagnose
 
 GIB = 1 << 30
 DISK = FileSystem(path="/", free_bytes=8 * GIB, size_bytes=20 * GIB, free_inodes=900_000, inodes=1_000_000)

@@ -12,7 +12,7 @@ from swarmer.adapters.catalogue import Catalogue, Refused, Unavailable, Watch
 from swarmer.adapters.engine import Engine
 from swarmer.adapters.engine import Unavailable as EngineUnavailable
 from swarmer.core import names
-from swarmer.core.registration import Options, Service, mesh
+from swarmer.core.registration import Options, Service, routing_mesh
 
 RETRY_PAUSE_S: Final = 5.0
 """Pause after a failure before the next try."""
@@ -88,16 +88,16 @@ class Mesh:
 
     def _lead(self) -> None:
         nodes = self.engine.nodes()
-        if not mesh.is_leader(nodes, self.node_id):
+        if not routing_mesh.is_leader(nodes, self.node_id):
             return
-        found = mesh.published(self.engine.services(), nodes)
+        found = routing_mesh.published(self.engine.services(), nodes)
         if found.is_waiting:
             self.due_s = time.monotonic() + POLL_INTERVAL_S
         if found.value != _value(self._text) and (found.value["services"] or self._text):
             self.catalogue.put(names.KV_SWARM_MESH, found.value)
 
     def _decide(self) -> bool:
-        found = mesh.services(self._text, self.node_id, self.options)
+        found = routing_mesh.services(self._text, self.node_id, self.options)
         changed = found != self.services
         self.services = found
         return changed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from node.looks import MOST_ASKED, MOST_EARLY, Looks
+from node.inspect_queue import MOST_ASKED, MOST_EARLY, Looks
 from swarmer.adapters.engine import Engine, Unavailable
 from swarmer.adapters.http import Address
 

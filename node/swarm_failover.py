@@ -19,9 +19,9 @@ from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.adapters.raft_log import RaftLog
-from swarmer.core import succession
+from swarmer.core import swarm_failover
 from swarmer.core.state import SwarmNode
-from swarmer.core.succession import ELECTION_TIMEOUT_S, Sight
+from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, Sight
 
 QUERY_INTERVAL_S: Final = 2.0
 """Interval between two queries of the Swarm; they cost the node some 0.05 % of a core."""
@@ -145,7 +145,7 @@ class Succession:
             return
         me, number = self._member
         sight = Sight(me, seen.managers, alive, restarted=engine_ns != seen.engine_ns)
-        place, now_s = succession.place(sight), time.monotonic()
+        place, now_s = swarm_failover.place(sight), time.monotonic()
         if place is None:
             self._lost_s = None
             return
@@ -154,7 +154,7 @@ class Succession:
         # An engine that has just started takes the message before it can act on it. No other manager stands
         # meanwhile.
         is_done = self._stood and not sight.led
-        if is_done or not succession.is_due(place, lost_for_s=lost_for_s, silent_s=silent_s):
+        if is_done or not swarm_failover.is_due(place, lost_for_s=lost_for_s, silent_s=silent_s):
             return
         try:
             swarmkit.stand(
