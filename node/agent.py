@@ -15,7 +15,7 @@ from pathlib import Path
 from node.health import Vitals
 from node.initialization import Founding
 from node.machine import alive, read, say
-from node.provider import REDISCOVERY_S, Ground, Unanswered
+from node.provider import REFRESH_INTERVAL_S, ProviderClient, ProviderUnavailable
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine, NotFound, Swarm, TimedOut
@@ -32,7 +32,7 @@ JOIN_FILE = Path("/var/lib/swarmer-agent.join")
 """File that exists after this node asked to join, until it is in a Swarm; a restarted agent goes on."""
 MOST_JOINS = 16
 """Number of joins at the same time."""
-GROUND_AGAIN_S = 60.0
+RECHECK_INTERVAL_S = 60.0
 """Seconds between questions to the provider while this node manages another Swarm than the cluster's."""
 SWARM_S = 3.0
 """Timeout for an answer of a Swarm that has a leader."""
@@ -52,7 +52,7 @@ class Agent:
     engine: Engine | None = None
     impatient: Engine | None = None
     """Client of the same engine, with SWARM_S as timeout."""
-    ground: Ground = field(default_factory=Ground)
+    provider: ProviderClient = field(default_factory=ProviderClient)
     vitals: Vitals = field(init=False)
     founding: Founding = field(init=False)
     _said: str = ""
@@ -66,7 +66,9 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.machine.address, self.consul)
-        self.founding = Founding(self.machine.name, self.machine.address, self.consul, self.ground, self.say)
+        self.founding = Founding(
+            self.machine.name, self.machine.address, self.consul, self.provider, self.say
+        )
 
     @property
     def is_manager(self) -> bool:
@@ -124,7 +126,7 @@ class Agent:
             self._swarm_node = swarm.node if swarm.state == "active" else ""
             if self._swarm_node:
                 JOIN_FILE.unlink(missing_ok=True)
-            view = self.ground.view
+            view = self.provider.view
             return self.look_at_keys(
                 replace(
                     world,
@@ -133,8 +135,8 @@ class Agent:
                     swarm_error=swarm.error,
                     joins=JOIN_FILE.exists(),
                     swarm_id=swarm.id,
-                    is_founded=view.is_founded,
-                    known=(view.identity,) if view.is_founded else (),
+                    is_initialized=view.is_initialized,
+                    known=(view.cluster_id,) if view.is_initialized else (),
                 )
             )
         except DockerUnavailable:
@@ -193,7 +195,7 @@ class Agent:
             case joining.Wait(reason, for_people):
                 self.say(f"waits for {reason}")
                 if for_people:
-                    self.look_around(every_s=GROUND_AGAIN_S)
+                    self.refresh_provider(every_s=RECHECK_INTERVAL_S)
             case joining.FoundSwarm():
                 self.founding.found(self._engine)
             case joining.JoinSwarm(managers, token):
@@ -220,11 +222,11 @@ class Agent:
             raise DockerUnavailable("dockerd does not answer")
         return self.engine
 
-    def look_around(self, *, every_s: float = REDISCOVERY_S) -> None:
+    def refresh_provider(self, *, every_s: float = REFRESH_INTERVAL_S) -> None:
         """Ask the provider for peers and cluster ID, at most every `every_s` seconds."""
         try:
-            self.ground.look_around(every_s=every_s)
-        except Unanswered as exc:
+            self.provider.refresh(every_s=every_s)
+        except ProviderUnavailable as exc:
             self.say(f"cannot find its peers: {exc}")
 
     def join_consul(self) -> None:
@@ -234,13 +236,13 @@ class Agent:
         One after the other they would outlast the watchdog, and meanwhile this node would go without its
         agent.
         """
-        self.look_around()
+        self.refresh_provider()
         try:
             members = {member.address for member in self.consul.members() if member.is_alive}
         except Unavailable:
             return  # our own does not answer: it would join nobody
         with ThreadPoolExecutor(MOST_JOINS) as side_by_side:
-            missing = [each for each in self.ground.view.peers if each not in members]
+            missing = [each for each in self.provider.view.peers if each not in members]
             for _ in side_by_side.map(self._join, missing):
                 alive()
 
@@ -322,7 +324,7 @@ class Agent:
 def main() -> None:
     """Entry point of swarmer-agent.service."""
     agent = Agent(read())
-    agent.ground.recall()
+    agent.provider.load()
     agent.run()
 
 

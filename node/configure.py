@@ -20,7 +20,7 @@ from swarmer.adapters import process
 from swarmer.adapters.files import ensure_file
 from swarmer.core import configuration, names
 from swarmer.core.configuration import Machine
-from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, CloudView
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, ProviderView
 
 ETC = Path("/etc")
 """Folder of the configuration files."""
@@ -36,8 +36,8 @@ def main() -> int:
     """Run the configuration: entry point of swarmer-configure.service."""
     try:
         machine = read()
-        view = look_around(machine)
-        configure(machine, consul_version(), is_founded=view.is_founded)
+        view = fetch_provider_view(machine)
+        configure(machine, consul_version(), is_initialized=view.is_initialized)
         forget_services()
     except (Unusable, process.Failed, OSError) as exc:
         say(f"dead: {exc}")
@@ -46,39 +46,40 @@ def main() -> int:
     return 0
 
 
-def look_around(machine: Machine) -> CloudView:
+def fetch_provider_view(machine: Machine) -> ProviderView:
     """Return the provider's view and keep it for the agent. Nodes outside the quorums get an empty view.
 
     Consul servers and Swarm managers cannot start without it. Raises Unusable after PROVIDER_TIMEOUT_S.
     """
     if not QUORUM.intersection(machine.node.roles):
-        return CloudView()
+        return ProviderView()
     deadline_s = time.monotonic() + PROVIDER_TIMEOUT_S
-    environment = os.environ | machine.identity.ground.environment(machine.identity.region)
+    environment = os.environ | machine.identity.endpoints.environment(machine.identity.region)
     while True:
         try:
-            text = process.run([sys.executable, "-m", "node.cloud", "look"], env=environment)
-            view = CloudView.from_json(text)
+            text = process.run([sys.executable, "-m", "node.cloud", "describe"], env=environment)
+            view = ProviderView.from_json(text)
         except (process.Failed, ValueError, KeyError, TypeError) as exc:
             if time.monotonic() > deadline_s:
                 raise Unusable(f"nobody says whether this cluster was founded before: {exc}") from exc
             say(f"waits for its ground: {exc}")
             time.sleep(1)
             continue
-        ensure_file(Path(names.CLOUD_VIEW), text)
+        ensure_file(Path(names.PROVIDER_VIEW), text)
         return view
 
 
 def configure(
-    machine: Machine, version: configuration.Version, etc: Path = ETC, *, is_founded: bool = False
+    machine: Machine, version: configuration.Version, etc: Path = ETC, *, is_initialized: bool = False
 ) -> None:
     """Bring every file below `etc` into its state, and tell the daemons that already run."""
     ensure_hostname(machine.name, etc)
     ensure_file(
-        etc / "consul.d/swarmer.json", _json(configuration.consul(machine, version, is_founded=is_founded))
+        etc / "consul.d/swarmer.json",
+        _json(configuration.consul(machine, version, is_initialized=is_initialized)),
     )
     ensure_file(etc / "docker/daemon.json", _json(configuration.dockerd(machine)))
-    environment = machine.identity.ground.environment(machine.identity.region)
+    environment = machine.identity.endpoints.environment(machine.identity.region)
     ensure_file(etc / "swarmer/ground.env", "".join(f"{key}={value}\n" for key, value in environment.items()))
     if SWARM_MANAGER in machine.node.roles:
         ensure_file(etc / "swarmer/registry.yml", configuration.registry(machine))

@@ -75,17 +75,17 @@ class Vitals:
     seldom: dict[str, float] = field(default_factory=lambda: {names.UNIT_CONTAINERD: 30.0})
     """Seconds for which an answer of a unit counts, because the probe costs a process."""
     _answered_s: dict[str, float] = field(default_factory=dict)
-    _looked_s: float = field(default_factory=lambda: time.monotonic())
+    _checked_s: float = field(default_factory=lambda: time.monotonic())
     """Monotonic time of the last check; it starts at now, because a booting node has more urgent work."""
     _silent_since_s: dict[str, float] = field(default_factory=dict)
     _said: str = "well"
 
     def check(self) -> None:
         """Check the node at most every CHECK_INTERVAL_S, act, and report. Failures to report are expected."""
-        if time.monotonic() - self._looked_s < CHECK_INTERVAL_S:
+        if time.monotonic() - self._checked_s < CHECK_INTERVAL_S:
             return
         found = node_health.diagnose(file_systems(), [self._daemon(unit) for unit in self.ask])
-        self._looked_s = time.monotonic()
+        self._checked_s = time.monotonic()
         for unit in found.hanging:
             kill(unit)
             self._silent_since_s.pop(unit, None)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.machine import alive
-from node.provider import QUERY_TIMEOUT_S, REDISCOVERY_S, Ground, Unanswered
+from node.provider import QUERY_TIMEOUT_S, REFRESH_INTERVAL_S, ProviderClient, ProviderUnavailable
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
@@ -21,7 +21,7 @@ LOCK_TTL_S = 30
 PUBLISH_INTERVAL_S = 300.0
 """Interval at which the Swarm's leader checks the published join tokens. An operator may rotate them, and
 then nobody could join."""
-IDENTITY_TIMEOUT_S = 8.0
+RECORD_TIMEOUT_S = 8.0
 """Timeout for the provider during that check. It is short enough that a slow provider cannot drop this
 manager from DNS."""
 
@@ -34,13 +34,13 @@ class Founding:
     """Name of the node."""
     address: str
     consul: Consul
-    ground: Ground
+    provider: ProviderClient
     say: Callable[[str], None]
     _session: str = ""
     """ID of the session that holds the lock until the Swarm that this node initializes is published."""
     _asked_under: str | None = None
     """ID of the session under which the provider last said whether the cluster was initialized."""
-    _unanswered_s: float = -REDISCOVERY_S
+    _unanswered_s: float = -REFRESH_INTERVAL_S
     """Monotonic time at which the provider failed to say whether the cluster was initialized."""
     _saw_to_s: float = -PUBLISH_INTERVAL_S
 
@@ -49,7 +49,7 @@ class Founding:
 
         Raises the Unavailable of both adapters.
         """
-        if time.monotonic() - self._unanswered_s < REDISCOVERY_S or not self._lock():
+        if time.monotonic() - self._unanswered_s < REFRESH_INTERVAL_S or not self._lock():
             return
         may_be_one = False
         try:
@@ -117,10 +117,10 @@ class Founding:
         as no.
         """
         try:
-            is_founded = self.ground.ask().is_founded
+            is_initialized = self.provider.query().is_initialized
             self._asked_under = self._session
-            return not is_founded
-        except Unanswered as exc:
+            return not is_initialized
+        except ProviderUnavailable as exc:
             self._unanswered_s = time.monotonic()
             self.say(f"waits for its ground to say whether the cluster was founded: {exc}")
             return False
@@ -144,15 +144,15 @@ class Founding:
             raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
         # Only a Swarm without other nodes is changed. Later it may have services, and their networks cannot
         # move.
-        is_founded = bool(published) or self.ground.view.is_founded
-        is_new = not is_founded and (self._asked_under == self._session or self._is_unfounded())
+        is_initialized = bool(published) or self.provider.view.is_initialized
+        is_new = not is_initialized and (self._asked_under == self._session or self._is_unfounded())
         if is_new and engine.ensure_ingress():
             self.say("moved the ingress network into its pool")
-        if not self.ground.is_marked(swarm_id):
+        if not self.provider.is_recorded(swarm_id):
             self._takes_long()
             try:
-                self.ground.mark(swarm_id, within_s=within_s)  # before any other node can join it
-            except Unanswered as exc:
+                self.provider.record(swarm_id, within_s=within_s)  # before any other node can join it
+            except ProviderUnavailable as exc:
                 raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
         worker, manager = engine.tokens()
         wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
@@ -175,6 +175,6 @@ class Founding:
             return
         self._saw_to_s = time.monotonic()
         try:
-            self.publish(engine, within_s=IDENTITY_TIMEOUT_S)
+            self.publish(engine, within_s=RECORD_TIMEOUT_S)
         except DockerUnavailable as exc:
             self.say(str(exc))

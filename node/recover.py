@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from node.machine import Unusable, read, say
-from node.provider import Ground
+from node.provider import ProviderClient
 from swarmer.adapters import consul, docker, process
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
@@ -220,9 +220,9 @@ def expected_swarm() -> str:
     with contextlib.suppress(consul.Unavailable):
         if found := Consul().get(names.KV_SWARM_ID):
             return found.value
-    ground = Ground()
-    ground.recall()
-    return ground.view.identity if ground.view.is_founded else ""
+    provider = ProviderClient()
+    provider.load()
+    return provider.view.cluster_id if provider.view.is_initialized else ""
 
 
 def check_swarm(engine: Engine) -> None:

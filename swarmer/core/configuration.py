@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from swarmer.core import names, network_plan
-from swarmer.core.identity import Identity
+from swarmer.core.identity import MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, NodeDescription
 
 Version = tuple[int, ...]
@@ -26,7 +26,7 @@ class Machine:
     """Description of a node together with the identity and address of its machine."""
 
     node: NodeDescription
-    identity: Identity
+    identity: MachineIdentity
     address: str
 
     @property
@@ -34,10 +34,10 @@ class Machine:
         return names.node_name(self.node.group, self.identity.instance_id)
 
 
-def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> dict[str, Any]:
+def consul(machine: Machine, version: Version, *, is_initialized: bool = False) -> dict[str, Any]:
     """Consul's configuration for its release `version`.
 
-    `is_founded`: whether this cluster has had a Consul before. A server then joins it or waits, and never
+    `is_initialized`: whether this cluster has had a Consul before. A server then joins it or waits, and never
     bootstraps a second one.
 
     Peers are absent, because the agent finds and joins them, at start and whenever the node is alone.
@@ -84,7 +84,7 @@ def consul(machine: Machine, version: Version, *, is_founded: bool = False) -> d
     if CONSUL_SERVER in node.roles:
         config |= {
             "server": True,
-            **({} if is_founded else {"bootstrap_expect": node.consul_servers}),
+            **({} if is_initialized else {"bootstrap_expect": node.consul_servers}),
             # HashiCorp recommends 1 for production servers. The default, 5, is for tiny ones.
             "performance": {"raft_multiplier": 1},
             "autopilot": _autopilot(node),
@@ -167,7 +167,7 @@ def resolved(machine: Machine) -> str:
 
 def registry(machine: Machine) -> str:
     """Configuration of docker-registry (JSON, which is YAML)."""
-    storage, endpoint = machine.node.storage, machine.identity.ground.aws_endpoint_url
+    storage, endpoint = machine.node.storage, machine.identity.endpoints.aws_endpoint_url
     config = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -188,7 +188,7 @@ def registry(machine: Machine) -> str:
 
 def _s3(machine: Machine) -> dict[str, Any]:
     """Storage of blobs in S3, with the credentials of the instance."""
-    storage, endpoint = machine.node.storage, machine.identity.ground.aws_endpoint_url
+    storage, endpoint = machine.node.storage, machine.identity.endpoints.aws_endpoint_url
     s3: dict[str, Any] = {
         "bucket": storage.bucket,
         "region": storage.region,

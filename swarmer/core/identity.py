@@ -15,7 +15,7 @@ name."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class AwsEndpoints:
     """Endpoints that differ between providers. On AWS every field is None, because the SDKs' defaults are
     right."""
 
@@ -36,7 +36,7 @@ class Ground:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class MachineIdentity:
     """Identity of this machine."""
 
     instance_id: str
@@ -44,23 +44,23 @@ class Identity:
     """Private IPv4 address; None if the provider's metadata lacks it."""
     zone: str
     region: str
-    ground: Ground
+    endpoints: AwsEndpoints
 
 
-def parse(text: str) -> Identity:
+def parse(text: str) -> MachineIdentity:
     """Parse the text of instance-data.json.
 
     NoCloud's meta-data carries EC2's key `local-ipv4`, `region` and `availability-zone`, and a mapping
-    `swarmer` with the fields of Ground. Raises ValueError or KeyError if the text is no instance data.
+    `swarmer` with the fields of AwsEndpoints. Raises ValueError or KeyError if the text is no instance data.
     """
     data: dict[str, Any] = json.loads(text)
     standard, source = data["v1"], data.get("ds", {}).get("meta_data", {})
     if standard["instance_id"] == NOBODY:
         raise ValueError("cloud-init found nobody to say who this machine is: its seed is not there")
-    return Identity(
+    return MachineIdentity(
         instance_id=standard["instance_id"],
         address=source.get("local-ipv4"),
         zone=source.get("availability-zone") or standard.get("availability_zone") or "",
         region=source.get("region") or standard.get("region") or "",
-        ground=Ground(**source.get("swarmer", {})),
+        endpoints=AwsEndpoints(**source.get("swarmer", {})),
     )

@@ -31,7 +31,7 @@ class World:
     """ID of the Swarm that this node manages; empty if it manages none."""
     known: tuple[str, ...] = ()
     """IDs under which the provider and Consul know the cluster's Swarm."""
-    is_founded: bool = False
+    is_initialized: bool = False
     """Whether the provider says that this cluster has had a Swarm."""
     published: bool = False
     """Whether Consul knows the Swarm's ID and both tokens."""
@@ -151,7 +151,7 @@ def _inactive(node: NodeDescription, world: World) -> Action:
     if world.token:
         # The Swarm exists. A second one would be worse than waiting.
         return Wait("a healthy Swarm manager")
-    if world.is_founded:
+    if world.is_initialized:
         # If the initializing node died for good before it published, only the operator knows that no Swarm
         # exists.
         reason = "a manager of its Swarm to publish how to join it; it exists, so none is founded"

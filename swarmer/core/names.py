@@ -112,7 +112,7 @@ SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
 REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
 """Socket of docker-registry, reached only through the gate (node/registry_proxy.py)."""
 
-CLOUD_VIEW: Final = "/run/swarmer/cloud.json"
+PROVIDER_VIEW: Final = "/run/swarmer/cloud.json"
 """Path of the provider's view at boot: peers, and whether the cluster was ever initialized."""
 
 SHARE: Final = "/srv/swarmer"

@@ -31,29 +31,29 @@ UNFOUNDED = "unfounded"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudView:
+class ProviderView:
     """The provider's record of the cluster."""
 
     peers: tuple[str, ...] = ()
     """Addresses of the cluster's machines, without this one."""
-    identity: str = UNFOUNDED
+    cluster_id: str = UNFOUNDED
     """ID of the Swarm once it was initialized; written once in a cluster's life."""
 
     @property
-    def is_founded(self) -> bool:
+    def is_initialized(self) -> bool:
         """Whether the cluster has had a Swarm. Consul bootstraps and a Swarm is initialized only if this is
         False."""
-        return self.identity != UNFOUNDED
+        return self.cluster_id != UNFOUNDED
 
     def to_json(self) -> str:
-        """Return the text that `python -m node.cloud look` prints."""
-        return json.dumps(asdict(self))
+        """Return the text that `python -m node.cloud describe` prints."""
+        return json.dumps({"peers": self.peers, "identity": self.cluster_id})
 
     @classmethod
-    def from_json(cls, text: str) -> CloudView:
+    def from_json(cls, text: str) -> ProviderView:
         """Parse that text. Raises ValueError, KeyError or TypeError if it has another format."""
         raw = json.loads(text)
-        return cls(peers=tuple(raw["peers"]), identity=str(raw["identity"]))
+        return cls(peers=tuple(raw["peers"]), cluster_id=str(raw["identity"]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import pytest
 
 from swarmer.core import configuration, identity, network_plan
 from swarmer.core.configuration import Machine
-from swarmer.core.identity import Ground, Identity
+from swarmer.core.identity import AwsEndpoints, MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
 
 CORE = Machine(
@@ -24,13 +24,19 @@ CORE = Machine(
         network_cidr="10.42.0.0/16",
         storage=Storage(bucket="blobs", region="eu-west-1"),
     ),
-    identity=Identity(
-        instance_id="i-0a", address="10.42.64.4", zone="eu-west-1a", region="eu-west-1", ground=Ground()
+    identity=MachineIdentity(
+        instance_id="i-0a",
+        address="10.42.64.4",
+        zone="eu-west-1a",
+        region="eu-west-1",
+        endpoints=AwsEndpoints(),
     ),
     address="10.42.64.4",
 )
 WORKER = replace(CORE, node=replace(CORE.node, group="workers", roles=(SWARM_WORKER,)))
-REHEARSED = Ground(aws_endpoint_url="http://10.42.0.1:4566", metadata_endpoint="http://10.42.0.1:4566/imds/")
+REHEARSED = AwsEndpoints(
+    aws_endpoint_url="http://10.42.0.1:4566", metadata_endpoint="http://10.42.0.1:4566/imds/"
+)
 
 
 def test_a_node_is_called_by_its_group_and_instance() -> None:
@@ -55,7 +61,7 @@ def test_a_server_that_is_silent_for_a_moment_keeps_its_vote() -> None:
 
 
 def test_a_server_of_a_cluster_that_exists_never_founds_a_second_one() -> None:
-    assert "bootstrap_expect" not in configuration.consul(CORE, (1, 8, 7), is_founded=True)
+    assert "bootstrap_expect" not in configuration.consul(CORE, (1, 8, 7), is_initialized=True)
 
 
 def test_a_cluster_that_was_halted_for_weeks_starts_again() -> None:
@@ -127,7 +133,7 @@ def test_the_registry_keeps_its_blobs_in_s3_with_the_credentials_of_the_instance
 
 
 def test_a_ground_with_its_own_aws_is_used_without_redirects() -> None:
-    machine = replace(CORE, identity=replace(CORE.identity, ground=REHEARSED))
+    machine = replace(CORE, identity=replace(CORE.identity, endpoints=REHEARSED))
     config = json.loads(configuration.registry(machine))
     assert config["storage"]["s3"]["regionendpoint"] == "http://10.42.0.1:4566"
     assert config["storage"]["s3"]["secure"] is False
@@ -158,11 +164,14 @@ def test_who_a_machine_is_comes_from_cloud_init_on_ec2_and_on_nocloud() -> None:
     }
     assert identity.parse(json.dumps(ec2)) == CORE.identity
     found = identity.parse(json.dumps(nocloud))
-    assert found == replace(CORE.identity, ground=Ground(aws_endpoint_url="http://10.42.0.1:4566"))
+    assert found == replace(CORE.identity, endpoints=AwsEndpoints(aws_endpoint_url="http://10.42.0.1:4566"))
 
 
 def test_on_aws_the_sdks_are_left_to_their_defaults() -> None:
-    assert Ground().environment("eu-west-1") == {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+    assert AwsEndpoints().environment("eu-west-1") == {
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
     assert REHEARSED.environment("r")["AWS_ENDPOINT_URL"] == "http://10.42.0.1:4566"
 
 

@@ -76,7 +76,7 @@ def test_where_a_swarm_exists_no_second_one_is_founded_while_no_manager_answers(
 def test_where_the_ground_says_that_the_cluster_exists_no_second_one_is_founded(
     node: NodeDescription,
 ) -> None:
-    waits = joining.decide(node, replace(READY, is_founded=True))
+    waits = joining.decide(node, replace(READY, is_initialized=True))
     assert isinstance(waits, Wait)
     assert waits.for_people, "the founder may have died before it published"
 

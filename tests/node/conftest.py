@@ -17,7 +17,7 @@ import pytest
 
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
-from swarmer.core.node import CloudView
+from swarmer.core.node import ProviderView
 from swarmer.local import environment, host, node_image
 
 
@@ -103,7 +103,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
     def run(argv: list[str], **_: object) -> str:
         found.append(tuple(argv[1:]))
-        return CloudView().to_json() if argv[-1] == "look" else ""
+        return ProviderView().to_json() if argv[-1] == "describe" else ""
 
     monkeypatch.setattr(process, "run", run)
     return found

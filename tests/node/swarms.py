@@ -9,7 +9,7 @@ from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Key
 from swarmer.adapters.docker import Engine
 from swarmer.core.joining import World
-from swarmer.core.node import CloudView
+from swarmer.core.node import ProviderView
 from swarmer.core.state import SwarmNode
 from tests.node.daemons.daemon import machine
 
@@ -80,7 +80,7 @@ class Locks:
 def settled(*, leads: bool, consul: Locks | None = None) -> Agent:
     engine = cast(Engine, Leading(leads=leads))
     made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, consul or Locks()), engine)
-    made.ground.view = CloudView(identity="swarm-1")
+    made.provider.view = ProviderView(cluster_id="swarm-1")
     return made
 
 

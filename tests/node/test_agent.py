@@ -19,7 +19,7 @@ from swarmer.adapters.docker import Engine, Swarm, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
 from swarmer.core.joining import EndJoin, JoinSwarm, Wait
-from swarmer.core.node import CloudView
+from swarmer.core.node import ProviderView
 from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance, SwarmNode
 from tests.node.daemons.daemon import machine
 from tests.node.swarms import Leading, Locks, settled, world
@@ -68,7 +68,7 @@ PEERS = tuple(f"10.0.1.{number}" for number in range(2 * agent.MOST_JOINS + 1))
 
 def lonely(consul: Joining) -> Agent:
     made = Agent(machine("10.0.0.4", instance="i-one"), consul=cast(Consul, consul))
-    made.ground.view, made.ground._looked_s = CloudView(peers=PEERS), time.monotonic()
+    made.provider.view, made.provider._queried_s = ProviderView(peers=PEERS), time.monotonic()
     return made
 
 
@@ -114,17 +114,17 @@ def test_a_manager_of_another_swarm_goes_on_once_people_have_corrected_the_ident
 
     def look(argv: list[str], **_: object) -> str:
         asked.append(argv[-1])
-        return CloudView(identity="swarm-1").to_json()
+        return ProviderView(cluster_id="swarm-1").to_json()
 
     monkeypatch.setattr(process, "run", look)
     made = settled(leads=True)
-    made.ground.view, made.ground._looked_s = (
-        CloudView(identity="swarm-0"),
-        time.monotonic() - agent.GROUND_AGAIN_S,
+    made.provider.view, made.provider._queried_s = (
+        ProviderView(cluster_id="swarm-0"),
+        time.monotonic() - agent.RECHECK_INTERVAL_S,
     )
     for _ in range(3):
         made.act(Wait("people", for_people=True))
-    assert (made.ground.view.identity, asked) == ("swarm-1", ["look"])
+    assert (made.provider.view.cluster_id, asked) == ("swarm-1", ["describe"])
 
 
 def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:

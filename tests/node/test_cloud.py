@@ -32,46 +32,46 @@ def told(kept: Path) -> Machine:
 
 
 def test_a_cluster_of_which_nothing_is_kept_is_unfounded(told: Machine) -> None:
-    assert cloud.look(told).identity == UNFOUNDED
+    assert cloud.describe(told).cluster_id == UNFOUNDED
 
 
 def test_peers_of_the_description_are_taken_without_asking_aws(told: Machine) -> None:
-    assert cloud.look(told).peers == ("10.0.0.5",)
+    assert cloud.describe(told).peers == ("10.0.0.5",)
 
 
 def test_what_one_node_marks_every_node_sees(told: Machine, kept: Path) -> None:
-    cloud.mark(told, "swarm-1")
+    cloud.record_cluster_id(told, "swarm-1")
     assert kept.read_text() == "swarm-1\n"
-    assert cloud.look(told).identity == "swarm-1"
-    assert cloud.look(told).is_founded
+    assert cloud.describe(told).cluster_id == "swarm-1"
+    assert cloud.describe(told).is_initialized
 
 
 def test_the_same_mark_again_changes_nothing(told: Machine, kept: Path) -> None:
-    cloud.mark(told, "swarm-1")
+    cloud.record_cluster_id(told, "swarm-1")
     before = kept.stat().st_ino
-    cloud.mark(told, "swarm-1")
+    cloud.record_cluster_id(told, "swarm-1")
     assert kept.stat().st_ino == before
 
 
 def test_another_cluster_is_refused(told: Machine, kept: Path) -> None:
-    cloud.mark(told, "swarm-1")
+    cloud.record_cluster_id(told, "swarm-1")
     with pytest.raises(aws.Unavailable, match="swarm-1, not swarm-2"):
-        cloud.mark(told, "swarm-2")
+        cloud.record_cluster_id(told, "swarm-2")
     assert kept.read_text() == "swarm-1\n"
 
 
 def test_a_folder_that_is_not_mounted_is_no_unfounded_cluster(told: Machine, kept: Path) -> None:
     kept.parent.rmdir()
     with pytest.raises(Unusable, match="is not there"):
-        cloud.look(told)
+        cloud.describe(told)
 
 
 def test_the_command_says_what_is_wrong_in_one_line(
     told: Machine, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cloud, "read", lambda: told)
-    assert cloud.main(["look"]) == 0
+    assert cloud.main(["describe"]) == 0
     assert json.loads(capsys.readouterr().out)["identity"] == UNFOUNDED
     kept.parent.rmdir()
-    assert cloud.main(["look"]) == 1
+    assert cloud.main(["describe"]) == 1
     assert capsys.readouterr().err.count("\n") == 1

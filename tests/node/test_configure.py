@@ -12,7 +12,7 @@ from node import configure, machine
 from swarmer.adapters import process
 from swarmer.core import names
 from swarmer.core.configuration import Machine
-from swarmer.core.identity import Ground, Identity
+from swarmer.core.identity import AwsEndpoints, MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
 
 NODE = NodeDescription(
@@ -27,8 +27,8 @@ NODE = NodeDescription(
 )
 CORE = Machine(
     node=NODE,
-    identity=Identity(
-        instance_id="i-0a", address="10.42.64.4", zone="z", region="us-east-1", ground=Ground()
+    identity=MachineIdentity(
+        instance_id="i-0a", address="10.42.64.4", zone="z", region="us-east-1", endpoints=AwsEndpoints()
     ),
     address="10.42.64.4",
 )

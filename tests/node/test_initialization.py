@@ -15,20 +15,20 @@ from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
 from swarmer.core.joining import FoundSwarm, Publish
-from swarmer.core.node import CloudView
+from swarmer.core.node import ProviderView
 from tests.node.daemons.daemon import machine
 from tests.node.swarms import Leading, Locks, failing, settled, world
 
-LOOK = ("-m", "node.cloud", "look")
+DESCRIBE = ("-m", "node.cloud", "describe")
 
 
-MARK = ("-m", "node.cloud", "mark", "swarm-1")
+RECORD = ("-m", "node.cloud", "record", "swarm-1")
 
 
 def test_a_mark_that_was_taken_away_is_made_again_by_the_swarms_leader(ran: list[tuple[str, ...]]) -> None:
     """CloudFormation writes `unfounded` over it when a tag of the stack changes."""
     settled(leads=True).settle()
-    assert ran == [MARK]
+    assert ran == [RECORD]
 
 
 def test_no_other_manager_writes_it(ran: list[tuple[str, ...]]) -> None:
@@ -44,13 +44,13 @@ def test_it_is_seen_to_from_time_to_time_only(
     leader = settled(leads=True)
     for _ in range(3):
         leader.settle()
-    assert ran == [MARK]
+    assert ran == [RECORD]
     now += initialization.PUBLISH_INTERVAL_S
     leader.settle()
-    assert ran == [MARK], "the tokens were seen to, which costs nothing"
-    now += provider.IDENTITY_INTERVAL_S
+    assert ran == [RECORD], "the tokens were seen to, which costs nothing"
+    now += provider.RECORD_CHECK_INTERVAL_S
     leader.settle()
-    assert ran == [MARK, MARK]
+    assert ran == [RECORD, RECORD]
 
 
 def test_rotated_tokens_are_published_by_the_swarms_leader(ran: list[tuple[str, ...]]) -> None:
@@ -119,14 +119,14 @@ class FoundsSwarms(Leading):
 def founder(engine: FoundsSwarms) -> tuple[Agent, Locks]:
     locks = Locks()
     made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, locks), cast(Engine, engine))
-    made.ground._looked_s = time.monotonic()
+    made.provider._queried_s = time.monotonic()
     return made, locks
 
 
 def test_a_founder_frees_its_lock_once_all_is_published(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(FoundsSwarms())
     made.act(FoundSwarm())
-    assert ran == [LOOK, MARK]
+    assert ran == [DESCRIBE, RECORD]
     assert locks.sessions == []
     assert len(locks.keys) == 3
 
@@ -137,16 +137,16 @@ def test_who_comes_to_the_lock_after_a_founder_that_died_asks_the_ground_anew(
     """It had marked its Swarm and published nothing; what this node was told at its boot is seconds old."""
     engine = FoundsSwarms()
     made, locks = founder(engine)
-    monkeypatch.setattr(process, "run", lambda *_, **__: CloudView(identity="swarm-0").to_json())
+    monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView(cluster_id="swarm-0").to_json())
     made.act(FoundSwarm())
     assert not engine.has_founded
     assert locks.sessions == []
-    assert made.ground.view.is_founded, "so its next decision is to wait"
+    assert made.provider.view.is_initialized, "so its next decision is to wait"
 
 
-@pytest.mark.parametrize("view", [CloudView(), CloudView(identity="swarm-1")])
+@pytest.mark.parametrize("view", [ProviderView(), ProviderView(cluster_id="swarm-1")])
 def test_where_the_ground_does_not_answer_no_swarm_is_founded(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], view: CloudView
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], view: ProviderView
 ) -> None:
     now = 1000.0
     asked: list[float] = []
@@ -159,13 +159,13 @@ def test_where_the_ground_does_not_answer_no_swarm_is_founded(
     monkeypatch.setattr(process, "run", fail)
     engine = FoundsSwarms()
     made, locks = founder(engine)
-    made.ground.view = view
+    made.provider.view = view
     for _ in range(3):
         made.act(FoundSwarm())
     said = capsys.readouterr()
     assert "waits for its ground to say whether the cluster was founded: AWS is away" in said.out + said.err
     assert asked == [1000.0], "a question costs half a second of a core"
-    now += provider.REDISCOVERY_S
+    now += provider.REFRESH_INTERVAL_S
     made.act(FoundSwarm())
     assert asked == [1000.0, now]
     assert not engine.has_founded
@@ -178,7 +178,7 @@ def test_a_founder_whose_lock_went_while_the_ground_was_asked_founds_nothing(
     engine = FoundsSwarms()
     made, locks = founder(engine)
     monkeypatch.setattr(locks, "renew_session", lambda _: False)
-    monkeypatch.setattr(process, "run", lambda *_, **__: CloudView().to_json())
+    monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView().to_json())
     made.act(FoundSwarm())
     assert not engine.has_founded
 
@@ -190,7 +190,7 @@ def test_an_ingress_network_that_could_not_be_moved_is_moved_before_anybody_join
     made, locks = founder(engine)
     with pytest.raises(DockerUnavailable):
         made.act(FoundSwarm())
-    assert ran == [LOOK], "neither marked nor published"
+    assert ran == [DESCRIBE], "neither marked nor published"
     assert locks.keys == {}
     engine.ingress_fails = False
     made.act(Publish())
@@ -217,7 +217,7 @@ def test_a_manager_that_was_never_told_of_the_founding_asks_before_it_moves_the_
     """At its boot the cluster was unfounded, and Consul has lost the Swarm's id since."""
     engine = FoundsSwarms()
     made, _ = founder(engine)
-    view = CloudView(identity="swarm-1")
+    view = ProviderView(cluster_id="swarm-1")
     monkeypatch.setattr(process, "run", lambda *_, **__: view.to_json())
     made.act(Publish())
     assert engine.ingresses == 0
@@ -235,18 +235,18 @@ def test_a_manager_whose_mark_is_refused_knows_which_swarm_the_cluster_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run(argv: list[str], **_: object) -> str:
-        return CloudView(identity="swarm-0").to_json() if argv[-1] == "look" else failing(argv)
+        return ProviderView(cluster_id="swarm-0").to_json() if argv[-1] == "describe" else failing(argv)
 
     monkeypatch.setattr(process, "run", run)
     made, _ = founder(FoundsSwarms())
     with pytest.raises(DockerUnavailable):
         made.act(Publish())
-    assert made.ground.view.identity == "swarm-0"
+    assert made.provider.view.cluster_id == "swarm-0"
 
 
 def throttled(argv: list[str], **_: object) -> str:
     """The ground answers questions, and takes no mark."""
-    return CloudView().to_json() if argv[-1] == "look" else failing(argv)
+    return ProviderView().to_json() if argv[-1] == "describe" else failing(argv)
 
 
 def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
@@ -291,7 +291,7 @@ def test_a_manager_whose_agent_lost_its_lock_publishes_nothing_while_another_has
         made.act(Publish())
     assert (ran, locks.keys, locks.sessions) == ([], {}, [])
     made.act(Publish())
-    assert ran == [LOOK, MARK]
+    assert ran == [DESCRIBE, RECORD]
     made.founding.keep_lock(world("active", published=True))
     assert locks.sessions == []
 

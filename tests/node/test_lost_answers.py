@@ -72,7 +72,7 @@ class OneEngine:
 
 def agent(consul: LosingConsul, engine: OneEngine) -> Agent:
     made = Agent(machine("10.0.0.4", instance="i-one"), consul, cast(Engine, engine))
-    made.founding.ground = made.ground
+    made.founding.provider = made.provider
     return made
 
 
@@ -96,7 +96,7 @@ def is_published(made: Agent) -> bool:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]) -> None:
-    monkeypatch.setattr(provider, "REDISCOVERY_S", 0.0)
+    monkeypatch.setattr(provider, "REFRESH_INTERVAL_S", 0.0)
 
 
 @pytest.fixture

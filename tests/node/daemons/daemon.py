@@ -17,7 +17,7 @@ from typing import Any
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import configuration, names
 from swarmer.core.configuration import Machine
-from swarmer.core.identity import Ground, Identity
+from swarmer.core.identity import AwsEndpoints, MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
 
 VERSION = (1, 8, 7)
@@ -36,8 +36,8 @@ def machine(address: str, *, instance: str = "i-1", roles: tuple[str, ...] = ALL
         storage=Storage(bucket="blobs", region="us-east-1"),
         identity="/swarmer/tests/identity",
     )
-    identity = Identity(
-        instance_id=instance, address=address, zone="us-east-1a", region="us-east-1", ground=Ground()
+    identity = MachineIdentity(
+        instance_id=instance, address=address, zone="us-east-1a", region="us-east-1", endpoints=AwsEndpoints()
     )
     return Machine(node=node, identity=identity, address=address)
 
