@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from node.health import Vitals
-from node.initialization import Founding
+from node.initialization import SwarmInitializer
 from node.machine import alive, read, say
 from node.provider import REFRESH_INTERVAL_S, ProviderClient, ProviderUnavailable
 from swarmer.adapters import process
@@ -22,7 +22,7 @@ from swarmer.adapters.docker import Engine, NotFound, Swarm, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import joining, names
 from swarmer.core.configuration import Machine
-from swarmer.core.joining import World
+from swarmer.core.joining import NodeState
 from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER
 from swarmer.core.service import Service
 
@@ -34,7 +34,7 @@ MOST_JOINS = 16
 """Number of joins at the same time."""
 RECHECK_INTERVAL_S = 60.0
 """Seconds between questions to the provider while this node manages another Swarm than the cluster's."""
-SWARM_S = 3.0
+SWARM_TIMEOUT_S = 3.0
 """Timeout for an answer of a Swarm that has a leader."""
 DOCKER_TTL = "15s"
 """TTL of the Docker API's check: a manager that is silent for longer leaves DNS."""
@@ -50,24 +50,24 @@ class Agent:
     machine: Machine
     consul: Consul = field(default_factory=Consul)
     engine: Engine | None = None
-    impatient: Engine | None = None
-    """Client of the same engine, with SWARM_S as timeout."""
+    quick_engine: Engine | None = None
+    """Client of the same engine, with SWARM_TIMEOUT_S as timeout."""
     provider: ProviderClient = field(default_factory=ProviderClient)
     vitals: Vitals = field(init=False)
-    founding: Founding = field(init=False)
-    _said: str = ""
+    initializer: SwarmInitializer = field(init=False)
+    _logged: str = ""
     _swarm_node: str = ""
-    _is_listed_once: bool = False
-    """True once the Swarm is known to list no former self of this node."""
-    _is_new_in_consul: bool = False
-    """True once the catalogue is known to have nothing from before this node's boot."""
-    leaves: str = ""
+    _is_swarm_purged: bool = False
+    """Whether the Swarm is known to list no former self of this node."""
+    _is_catalog_purged: bool = False
+    """Whether the catalogue is known to have nothing from before this node's boot."""
+    leaving: str = ""
     """Message that told this node to leave. It is kept, because soon nobody can be asked any more."""
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.machine.address, self.consul)
-        self.founding = Founding(
-            self.machine.name, self.machine.address, self.consul, self.provider, self.say
+        self.initializer = SwarmInitializer(
+            self.machine.name, self.machine.address, self.consul, self.provider, self.log
         )
 
     @property
@@ -85,92 +85,92 @@ class Agent:
         while thread is None or thread.is_alive():
             alive()
             self.vitals.check()
-            self.forget_former_life()  # before dockerd is asked, which takes longer to start
-            world = self.gather()
-            action = joining.decide(self.machine.node, world)
+            self.purge_catalog()  # before dockerd is asked, which takes longer to start
+            state = self.gather()
+            action = joining.decide(self.machine.node, state)
             try:
-                self.founding.keep_lock(world)
+                self.initializer.keep_lock(state)
                 self.act(action)
-                if self.is_manager and world.has_leader:
-                    self.declare_docker(world)
+                if self.is_manager and state.has_leader:
+                    self.declare_docker(state)
             except (Unavailable, DockerUnavailable, process.Failed) as exc:
-                self.say(f"will try again: {exc}")
+                self.log(f"will try again: {exc}")
                 if isinstance(exc, NotFound):
                     self._swarm_node = ""  # another one by now
             # A new leader of the Swarm declares it at once.
             changed.wait(SETTLED_PAUSE_S if isinstance(action, joining.Settled) else JOINING_PAUSE_S)
             changed.clear()
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Log a text if it is news."""
-        if text != self._said:
+        if text != self._logged:
             say(text)
-            self._said = text
+            self._logged = text
 
     # -- gather ---------------------------------------------------------------------------
 
-    def gather(self) -> World:
+    def gather(self) -> NodeState:
         """Current state of Consul and dockerd."""
-        if self.leaves == names.LEAVING_STOP:
-            return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
+        if self.leaving == names.LEAVING_STOP:
+            return NodeState(has_leader=False, members=0, swarm_state=None, leaving=self.leaving)
         try:
-            self.listen()
+            self.read_leaving_marker()
             has_leader = bool(self.consul.leader())
             members = sum(member.is_alive for member in self.consul.members())
         except Unavailable:
-            return World(has_leader=False, members=0, swarm_state=None, leaves=self.leaves)
-        world = World(has_leader=has_leader, members=members, swarm_state=None, leaves=self.leaves)
+            return NodeState(has_leader=False, members=0, swarm_state=None, leaving=self.leaving)
+        state = NodeState(has_leader=has_leader, members=members, swarm_state=None, leaving=self.leaving)
         try:
-            swarm = self.look_at_swarm()
+            swarm = self.observe_swarm()
             # An engine that is still joining has an id, too.
             self._swarm_node = swarm.node if swarm.state == "active" else ""
             if self._swarm_node:
                 JOIN_FILE.unlink(missing_ok=True)
             view = self.provider.view
-            return self.look_at_keys(
+            return self.observe_keys(
                 replace(
-                    world,
+                    state,
                     swarm_state=swarm.state,
                     is_manager=swarm.is_manager,
                     swarm_error=swarm.error,
-                    joins=JOIN_FILE.exists(),
+                    is_joining=JOIN_FILE.exists(),
                     swarm_id=swarm.id,
                     is_initialized=view.is_initialized,
-                    known=(view.cluster_id,) if view.is_initialized else (),
+                    known_swarms=(view.cluster_id,) if view.is_initialized else (),
                 )
             )
         except DockerUnavailable:
-            return world
+            return state
         except Unavailable:
-            return replace(world, has_leader=False, members=0)
+            return replace(state, has_leader=False, members=0)
 
-    def look_at_keys(self, world: World) -> World:
+    def observe_keys(self, state: NodeState) -> NodeState:
         """Consul's keys about the Swarm, as far as this node needs them now. Raises Unavailable."""
-        if world.swarm_state == "active" and not self.is_manager:
-            return world
+        if state.swarm_state == "active" and not self.is_manager:
+            return state
         tokens = self.consul.below(names.KV_TOKENS)
-        if world.swarm_state == "active":
+        if state.swarm_state == "active":
             swarm = self.consul.get(names.KV_SWARM_ID)
-            known = (*world.known, *([swarm.value] if swarm else []))
-            return replace(world, known=known, published=bool(swarm) and tokens.keys() >= TOKENS)
+            known = (*state.known_swarms, *([swarm.value] if swarm else []))
+            return replace(state, known_swarms=known, is_published=bool(swarm) and tokens.keys() >= TOKENS)
         managers = tuple(
             each.address
             for each in self.consul.healthy(names.SERVICE_MANAGER)
             if each.address != self.machine.address
         )
         token = tokens.get(TOKEN_OF_MANAGERS if self.is_manager else TOKEN_OF_WORKERS)
-        return replace(world, token=token.value if token else None, managers=managers)
+        return replace(state, token=token.value if token else None, managers=managers)
 
-    def look_at_swarm(self) -> Swarm:
+    def observe_swarm(self) -> Swarm:
         """State of the Swarm as this engine sees it. Raises DockerUnavailable.
 
         A manager that was in asks the leader first, because the answer of `docker info` may come 20 s late.
         """
         self.engine = self.engine or Engine()
-        self.impatient = self.impatient or Engine(timeout_s=SWARM_S)
+        self.quick_engine = self.quick_engine or Engine(timeout_s=SWARM_TIMEOUT_S)
         if self._swarm_node and self.is_manager:
             try:
-                found = self.impatient.swarm_id()
+                found = self.quick_engine.swarm_id()
                 return Swarm("active", is_manager=True, error="", id=found, node=self._swarm_node)
             except TimedOut:
                 note = "their leader does not answer"
@@ -179,10 +179,10 @@ class Agent:
                 self._swarm_node = ""
         return self.engine.swarm()
 
-    def listen(self) -> None:
+    def read_leaving_marker(self) -> None:
         """Read whether a function removes this node."""
-        mark = self.consul.get(f"{names.KV_LEAVING}{self.machine.name}")
-        self.leaves = (joining.leaving_phase(mark.value) if mark else "") or self.leaves
+        marker = self.consul.get(f"{names.KV_LEAVING}{self.machine.name}")
+        self.leaving = (joining.leaving_phase(marker.value) if marker else "") or self.leaving
 
     # -- act ------------------------------------------------------------------------------
 
@@ -190,28 +190,28 @@ class Agent:
         """Take one idempotent step. Raises Unavailable."""
         match action:
             case joining.FindPeers(reason):
-                self.say(f"waits for {reason}")
+                self.log(f"waits for {reason}")
                 self.join_consul()
-            case joining.Wait(reason, for_people):
-                self.say(f"waits for {reason}")
-                if for_people:
+            case joining.Wait(reason, needs_operator):
+                self.log(f"waits for {reason}")
+                if needs_operator:
                     self.refresh_provider(every_s=RECHECK_INTERVAL_S)
-            case joining.FoundSwarm():
-                self.founding.found(self._engine)
+            case joining.InitializeSwarm():
+                self.initializer.initialize(self._engine)
             case joining.JoinSwarm(managers, token):
-                self.say(f"joins the Swarm through {', '.join(managers)}")
+                self.log(f"joins the Swarm through {', '.join(managers)}")
                 self._engine.ensure_gateway_bridge()
                 JOIN_FILE.touch()
-                self._is_listed_once = False
+                self._is_swarm_purged = False
                 self._engine.join_swarm(self.machine.address, managers, token)
             case joining.EndJoin(reason):
-                self.say(f"ends a join that failed: {reason}")
+                self.log(f"ends a join that failed: {reason}")
                 self._engine.end_join()
                 JOIN_FILE.unlink(missing_ok=True)
             case joining.Publish():
-                self.founding.publish(self._engine)
+                self.initializer.publish(self._engine)
             case joining.StopConsul():
-                self.say("leaves the cluster")
+                self.log("leaves the cluster")
                 process.run(["systemctl", "stop", names.UNIT_CONSUL])
             case joining.Settled():
                 self.settle()
@@ -227,7 +227,7 @@ class Agent:
         try:
             self.provider.refresh(every_s=every_s)
         except ProviderUnavailable as exc:
-            self.say(f"cannot find its peers: {exc}")
+            self.log(f"cannot find its peers: {exc}")
 
     def join_consul(self) -> None:
         """Join every peer that answers and is no member yet; the others will join this node.
@@ -241,9 +241,9 @@ class Agent:
             members = {member.address for member in self.consul.members() if member.is_alive}
         except Unavailable:
             return  # our own does not answer: it would join nobody
-        with ThreadPoolExecutor(MOST_JOINS) as side_by_side:
+        with ThreadPoolExecutor(MOST_JOINS) as pool:
             missing = [each for each in self.provider.view.peers if each not in members]
-            for _ in side_by_side.map(self._join, missing):
+            for _ in pool.map(self._join, missing):
                 alive()
 
     def _join(self, address: str) -> None:
@@ -256,22 +256,22 @@ class Agent:
             if SWARM_WORKER not in self.machine.node.roles:
                 self._engine.ensure_node(self._swarm_node, Availability="drain")
             # Otherwise Swarm decides: operators drain a node that they work on.
-            self.founding.see_to_it(self._engine, self._leads)
+            self.initializer.republish(self._engine, self._is_leader)
             try:
-                self.forget_former_self()
+                self.purge_swarm()
             except DockerUnavailable as exc:
-                self.say(f"will try again to remove what a failed join left: {exc}")
+                self.log(f"will try again to remove what a failed join left: {exc}")
                 return  # in, all the same
-        self.say("ready")
+        self.log("ready")
 
-    def forget_former_life(self) -> None:
+    def purge_catalog(self) -> None:
         """Remove, once, the catalogue's entries of this node that its agent has lost by a reboot.
 
         Consul compares the two when it starts. But a server asks itself, and may not have read its own log by
         then. The next comparison comes up to two minutes later, and meanwhile names lead to containers that
         are gone.
         """
-        if self._is_new_in_consul:
+        if self._is_catalog_purged:
             return
         with contextlib.suppress(Unavailable):
             if not self.consul.leader():
@@ -282,14 +282,14 @@ class Agent:
             for service in self.consul.services():
                 if service.id in left:  # declared meanwhile: the agent takes the catalogue to have it
                     self.consul.register(service)
-            self._is_new_in_consul = True
+            self._is_catalog_purged = True
 
-    def forget_former_self(self) -> None:
+    def purge_swarm(self) -> None:
         """Remove the leftovers of an interrupted join from the Swarm: a dead manager counts in raft.
 
         For some seconds the Swarm takes it for ready. Raises DockerUnavailable.
         """
-        if self._is_listed_once:
+        if self._is_swarm_purged:
             return
         rows = [row for row in self._engine.nodes(name=self.machine.name) if row.id != self._swarm_node]
         former = [row for row in rows if row.name == self.machine.name]
@@ -297,22 +297,22 @@ class Agent:
         for row in gone:
             self._engine.ensure_demoted(row.id)
             self._engine.ensure_no_node(row.id)
-        self._is_listed_once = len(gone) == len(former)
+        self._is_swarm_purged = len(gone) == len(former)
 
-    def declare_docker(self, world: World) -> None:
+    def declare_docker(self, state: NodeState) -> None:
         """Declare this manager's Docker API in Consul: as one that controls the Swarm, and as its
         leader's."""
         declared = {service.id for service in self.consul.services()}
-        controls = world.is_manager and not world.other_swarm
-        note = "controls its Swarm" if controls else (world.swarm_error or "no manager of this cluster now")
+        controls = state.is_manager and not state.other_swarm
+        note = "controls its Swarm" if controls else (state.swarm_error or "no manager of this cluster now")
         self._declare(names.SERVICE_MANAGER, declared, passing=controls, note=note)
-        if controls and self._leads():
+        if controls and self._is_leader():
             self._declare(names.SERVICE_DOCKER, declared, passing=True, note="leads its Swarm")
         elif names.SERVICE_DOCKER in declared:
             self.consul.deregister(names.SERVICE_DOCKER)
 
-    def _leads(self) -> bool:
-        return (self.impatient or self._engine).is_leader(self._swarm_node)
+    def _is_leader(self) -> bool:
+        return (self.quick_engine or self._engine).is_leader(self._swarm_node)
 
     def _declare(self, name: str, declared: Container[str], *, passing: bool, note: str) -> None:
         if name not in declared:

@@ -14,7 +14,7 @@ from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
-from swarmer.core.joining import World
+from swarmer.core.joining import NodeState
 
 LOCK_TTL_S = 30
 """TTL of the initializing node's session, which is renewed between long calls (QUERY_TIMEOUT_S, dockerd)."""
@@ -27,7 +27,7 @@ manager from DNS."""
 
 
 @dataclass
-class Founding:
+class SwarmInitializer:
     """One manager's part in initializing and publishing the Swarm."""
 
     name: str
@@ -35,53 +35,53 @@ class Founding:
     address: str
     consul: Consul
     provider: ProviderClient
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     _session: str = ""
     """ID of the session that holds the lock until the Swarm that this node initializes is published."""
-    _asked_under: str | None = None
+    _confirmed_session: str | None = None
     """ID of the session under which the provider last said whether the cluster was initialized."""
-    _unanswered_s: float = -REFRESH_INTERVAL_S
+    _query_failed_s: float = -REFRESH_INTERVAL_S
     """Monotonic time at which the provider failed to say whether the cluster was initialized."""
-    _saw_to_s: float = -PUBLISH_INTERVAL_S
+    _published_s: float = -PUBLISH_INTERVAL_S
 
-    def found(self, engine: Engine) -> None:
+    def initialize(self, engine: Engine) -> None:
         """Initialize the Swarm once, under the lock. A second candidate finds it published.
 
         Raises the Unavailable of both adapters.
         """
-        if time.monotonic() - self._unanswered_s < REFRESH_INTERVAL_S or not self._lock():
+        if time.monotonic() - self._query_failed_s < REFRESH_INTERVAL_S or not self._lock():
             return
-        may_be_one = False
+        may_exist = False
         try:
-            if self.consul.get(names.KV_SWARM_ID) or not self._is_unfounded():
+            if self.consul.get(names.KV_SWARM_ID) or not self._is_uninitialized():
                 return
             if not self.consul.renew_session(self._session):
                 return
-            self.say("founds the Swarm")
+            self.log("founds the Swarm")
             engine.ensure_gateway_bridge()
-            may_be_one = True  # from here on, whatever fails
-            engine.found_swarm(self.address)
+            may_exist = True  # from here on, whatever fails
+            engine.init_swarm(self.address)
             self.publish(engine)
-            may_be_one = False
+            may_exist = False
         finally:
-            if not may_be_one:
+            if not may_exist:
                 self._unlock()
 
     def _lock(self) -> bool:
         """Whether this node may initialize the Swarm now, or publish one that Consul does not know. Raises
         Unavailable."""
         session = self.consul.create_session("swarm", ttl_s=LOCK_TTL_S, lock_delay_s=1)
-        has_it = False
+        has_lock = False
         try:
-            has_it = self._acquire(session)
+            has_lock = self._acquire(session)
         finally:
-            if not has_it:
+            if not has_lock:
                 self.consul.destroy_session(session)
-        if has_it:
+        if has_lock:
             self._session = session
         else:
-            self.say("waits for who founds the Swarm")
-        return has_it
+            self.log("waits for who founds the Swarm")
+        return has_lock
 
     def _acquire(self, session: str) -> bool:
         try:
@@ -96,21 +96,21 @@ class Founding:
         self.consul.destroy_session(self._session)
         self._session = ""
 
-    def keep_lock(self, world: World) -> None:
+    def keep_lock(self, state: NodeState) -> None:
         """Keep the lock of a node that could not publish its Swarm yet; the next holder would create a second
         Swarm.
 
         The lock is freed after the publication, or if this node has no Swarm. A node without dockerd loses
         the lock with its session.
         """
-        if not self._session or world.swarm_state is None:
+        if not self._session or state.swarm_state is None:
             return
-        if world.published or world.swarm_state == "inactive":
+        if state.is_published or state.swarm_state == "inactive":
             self._unlock()
         elif not self.consul.renew_session(self._session):
             self._session = ""
 
-    def _is_unfounded(self) -> bool:
+    def _is_uninitialized(self) -> bool:
         """Whether the provider says that the cluster was never initialized. It is asked again under the lock.
 
         The previous lock holder may have recorded a Swarm and died before Consul knew of it. No answer counts
@@ -118,11 +118,11 @@ class Founding:
         """
         try:
             is_initialized = self.provider.query().is_initialized
-            self._asked_under = self._session
+            self._confirmed_session = self._session
             return not is_initialized
         except ProviderUnavailable as exc:
-            self._unanswered_s = time.monotonic()
-            self.say(f"waits for its ground to say whether the cluster was founded: {exc}")
+            self._query_failed_s = time.monotonic()
+            self.log(f"waits for its ground to say whether the cluster was founded: {exc}")
             return False
 
     def publish(self, engine: Engine, *, within_s: float = QUERY_TIMEOUT_S) -> None:
@@ -136,7 +136,7 @@ class Founding:
         """
         if not self._session and not self.consul.get(names.KV_SWARM_ID) and not self._lock():
             return
-        self._takes_long()
+        self._renew_before_long_call()
         swarm_id = engine.swarm_id()
         known = {key: self.consul.get(key) for key in names.KV_SWARM}
         published = known[names.KV_SWARM_ID]
@@ -145,11 +145,11 @@ class Founding:
         # Only a Swarm without other nodes is changed. Later it may have services, and their networks cannot
         # move.
         is_initialized = bool(published) or self.provider.view.is_initialized
-        is_new = not is_initialized and (self._asked_under == self._session or self._is_unfounded())
+        is_new = not is_initialized and (self._confirmed_session == self._session or self._is_uninitialized())
         if is_new and engine.ensure_ingress():
-            self.say("moved the ingress network into its pool")
+            self.log("moved the ingress network into its pool")
         if not self.provider.is_recorded(swarm_id):
-            self._takes_long()
+            self._renew_before_long_call()
             try:
                 self.provider.record(swarm_id, within_s=within_s)  # before any other node can join it
             except ProviderUnavailable as exc:
@@ -161,20 +161,20 @@ class Founding:
             if entry is None or entry.value != value:
                 self.consul.put(key, value)
 
-    def _takes_long(self) -> None:
+    def _renew_before_long_call(self) -> None:
         """Renew systemd's watchdog and the lock's session before a long call. If the lock ends, the recorded
         ID decides."""
         alive()
         if self._session:
             self.consul.renew_session(self._session)
 
-    def see_to_it(self, engine: Engine, leads: Callable[[], bool]) -> None:
+    def republish(self, engine: Engine, is_leader: Callable[[], bool]) -> None:
         """Publish again from time to time, on the Swarm's leader. Problems are only logged, because the node
         works."""
-        if time.monotonic() - self._saw_to_s < PUBLISH_INTERVAL_S or not leads():
+        if time.monotonic() - self._published_s < PUBLISH_INTERVAL_S or not is_leader():
             return
-        self._saw_to_s = time.monotonic()
+        self._published_s = time.monotonic()
         try:
             self.publish(engine, within_s=RECORD_TIMEOUT_S)
         except DockerUnavailable as exc:
-            self.say(str(exc))
+            self.log(str(exc))

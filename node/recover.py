@@ -184,7 +184,7 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
             case recovery.ForceNewCluster():
                 say("makes this manager the Swarm's only one")
                 try:
-                    caller.refound_swarm(machine.address)
+                    caller.force_new_cluster(machine.address)
                 except docker.Unavailable as exc:
                     # The next look tells whether it succeeded all the same.
                     say(f"dockerd answers with an error, looks again: {exc}")

@@ -114,7 +114,7 @@ class Engine(engine.Engine):
             },
         )
 
-    def found_swarm(self, address: str) -> None:
+    def init_swarm(self, address: str) -> None:
         """Run `docker swarm init`, with address pools apart from the VPC's."""
         self._init(
             address,
@@ -122,7 +122,7 @@ class Engine(engine.Engine):
             SubnetSize=network_plan.POOL_NETWORK_PREFIX,
         )
 
-    def refound_swarm(self, address: str) -> None:
+    def force_new_cluster(self, address: str) -> None:
         """Run `docker swarm init --force-new-cluster`: this manager alone goes on with the Swarm's state."""
         self._init(address, ForceNewCluster=True)
 

@@ -13,7 +13,7 @@ from swarmer.core.node import SWARM_MANAGER, NodeDescription
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class NodeState:
     """State of the node and its cluster in one pass of the agent."""
 
     has_leader: bool
@@ -25,27 +25,27 @@ class World:
     is_manager: bool = False
     """Whether this node controls its Swarm: it is a manager, and the managers have a quorum."""
     swarm_error: str = ""
-    joins: bool = False
+    is_joining: bool = False
     """Whether the node has asked to join, and was in no Swarm since."""
     swarm_id: str = ""
     """ID of the Swarm that this node manages; empty if it manages none."""
-    known: tuple[str, ...] = ()
+    known_swarms: tuple[str, ...] = ()
     """IDs under which the provider and Consul know the cluster's Swarm."""
     is_initialized: bool = False
     """Whether the provider says that this cluster has had a Swarm."""
-    published: bool = False
+    is_published: bool = False
     """Whether Consul knows the Swarm's ID and both tokens."""
     token: str | None = None
     """Token to join with in this node's role."""
     managers: tuple[str, ...] = ()
     """Addresses of healthy managers, without this one."""
-    leaves: str = ""
+    leaving: str = ""
     """Phase that the removing function told this node: `names.LEAVING_…`; empty if it stays."""
 
     @property
     def other_swarm(self) -> str:
         """ID of the cluster's Swarm if this node manages another one; else empty."""
-        return next((each for each in self.known if self.swarm_id and each != self.swarm_id), "")
+        return next((each for each in self.known_swarms if self.swarm_id and each != self.swarm_id), "")
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Wait:
     """Wait, because no step is possible now; `reason` is for the operator."""
 
     reason: str
-    for_people: bool = False
+    needs_operator: bool = False
     """Whether the operator has to correct the record of the provider or Consul. It is read again from time to
     time."""
 
 
 @dataclass(frozen=True)
-class FoundSwarm:
+class InitializeSwarm:
     """Initialize the Swarm under the lock, and only if it still does not exist."""
 
 
@@ -101,7 +101,7 @@ class Settled:
     """Take no step: the node is a member of the cluster in its role."""
 
 
-Action = FindPeers | Wait | FoundSwarm | JoinSwarm | EndJoin | Publish | StopConsul | Settled
+Action = FindPeers | Wait | InitializeSwarm | JoinSwarm | EndJoin | Publish | StopConsul | Settled
 
 
 def leaving_phase(text: str) -> str:
@@ -112,50 +112,50 @@ def leaving_phase(text: str) -> str:
         return ""
 
 
-def decide(node: NodeDescription, world: World) -> Action:
+def decide(node: NodeDescription, state: NodeState) -> Action:
     """Return the next step of this node."""
-    if world.leaves:
+    if state.leaving:
         # A node that was removed from the Swarm would join it again in the next pass.
-        return StopConsul() if world.leaves == names.LEAVING_STOP else Wait("its termination")
-    if not world.has_leader:
+        return StopConsul() if state.leaving == names.LEAVING_STOP else Wait("its termination")
+    if not state.has_leader:
         return FindPeers("a Consul leader")
-    if world.members < 2 and node.consul_servers > 1:
+    if state.members < 2 and node.consul_servers > 1:
         return FindPeers("Consul members beside itself")
-    if world.swarm_state is None:
+    if state.swarm_state is None:
         return Wait("dockerd")
-    if world.swarm_state == "active":
-        return _active(node, world)
-    if world.swarm_state == "error" and world.joins:
+    if state.swarm_state == "active":
+        return _active(node, state)
+    if state.swarm_state == "error" and state.is_joining:
         # The join took more than 20 s and failed: dockerd keeps the error, and never tries again.
-        return EndJoin(world.swarm_error or "no reason given")
-    if world.swarm_state != "inactive":
-        return Wait(f"its Swarm, which is {world.swarm_state}: {world.swarm_error or 'no reason given'}")
-    return _inactive(node, world)
+        return EndJoin(state.swarm_error or "no reason given")
+    if state.swarm_state != "inactive":
+        return Wait(f"its Swarm, which is {state.swarm_state}: {state.swarm_error or 'no reason given'}")
+    return _inactive(node, state)
 
 
-def _active(node: NodeDescription, world: World) -> Action:
+def _active(node: NodeDescription, state: NodeState) -> Action:
     if SWARM_MANAGER not in node.roles:
         return Settled()
-    if not world.is_manager:
-        return Wait(f"the Swarm's managers: {world.swarm_error or 'no quorum'}")
-    if world.other_swarm:
+    if not state.is_manager:
+        return Wait(f"the Swarm's managers: {state.swarm_error or 'no quorum'}")
+    if state.other_swarm:
         # The operator knows which Swarm to keep. Publishing this one would take the nodes of the other one.
-        reason = f"people: it manages Swarm {world.swarm_id}, but the cluster's is {world.other_swarm}"
-        return Wait(reason, for_people=True)
-    return Settled() if world.published else Publish()
+        reason = f"people: it manages Swarm {state.swarm_id}, but the cluster's is {state.other_swarm}"
+        return Wait(reason, needs_operator=True)
+    return Settled() if state.is_published else Publish()
 
 
-def _inactive(node: NodeDescription, world: World) -> Action:
-    if world.token and world.managers:
-        return JoinSwarm(world.managers, world.token)
-    if world.token:
+def _inactive(node: NodeDescription, state: NodeState) -> Action:
+    if state.token and state.managers:
+        return JoinSwarm(state.managers, state.token)
+    if state.token:
         # The Swarm exists. A second one would be worse than waiting.
         return Wait("a healthy Swarm manager")
-    if world.is_initialized:
+    if state.is_initialized:
         # If the initializing node died for good before it published, only the operator knows that no Swarm
         # exists.
         reason = "a manager of its Swarm to publish how to join it; it exists, so none is founded"
-        return Wait(reason, for_people=True)
+        return Wait(reason, needs_operator=True)
     if SWARM_MANAGER in node.roles:
-        return FoundSwarm()
+        return InitializeSwarm()
     return Wait("the Swarm to be founded")

@@ -11,13 +11,13 @@ from swarmer.core.healing.world import Mark
 from swarmer.core.joining import (
     EndJoin,
     FindPeers,
-    FoundSwarm,
+    InitializeSwarm,
     JoinSwarm,
+    NodeState,
     Publish,
     Settled,
     StopConsul,
     Wait,
-    World,
 )
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
 
@@ -31,11 +31,12 @@ CORE = NodeDescription(
     storage=Storage(bucket="b", region="us-east-1"),
 )
 WORKER = replace(CORE, group="workers", roles=(SWARM_WORKER,))
-READY = World(has_leader=True, members=3, swarm_state="inactive")
+READY = NodeState(has_leader=True, members=3, swarm_state="inactive")
 
 
 def test_without_a_leader_a_node_looks_for_its_peers() -> None:
-    assert isinstance(joining.decide(CORE, World(has_leader=False, members=0, swarm_state=None)), FindPeers)
+    state = NodeState(has_leader=False, members=0, swarm_state=None)
+    assert isinstance(joining.decide(CORE, state), FindPeers)
 
 
 def test_a_node_alone_in_its_consul_looks_for_its_peers() -> None:
@@ -44,7 +45,7 @@ def test_a_node_alone_in_its_consul_looks_for_its_peers() -> None:
 
 def test_a_cluster_of_one_server_is_not_alone() -> None:
     single = replace(CORE, consul_servers=1)
-    assert joining.decide(single, replace(READY, members=1)) == FoundSwarm()
+    assert joining.decide(single, replace(READY, members=1)) == InitializeSwarm()
 
 
 def test_a_node_waits_for_its_own_dockerd() -> None:
@@ -52,7 +53,7 @@ def test_a_node_waits_for_its_own_dockerd() -> None:
 
 
 def test_a_manager_founds_the_swarm_where_nobody_has() -> None:
-    assert joining.decide(CORE, READY) == FoundSwarm()
+    assert joining.decide(CORE, READY) == InitializeSwarm()
 
 
 def test_a_worker_never_founds_a_swarm() -> None:
@@ -61,8 +62,8 @@ def test_a_worker_never_founds_a_swarm() -> None:
 
 @pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
 def test_a_node_joins_through_the_healthy_managers(node: NodeDescription) -> None:
-    world = replace(READY, token="t", managers=("10.42.64.4", "10.42.64.5"))
-    assert joining.decide(node, world) == JoinSwarm(("10.42.64.4", "10.42.64.5"), "t")
+    state = replace(READY, token="t", managers=("10.42.64.4", "10.42.64.5"))
+    assert joining.decide(node, state) == JoinSwarm(("10.42.64.4", "10.42.64.5"), "t")
 
 
 @pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
@@ -78,7 +79,7 @@ def test_where_the_ground_says_that_the_cluster_exists_no_second_one_is_founded(
 ) -> None:
     waits = joining.decide(node, replace(READY, is_initialized=True))
     assert isinstance(waits, Wait)
-    assert waits.for_people, "the founder may have died before it published"
+    assert waits.needs_operator, "the founder may have died before it published"
 
 
 def test_a_manager_publishes_what_consul_does_not_know() -> None:
@@ -90,21 +91,21 @@ def test_a_manager_publishes_what_consul_does_not_know() -> None:
 def test_a_manager_of_another_swarm_than_the_clusters_waits_and_publishes_nothing(
     known: tuple[str, ...], published: bool
 ) -> None:
-    world = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", known=known)
-    action = joining.decide(CORE, replace(world, published=published))
-    assert action == Wait("people: it manages Swarm first, but the cluster's is second", for_people=True)
+    state = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", known_swarms=known)
+    action = joining.decide(CORE, replace(state, is_published=published))
+    assert action == Wait("people: it manages Swarm first, but the cluster's is second", needs_operator=True)
 
 
 def test_a_manager_of_the_clusters_swarm_is_of_no_other() -> None:
-    world = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", published=True)
-    assert joining.decide(CORE, replace(world, known=("first", "first"))) == Settled()
+    state = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", is_published=True)
+    assert joining.decide(CORE, replace(state, known_swarms=("first", "first"))) == Settled()
     # Nobody but a manager knows the id of its Swarm.
-    assert not replace(world, swarm_id="", known=("first",)).other_swarm
+    assert not replace(state, swarm_id="", known_swarms=("first",)).other_swarm
 
 
 def test_a_manager_without_quorum_says_so_and_touches_nothing() -> None:
-    world = replace(READY, swarm_state="active", swarm_error="the swarm does not have a leader")
-    assert joining.decide(CORE, world) == Wait("the Swarm's managers: the swarm does not have a leader")
+    state = replace(READY, swarm_state="active", swarm_error="the swarm does not have a leader")
+    assert joining.decide(CORE, state) == Wait("the Swarm's managers: the swarm does not have a leader")
 
 
 @pytest.mark.parametrize("state", ["pending", "locked", "error"])
@@ -116,29 +117,29 @@ def test_a_swarm_in_an_odd_state_is_waited_for(state: str) -> None:
 
 def test_a_join_that_failed_is_ended_and_tried_anew() -> None:
     """dockerd tries a first join once: where that took over 20 s it keeps the error for ever."""
-    failed = replace(READY, swarm_state="error", swarm_error="no leader", joins=True)
+    failed = replace(READY, swarm_state="error", swarm_error="no leader", is_joining=True)
     assert joining.decide(CORE, failed) == EndJoin("no leader")
     assert joining.decide(WORKER, failed) == EndJoin("no leader")
     assert isinstance(joining.decide(CORE, replace(failed, swarm_state="pending")), Wait)
-    assert isinstance(joining.decide(CORE, replace(failed, joins=False)), Wait)
+    assert isinstance(joining.decide(CORE, replace(failed, is_joining=False)), Wait)
 
 
 def test_a_member_in_its_role_is_settled() -> None:
-    published = replace(READY, swarm_state="active", is_manager=True, published=True)
+    published = replace(READY, swarm_state="active", is_manager=True, is_published=True)
     assert joining.decide(CORE, published) == Settled()
     assert joining.decide(WORKER, replace(READY, swarm_state="active")) == Settled()
 
 
 @pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
 def test_a_node_that_is_seen_out_joins_nothing_any_more(node: NodeDescription) -> None:
-    for world in (
+    for state in (
         replace(READY, token="t", managers=("10.42.64.4",)),
-        World(has_leader=False, members=0, swarm_state=None),
+        NodeState(has_leader=False, members=0, swarm_state=None),
         replace(READY, swarm_state="active", is_manager=True),
     ):
-        told = replace(world, leaves=names.LEAVING_STAY_OUT)
+        told = replace(state, leaving=names.LEAVING_STAY_OUT)
         assert joining.decide(node, told) == Wait("its termination")
-        assert joining.decide(node, replace(world, leaves=names.LEAVING_STOP)) == StopConsul()
+        assert joining.decide(node, replace(state, leaving=names.LEAVING_STOP)) == StopConsul()
 
 
 def test_what_a_function_notes_is_what_its_node_reads() -> None:
@@ -148,7 +149,7 @@ def test_what_a_function_notes_is_what_its_node_reads() -> None:
 
 
 def test_what_dockerd_gives_no_reason_for_is_said_without_one() -> None:
-    failed = replace(READY, swarm_state="error", joins=True)
+    failed = replace(READY, swarm_state="error", is_joining=True)
     assert joining.decide(CORE, failed) == EndJoin("no reason given")
     pending = replace(READY, swarm_state="pending")
     assert joining.decide(CORE, pending) == Wait("its Swarm, which is pending: no reason given")
@@ -158,5 +159,5 @@ def test_what_dockerd_gives_no_reason_for_is_said_without_one() -> None:
 
 def test_members_without_a_leader_look_for_one() -> None:
     """Dead peers may be all that is missing: they are asked again, whatever the Swarm does meanwhile."""
-    seen = replace(READY, has_leader=False, members=3, swarm_state="active", is_manager=True, published=True)
+    seen = replace(READY, has_leader=False, swarm_state="active", is_manager=True, is_published=True)
     assert joining.decide(CORE, seen) == FindPeers("a Consul leader")

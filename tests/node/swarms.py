@@ -8,7 +8,7 @@ from node.agent import Agent
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Key
 from swarmer.adapters.docker import Engine
-from swarmer.core.joining import World
+from swarmer.core.joining import NodeState
 from swarmer.core.node import ProviderView
 from swarmer.core.state import SwarmNode
 from tests.node.daemons.daemon import machine
@@ -88,5 +88,5 @@ def failing(argv: Any, **_: Any) -> str:
     raise process.Failed("AWS is away")
 
 
-def world(state: str | None, *, published: bool = False) -> World:
-    return World(has_leader=True, members=3, swarm_state=state, published=published)
+def node_state(state: str | None, *, is_published: bool = False) -> NodeState:
+    return NodeState(has_leader=True, members=3, swarm_state=state, is_published=is_published)

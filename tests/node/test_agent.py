@@ -22,7 +22,7 @@ from swarmer.core.joining import EndJoin, JoinSwarm, Wait
 from swarmer.core.node import ProviderView
 from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance, SwarmNode
 from tests.node.daemons.daemon import machine
-from tests.node.swarms import Leading, Locks, settled, world
+from tests.node.swarms import Leading, Locks, node_state, settled
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_a_manager_sees_at_its_next_pass_which_key_is_lost(lost: str | None) -> 
     """A lost token of workers was noticed after 5 minutes; no worker could join meanwhile."""
     consul = Locks()
     consul.keys = {key: value for key, value in PUBLISHED.items() if key != lost}
-    seen = settled(leads=False, consul=consul).look_at_keys(world("active"))
-    assert seen.published is (lost is None)
+    seen = settled(leads=False, consul=consul).observe_keys(node_state("active"))
+    assert seen.is_published is (lost is None)
     assert len(consul.asked) == 2
 
 
 def test_what_consul_and_the_ground_call_the_swarm_is_compared_with_its_own() -> None:
     consul = Locks()
     consul.keys = {**PUBLISHED, names.KV_SWARM_ID: "swarm-2"}
-    seen = settled(leads=False, consul=consul).look_at_keys(replace(world("active"), swarm_id="swarm-1"))
-    assert (seen.known, seen.other_swarm) == (("swarm-2",), "swarm-2")
+    seen = settled(leads=False, consul=consul).observe_keys(replace(node_state("active"), swarm_id="swarm-1"))
+    assert (seen.known_swarms, seen.other_swarm) == (("swarm-2",), "swarm-2")
 
 
 def test_a_manager_of_another_swarm_goes_on_once_people_have_corrected_the_identity(
@@ -123,7 +123,7 @@ def test_a_manager_of_another_swarm_goes_on_once_people_have_corrected_the_ident
         time.monotonic() - agent.RECHECK_INTERVAL_S,
     )
     for _ in range(3):
-        made.act(Wait("people", for_people=True))
+        made.act(Wait("people", needs_operator=True))
     assert (made.provider.view.cluster_id, asked) == ("swarm-1", ["describe"])
 
 
@@ -141,7 +141,7 @@ def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:
         def confirm(self, name: str, *, passing: bool, note: str) -> None:
             declared.append((name, passing, note))
 
-    seen = replace(world("active"), is_manager=True, swarm_id="swarm-1", known=("swarm-2",))
+    seen = replace(node_state("active"), is_manager=True, swarm_id="swarm-1", known_swarms=("swarm-2",))
     settled(leads=True, consul=Declaring()).declare_docker(seen)
     assert declared == [(names.SERVICE_MANAGER, False, "no manager of this cluster now")]
 
@@ -297,13 +297,13 @@ def looking(failure: Exception | None = None, *, node: str = "node-1") -> tuple[
 
 def test_a_manager_asks_its_swarms_leader_and_not_what_may_come_20_s_late() -> None:
     made, engine = looking()
-    assert made.look_at_swarm() == Swarm("active", is_manager=True, error="", id="swarm-1", node="node-1")
+    assert made.observe_swarm() == Swarm("active", is_manager=True, error="", id="swarm-1", node="node-1")
     assert engine.asked == ["swarm"]
 
 
 def test_where_nobody_answers_for_the_leader_it_asks_again_at_its_next_pass() -> None:
     made, engine = looking(TimedOut("timed out"))
-    found = made.look_at_swarm()
+    found = made.observe_swarm()
     assert (found.state, found.is_manager, found.error) == ("active", False, "their leader does not answer")
     assert engine.asked == ["swarm"]
 
@@ -316,5 +316,5 @@ def test_one_that_is_no_manager_or_does_not_know_learns_what_it_is(
     failure: Exception | None, node: str, asked: list[str]
 ) -> None:
     made, engine = looking(failure, node=node)
-    assert made.look_at_swarm().node == "node-2"
+    assert made.observe_swarm().node == "node-2"
     assert engine.asked == asked

@@ -67,7 +67,7 @@ def test_what_only_the_catalogue_has_is_taken_out_and_what_the_agent_has_stays(s
     eventually(lambda: WEB.id in client.catalogued(MACHINE.name))
     leave_behind(client, names.SERVICE_REGISTRY, "n0:web/1:80")
     assert client.healthy(names.SERVICE_REGISTRY)
-    Agent(MACHINE, client).forget_former_life()
+    Agent(MACHINE, client).purge_catalog()
     assert client.catalogued(MACHINE.name) == {WEB.id}
     assert not client.healthy(names.SERVICE_REGISTRY)
     assert client.is_catalogued(MACHINE.name)
@@ -78,7 +78,7 @@ def test_what_is_declared_while_it_looks_is_in_the_catalogue_afterwards(server: 
     client = Late("127.0.0.1", server.port)
     time.sleep(5)  # an agent that has just found its leader compares once more by itself
     leave_behind(client, WEB.id)
-    Agent(MACHINE, client).forget_former_life()
+    Agent(MACHINE, client).purge_catalog()
     eventually(lambda: client.healthy(WEB.name), 5)
     assert client.services() == [WEB]
 
@@ -87,12 +87,12 @@ def test_a_consul_without_a_leader_is_asked_again_and_an_answer_is_enough(server
     client = Away("127.0.0.1", server.port)
     leave_behind(client, names.SERVICE_REGISTRY)
     agent = Agent(MACHINE, client)
-    agent.forget_former_life()
+    agent.purge_catalog()
     assert client.catalogued(MACHINE.name) == {names.SERVICE_REGISTRY}
-    agent.forget_former_life()
+    agent.purge_catalog()
     assert client.catalogued(MACHINE.name) == frozenset()
     asked = client.asked
-    agent.forget_former_life()
+    agent.purge_catalog()
     assert client.asked == asked
 
 

@@ -14,10 +14,10 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
-from swarmer.core.joining import FoundSwarm, Publish
+from swarmer.core.joining import InitializeSwarm, Publish
 from swarmer.core.node import ProviderView
 from tests.node.daemons.daemon import machine
-from tests.node.swarms import Leading, Locks, failing, settled, world
+from tests.node.swarms import Leading, Locks, failing, node_state, settled
 
 DESCRIBE = ("-m", "node.cloud", "describe")
 
@@ -103,7 +103,7 @@ class FoundsSwarms(Leading):
     def ensure_gateway_bridge(self) -> bool:
         return False
 
-    def found_swarm(self, address: str) -> None:
+    def init_swarm(self, address: str) -> None:
         if self.is_slow:
             raise DockerUnavailable("timed out")
 
@@ -125,7 +125,7 @@ def founder(engine: FoundsSwarms) -> tuple[Agent, Locks]:
 
 def test_a_founder_frees_its_lock_once_all_is_published(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(FoundsSwarms())
-    made.act(FoundSwarm())
+    made.act(InitializeSwarm())
     assert ran == [DESCRIBE, RECORD]
     assert locks.sessions == []
     assert len(locks.keys) == 3
@@ -138,7 +138,7 @@ def test_who_comes_to_the_lock_after_a_founder_that_died_asks_the_ground_anew(
     engine = FoundsSwarms()
     made, locks = founder(engine)
     monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView(cluster_id="swarm-0").to_json())
-    made.act(FoundSwarm())
+    made.act(InitializeSwarm())
     assert not engine.has_founded
     assert locks.sessions == []
     assert made.provider.view.is_initialized, "so its next decision is to wait"
@@ -161,12 +161,12 @@ def test_where_the_ground_does_not_answer_no_swarm_is_founded(
     made, locks = founder(engine)
     made.provider.view = view
     for _ in range(3):
-        made.act(FoundSwarm())
+        made.act(InitializeSwarm())
     said = capsys.readouterr()
     assert "waits for its ground to say whether the cluster was founded: AWS is away" in said.out + said.err
     assert asked == [1000.0], "a question costs half a second of a core"
     now += provider.REFRESH_INTERVAL_S
-    made.act(FoundSwarm())
+    made.act(InitializeSwarm())
     assert asked == [1000.0, now]
     assert not engine.has_founded
     assert locks.sessions == []
@@ -179,7 +179,7 @@ def test_a_founder_whose_lock_went_while_the_ground_was_asked_founds_nothing(
     made, locks = founder(engine)
     monkeypatch.setattr(locks, "renew_session", lambda _: False)
     monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView().to_json())
-    made.act(FoundSwarm())
+    made.act(InitializeSwarm())
     assert not engine.has_founded
 
 
@@ -189,7 +189,7 @@ def test_an_ingress_network_that_could_not_be_moved_is_moved_before_anybody_join
     engine = FoundsSwarms(ingress_fails=True)
     made, locks = founder(engine)
     with pytest.raises(DockerUnavailable):
-        made.act(FoundSwarm())
+        made.act(InitializeSwarm())
     assert ran == [DESCRIBE], "neither marked nor published"
     assert locks.keys == {}
     engine.ingress_fails = False
@@ -257,27 +257,27 @@ def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
     with monkeypatch.context() as away:
         away.setattr(process, "run", throttled)
         with pytest.raises(DockerUnavailable):
-            made.act(FoundSwarm())
+            made.act(InitializeSwarm())
         for _ in range(3):
-            made.founding.keep_lock(world("active"))
+            made.initializer.keep_lock(node_state("active"))
             assert locks.sessions == ["swarm"]
-    made.founding.keep_lock(world("active", published=True))
+    made.initializer.keep_lock(node_state("active", is_published=True))
     assert locks.sessions == []
 
 
 def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_founded_once(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(FoundsSwarms(is_slow=True))
     with pytest.raises(DockerUnavailable):
-        made.act(FoundSwarm())
-    made.founding.keep_lock(world("pending"))
+        made.act(InitializeSwarm())
+    made.initializer.keep_lock(node_state("pending"))
     assert locks.sessions == ["swarm"]
 
 
 def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(FoundsSwarms(is_slow=True))
     with pytest.raises(DockerUnavailable):
-        made.act(FoundSwarm())
-    made.founding.keep_lock(world("inactive"))
+        made.act(InitializeSwarm())
+    made.initializer.keep_lock(node_state("inactive"))
     assert locks.sessions == []
 
 
@@ -292,15 +292,15 @@ def test_a_manager_whose_agent_lost_its_lock_publishes_nothing_while_another_has
     assert (ran, locks.keys, locks.sessions) == ([], {}, [])
     made.act(Publish())
     assert ran == [DESCRIBE, RECORD]
-    made.founding.keep_lock(world("active", published=True))
+    made.initializer.keep_lock(node_state("active", is_published=True))
     assert locks.sessions == []
 
 
 def test_a_founder_whose_lock_is_gone_goes_on_without(ran: list[tuple[str, ...]]) -> None:
     made, locks = founder(FoundsSwarms(is_slow=True))
     with pytest.raises(DockerUnavailable):
-        made.act(FoundSwarm())
+        made.act(InitializeSwarm())
     locks.sessions.clear()
-    made.founding.keep_lock(world("active"))
-    made.founding.keep_lock(world("inactive"))
+    made.initializer.keep_lock(node_state("active"))
+    made.initializer.keep_lock(node_state("inactive"))
     assert locks.sessions == []

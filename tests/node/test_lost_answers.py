@@ -16,9 +16,9 @@ from swarmer.core import joining, names
 from tests.node.conftest import ConsulServer, free_port
 from tests.node.daemons.daemon import machine
 from tests.node.losing import AFTER, ALWAYS, INSTEAD, LOSABLE, ONCE, LosingConsul, LosingEngine, Loss
-from tests.node.swarms import world
+from tests.node.swarms import node_state
 
-SWARM_CALLS = ("found_swarm", "ensure_gateway_bridge", "swarm_id", "tokens", "ensure_ingress")
+SWARM_CALLS = ("init_swarm", "ensure_gateway_bridge", "swarm_id", "tokens", "ensure_ingress")
 ENOUGH_PASSES = 12
 
 
@@ -48,8 +48,8 @@ class OneEngine:
     def ensure_gateway_bridge(self) -> bool:
         return bool(self._lose("ensure_gateway_bridge"))
 
-    def found_swarm(self, address: str) -> None:
-        self._lose("found_swarm", self._found)
+    def init_swarm(self, address: str) -> None:
+        self._lose("init_swarm", self._found)
 
     def swarm_id(self) -> str:
         self._need()
@@ -72,7 +72,7 @@ class OneEngine:
 
 def agent(consul: LosingConsul, engine: OneEngine) -> Agent:
     made = Agent(machine("10.0.0.4", instance="i-one"), consul, cast(Engine, engine))
-    made.founding.provider = made.provider
+    made.initializer.provider = made.provider
     return made
 
 
@@ -80,11 +80,11 @@ def passes(made: Agent, engine: OneEngine, number: int = ENOUGH_PASSES) -> None:
     """Passes of `Agent.run`, as far as they are about the Swarm."""
     for _ in range(number):
         try:
-            seen = world("active" if engine.swarms else "inactive", published=is_published(made))
-            made.founding.keep_lock(seen)
+            seen = node_state("active" if engine.swarms else "inactive", is_published=is_published(made))
+            made.initializer.keep_lock(seen)
             if not engine.swarms:
-                made.act(joining.FoundSwarm())
-            elif not seen.published:
+                made.act(joining.InitializeSwarm())
+            elif not seen.is_published:
                 made.act(joining.Publish())
         except (Unavailable, DockerUnavailable):
             continue

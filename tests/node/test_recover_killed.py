@@ -80,7 +80,7 @@ class Cluster:
     def data_folder(self) -> str:
         return str(self.folder)
 
-    def refound_swarm(self, _: str) -> None:
+    def force_new_cluster(self, _: str) -> None:
         self.call("init", lambda: setattr(self, "is_sole_manager", True))
 
     def nodes(self) -> tuple[SwarmNode, ...]:
