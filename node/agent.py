@@ -14,7 +14,7 @@ from pathlib import Path
 
 from node.health import Vitals
 from node.initialization import SwarmInitializer
-from node.machine import alive, read, say
+from node.machine import log, notify_watchdog, read_machine
 from node.provider import REFRESH_INTERVAL_S, ProviderClient, ProviderUnavailable
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
@@ -83,7 +83,7 @@ class Agent:
 
             thread = Succession(self.machine.address, changed=changed).start()
         while thread is None or thread.is_alive():
-            alive()
+            notify_watchdog()
             self.vitals.check()
             self.purge_catalog()  # before dockerd is asked, which takes longer to start
             state = self.gather()
@@ -104,7 +104,7 @@ class Agent:
     def log(self, text: str) -> None:
         """Log a text if it is news."""
         if text != self._logged:
-            say(text)
+            log(text)
             self._logged = text
 
     # -- gather ---------------------------------------------------------------------------
@@ -244,7 +244,7 @@ class Agent:
         with ThreadPoolExecutor(MOST_JOINS) as pool:
             missing = [each for each in self.provider.view.peers if each not in members]
             for _ in pool.map(self._join, missing):
-                alive()
+                notify_watchdog()
 
     def _join(self, address: str) -> None:
         with contextlib.suppress(Unavailable):
@@ -323,7 +323,7 @@ class Agent:
 
 def main() -> None:
     """Entry point of swarmer-agent.service."""
-    agent = Agent(read())
+    agent = Agent(read_machine())
     agent.provider.load()
     agent.run()
 

@@ -16,7 +16,7 @@ class Ledger:
     """Writer of differences to one agent. After `catalogue.Unavailable` the services must be read again."""
 
     catalogue: Catalogue
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     news: Callable[[str, str], None]
     """Logger that takes a subject and a text; it logs a repeated text once."""
     present: dict[str, Entry] | None = None
@@ -86,7 +86,7 @@ class Ledger:
             self._declare_less(service, before, exc)
             return
         self._take(service)
-        self.say(f"{service.name} is {service.address}:{service.port}")
+        self.log(f"{service.name} is {service.address}:{service.port}")
         # Consul keeps the state of a check that already exists, and a registration carries no check output.
         had = before.health if before else None
         if service.health and (service.health_output or had not in (None, service.health)):
@@ -119,7 +119,7 @@ class Ledger:
             self.news(service.id, f"{service.id}: {exc}")
             return
         self._take(service)
-        self.say(f"{service.name} at {service.address}:{service.port} is {service.health}")
+        self.log(f"{service.name} at {service.address}:{service.port} is {service.health}")
 
     def _remove(self, service_id: str) -> None:
         try:
@@ -129,7 +129,7 @@ class Ledger:
             return
         gone = self.present.pop(service_id, None) if self.present else None
         if gone:
-            self.say(f"{gone.service.name} is gone from {gone.service.address}:{gone.service.port}")
+            self.log(f"{gone.service.name} is gone from {gone.service.address}:{gone.service.port}")
 
     def _take(self, service: Service) -> None:
         if self.present is not None:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from node.machine import Unusable, read
+from node.machine import Unusable, read_machine
 from swarmer.adapters import aws
 from swarmer.adapters.files import ensure_file
 from swarmer.core.configuration import Machine
@@ -25,7 +25,7 @@ FILE: Final = "file:"
 def main(arguments: list[str]) -> int:
     """Run one command. Exit status 1, with one line on stderr, if the provider does not answer."""
     try:
-        machine = read()
+        machine = read_machine()
         if arguments[0] == "record":
             record_cluster_id(machine, arguments[1])
         else:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from node.machine import Unusable, read, say
+from node.machine import Unusable, log, read_machine
 from swarmer.adapters import process
 from swarmer.adapters.files import ensure_file
 from swarmer.core import configuration, names
@@ -35,14 +35,14 @@ PROVIDER_TIMEOUT_S: Final = 120.0
 def main() -> int:
     """Run the configuration: entry point of swarmer-configure.service."""
     try:
-        machine = read()
+        machine = read_machine()
         view = fetch_provider_view(machine)
         configure(machine, consul_version(), is_initialized=view.is_initialized)
         forget_services()
     except (Unusable, process.Failed, OSError) as exc:
-        say(f"dead: {exc}")
+        log(f"dead: {exc}")
         return 1
-    say(f"configured as {machine.name}, {machine.address}, {' '.join(machine.node.roles)}")
+    log(f"configured as {machine.name}, {machine.address}, {' '.join(machine.node.roles)}")
     return 0
 
 
@@ -62,7 +62,7 @@ def fetch_provider_view(machine: Machine) -> ProviderView:
         except (process.Failed, ValueError, KeyError, TypeError) as exc:
             if time.monotonic() > deadline_s:
                 raise Unusable(f"nobody says whether this cluster was founded before: {exc}") from exc
-            say(f"waits for its ground: {exc}")
+            log(f"waits for its ground: {exc}")
             time.sleep(1)
             continue
         ensure_file(Path(names.PROVIDER_VIEW), text)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from node.machine import say
+from node.machine import log
 from swarmer.adapters import http
 from swarmer.core import names
 
@@ -44,7 +44,7 @@ class DockerRegistry:
         try:
             self.process = subprocess.Popen(COMMAND, env=environment)
         except OSError as exc:
-            say(f"registry: {exc}")
+            log(f"registry: {exc}")
 
     @property
     def runs(self) -> bool:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from node.machine import say
+from node.machine import log
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
@@ -90,7 +90,7 @@ class Vitals:
             kill(unit)
             self._silent_since_s.pop(unit, None)
         if found.note != self._said:
-            say(f"is not well: {found.note}" if found.complaints else "is well")
+            log(f"is not well: {found.note}" if found.complaints else "is well")
             self._said = found.note
         with contextlib.suppress(ConsulUnavailable):
             self._declare(found)
@@ -157,8 +157,8 @@ def active_s(unit: str) -> float | None:
 def kill(unit: str) -> None:
     """Send SIGKILL to the unit's main process. A hanging process ignores SIGTERM; systemd restarts the
     unit."""
-    say(f"kills {unit}, which hangs")
+    log(f"kills {unit}, which hangs")
     try:
         process.run(["systemctl", "kill", "--kill-whom=main", "-s", "SIGKILL", unit])
     except process.Failed as exc:
-        say(f"cannot kill {unit}: {exc}")
+        log(f"cannot kill {unit}: {exc}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.machine import alive
+from node.machine import notify_watchdog
 from node.provider import QUERY_TIMEOUT_S, REFRESH_INTERVAL_S, ProviderClient, ProviderUnavailable
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
@@ -164,7 +164,7 @@ class SwarmInitializer:
     def _renew_before_long_call(self) -> None:
         """Renew systemd's watchdog and the lock's session before a long call. If the lock ends, the recorded
         ID decides."""
-        alive()
+        notify_watchdog()
         if self._session:
             self.consul.renew_session(self._session)
 

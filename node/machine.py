@@ -16,7 +16,7 @@ class Unusable(Exception):
     """The machine lacks the data that say what it is; it is dead and will be replaced."""
 
 
-def read() -> Machine:
+def read_machine() -> Machine:
     """Return this machine from the files that cloud-init wrote. Raises Unusable."""
     try:
         node = NodeDescription.from_json(Path(names.NODE_DESCRIPTION).read_text())
@@ -33,7 +33,7 @@ def _address_towards(cidr: str) -> str:
         return str(probe.getsockname()[0])
 
 
-def alive() -> None:
+def notify_watchdog() -> None:
     """Tell systemd that this program still works. systemd kills and restarts a program that stops telling it.
 
     The first call also reports the start. A slow start is the machine's business and no sign of death.
@@ -43,6 +43,6 @@ def alive() -> None:
             notify.sendto(b"READY=1\nWATCHDOG=1", address.replace("@", "\0", 1))
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Write one line to the journal and the machine's console."""
     print(f"swarmer: {text}", flush=True)  # noqa: T201 - the console is its output

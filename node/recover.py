@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
 
-from node.machine import Unusable, read, say
+from node.machine import Unusable, log, read_machine
 from node.provider import ProviderClient
 from swarmer.adapters import consul, docker, process
 from swarmer.adapters.consul import Consul
@@ -55,14 +55,14 @@ def main(argv: list[str]) -> int:
     """Exit status: 1 with one line on the console after a failure, 2 for a wrong command line."""
     asked = parse(argv)
     try:
-        machine = read()
+        machine = read_machine()
         check_roles(asked, machine.node.roles)
         with alone(LOCK):
             recover(asked, machine)
     except (Unusable, process.Failed, consul.Unavailable, docker.Unavailable, OSError) as exc:
-        say(f"cannot recover: {exc}")
+        log(f"cannot recover: {exc}")
         return 1
-    say(f"recovered; forgot {', '.join(asked.lost)}")
+    log(f"recovered; forgot {', '.join(asked.lost)}")
     return 0
 
 
@@ -71,11 +71,11 @@ def recover(asked: argparse.Namespace, machine: Machine) -> None:
     raise."""
     if asked.consul:
         recover_consul(machine)
-        say(f"Consul has a leader; forgets {', '.join(asked.lost)}")
+        log(f"Consul has a leader; forgets {', '.join(asked.lost)}")
         insist(lambda: forget_in_consul(asked.lost, Consul()))
     if asked.swarm:
         recover_swarm(machine, Engine(timeout_s=INFO_TIMEOUT_S), Engine(timeout_s=CALL_TIMEOUT_S))
-        say(f"the Swarm has a leader; forgets {', '.join(asked.lost)}")
+        log(f"the Swarm has a leader; forgets {', '.join(asked.lost)}")
         insist(lambda: forget_in_swarm(asked.lost, Engine()))
         check_swarm(Engine())
 
@@ -106,10 +106,10 @@ def recover_consul(machine: Machine) -> bool:
         return False
     if is_empty(Consul()):
         raise Unusable("this server has nothing of the cluster's: take one that was a member before")
-    say("makes this server Consul's only one")
+    log("makes this server Consul's only one")
     write_peers(peers_json((DATA / "node-id").read_text().strip(), machine.address))
     # One job of systemd's: if this program is killed, Consul is either running still or started again.
-    say("restarts Consul")
+    log("restarts Consul")
     process.run(["systemctl", "restart", names.UNIT_CONSUL])
     deadline_s = time.monotonic() + LEADER_S
     while not has_leader(Consul()):
@@ -182,12 +182,12 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
             case recovery.Wait():
                 time.sleep(PAUSE_S)
             case recovery.ForceNewCluster():
-                say("makes this manager the Swarm's only one")
+                log("makes this manager the Swarm's only one")
                 try:
                     caller.force_new_cluster(machine.address)
                 except docker.Unavailable as exc:
                     # The next look tells whether it succeeded all the same.
-                    say(f"dockerd answers with an error, looks again: {exc}")
+                    log(f"dockerd answers with an error, looks again: {exc}")
                 called_s = time.monotonic()
 
 
@@ -235,7 +235,7 @@ def check_swarm(engine: Engine) -> None:
         found, services = engine.settings(), engine.swarm_service_ids()
         running = engine.service_ids()
     except docker.Unavailable as exc:
-        say(f"the Swarm's settings cannot be read: {exc}")
+        log(f"the Swarm's settings cannot be read: {exc}")
         return
     wanted = docker.SwarmSettings(
         pools=(str(network_plan.SWARM_POOL),),
@@ -243,9 +243,9 @@ def check_swarm(engine: Engine) -> None:
         data_port=names.OVERLAY_PORT,
     )
     if found != wanted:
-        say(f"the Swarm's networks have other settings than servers.yml keeps free: {found}, not {wanted}")
+        log(f"the Swarm's networks have other settings than servers.yml keeps free: {found}, not {wanted}")
     if missing := running - services:
-        say(f"containers of services that the Swarm does not know: {', '.join(sorted(missing))}")
+        log(f"containers of services that the Swarm does not know: {', '.join(sorted(missing))}")
 
 
 def insist(forget: Callable[[], None]) -> None:

@@ -55,8 +55,8 @@ class Registrator:
     options: Options
     engine: Engine
     catalogue: Catalogue
-    say: Callable[[str], None]
-    alive: Callable[[], None] = lambda: None
+    log: Callable[[str], None]
+    notify_watchdog: Callable[[], None] = lambda: None
     known: dict[str, Known] = field(default_factory=dict)
     """Running containers by container ID; the last one started comes last."""
     failed: set[str] = field(default_factory=set)
@@ -70,14 +70,14 @@ class Registrator:
     _said: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.mesh = Mesh(self.engine, self.catalogue, self.options, self.say)
-        self.ledger = Ledger(self.catalogue, self.say, self._news)
+        self.mesh = Mesh(self.engine, self.catalogue, self.options, self.log)
+        self.ledger = Ledger(self.catalogue, self.log, self._news)
         self.looks = Looks(self.engine)
 
     def run(self) -> None:
         """Run the loop for ever."""
         while True:
-            self.alive()
+            self.notify_watchdog()
             self.step()
 
     def step(self) -> None:
@@ -313,4 +313,4 @@ class Registrator:
         """Log a text once for each subject."""
         if self._said.get(about) != text:
             self._said[about] = text
-            self.say("".join(c if c.isprintable() else "?" for c in text[:500]))
+            self.log("".join(c if c.isprintable() else "?" for c in text[:500]))

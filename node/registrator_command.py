@@ -180,7 +180,7 @@ def _reach(consul: Any, who: Options) -> bool:
         try:
             consul.leader()
         except (Unavailable, Refused) as exc:
-            _say(f"{exc}")
+            _log(f"{exc}")
             if not attempt:
                 return False
             time.sleep(who.retry_interval / 1000)
@@ -189,23 +189,23 @@ def _reach(consul: Any, who: Options) -> bool:
     return True
 
 
-def _registrator(who: Options, docker: Any, consul: Any, alive: Callable[[], None]) -> Any:
+def _registrator(who: Options, docker: Any, consul: Any, notify_watchdog: Callable[[], None]) -> Any:
     from node.registrator import Registrator
 
-    return Registrator(who, docker, consul, _say, alive)
+    return Registrator(who, docker, consul, _log, notify_watchdog)
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"swarmer: registrator: {text}", flush=True)  # noqa: T201 - its output
 
 
 def on_node() -> int:
     """Run as node.json says, with the node's own Consul agent and engine."""
-    from node.machine import alive, read
+    from node.machine import notify_watchdog, read_machine
     from swarmer.adapters import catalogue, engine, http
     from swarmer.core import names
 
-    machine = read()
+    machine = read_machine()
     who = options.from_description(
         machine.node.registrator,
         hostname=machine.name,
@@ -214,7 +214,7 @@ def on_node() -> int:
     )
     consul = catalogue.Catalogue(http.Address(host="127.0.0.1", port=names.CONSUL_HTTP_PORT))
     docker = engine.Engine(http.Address(path="/run/docker.sock"))
-    _registrator(who, docker, consul, alive).run()
+    _registrator(who, docker, consul, notify_watchdog).run()
     return 0
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from node.docker_registry import DockerRegistry
-from node.machine import alive, read, say
+from node.machine import log, notify_watchdog, read_machine
 from node.registry_proxy import Door, Gate
 from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.core import election, names
@@ -114,12 +114,12 @@ class Candidate:
             self._beat_s = time.monotonic()
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
 
-    def alive(self) -> None:
+    def notify_watchdog(self) -> None:
         """Tell systemd that the program works, if the other threads work too: a lease without a gate is
         useless."""
         hangs = self._gate is not None and time.monotonic() - self._beat_s > HEARTBEAT_TIMEOUT_S
         if not hangs and (self._watcher is None or self._watcher.is_alive()):
-            alive()
+            notify_watchdog()
 
     def leave(self) -> None:
         """Hand over, then end."""
@@ -169,16 +169,16 @@ class Candidate:
         with contextlib.suppress(OSError):
             self.session = SESSION_FILE.read_text() or None
         while not (self.leaves and self.door.number is None):
-            self.alive()
+            self.notify_watchdog()
             self.confirm()
             try:
                 decided = election.decide(self.tenure())
-                self.alive()  # each question may take almost FENCE_S
+                self.notify_watchdog()  # each question may take almost FENCE_S
                 self.act(decided)
                 if self.door.number is None and self.door.holder:
                     self.yield_name()
             except Unavailable as exc:
-                say(f"registry: will try again: {exc}")
+                log(f"registry: will try again: {exc}")
             self.check_process()
             self.check_name()
             self.doubt()
@@ -190,7 +190,7 @@ class Candidate:
         """Relay until another node serves, for a bounded time."""
         deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
         while time.monotonic() < deadline_s and not (self.door.holder and self.is_named_elsewhere()):
-            self.alive()
+            self.notify_watchdog()
             time.sleep(election.RENEW_S)
         # A client that has just resolved this address is still served.
         time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
@@ -309,7 +309,7 @@ class Candidate:
         self.door.number = number
         self.confirm()
         self.declare()
-        say(f"serves the registry under lease {number}")
+        log(f"serves the registry under lease {number}")
 
     def secret(self) -> str:
         """Return the holders' common secret. The first holder creates it, under the lock.
@@ -331,7 +331,7 @@ class Candidate:
             if self.registry.answers(timeout_s=PROBE_TIMEOUT_S):
                 self._heard_s = time.monotonic()
                 return True
-            self.alive()
+            self.notify_watchdog()
             self.confirm()
             time.sleep(0.03)
         return False
@@ -392,7 +392,7 @@ class Candidate:
         """End the process, after the gate is shut."""
         self.door.number, self._left_s = None, time.monotonic()
         if self.registry.end():
-            say(f"ends the registry: {reason}")
+            log(f"ends the registry: {reason}")
 
     def stop(self, reason: str) -> None:
         """Stop answering, because the lease is lost or unsure."""
@@ -406,18 +406,18 @@ class Candidate:
         self.release()
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline_s and not self.leaves:
-            self.alive()
+            self.notify_watchdog()
             self.confirm()
             time.sleep(election.RENEW_S)
 
     def hand_over(self) -> None:
         """Finish requests under way and free the lock; connections wait at the gate for the next holder."""
-        say("hands the registry over")
+        log("hands the registry over")
         self.door.is_draining = True
         if self._gate and self._loop:
             drained = asyncio.run_coroutine_threadsafe(self._gate.drain(DRAIN_TIMEOUT_S), self._loop)
             while not drained.done():
-                self.alive()
+                self.notify_watchdog()
                 self.confirm()
                 time.sleep(0.02)
         self.end_process("handed over")
@@ -446,7 +446,7 @@ class Candidate:
         """Leave the lock to another node for a while."""
         deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
         while not self.door.holder and time.monotonic() < deadline_s:
-            self.alive()
+            self.notify_watchdog()
             self.confirm()
             time.sleep(0.05)
         self.door.is_draining = False
@@ -458,7 +458,7 @@ def _lock(key: Key) -> RegistryLock:
 
 def main() -> None:
     """Run the candidate: entry point of swarmer-registry.service."""
-    asyncio.run(Candidate(read()).run())
+    asyncio.run(Candidate(read_machine()).run())
     sys.exit(0)
 
 

@@ -29,7 +29,7 @@ class Mesh:
     engine: Engine
     catalogue: Catalogue
     options: Options
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     services: list[Service] = field(default_factory=list)
     """Services that this node declares."""
     due_s: float = float("inf")
@@ -111,7 +111,7 @@ class Mesh:
         self.due_s = time.monotonic() + RETRY_PAUSE_S
         if str(exc) != self._said:
             self._said = str(exc)
-            self.say(f"the routing mesh waits: {exc}")
+            self.log(f"the routing mesh waits: {exc}")
 
 
 def _value(text: str) -> object:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from node.machine import say
+from node.machine import log
 from swarmer.adapters import swarmkit
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
@@ -168,7 +168,7 @@ class Succession:
 
     def _news(self, text: str) -> None:
         if text != self._said:
-            say(text)
+            log(text)
             self._said = text
 
 

@@ -69,7 +69,7 @@ def test_a_folder_that_is_not_mounted_is_no_unfounded_cluster(told: Machine, kep
 def test_the_command_says_what_is_wrong_in_one_line(
     told: Machine, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cloud, "read", lambda: told)
+    monkeypatch.setattr(cloud, "read_machine", lambda: told)
     assert cloud.main(["describe"]) == 0
     assert json.loads(capsys.readouterr().out)["identity"] == UNFOUNDED
     kept.parent.rmdir()

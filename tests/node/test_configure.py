@@ -106,6 +106,6 @@ def test_a_node_that_was_not_told_what_it_is_says_that_it_is_dead(
     if text is not None:
         (tmp_path / "node.json").write_text(text)
     with pytest.raises(machine.Unusable):
-        machine.read()
+        machine.read_machine()
     assert configure.main() == 1
     assert capsys.readouterr().out.startswith("swarmer: dead: ")

@@ -223,7 +223,7 @@ def test_a_program_whose_gate_hangs_does_not_say_that_it_works(
 ) -> None:
     """systemd ends it then: a lease that is confirmed, and answers nobody, would stay for ever."""
     said: list[bool] = []
-    monkeypatch.setattr(registry, "alive", lambda: said.append(True))
+    monkeypatch.setattr(registry, "notify_watchdog", lambda: said.append(True))
     monkeypatch.setattr(registry, "HEARTBEAT_TIMEOUT_S", 0.3)
     monkeypatch.setattr(registry, "HEARTBEAT_INTERVAL_S", 0.05)
 
@@ -231,10 +231,10 @@ def test_a_program_whose_gate_hangs_does_not_say_that_it_works(
         candidate._gate = Gate("10.0.0.1", candidate.door)
         beat = asyncio.create_task(candidate.beat())
         await asyncio.sleep(0.1)
-        candidate.alive()
+        candidate.notify_watchdog()
         assert said == [True]
         time.sleep(0.4)  # the fault
-        candidate.alive()
+        candidate.notify_watchdog()
         assert said == [True]
         beat.cancel()
 
