@@ -1,4 +1,4 @@
-"""docker-registry as a process behind the gate, started again for each lease."""
+"""docker-registry as a process behind the proxy, started again for each lease."""
 
 from __future__ import annotations
 

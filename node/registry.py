@@ -19,11 +19,11 @@ from typing import Final
 
 from node.docker_registry import DockerRegistry
 from node.machine import log, notify_watchdog, read_machine
-from node.registry_proxy import Door, Gate
+from node.registry_proxy import LeaseState, RegistryProxy
 from swarmer.adapters.consul import Consul, Key, Unavailable
 from swarmer.core import election, names
 from swarmer.core.configuration import Machine
-from swarmer.core.election import Tenure
+from swarmer.core.election import CandidateState
 from swarmer.core.service import Service
 from swarmer.core.state import RegistryLock
 
@@ -46,9 +46,9 @@ LOCK_INTERVAL_S: Final = 5.0
 DRAIN_TIMEOUT_S: Final = 3.0
 """Timeout for requests under way during a hand-over."""
 HEARTBEAT_INTERVAL_S: Final = 0.5
-"""Interval between two heartbeats of the gate's loop."""
+"""Interval between two heartbeats of the proxy's loop."""
 HEARTBEAT_TIMEOUT_S: Final = 2.0
-"""Timeout for the heartbeat of the gate's loop; after it systemd gets no more signs of life."""
+"""Timeout for the heartbeat of the proxy's loop; after it systemd gets no more signs of life."""
 SUCCESSOR_TIMEOUT_S: Final = 3.0
 """Timeout for the next holder when a candidate ends. Until then it relays to the next holder."""
 CHECK: Final = {"interval": "2s", "timeout": "5s", "FailuresBeforeCritical": 3, "status": "passing"}
@@ -57,38 +57,38 @@ machine is no reason to withdraw it."""
 
 
 @dataclass
-class Candidate:
-    """Candidate for the registry's lease: one eligible node."""
+class RegistryElector:
+    """One eligible node in the election of the registry's holder."""
 
     machine: Machine
-    door: Door = field(default_factory=Door)
+    lease: LeaseState = field(default_factory=LeaseState)
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=election.FENCE_S))
     session: str | None = None
     lock: RegistryLock | None = None
-    leaves: bool = False
+    is_leaving: bool = False
     registry: DockerRegistry = field(default_factory=DockerRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
-    _learning: threading.Lock = field(default_factory=threading.Lock)
+    _lock_guard: threading.Lock = field(default_factory=threading.Lock)
     _confirmed_s: float = -election.CONFIRM_TIMEOUT_S
     _renewed_s: float = -election.SESSION_INTERVAL_S
     _free_since_s: float | None = None
-    _heard_s: float = 0.0
-    _asked_s: float = 0.0
+    _answered_s: float = 0.0
+    _probed_s: float = 0.0
     _handover: str = ""
-    _unsure: str | None = None
+    _uncertain_session: str | None = None
     """ID of a session whose release may or may not have been carried out; it has to be destroyed."""
     _is_named: bool | None = None
     """Whether the name leads here; None if Consul may know it from an earlier life of this node."""
-    _since_s: float = 0.0
+    _unnamed_since_s: float = 0.0
     """Monotonic time since which the holder has served without its name."""
-    _verified_s: float = 0.0
-    _doubted_s: float = 0.0
-    _left_s: float = 0.0
+    _name_checked_s: float = 0.0
+    _lock_checked_s: float = 0.0
+    _stopped_s: float = 0.0
     """Monotonic time at which this node served last."""
-    _beat_s: float = 0.0
-    """Monotonic time of the last heartbeat of the gate's loop."""
+    _heartbeat_s: float = 0.0
+    """Monotonic time of the last heartbeat of the proxy's loop."""
     _watcher: threading.Thread | None = None
-    _gate: Gate | None = None
+    _proxy: RegistryProxy | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
     # -- threads ----------------------------------------------------------------------------
@@ -96,34 +96,38 @@ class Candidate:
     async def run(self) -> None:
         """Run until SIGTERM, and hand the lease over at the end."""
         self._loop = asyncio.get_running_loop()
-        self._gate = Gate(self.machine.address, self.door)
-        self._loop.add_signal_handler(signal.SIGTERM, self.leave)
-        self._beat_s = time.monotonic()
+        self._proxy = RegistryProxy(self.machine.address, self.lease)
+        self._loop.add_signal_handler(signal.SIGTERM, self.begin_shutdown)
+        self._heartbeat_s = time.monotonic()
         self._watcher = threading.Thread(target=self.watch, daemon=True)
         self._watcher.start()
         elected = asyncio.create_task(asyncio.to_thread(self.elect))
-        tasks = (elected, asyncio.create_task(self._gate.serve()), asyncio.create_task(self.beat()))
+        tasks = (
+            elected,
+            asyncio.create_task(self._proxy.serve()),
+            asyncio.create_task(self.record_heartbeats()),
+        )
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             if task.done():
                 task.result()
 
-    async def beat(self) -> None:
-        """Record heartbeats for as long as the gate's loop works."""
+    async def record_heartbeats(self) -> None:
+        """Record heartbeats for as long as the proxy's loop works."""
         while True:
-            self._beat_s = time.monotonic()
+            self._heartbeat_s = time.monotonic()
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
 
     def notify_watchdog(self) -> None:
-        """Tell systemd that the program works, if the other threads work too: a lease without a gate is
+        """Tell systemd that the program works, if the other threads work too: a lease without a proxy is
         useless."""
-        hangs = self._gate is not None and time.monotonic() - self._beat_s > HEARTBEAT_TIMEOUT_S
+        hangs = self._proxy is not None and time.monotonic() - self._heartbeat_s > HEARTBEAT_TIMEOUT_S
         if not hangs and (self._watcher is None or self._watcher.is_alive()):
             notify_watchdog()
 
-    def leave(self) -> None:
-        """Hand over, then end."""
-        self.leaves = True
+    def begin_shutdown(self) -> None:
+        """Begin the end of this program: it hands over first."""
+        self.is_leaving = True
         self.changed.set()
 
     def watch(self) -> None:
@@ -132,19 +136,19 @@ class Candidate:
         while True:
             try:
                 index, found = consul.watch(names.KV_REGISTRY, index, wait_s=WATCH_TIMEOUT_S)
-                self.see(found)
+                self.on_keys_changed(found)
             except Unavailable:
                 index = None
                 time.sleep(election.RENEW_S)
 
-    def see(self, found: dict[str, Key]) -> None:
+    def on_keys_changed(self, found: dict[str, Key]) -> None:
         """Take in the keys below the registry's prefix."""
-        wish = found.get(names.KV_REGISTRY_HANDOVER)
-        self._handover = wish.value if wish else ""
-        self.learn(found.get(names.KV_REGISTRY_LOCK))
+        handover = found.get(names.KV_REGISTRY_HANDOVER)
+        self._handover = handover.value if handover else ""
+        self.update_lock(found.get(names.KV_REGISTRY_LOCK))
         self.changed.set()
 
-    def learn(self, key: Key | None, *, known: RegistryLock | None = None) -> None:
+    def update_lock(self, key: Key | None, *, known: RegistryLock | None = None) -> None:
         """Take in the lock's state, unless a newer one is known: two threads read it, and a server may lag
         behind.
 
@@ -152,15 +156,15 @@ class Candidate:
         older or empty, an operator deleted the lock or restored a snapshot. A lock that the other thread read
         meanwhile stays.
         """
-        found = _lock(key) if key else None
-        with self._learning:
-            is_truth = known is not None and known == self.lock
+        found = _registry_lock(key) if key else None
+        with self._lock_guard:
+            is_authoritative = known is not None and known == self.lock
             if found is None:
-                if is_truth or self.lock is None:
+                if is_authoritative or self.lock is None:
                     self.lock = RegistryLock(session=None, number=0)
-            elif is_truth or self.lock is None or found.index >= self.lock.index:
+            elif is_authoritative or self.lock is None or found.index >= self.lock.index:
                 self.lock = found
-                self.door.holder = found.address if found.address != self.machine.address else ""
+                self.lease.holder = found.address if found.address != self.machine.address else ""
             is_free = self.lock.session is None
             self._free_since_s = (self._free_since_s or time.monotonic()) if is_free else None
 
@@ -168,95 +172,96 @@ class Candidate:
         """Confirm, decide and act in a loop; a change of the lock starts the next pass early."""
         with contextlib.suppress(OSError):
             self.session = SESSION_FILE.read_text() or None
-        while not (self.leaves and self.door.number is None):
+        while not (self.is_leaving and self.lease.number is None):
             self.notify_watchdog()
             self.confirm()
             try:
-                decided = election.decide(self.tenure())
+                decided = election.decide(self.candidate_state())
                 self.notify_watchdog()  # each question may take almost FENCE_S
                 self.act(decided)
-                if self.door.number is None and self.door.holder:
-                    self.yield_name()
+                if self.lease.number is None and self.lease.holder:
+                    self.withdraw_after_successor()
             except Unavailable as exc:
                 log(f"registry: will try again: {exc}")
             self.check_process()
             self.check_name()
-            self.doubt()
+            self.recheck_lock()
             self.changed.wait(election.RENEW_S)
             self.changed.clear()
-        self.see_next_holder_in()
+        self.wait_for_successor()
 
-    def see_next_holder_in(self) -> None:
+    def wait_for_successor(self) -> None:
         """Relay until another node serves, for a bounded time."""
         deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
-        while time.monotonic() < deadline_s and not (self.door.holder and self.is_named_elsewhere()):
+        while time.monotonic() < deadline_s and not (self.lease.holder and self.is_named_elsewhere()):
             self.notify_watchdog()
             time.sleep(election.RENEW_S)
         # A client that has just resolved this address is still served.
         time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
         with contextlib.suppress(Unavailable):
             self.withdraw()
-            for session in filter(None, (self.session, self._unsure)):
+            for session in filter(None, (self.session, self._uncertain_session)):
                 self.consul.destroy_session(session)
         SESSION_FILE.unlink(missing_ok=True)
 
     # -- gather -----------------------------------------------------------------------------
 
-    def tenure(self) -> Tenure:
+    def candidate_state(self) -> CandidateState:
         """Return the state of this candidate."""
-        number, lock, free_since_s = self.door.number, self.lock, self._free_since_s
+        number, lock, free_since_s = self.lease.number, self.lock, self._free_since_s
         # Consul is asked for its leader only if needed. A lock that was never held is not left to others.
         is_free = number is None and free_since_s is not None and lock is not None and lock.number > 0
-        return Tenure(
+        return CandidateState(
             session=self.session,
             lock=lock,
             confirmed_s=time.monotonic() - self._confirmed_s,
-            serves=number,
-            unnamed_s=0.0 if number is None or self._is_named else time.monotonic() - self._since_s,
-            leaves=self.leaves or (number is not None and self._handover == str(number)),
-            beside_leader=is_free and self.consul.leader().rpartition(":")[0] == self.machine.address,
+            serving=number,
+            unnamed_s=0.0 if number is None or self._is_named else time.monotonic() - self._unnamed_since_s,
+            is_leaving=self.is_leaving or (number is not None and self._handover == str(number)),
+            is_beside_leader=is_free and self.consul.leader().rpartition(":")[0] == self.machine.address,
             free_s=time.monotonic() - free_since_s if free_since_s is not None else 0.0,
         )
 
     def confirm(self) -> None:
         """Have Consul confirm the session and, if this node seems to hold it, the lock; or create a session.
 
-        The clock is read before the question. Only an answer that a majority of the servers confirms opens
-        the gate. The watcher's server may lag behind, and a leader that stood still renews sessions that have
-        ended.
+        The clock is read before the question. Only an answer that a majority of the servers confirms lets
+        the proxy answer. The watcher's server may lag behind, and a leader that stood still renews sessions
+        that have ended.
         """
         asked_s, lock, key = time.monotonic(), self.lock, None
         holds = bool(self.session and lock and lock.session == self.session)
         try:
-            if self._unsure:
-                self.consul.destroy_session(self._unsure)
-                self._unsure = None
+            if self._uncertain_session:
+                self.consul.destroy_session(self._uncertain_session)
+                self._uncertain_session = None
             if holds:
                 key = self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent")
-                self.learn(key, known=lock)
+                self.update_lock(key, known=lock)
             if not holds or asked_s - self._renewed_s >= election.SESSION_INTERVAL_S:
                 self.renew(asked_s)
         except Unavailable:
             return
         self._confirmed_s = asked_s
-        if self.session and key and key.session == self.session and key.lock_index == self.door.number:
-            self.door.fresh_until_s = asked_s + election.FENCE_S
+        if self.session and key and key.session == self.session and key.lock_index == self.lease.number:
+            self.lease.fresh_until_s = asked_s + election.FENCE_S
 
-    def doubt(self) -> None:
+    def recheck_lock(self) -> None:
         """Check whether another node still holds the lock. The watcher sees no change in an older or missing
         state."""
         lock, now_s = self.lock, time.monotonic()
-        if lock is None or lock.session in (None, self.session) or now_s - self._doubted_s < LOCK_INTERVAL_S:
+        is_held_elsewhere = lock is not None and lock.session not in (None, self.session)
+        if not is_held_elsewhere or now_s - self._lock_checked_s < LOCK_INTERVAL_S:
             return
-        self._doubted_s = now_s
+        self._lock_checked_s = now_s
         with contextlib.suppress(Unavailable):
-            self.learn(self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent"), known=lock)
+            self.update_lock(self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent"), known=lock)
 
     def renew(self, asked_s: float) -> None:
         """Renew the session, or create one. Raises Unavailable."""
         if self.session and not self.consul.renew_session(self.session):
             self.session = None
-        if not self.session and not self.leaves:
+        if not self.session and not self.is_leaving:
             self.session = self.consul.create_session(
                 names.SERVICE_REGISTRY, ttl_s=election.SESSION_TTL_S, lock_delay_s=election.LOCK_DELAY_S
             )
@@ -284,14 +289,14 @@ class Candidate:
                 pass
 
     @property
-    def _mark(self) -> str:
+    def _lock_value(self) -> str:
         return election.holder_value(self.machine.name, self.machine.address)
 
     def acquire(self) -> None:
         """Try to get the lock: serve at once after success, or try again soon while the lock's delay runs."""
-        if self.session and self.consul.acquire(names.KV_REGISTRY_LOCK, self._mark, self.session):
+        if self.session and self.consul.acquire(names.KV_REGISTRY_LOCK, self._lock_value, self.session):
             key = self.consul.get(names.KV_REGISTRY_LOCK)
-            self.learn(key)
+            self.update_lock(key)
             if key and key.session == self.session:
                 self.serve(key.lock_index)
                 return
@@ -299,14 +304,14 @@ class Candidate:
         self.changed.set()
 
     def serve(self, number: int) -> None:
-        """Start the registry, wait until it answers, open the gate, declare the name."""
+        """Start the registry, wait until it answers, open the proxy, declare the name."""
         self.registry.start(self.machine.name, number, self.secret())
-        if not self.starts():
+        if not self.wait_until_ready():
             self.give_up("it does not start")
             return
-        self._is_named, self._since_s = None, time.monotonic()
-        self.door.is_draining = False
-        self.door.number = number
+        self._is_named, self._unnamed_since_s = None, time.monotonic()
+        self.lease.is_draining = False
+        self.lease.number = number
         self.confirm()
         self.declare()
         log(f"serves the registry under lease {number}")
@@ -324,12 +329,12 @@ class Candidate:
             return made
         return self.secret()
 
-    def starts(self) -> bool:
+    def wait_until_ready(self) -> bool:
         """Whether the registry answers in time; the lease is confirmed meanwhile."""
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline_s and self.registry.runs:
             if self.registry.answers(timeout_s=PROBE_TIMEOUT_S):
-                self._heard_s = time.monotonic()
+                self._answered_s = time.monotonic()
                 return True
             self.notify_watchdog()
             self.confirm()
@@ -346,19 +351,19 @@ class Candidate:
     def check_name(self) -> None:
         """Check that Consul still has the name; it may have lost its data."""
         now_s = time.monotonic()
-        if self.door.number is None or not self._is_named or now_s - self._verified_s < NAME_INTERVAL_S:
+        if self.lease.number is None or not self._is_named or now_s - self._name_checked_s < NAME_INTERVAL_S:
             return
-        self._verified_s = now_s
+        self._name_checked_s = now_s
         with contextlib.suppress(Unavailable):
             self._is_named = names.SERVICE_REGISTRY in {each.id for each in self.consul.services()}
-            self._since_s = now_s
+            self._unnamed_since_s = now_s
 
-    def yield_name(self) -> None:
-        """Withdraw the name after the next holder has it. Until then this node's gate is the only one it
+    def withdraw_after_successor(self) -> None:
+        """Withdraw the name after the next holder has it. Until then this node's proxy is the only one it
         leads to."""
         if self._is_named is False:
             return
-        if self.is_named_elsewhere() or time.monotonic() - self._left_s > NAME_INTERVAL_S:
+        if self.is_named_elsewhere() or time.monotonic() - self._stopped_s > NAME_INTERVAL_S:
             self.withdraw()
 
     def is_named_elsewhere(self) -> bool:
@@ -376,56 +381,57 @@ class Candidate:
 
     def check_process(self) -> None:
         """End a registry that died or went silent; the next pass starts it under the same lease."""
-        if self.door.number is None:
+        if self.lease.number is None:
             return
         now_s = time.monotonic()
+        interval_s = PROBE_INTERVAL_S if self._answered_s > self._probed_s else PROBE_TIMEOUT_S
         if not self.registry.runs:
             self.end_process("it died")
-        elif now_s - self._asked_s > (PROBE_INTERVAL_S if self._heard_s > self._asked_s else PROBE_TIMEOUT_S):
-            self._asked_s = now_s
+        elif now_s - self._probed_s > interval_s:
+            self._probed_s = now_s
             if self.registry.answers(timeout_s=PROBE_TIMEOUT_S):
-                self._heard_s = time.monotonic()
-            elif now_s - self._heard_s > SILENCE_TIMEOUT_S:
+                self._answered_s = time.monotonic()
+            elif now_s - self._answered_s > SILENCE_TIMEOUT_S:
                 self.end_process("it does not answer")
 
     def end_process(self, reason: str) -> None:
-        """End the process, after the gate is shut."""
-        self.door.number, self._left_s = None, time.monotonic()
+        """End the process, after the proxy is shut."""
+        self.lease.number, self._stopped_s = None, time.monotonic()
         if self.registry.end():
             log(f"ends the registry: {reason}")
 
     def stop(self, reason: str) -> None:
         """Stop answering, because the lease is lost or unsure."""
-        self.door.fresh_until_s = 0.0
+        self.lease.fresh_until_s = 0.0
         self.end_process(reason)
 
     def give_up(self, reason: str) -> None:
         """Free the lock for a node that can do better, and stand back for a while."""
         self.end_process(reason)
-        self.door.fresh_until_s = 0.0
+        self.lease.fresh_until_s = 0.0
         self.release()
         deadline_s = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline_s and not self.leaves:
+        while time.monotonic() < deadline_s and not self.is_leaving:
             self.notify_watchdog()
             self.confirm()
             time.sleep(election.RENEW_S)
 
     def hand_over(self) -> None:
-        """Finish requests under way and free the lock; connections wait at the gate for the next holder."""
+        """Finish requests under way and free the lock; connections wait at the proxy for the next holder."""
         log("hands the registry over")
-        self.door.is_draining = True
-        if self._gate and self._loop:
-            drained = asyncio.run_coroutine_threadsafe(self._gate.drain(DRAIN_TIMEOUT_S), self._loop)
+        self.lease.is_draining = True
+        if self._proxy and self._loop:
+            drained = asyncio.run_coroutine_threadsafe(self._proxy.drain(DRAIN_TIMEOUT_S), self._loop)
             while not drained.done():
                 self.notify_watchdog()
                 self.confirm()
                 time.sleep(0.02)
         self.end_process("handed over")
-        self.door.fresh_until_s = 0.0
+        self.lease.fresh_until_s = 0.0
         try:
             self.release()
         finally:
-            self.stand_back()
+            self.wait_for_other_holder()
 
     def release(self) -> None:
         """Free the lock. Raises Unavailable.
@@ -436,29 +442,29 @@ class Candidate:
         if self.session is None:
             return
         try:
-            self.consul.release(names.KV_REGISTRY_LOCK, self._mark, self.session)
+            self.consul.release(names.KV_REGISTRY_LOCK, self._lock_value, self.session)
         except Unavailable:
-            self._unsure, self.session = self.session, None
+            self._uncertain_session, self.session = self.session, None
             SESSION_FILE.unlink(missing_ok=True)
             raise
 
-    def stand_back(self) -> None:
+    def wait_for_other_holder(self) -> None:
         """Leave the lock to another node for a while."""
         deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
-        while not self.door.holder and time.monotonic() < deadline_s:
+        while not self.lease.holder and time.monotonic() < deadline_s:
             self.notify_watchdog()
             self.confirm()
             time.sleep(0.05)
-        self.door.is_draining = False
+        self.lease.is_draining = False
 
 
-def _lock(key: Key) -> RegistryLock:
+def _registry_lock(key: Key) -> RegistryLock:
     return election.registry_lock(key.value, session=key.session, number=key.lock_index, index=key.index)
 
 
 def main() -> None:
     """Run the candidate: entry point of swarmer-registry.service."""
-    asyncio.run(Candidate(read_machine()).run())
+    asyncio.run(RegistryElector(read_machine()).run())
     sys.exit(0)
 
 

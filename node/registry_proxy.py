@@ -1,7 +1,7 @@
 """The registry's proxy: every manager listens on :5000, and the lease holder answers.
 
 Bytes are relayed as they come. The registry itself writes the evidence into its headers. On the holder an
-answer passes only while the lease is fresh. Other managers relay a connection to the holder's gate, so that
+answer passes only while the lease is fresh. Other managers relay a connection to the holder's proxy, so that
 clients with an outdated address are served too. Connections wait while the lease moves between two holders.
 """
 
@@ -32,12 +32,12 @@ IDLE_GRACE_S: Final = 0.15
 KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 """Seconds, seconds and count of TCP keepalive: a client that has vanished is noticed after a minute."""
 RELAYED: Final = b"SWARMER-RELAYED\n"
-"""First bytes from another gate. Such a connection is not relayed a second time."""
+"""First bytes from another proxy. Such a connection is not relayed a second time."""
 
 
 @dataclass
-class Door:
-    """State that the election shares with the gate: plain attributes, each written by one thread."""
+class LeaseState:
+    """State that the election shares with the proxy: plain attributes, each written by one thread."""
 
     number: int | None = None
     """Number of the lease under which the registry's process answers on its socket."""
@@ -47,37 +47,39 @@ class Door:
     holder: str = ""
     """Address of the current holder if it is another node."""
 
-    def is_open(self, number: int | None = None) -> bool:
+    def is_fresh(self, number: int | None = None) -> bool:
         """Whether answers may pass under the lease `number`; None stands for any lease."""
         mine = self.number
         return mine is not None and number in (None, mine) and time.monotonic() < self.fresh_until_s
 
 
 @dataclass(eq=False)
-class Passage:
+class ProxiedConnection:
     """One connection that this node answers."""
 
     number: int
-    moved_s: float = 0.0
+    """Number of the lease under which it was accepted."""
+    active_s: float = 0.0
+    """Monotonic time of the last bytes in either direction."""
     awaits_answer: bool = True
     writer: asyncio.StreamWriter | None = None
 
     def is_idle(self) -> bool:
         """Whether nothing is under way on the connection."""
-        return not self.awaits_answer and time.monotonic() - self.moved_s > IDLE_GRACE_S
+        return not self.awaits_answer and time.monotonic() - self.active_s > IDLE_GRACE_S
 
 
 @dataclass
-class Gate:
+class RegistryProxy:
     """Server for one address."""
 
     address: str
-    door: Door
-    passages: set[Passage] = field(default_factory=set)
+    lease: LeaseState
+    connections: set[ProxiedConnection] = field(default_factory=set)
 
     async def serve(self) -> None:
         """Accept connections for ever."""
-        server = await asyncio.start_server(self._admit, self.address, names.REGISTRY_PORT, limit=CHUNK)
+        server = await asyncio.start_server(self._accept, self.address, names.REGISTRY_PORT, limit=CHUNK)
         async with server:
             await server.serve_forever()
 
@@ -85,20 +87,20 @@ class Gate:
         """Let requests that are under way finish, and cut the connections that remain after `within_s`
         seconds."""
         deadline_s = time.monotonic() + within_s
-        while self.passages and time.monotonic() < deadline_s:
-            for passage in list(self.passages):
-                if passage.writer and passage.is_idle():
-                    passage.writer.close()
+        while self.connections and time.monotonic() < deadline_s:
+            for connection in list(self.connections):
+                if connection.writer and connection.is_idle():
+                    connection.writer.close()
             await asyncio.sleep(POLL_INTERVAL_S)
-        for passage in list(self.passages):
+        for connection in list(self.connections):
             # There is no wait: a registry that stands still keeps its own end of the connection open.
-            if passage.writer:
-                passage.writer.transport.abort()
+            if connection.writer:
+                connection.writer.transport.abort()
 
-    async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
             try:
-                _expect_life(writer)
+                _enable_keepalive(writer)
                 await self._route(reader, writer)
             finally:
                 writer.close()
@@ -112,17 +114,17 @@ class Gate:
             return
         deadline_s = time.monotonic() + HOLDER_TIMEOUT_S
         while time.monotonic() < deadline_s:
-            serves = self.door.number is not None and not self.door.is_draining
-            if serves and self.door.is_open():
+            serves = self.lease.number is not None and not self.lease.is_draining
+            if serves and self.lease.is_fresh():
                 # A refused connection means that the process has just died, and that the next one is
                 # starting.
                 with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
                     return await self._answer(first, reader, writer)
             elif not serves and is_relayed:
-                return None  # the other gate knows the new holder by now, or will soon
-            elif not serves and self.door.holder:
+                return None  # the other proxy knows the new holder by now, or will soon
+            elif not serves and self.lease.holder:
                 with contextlib.suppress(OSError, TimeoutError):
-                    if await self._relay(self.door.holder, first, reader, writer):
+                    if await self._relay(self.lease.holder, first, reader, writer):
                         return None
             await asyncio.sleep(POLL_INTERVAL_S)
         return None
@@ -134,66 +136,66 @@ class Gate:
         elsewhere."""
         connected = asyncio.open_connection(holder, names.REGISTRY_PORT, limit=CHUNK)
         there, onward = await asyncio.wait_for(connected, CONNECT_TIMEOUT_S)
-        asked, answered = Pump(reader, onward), Pump(there, writer)
+        request, answer = StreamCopier(reader, onward), StreamCopier(there, writer)
         with contextlib.closing(onward):
             onward.write(RELAYED + first)
-            recall = asyncio.create_task(self._recall(holder, answered, onward))
+            cutting = asyncio.create_task(self._cut_stale_relay(holder, answer, onward))
             try:
                 with contextlib.suppress(OSError):
-                    await _exchange(asked, answered)
+                    await _copy_both_ways(request, answer)
             finally:
-                recall.cancel()
-        return bool(asked.moved or answered.moved or reader.at_eof())
+                cutting.cancel()
+        return bool(request.copied_bytes or answer.copied_bytes or reader.at_eof())
 
-    async def _recall(self, holder: str, answered: Pump, onward: asyncio.StreamWriter) -> None:
+    async def _cut_stale_relay(self, holder: str, answer: StreamCopier, onward: asyncio.StreamWriter) -> None:
         """Cut a relay to a node that has lost the lease and is silent, because it stands still or is gone."""
-        while self.door.number is None and self.door.holder in ("", holder):
+        while self.lease.number is None and self.lease.holder in ("", holder):
             await asyncio.sleep(POLL_INTERVAL_S)
-        moved = -1
-        while moved != answered.moved:
-            moved = answered.moved
+        copied_bytes = -1
+        while copied_bytes != answer.copied_bytes:
+            copied_bytes = answer.copied_bytes
             await asyncio.sleep(SILENCE_TIMEOUT_S)
         onward.transport.abort()
 
     async def _answer(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer through the registry of this node. A lease that ends meanwhile ends the connection."""
-        number = self.door.number
+        number = self.lease.number
         if number is None:
             return
         # This precedes the first await, so that a drain sees the connection from here on.
-        passage = Passage(number, time.monotonic(), True, writer)
-        self.passages.add(passage)
+        connection = ProxiedConnection(number, time.monotonic(), True, writer)
+        self.connections.add(connection)
         try:
             there, onward = await asyncio.open_unix_connection(names.REGISTRY_SOCKET, limit=CHUNK)
             with contextlib.closing(onward):
                 onward.write(first)
-                await _exchange(
-                    Pump(reader, onward, lambda: self._may_ask(passage)),
-                    Pump(there, writer, lambda: self._may_answer(passage)),
+                await _copy_both_ways(
+                    StreamCopier(reader, onward, lambda: self._may_send_request(connection)),
+                    StreamCopier(there, writer, lambda: self._may_send_answer(connection)),
                 )
         finally:
-            self.passages.discard(passage)
+            self.connections.discard(connection)
 
-    async def _may_ask(self, passage: Passage) -> bool:
-        passage.awaits_answer, passage.moved_s = True, time.monotonic()
-        return await self._is_fresh(passage)
+    async def _may_send_request(self, connection: ProxiedConnection) -> bool:
+        connection.awaits_answer, connection.active_s = True, time.monotonic()
+        return await self._wait_until_fresh(connection)
 
-    async def _may_answer(self, passage: Passage) -> bool:
-        may = await self._is_fresh(passage)
-        passage.awaits_answer, passage.moved_s = False, time.monotonic()
+    async def _may_send_answer(self, connection: ProxiedConnection) -> bool:
+        may = await self._wait_until_fresh(connection)
+        connection.awaits_answer, connection.active_s = False, time.monotonic()
         return may
 
-    async def _is_fresh(self, passage: Passage) -> bool:
+    async def _wait_until_fresh(self, connection: ProxiedConnection) -> bool:
         """Wait until the lease is confirmed again; False once another node holds it."""
         deadline_s = time.monotonic() + HOLDER_TIMEOUT_S
-        while not self.door.is_open(passage.number):
-            if self.door.number != passage.number or time.monotonic() > deadline_s:
+        while not self.lease.is_fresh(connection.number):
+            if self.lease.number != connection.number or time.monotonic() > deadline_s:
                 return False
             await asyncio.sleep(POLL_INTERVAL_S)
         return True
 
 
-def _expect_life(writer: asyncio.StreamWriter) -> None:
+def _enable_keepalive(writer: asyncio.StreamWriter) -> None:
     """Enable keepalive. A node that is cut off sends no FIN, and hand-overs would wait for its
     connections."""
     connection = writer.get_extra_info("socket")
@@ -203,38 +205,38 @@ def _expect_life(writer: asyncio.StreamWriter) -> None:
 
 
 @dataclass
-class Pump:
+class StreamCopier:
     """Copier of one direction of a connection."""
 
     source: asyncio.StreamReader
     sink: asyncio.StreamWriter
-    may: Callable[[], Awaitable[bool]] | None = None
-    moved: int = 0
+    may_copy: Callable[[], Awaitable[bool]] | None = None
+    copied_bytes: int = 0
     """Number of bytes copied so far."""
 
     async def run(self) -> None:
-        """Copy until the source ends or `may` returns False, which cuts the connection."""
+        """Copy until the source ends or `may_copy` returns False, which cuts the connection."""
         while chunk := await self.source.read(CHUNK):
-            if self.may is not None and not await self.may():
+            if self.may_copy is not None and not await self.may_copy():
                 self.sink.transport.abort()
                 return
-            self.moved += len(chunk)
+            self.copied_bytes += len(chunk)
             self.sink.write(chunk)
             await self.sink.drain()
 
 
-async def _exchange(ask: Pump, answer: Pump) -> None:
-    """Copy both directions until the answering side ends; the asking side may end earlier."""
-    asking = asyncio.create_task(_ask(ask))
+async def _copy_both_ways(request: StreamCopier, answer: StreamCopier) -> None:
+    """Copy both directions until the answering side ends; the requesting side may end earlier."""
+    sending = asyncio.create_task(_copy_request(request))
     try:
         await answer.run()
     finally:
-        asking.cancel()
+        sending.cancel()
         with contextlib.suppress(asyncio.CancelledError, OSError):
-            await asking
+            await sending
 
 
-async def _ask(pump: Pump) -> None:
-    await pump.run()
-    if pump.sink.can_write_eof():
-        pump.sink.write_eof()
+async def _copy_request(copier: StreamCopier) -> None:
+    await copier.run()
+    if copier.sink.can_write_eof():
+        copier.sink.write_eof()

@@ -26,10 +26,10 @@ RENEW_S: Final = 0.25
 SESSION_INTERVAL_S: Final = 2.0
 """Interval at which the holder renews its session; reading the lock does not renew it."""
 FENCE_S: Final = 0.75
-"""Time after the last confirmed question for which the gate lets answers out. Later answers wait until the
+"""Time after the last confirmed question for which the proxy lets answers out. Later answers wait until the
 lock is confirmed again."""
 STOP_S: Final = 0.05
-"""Time from that deadline to the last byte: one write of the gate."""
+"""Time from that deadline to the last byte: one write of the proxy."""
 YIELD_GRACE_S: Final = 0.3
 """Grace period, after the lock's delay, in which a candidate beside Consul's leader leaves a free lock to
 others. A holder there would be lost together with that leader. It would then be missing until Consul has
@@ -42,7 +42,7 @@ CONFIRM_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tenure:
+class CandidateState:
     """State of a candidate in one pass."""
 
     session: str | None
@@ -51,13 +51,13 @@ class Tenure:
     """State of the lock as last read; None if it was never read."""
     confirmed_s: float
     """Seconds since the question was asked that Consul last confirmed."""
-    serves: int | None
+    serving: int | None
     """Number of the lease under which the registry's process runs; None if it does not run."""
     unnamed_s: float = 0.0
     """Seconds for which it has served while Consul does not know its name; 0 if Consul knows it."""
-    leaves: bool = False
+    is_leaving: bool = False
     """Whether the candidate was asked to hand over."""
-    beside_leader: bool = False
+    is_beside_leader: bool = False
     """Whether Consul's leader runs on this candidate's machine."""
     free_s: float = 0.0
     """Seconds for which the candidate has seen the lock free."""
@@ -107,27 +107,27 @@ class Stay:
 Action = Serve | Stop | Declare | GiveUp | Acquire | HandOver | Stay
 
 
-def decide(tenure: Tenure) -> Action:
+def decide(state: CandidateState) -> Action:
     """Return the next step of one candidate."""
-    lock = tenure.lock
-    holds = lock is not None and lock.session is not None and lock.session == tenure.session
-    if tenure.serves is not None:
-        if not holds or lock is None or lock.number != tenure.serves:
+    lock = state.lock
+    holds = lock is not None and lock.session is not None and lock.session == state.session
+    if state.serving is not None:
+        if not holds or lock is None or lock.number != state.serving:
             return Stop("the lease is another's")
-        if tenure.confirmed_s >= CONFIRM_TIMEOUT_S:
+        if state.confirmed_s >= CONFIRM_TIMEOUT_S:
             return Stop("Consul has not confirmed the lease")
-        if tenure.leaves:
+        if state.is_leaving:
             return HandOver()
-        if tenure.unnamed_s >= UNNAMED_TIMEOUT_S:
+        if state.unnamed_s >= UNNAMED_TIMEOUT_S:
             return GiveUp("Consul does not take its name")
-        return Declare() if tenure.unnamed_s else Stay()
-    if tenure.session is None or tenure.confirmed_s >= FENCE_S:
+        return Declare() if state.unnamed_s else Stay()
+    if state.session is None or state.confirmed_s >= FENCE_S:
         return Stay()
     if holds and lock is not None:
-        return HandOver() if tenure.leaves else Serve(lock.number)
-    if tenure.leaves or (lock is not None and lock.session is not None):
+        return HandOver() if state.is_leaving else Serve(lock.number)
+    if state.is_leaving or (lock is not None and lock.session is not None):
         return Stay()
-    yields = tenure.beside_leader and tenure.free_s < LOCK_DELAY_S + YIELD_GRACE_S
+    yields = state.is_beside_leader and state.free_s < LOCK_DELAY_S + YIELD_GRACE_S
     return Stay() if yields else Acquire()
 
 

@@ -110,7 +110,7 @@ SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
 """Path of the SHA-256 of the installed archive of the node software."""
 
 REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
-"""Socket of docker-registry, reached only through the gate (node/registry_proxy.py)."""
+"""Socket of docker-registry, reached only through the proxy (node/registry_proxy.py)."""
 
 PROVIDER_VIEW: Final = "/run/swarmer/cloud.json"
 """Path of the provider's view at boot: peers, and whether the cluster was ever initialized."""

@@ -1,4 +1,4 @@
-"""Who serves the registry: the decision of one pass."""
+"""The registry's holder: the decision of one pass."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from swarmer.core import election
 from swarmer.core.election import (
     UNNAMED_TIMEOUT_S,
     Acquire,
+    CandidateState,
     Declare,
     GiveUp,
     HandOver,
     Serve,
     Stay,
     Stop,
-    Tenure,
 )
 from swarmer.core.state import RegistryLock
 
 FREE = RegistryLock(session=None, number=6)
 MINE = RegistryLock(session="mine", number=7, address="10.0.0.4")
 THEIRS = RegistryLock(session="theirs", number=8, address="10.0.0.5")
-IDLE = Tenure(session="mine", lock=FREE, confirmed_s=0.1, serves=None)
-SERVING = replace(IDLE, lock=MINE, serves=7)
+IDLE = CandidateState(session="mine", lock=FREE, confirmed_s=0.1, serving=None)
+SERVING = replace(IDLE, lock=MINE, serving=7)
 
 
 def test_the_holders_last_answer_is_out_before_consul_gives_the_lock_to_another() -> None:
@@ -39,7 +39,7 @@ def test_a_free_lock_is_tried_for() -> None:
 
 
 def test_a_candidate_beside_consuls_leader_leaves_a_free_lock_to_others_for_a_moment() -> None:
-    beside = replace(IDLE, beside_leader=True, free_s=1.0)
+    beside = replace(IDLE, is_beside_leader=True, free_s=1.0)
     assert election.decide(beside) == Stay()
     assert (
         election.decide(replace(beside, free_s=election.LOCK_DELAY_S + election.YIELD_GRACE_S)) == Acquire()
@@ -74,12 +74,12 @@ def test_a_holder_that_consul_does_not_confirm_ends_its_registry() -> None:
 
 
 def test_a_holder_that_is_asked_to_hand_over_does() -> None:
-    assert election.decide(replace(SERVING, leaves=True)) == HandOver()
-    assert election.decide(replace(IDLE, lock=MINE, leaves=True)) == HandOver()
+    assert election.decide(replace(SERVING, is_leaving=True)) == HandOver()
+    assert election.decide(replace(IDLE, lock=MINE, is_leaving=True)) == HandOver()
 
 
 def test_a_candidate_that_leaves_takes_nothing() -> None:
-    assert election.decide(replace(IDLE, leaves=True)) == Stay()
+    assert election.decide(replace(IDLE, is_leaving=True)) == Stay()
 
 
 LOCKS = st.sampled_from([None, FREE, MINE, THEIRS])
@@ -89,13 +89,15 @@ LOCKS = st.sampled_from([None, FREE, MINE, THEIRS])
     st.sampled_from([None, "mine"]), LOCKS, st.floats(0, 100), st.sampled_from([None, 7, 8]), st.booleans()
 )
 def test_nobody_serves_without_holding_the_lock(
-    session: str | None, lock: RegistryLock | None, confirmed_s: float, serves: int | None, leaves: bool
+    session: str | None, lock: RegistryLock | None, confirmed_s: float, serving: int | None, leaves: bool
 ) -> None:
-    tenure = Tenure(session=session, lock=lock, confirmed_s=confirmed_s, serves=serves, leaves=leaves)
-    action = election.decide(tenure)
+    state = CandidateState(
+        session=session, lock=lock, confirmed_s=confirmed_s, serving=serving, is_leaving=leaves
+    )
+    action = election.decide(state)
     if lock != MINE or session != "mine":
         assert not isinstance(action, Serve)
-        assert serves is None or isinstance(action, Stop)
+        assert serving is None or isinstance(action, Stop)
     if isinstance(action, Serve):
         assert (action.number, confirmed_s < election.FENCE_S) == (7, True)
 

@@ -8,7 +8,7 @@ import pytest
 
 from node import provider
 from node.agent import Agent
-from node.registry import Candidate
+from node.registry import RegistryElector
 from swarmer.adapters.consul import Unavailable
 from swarmer.adapters.docker import Engine, NotFound, Swarm
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
@@ -186,8 +186,8 @@ def test_a_row_that_could_not_be_removed_is_an_error(times: int) -> None:
 # -- the registry's secret ---------------------------------------------------------------------------
 
 
-def candidate(consul: LosingConsul) -> Candidate:
-    return Candidate(machine("10.0.0.4", instance="i-one"), consul=consul)
+def candidate(consul: LosingConsul) -> RegistryElector:
+    return RegistryElector(machine("10.0.0.4", instance="i-one"), consul=consul)
 
 
 def test_the_holders_secret_is_never_overwritten(clean: ConsulServer) -> None:

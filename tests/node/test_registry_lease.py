@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from node import registry
-from node.registry import Candidate
-from node.registry_proxy import Gate
+from node.registry import RegistryElector
+from node.registry_proxy import RegistryProxy
 from swarmer.adapters.consul import Key, Unavailable
 from swarmer.core import election, names
 from swarmer.core.election import Acquire, Stay, Stop
@@ -61,29 +61,29 @@ class SlowConsul:
 
 
 @pytest.fixture
-def candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Candidate:
+def candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegistryElector:
     """It serves under lease 1; another manager is ready."""
     monkeypatch.setattr(registry, "SESSION_FILE", tmp_path / "session")
     registry.SESSION_FILE.write_text("old")
-    found = Candidate(machine("10.0.0.1"), consul=SlowConsul(lock=MINE), session="old")  # type: ignore[arg-type]
+    found = RegistryElector(machine("10.0.0.1"), consul=SlowConsul(lock=MINE), session="old")  # type: ignore[arg-type]
     found.lock = RegistryLock(session="old", number=1)
-    found.door.number, found.door.holder = 1, "10.0.0.2"
+    found.lease.number, found.lease.holder = 1, "10.0.0.2"
     return found
 
 
 def test_nothing_is_served_any_more_under_a_lease_whose_release_was_not_answered(
-    candidate: Candidate,
+    candidate: RegistryElector,
 ) -> None:
     """Consul may yet carry it out, and then another serves at once: a release knows no lock-delay."""
     with pytest.raises(Unavailable):
         candidate.hand_over()
     candidate.confirm()
-    assert candidate.door.fresh_until_s == 0.0
-    assert election.decide(candidate.tenure()) == Stay()
-    assert not candidate.door.is_draining
+    assert candidate.lease.fresh_until_s == 0.0
+    assert election.decide(candidate.candidate_state()) == Stay()
+    assert not candidate.lease.is_draining
 
 
-def test_the_lock_that_it_may_still_hold_is_freed_with_its_session(candidate: Candidate) -> None:
+def test_the_lock_that_it_may_still_hold_is_freed_with_its_session(candidate: RegistryElector) -> None:
     with pytest.raises(Unavailable):
         candidate.hand_over()
     candidate.confirm()
@@ -91,7 +91,7 @@ def test_the_lock_that_it_may_still_hold_is_freed_with_its_session(candidate: Ca
     assert (candidate.session, registry.SESSION_FILE.read_text()) == ("new", "new")
 
 
-def test_one_that_is_answered_keeps_its_session(candidate: Candidate) -> None:
+def test_one_that_is_answered_keeps_its_session(candidate: RegistryElector) -> None:
     candidate.consul.is_slow = False  # type: ignore[attr-defined]
     candidate.hand_over()
     candidate.confirm()
@@ -99,22 +99,24 @@ def test_one_that_is_answered_keeps_its_session(candidate: Candidate) -> None:
     assert candidate.session == "old"
 
 
-def consul_of(candidate: Candidate) -> SlowConsul:
+def consul_of(candidate: RegistryElector) -> SlowConsul:
     found: object = candidate.consul
     assert isinstance(found, SlowConsul)
     return found
 
 
-def is_open(candidate: Candidate) -> bool:
-    return candidate.door.is_open()
+def is_open(candidate: RegistryElector) -> bool:
+    return candidate.lease.is_fresh()
 
 
-def test_the_gate_opens_for_the_lock_that_a_majority_of_the_servers_confirms(candidate: Candidate) -> None:
+def test_the_gate_opens_for_the_lock_that_a_majority_of_the_servers_confirms(
+    candidate: RegistryElector,
+) -> None:
     candidate.confirm()
     assert is_open(candidate)
 
 
-def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_gate(candidate: Candidate) -> None:
+def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_gate(candidate: RegistryElector) -> None:
     """It stood still, and answers from memory: the session is over, another serves."""
     consul_of(candidate).has_majority = False
     candidate.confirm()
@@ -122,69 +124,71 @@ def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_gate(candidate
 
 
 def test_a_server_that_is_behind_makes_nobody_serve_under_a_lease_that_was_given_up(
-    candidate: Candidate,
+    candidate: RegistryElector,
 ) -> None:
     """With a full disk it learns nothing new, and passes questions on: the session lives, another serves."""
     consul_of(candidate).is_slow = False
     candidate.release()
-    candidate.door.number = None
+    candidate.lease.number = None
     consul_of(candidate).lock = THEIRS
-    candidate.learn(MINE)
+    candidate.update_lock(MINE)
     candidate.confirm()
-    assert election.decide(candidate.tenure()) == Stay()
+    assert election.decide(candidate.candidate_state()) == Stay()
     assert not is_open(candidate)
 
 
-def test_a_lock_that_somebody_deleted_is_won_anew(candidate: Candidate) -> None:
+def test_a_lock_that_somebody_deleted_is_won_anew(candidate: RegistryElector) -> None:
     consul_of(candidate).lock = None
     candidate.confirm()
     assert not is_open(candidate)
-    assert isinstance(election.decide(candidate.tenure()), Stop)
-    candidate.door.number = None
-    assert election.decide(candidate.tenure()) == Acquire()
+    assert isinstance(election.decide(candidate.candidate_state()), Stop)
+    candidate.lease.number = None
+    assert election.decide(candidate.candidate_state()) == Acquire()
 
 
-def test_a_lock_that_is_older_because_people_restored_a_snapshot_is_won_anew(candidate: Candidate) -> None:
+def test_a_lock_that_is_older_because_people_restored_a_snapshot_is_won_anew(
+    candidate: RegistryElector,
+) -> None:
     consul_of(candidate).lock = Key("", session=None, lock_index=0, index=3)
     candidate.confirm()
-    assert isinstance(election.decide(candidate.tenure()), Stop)
+    assert isinstance(election.decide(candidate.candidate_state()), Stop)
 
 
 @pytest.mark.parametrize("lock", [None, Key("", session=None, lock_index=0, index=3)])
 def test_a_lock_that_people_deleted_or_restored_after_its_holder_died_is_won_by_another(
-    candidate: Candidate, lock: Key | None, monkeypatch: pytest.MonkeyPatch
+    candidate: RegistryElector, lock: Key | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its key does not change any more, so no watcher is told of it."""
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    candidate.door.number = None
-    candidate.see({names.KV_REGISTRY_LOCK: THEIRS})
+    candidate.lease.number = None
+    candidate.on_keys_changed({names.KV_REGISTRY_LOCK: THEIRS})
     consul_of(candidate).lock = THEIRS
-    candidate.doubt()
+    candidate.recheck_lock()
     candidate.confirm()
-    assert election.decide(candidate.tenure()) == Stay()
+    assert election.decide(candidate.candidate_state()) == Stay()
     consul_of(candidate).lock = lock
     now += registry.LOCK_INTERVAL_S
-    candidate.doubt()
+    candidate.recheck_lock()
     candidate.confirm()
-    assert election.decide(candidate.tenure()) == Acquire()
+    assert election.decide(candidate.candidate_state()) == Acquire()
 
 
-def test_what_the_watcher_reads_while_a_majority_is_asked_counts(candidate: Candidate) -> None:
+def test_what_the_watcher_reads_while_a_majority_is_asked_counts(candidate: RegistryElector) -> None:
     """Else a lock that became free is taken for held until the watcher is told of it once more."""
     known = RegistryLock(session="theirs", number=2, index=9)
     free = Key("", session=None, lock_index=2, index=10)
     candidate.lock = known
-    candidate.learn(free)
-    candidate.learn(THEIRS, known=known)
+    candidate.update_lock(free)
+    candidate.update_lock(THEIRS, known=known)
     assert candidate.lock.session is None
 
 
 def test_a_lock_that_is_free_opens_no_gate_where_this_node_has_no_session_any_more(
-    candidate: Candidate,
+    candidate: RegistryElector,
 ) -> None:
     """It hands over, and its server is behind: the session ended, and the lock keeps its number."""
-    candidate.leaves = True
+    candidate.is_leaving = True
     consul_of(candidate).renews = False
     consul_of(candidate).lock = Key("", session=None, lock_index=1, index=6)
     candidate.confirm()
@@ -192,15 +196,15 @@ def test_a_lock_that_is_free_opens_no_gate_where_this_node_has_no_session_any_mo
     assert not is_open(candidate)
 
 
-def test_the_holders_session_is_renewed_long_before_it_ends(candidate: Candidate) -> None:
+def test_the_holders_session_is_renewed_long_before_it_ends(candidate: RegistryElector) -> None:
     for _ in range(3):
         candidate.confirm()
     assert consul_of(candidate).renewed == ["old"]
     assert election.SESSION_INTERVAL_S * 3 < election.SESSION_TTL_S
 
 
-def test_who_has_no_lock_asks_for_none(candidate: Candidate) -> None:
-    candidate.learn(THEIRS)
+def test_who_has_no_lock_asks_for_none(candidate: RegistryElector) -> None:
+    candidate.update_lock(THEIRS)
     consul_of(candidate).has_majority = False
     for _ in range(2):
         candidate.confirm()
@@ -208,18 +212,18 @@ def test_who_has_no_lock_asks_for_none(candidate: Candidate) -> None:
 
 
 def test_a_free_lock_is_left_to_others_where_consuls_leader_is_on_the_same_machine(
-    candidate: Candidate,
+    candidate: RegistryElector,
 ) -> None:
-    candidate.door.number = None
-    candidate.learn(Key("", session=None, lock_index=1, index=6))
+    candidate.lease.number = None
+    candidate.update_lock(Key("", session=None, lock_index=1, index=6))
     candidate.confirm()
-    assert election.decide(candidate.tenure()) == Acquire()
+    assert election.decide(candidate.candidate_state()) == Acquire()
     consul_of(candidate).leads = "10.0.0.1"
-    assert election.decide(candidate.tenure()) == Stay()
+    assert election.decide(candidate.candidate_state()) == Stay()
 
 
 def test_a_program_whose_gate_hangs_does_not_say_that_it_works(
-    candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+    candidate: RegistryElector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """systemd ends it then: a lease that is confirmed, and answers nobody, would stay for ever."""
     said: list[bool] = []
@@ -228,8 +232,8 @@ def test_a_program_whose_gate_hangs_does_not_say_that_it_works(
     monkeypatch.setattr(registry, "HEARTBEAT_INTERVAL_S", 0.05)
 
     async def hang() -> None:
-        candidate._gate = Gate("10.0.0.1", candidate.door)
-        beat = asyncio.create_task(candidate.beat())
+        candidate._proxy = RegistryProxy("10.0.0.1", candidate.lease)
+        beat = asyncio.create_task(candidate.record_heartbeats())
         await asyncio.sleep(0.1)
         candidate.notify_watchdog()
         assert said == [True]

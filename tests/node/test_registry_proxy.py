@@ -1,4 +1,4 @@
-"""The registry's door: who is answered, by whom, and when not."""
+"""The registry's lease: who is answered, by whom, and when not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from node import registry_proxy
-from node.registry_proxy import Door, Gate
+from node.registry_proxy import LeaseState, RegistryProxy
 from swarmer.core import names
 
 HERE, THERE = "127.0.0.2", "127.0.0.3"
@@ -46,8 +46,8 @@ async def registry(
 
 
 @contextlib.asynccontextmanager
-async def opened(address: str, door: Door) -> AsyncIterator[Gate]:
-    one = Gate(address, door)
+async def opened(address: str, lease: LeaseState) -> AsyncIterator[RegistryProxy]:
+    one = RegistryProxy(address, lease)
     task = asyncio.create_task(one.serve())
     await asyncio.sleep(0.05)
     yield one
@@ -67,16 +67,16 @@ async def ask(address: str, request: bytes = REQUEST) -> bytes:
             return b""
 
 
-async def under_way(one: Gate) -> asyncio.Task[bytes]:
+async def under_way(one: RegistryProxy) -> asyncio.Task[bytes]:
     """What was asked, once the gate has let the question in."""
     asked = asyncio.create_task(ask(HERE))
-    while not one.passages:
+    while not one.connections:
         await asyncio.sleep(0.01)
     return asked
 
 
-def serving(number: int = 1) -> Door:
-    return Door(number=number, fresh_until_s=time.monotonic() + 60)
+def serving(number: int = 1) -> LeaseState:
+    return LeaseState(number=number, fresh_until_s=time.monotonic() + 60)
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
@@ -93,7 +93,7 @@ def test_the_holder_answers() -> None:
 
 def test_nothing_is_answered_without_a_fresh_lease() -> None:
     async def story() -> None:
-        async with registry(), opened(HERE, Door(number=1, fresh_until_s=time.monotonic() - 1)):
+        async with registry(), opened(HERE, LeaseState(number=1, fresh_until_s=time.monotonic() - 1)):
             assert await ask(HERE) == b""
 
     run(story)
@@ -101,10 +101,10 @@ def test_nothing_is_answered_without_a_fresh_lease() -> None:
 
 def test_an_answer_that_was_under_way_when_the_lease_ended_does_not_get_out() -> None:
     async def story() -> None:
-        door = serving()
-        async with registry(delay_s=0.3), opened(HERE, door) as one:
+        lease = serving()
+        async with registry(delay_s=0.3), opened(HERE, lease) as one:
             asked = await under_way(one)
-            door.number = 2  # won again, but it is another lease
+            lease.number = 2  # won again, but it is another lease
             assert await asked == b""
 
     run(story)
@@ -112,13 +112,13 @@ def test_an_answer_that_was_under_way_when_the_lease_ended_does_not_get_out() ->
 
 def test_an_answer_waits_while_the_lease_is_confirmed_late() -> None:
     async def story() -> None:
-        door = serving()
-        async with registry(delay_s=0.3), opened(HERE, door) as one:
+        lease = serving()
+        async with registry(delay_s=0.3), opened(HERE, lease) as one:
             asked = await under_way(one)
-            door.fresh_until_s = 0.0
+            lease.fresh_until_s = 0.0
             await asyncio.sleep(0.5)
             assert not asked.done()
-            door.fresh_until_s = time.monotonic() + 60
+            lease.fresh_until_s = time.monotonic() + 60
             assert (await asked).endswith(b"here")
 
     run(story)
@@ -126,7 +126,7 @@ def test_an_answer_waits_while_the_lease_is_confirmed_late() -> None:
 
 def test_another_managers_door_leads_to_the_holder() -> None:
     async def story() -> None:
-        async with registry(), opened(HERE, serving()), opened(THERE, Door(holder=HERE)):
+        async with registry(), opened(HERE, serving()), opened(THERE, LeaseState(holder=HERE)):
             assert (await ask(THERE)).endswith(b"here")
 
     run(story)
@@ -134,7 +134,7 @@ def test_another_managers_door_leads_to_the_holder() -> None:
 
 def test_two_doors_that_each_take_the_other_for_the_holder_do_not_chase_each_other() -> None:
     async def story() -> None:
-        async with opened(HERE, Door(holder=THERE)), opened(THERE, Door(holder=HERE)):
+        async with opened(HERE, LeaseState(holder=THERE)), opened(THERE, LeaseState(holder=HERE)):
             began_s = time.monotonic()
             assert await ask(HERE) == b""
             assert time.monotonic() - began_s < 3
@@ -144,11 +144,11 @@ def test_two_doors_that_each_take_the_other_for_the_holder_do_not_chase_each_oth
 
 def test_who_comes_between_two_holders_waits_for_the_next() -> None:
     async def story() -> None:
-        door = Door()
-        async with registry(), opened(HERE, door):
+        lease = LeaseState()
+        async with registry(), opened(HERE, lease):
             asked = asyncio.create_task(ask(HERE))
             await asyncio.sleep(0.3)
-            door.number, door.fresh_until_s = 2, time.monotonic() + 60
+            lease.number, lease.fresh_until_s = 2, time.monotonic() + 60
             assert (await asked).endswith(b"here")
 
     run(story)
@@ -156,7 +156,7 @@ def test_who_comes_between_two_holders_waits_for_the_next() -> None:
 
 def test_who_was_relayed_to_a_holder_that_hands_over_is_relayed_to_the_next() -> None:
     async def story() -> None:
-        old, relay = serving(), Door(holder=HERE)
+        old, relay = serving(), LeaseState(holder=HERE)
         async with registry(), opened(HERE, old), opened(THERE, relay):
             old.is_draining = True
             asked = asyncio.create_task(ask(THERE))
@@ -170,7 +170,7 @@ def test_who_was_relayed_to_a_holder_that_hands_over_is_relayed_to_the_next() ->
 
 def test_a_call_relayed_to_a_holder_that_stands_still_is_answered_by_the_next() -> None:
     async def story() -> None:
-        relay = Door(holder=THERE)
+        relay = LeaseState(holder=THERE)
         asked: list[bytes] = []
 
         async def stand_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -191,23 +191,23 @@ def test_a_call_relayed_to_a_holder_that_stands_still_is_answered_by_the_next() 
 
 def test_draining_lets_what_is_under_way_come_to_its_end() -> None:
     async def story() -> None:
-        door = serving()
-        async with registry(delay_s=0.4), opened(HERE, door) as one:
+        lease = serving()
+        async with registry(delay_s=0.4), opened(HERE, lease) as one:
             asked = await under_way(one)
-            door.is_draining = True
+            lease.is_draining = True
             await one.drain(5)
             assert (await asked).endswith(b"here")
-            assert one.passages == set()
+            assert one.connections == set()
 
     run(story)
 
 
 def test_draining_is_bounded() -> None:
     async def story() -> None:
-        door = serving()
-        async with registry(delay_s=2), opened(HERE, door) as one:
+        lease = serving()
+        async with registry(delay_s=2), opened(HERE, lease) as one:
             asked = await under_way(one)
-            door.is_draining = True
+            lease.is_draining = True
             await asyncio.wait_for(one.drain(0.3), 5)
             assert await asked == b""
 
@@ -216,10 +216,10 @@ def test_draining_is_bounded() -> None:
 
 def test_a_registry_that_stands_still_does_not_hold_up_a_hand_over() -> None:
     async def story() -> None:
-        door = serving()
-        async with registry(delay_s=3600), opened(HERE, door) as one:
+        lease = serving()
+        async with registry(delay_s=3600), opened(HERE, lease) as one:
             asked = await under_way(one)
-            door.is_draining = True
+            lease.is_draining = True
             began_s = time.monotonic()
             await asyncio.wait_for(one.drain(0.3), 5)
             assert time.monotonic() - began_s < 1
@@ -230,7 +230,7 @@ def test_a_registry_that_stands_still_does_not_hold_up_a_hand_over() -> None:
 
 def test_a_client_that_says_nothing_is_let_go() -> None:
     async def story() -> None:
-        async with opened(HERE, Door()):
+        async with opened(HERE, LeaseState()):
             _, writer = await asyncio.open_connection(HERE, PORT)
             writer.close()
             await writer.wait_closed()
@@ -240,12 +240,12 @@ def test_a_client_that_says_nothing_is_let_go() -> None:
 
 def test_a_client_that_vanished_without_a_word_is_noticed() -> None:
     async def run() -> None:
-        door = Door(number=1, fresh_until_s=time.monotonic() + 10)
-        async with registry(delay_s=0.3), opened(HERE, door) as one:
+        lease = LeaseState(number=1, fresh_until_s=time.monotonic() + 10)
+        async with registry(delay_s=0.3), opened(HERE, lease) as one:
             asking = await under_way(one)
-            (passage,) = one.passages
-            assert passage.writer
-            connection = passage.writer.get_extra_info("socket")
+            (connection,) = one.connections
+            assert connection.writer
+            connection = connection.writer.get_extra_info("socket")
             assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             idle_s = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
             assert idle_s == registry_proxy.KEEPALIVE[socket.TCP_KEEPIDLE]

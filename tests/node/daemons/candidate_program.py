@@ -22,7 +22,7 @@ def main(settings: dict[str, str]) -> None:
     patch.multiple(registry, PROBE_INTERVAL_S=0.2, SILENCE_TIMEOUT_S=1.0, PROBE_TIMEOUT_S=0.3).start()
     here = functools.partial(Consul, settings["address"])
     patch.multiple(registry, SESSION_FILE=folder / "session", Consul=here).start()
-    candidate = registry.Candidate(machine(settings["address"], instance=settings["instance"]))
+    candidate = registry.RegistryElector(machine(settings["address"], instance=settings["instance"]))
     asyncio.run(candidate.run())
 
 
