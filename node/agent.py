@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from node.health import Vitals
+from node.health import HealthChecks
 from node.initialization import SwarmInitializer
 from node.machine import log, notify_watchdog, read_machine
 from node.provider import REFRESH_INTERVAL_S, ProviderClient, ProviderUnavailable
@@ -53,7 +53,7 @@ class Agent:
     quick_engine: Engine | None = None
     """Client of the same engine, with SWARM_TIMEOUT_S as timeout."""
     provider: ProviderClient = field(default_factory=ProviderClient)
-    vitals: Vitals = field(init=False)
+    health: HealthChecks = field(init=False)
     initializer: SwarmInitializer = field(init=False)
     _logged: str = ""
     _swarm_node: str = ""
@@ -65,7 +65,7 @@ class Agent:
     """Message that told this node to leave. It is kept, because soon nobody can be asked any more."""
 
     def __post_init__(self) -> None:
-        self.vitals = Vitals(self.machine.address, self.consul)
+        self.health = HealthChecks(self.machine.address, self.consul)
         self.initializer = SwarmInitializer(
             self.machine.name, self.machine.address, self.consul, self.provider, self.log
         )
@@ -79,12 +79,12 @@ class Agent:
         """Run forever."""
         changed, thread = threading.Event(), None
         if self.is_manager:
-            from node.swarm_failover import Succession  # HTTP/2, which only managers need
+            from node.swarm_failover import SwarmFailover  # HTTP/2, which only managers need
 
-            thread = Succession(self.machine.address, changed=changed).start()
+            thread = SwarmFailover(self.machine.address, changed=changed).start()
         while thread is None or thread.is_alive():
             notify_watchdog()
-            self.vitals.check()
+            self.health.check()
             self.purge_catalog()  # before dockerd is asked, which takes longer to start
             state = self.gather()
             action = joining.decide(self.machine.node, state)

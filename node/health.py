@@ -18,7 +18,7 @@ from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names, node_health
-from swarmer.core.node_health import Daemon, Diagnosis, FileSystem
+from swarmer.core.node_health import Daemon, FileSystem, NodeHealth
 from swarmer.core.service import Service
 
 CHECK_INTERVAL_S: Final = 10.0
@@ -31,12 +31,12 @@ WRITTEN_TO: Final = ("/", "/var/lib/docker", "/var/lib/consul", "/var/log")
 """Paths on the file systems that the daemons write to."""
 
 
-def ask_consul() -> None:
+def probe_consul() -> None:
     """Ask Consul's local agent a question that it answers without a cluster. Raises Unavailable."""
     Consul(timeout_s=PROBE_TIMEOUT_S).members()
 
 
-def ask_docker() -> None:
+def probe_docker() -> None:
     """Ask dockerd for a sign of life. Raises Unavailable."""
     engine().ping()
 
@@ -48,7 +48,7 @@ def engine() -> Engine:
     return Engine(timeout_s=PROBE_TIMEOUT_S)
 
 
-def ask_containerd() -> None:
+def probe_containerd() -> None:
     """Ask containerd for its version. Raises Failed.
 
     Without containerd dockerd answers most questions and starts no container.
@@ -59,56 +59,56 @@ def ask_containerd() -> None:
 
 
 @dataclass
-class Vitals:
+class HealthChecks:
     """Health checks of one node, run by its agent."""
 
     address: str
     consul: Consul
-    ask: dict[str, Callable[[], None]] = field(
+    probes: dict[str, Callable[[], None]] = field(
         default_factory=lambda: {
-            names.UNIT_CONSUL: ask_consul,
-            names.UNIT_DOCKER: ask_docker,
-            names.UNIT_CONTAINERD: ask_containerd,
+            names.UNIT_CONSUL: probe_consul,
+            names.UNIT_DOCKER: probe_docker,
+            names.UNIT_CONTAINERD: probe_containerd,
         }
     )
     """Probe of each systemd unit; it raises if the unit does not answer."""
-    seldom: dict[str, float] = field(default_factory=lambda: {names.UNIT_CONTAINERD: 30.0})
+    answer_valid_s: dict[str, float] = field(default_factory=lambda: {names.UNIT_CONTAINERD: 30.0})
     """Seconds for which an answer of a unit counts, because the probe costs a process."""
     _answered_s: dict[str, float] = field(default_factory=dict)
     _checked_s: float = field(default_factory=lambda: time.monotonic())
     """Monotonic time of the last check; it starts at now, because a booting node has more urgent work."""
     _silent_since_s: dict[str, float] = field(default_factory=dict)
-    _said: str = "well"
+    _logged: str = "well"
 
     def check(self) -> None:
         """Check the node at most every CHECK_INTERVAL_S, act, and report. Failures to report are expected."""
         if time.monotonic() - self._checked_s < CHECK_INTERVAL_S:
             return
-        found = node_health.diagnose(file_systems(), [self._daemon(unit) for unit in self.ask])
+        found = node_health.assess(file_systems(), [self._daemon(unit) for unit in self.probes])
         self._checked_s = time.monotonic()
         for unit in found.hanging:
             kill(unit)
             self._silent_since_s.pop(unit, None)
-        if found.note != self._said:
-            log(f"is not well: {found.note}" if found.complaints else "is well")
-            self._said = found.note
+        if found.note != self._logged:
+            log(f"is not well: {found.note}" if found.problems else "is well")
+            self._logged = found.note
         with contextlib.suppress(ConsulUnavailable):
-            self._declare(found)
+            self._report(found)
 
     def _daemon(self, unit: str) -> Daemon:
         began_s = time.monotonic()
-        if began_s - self._answered_s.get(unit, float("-inf")) < self.seldom.get(unit, 0.0):
-            return Daemon(unit=unit, runs_s=None, silent_s=0.0)
+        if began_s - self._answered_s.get(unit, float("-inf")) < self.answer_valid_s.get(unit, 0.0):
+            return Daemon(unit=unit, active_s=None, silent_s=0.0)
         try:
-            self.ask[unit]()
+            self.probes[unit]()
             self._answered_s[unit] = began_s
             self._silent_since_s.pop(unit, None)
-            return Daemon(unit=unit, runs_s=None, silent_s=0.0)
+            return Daemon(unit=unit, active_s=None, silent_s=0.0)
         except (ConsulUnavailable, DockerUnavailable, process.Failed):
             since_s = self._silent_since_s.setdefault(unit, began_s)
-            return Daemon(unit=unit, runs_s=active_s(unit), silent_s=time.monotonic() - since_s)
+            return Daemon(unit=unit, active_s=active_s(unit), silent_s=time.monotonic() - since_s)
 
-    def _declare(self, found: Diagnosis) -> None:
+    def _report(self, found: NodeHealth) -> None:
         """Report as a separate service, not as a check of the node, so that the node's working services keep
         DNS."""
         mine = Service(
@@ -116,7 +116,7 @@ class Vitals:
         )
         if mine.id not in {service.id for service in self.consul.services()}:
             self.consul.register(mine, {"ttl": CHECK_TTL, "status": "passing"})
-        self.consul.confirm(mine.id, passing=not found.complaints, note=found.note)
+        self.consul.confirm(mine.id, passing=not found.problems, note=found.note)
 
 
 def file_systems() -> list[FileSystem]:

@@ -21,7 +21,7 @@ from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.adapters.raft_log import RaftLog
 from swarmer.core import swarm_failover
 from swarmer.core.state import SwarmNode
-from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, Sight
+from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, ManagerView
 
 QUERY_INTERVAL_S: Final = 2.0
 """Interval between two queries of the Swarm; they cost the node some 0.05 % of a core."""
@@ -40,7 +40,7 @@ ENGINE_PID_FILE: Final = Path("/run/docker.pid")
 
 
 @dataclass(frozen=True)
-class Seen:
+class LeaderAnswer:
     """The last answer of the Swarm's leader."""
 
     managers: tuple[SwarmNode, ...]
@@ -58,121 +58,121 @@ class Seen:
 
 
 @dataclass
-class Succession:
-    """One manager's part in the succession."""
+class SwarmFailover:
+    """One manager's part in the failover."""
 
     address: str
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=QUERY_TIMEOUT_S))
     engine: Callable[[], Engine] = lambda: Engine(timeout_s=QUERY_TIMEOUT_S)
-    log: RaftLog = field(default_factory=RaftLog)
+    raft_log: RaftLog = field(default_factory=RaftLog)
     changed: threading.Event = field(default_factory=threading.Event)
     """Event that is set when the leader changes."""
     _engine: Engine | None = None
-    _seen: Seen | None = None
-    _member: tuple[str, int] | None = None
+    _last_answer: LeaderAnswer | None = None
+    _raft_member: tuple[str, int] | None = None
     """Node ID and raft ID of this manager. Only a leader tells them, so they are read while there is one."""
-    _numbered_s: float = -RAFT_ID_INTERVAL_S
-    _began_s: float = field(default_factory=lambda: time.monotonic())
-    _lost_s: float | None = None
-    _stood: bool = False
+    _raft_id_read_s: float = -RAFT_ID_INTERVAL_S
+    _started_s: float = field(default_factory=lambda: time.monotonic())
+    _loss_proved_s: float | None = None
+    _has_stood: bool = False
     """Whether this manager has stood for election since the leader's last answer."""
-    _said: str = ""
+    _logged: str = ""
 
     def start(self) -> threading.Thread:
         """Start the thread, which queries the Swarm for ever."""
-        thread = threading.Thread(target=self._run, name="succession", daemon=True)
+        thread = threading.Thread(target=self._run, name="swarm-failover", daemon=True)
         thread.start()
         return thread
 
     def _run(self) -> None:
         while True:
-            self.look()
+            self.check_leader()
             time.sleep(URGENT_INTERVAL_S if self.is_urgent() else QUERY_INTERVAL_S)
 
     def is_urgent(self) -> bool:
         """Whether the Swarm answered a moment ago and has stopped answering."""
         return bool(
-            self._seen
+            self._last_answer
             and QUERY_INTERVAL_S + QUERY_TIMEOUT_S
-            < time.monotonic() - self._seen.asked_s
+            < time.monotonic() - self._last_answer.asked_s
             < ELECTION_TIMEOUT_S
         )
 
-    def look(self) -> None:
+    def check_leader(self) -> None:
         """Ask the Swarm once for its leader; if the leader is lost, stand for election when it is this
         manager's turn."""
-        asked_s, engine_ns, term = time.monotonic(), started_ns(), self.log.term()
+        asked_s, engine_ns, term = time.monotonic(), engine_started_ns(), self.raft_log.term()
         if not engine_ns:
             return
-        before = self._seen
+        before = self._last_answer
         try:
             engine = self._engine = self._engine or self.engine()
             managers = engine.managers()
             # If the term changed during the query, its leader may not be the one that answered.
-            self._seen = Seen(managers, asked_s, engine_ns, term if self.log.term() == term else 0)
+            term = term if self.raft_log.term() == term else 0
+            self._last_answer = LeaderAnswer(managers, asked_s, engine_ns, term)
         except DockerUnavailable as exc:
             if not isinstance(exc, TimedOut):
-                self._numbered_s = -RAFT_ID_INTERVAL_S  # no manager, for a while at least
-            self._stand_for(before, engine_ns, asked_s)
+                self._raft_id_read_s = -RAFT_ID_INTERVAL_S  # no manager, for a while at least
+            self._stand_if_due(before, engine_ns, asked_s)
             return
-        if before is None or before.leader != self._seen.leader:
+        if before is None or before.leader != self._last_answer.leader:
             self.changed.set()
-        if self._stood:
-            self._stood, self._said = False, ""
-        self._lost_s = None
-        self._number(engine, self._seen)
+        if self._has_stood:
+            self._has_stood, self._logged = False, ""
+        self._loss_proved_s = None
+        self._update_raft_id(engine, self._last_answer)
 
-    def _number(self, engine: Engine, seen: Seen) -> None:
-        is_known = self._member and self._member[0] in {each.id for each in seen.managers}
-        if is_known and seen.asked_s - self._numbered_s < RAFT_ID_INTERVAL_S:
+    def _update_raft_id(self, engine: Engine, answer: LeaderAnswer) -> None:
+        is_known = self._raft_member and self._raft_member[0] in {each.id for each in answer.managers}
+        if is_known and answer.asked_s - self._raft_id_read_s < RAFT_ID_INTERVAL_S:
             return
         try:
             me = engine.swarm().node
-            self._member = me, swarmkit.raft_id(self.address, me, timeout_s=QUERY_TIMEOUT_S)
-            self._numbered_s = seen.asked_s
+            self._raft_member = me, swarmkit.raft_id(self.address, me, timeout_s=QUERY_TIMEOUT_S)
+            self._raft_id_read_s = answer.asked_s
         except (DockerUnavailable, swarmkit.Unavailable) as exc:
-            if not is_known and seen.asked_s - self._began_s > RAFT_ID_GRACE_S:
-                self._news(f"does not know its number among Swarm's managers: {exc}")
+            if not is_known and answer.asked_s - self._started_s > RAFT_ID_GRACE_S:
+                self._log_once(f"does not know its number among Swarm's managers: {exc}")
 
-    def _stand_for(self, seen: Seen | None, engine_ns: int, asked_s: float) -> None:
+    def _stand_if_due(self, answer: LeaderAnswer | None, engine_ns: int, asked_s: float) -> None:
         """Stand for election, in turn and not too late, if Consul and this engine prove that the leader is
         lost."""
-        if seen is None or not seen.term or self._member is None:
+        if answer is None or not answer.term or self._raft_member is None:
             return
         try:
             alive = {member.address for member in self.consul.members() if member.is_alive}
         except ConsulUnavailable:
             return
-        me, number = self._member
-        sight = Sight(me, seen.managers, alive, restarted=engine_ns != seen.engine_ns)
-        place, now_s = swarm_failover.place(sight), time.monotonic()
-        if place is None:
-            self._lost_s = None
+        me, number = self._raft_member
+        view = ManagerView(me, answer.managers, alive, restarted=engine_ns != answer.engine_ns)
+        turn, now_s = swarm_failover.turn(view), time.monotonic()
+        if turn is None:
+            self._loss_proved_s = None
             return
-        lost_s = self._lost_s = self._lost_s or now_s
-        lost_for_s, silent_s = max(0.0, asked_s - lost_s), now_s - seen.asked_s
+        loss_proved_s = self._loss_proved_s = self._loss_proved_s or now_s
+        lost_for_s, silent_s = max(0.0, asked_s - loss_proved_s), now_s - answer.asked_s
         # An engine that has just started takes the message before it can act on it. No other manager stands
         # meanwhile.
-        is_done = self._stood and not sight.led
-        if is_done or not swarm_failover.is_due(place, lost_for_s=lost_for_s, silent_s=silent_s):
+        is_done = self._has_stood and not view.was_leader
+        if is_done or not swarm_failover.is_due(turn, lost_for_s=lost_for_s, silent_s=silent_s):
             return
         try:
-            swarmkit.stand(
-                self.address, number, seen.term, timeout_s=min(QUERY_TIMEOUT_S, ELECTION_TIMEOUT_S - silent_s)
-            )
+            timeout_s = min(QUERY_TIMEOUT_S, ELECTION_TIMEOUT_S - silent_s)
+            swarmkit.stand(self.address, number, answer.term, timeout_s=timeout_s)
         except swarmkit.Unavailable as exc:
-            self._news(f"cannot stand for election as the Swarm's leader: {exc}")
+            self._log_once(f"cannot stand for election as the Swarm's leader: {exc}")
             return
-        self._stood = True
-        self._news("stands for election: the Swarm has no leader")
+        self._has_stood = True
+        self._log_once("stands for election: the Swarm has no leader")
 
-    def _news(self, text: str) -> None:
-        if text != self._said:
+    def _log_once(self, text: str) -> None:
+        if text != self._logged:
             log(text)
-            self._said = text
+            self._logged = text
 
 
-def started_ns() -> int:
+def engine_started_ns() -> int:
     """Return when this machine's dockerd started, by its PID file, in ns since the epoch; 0 if it does not
     run."""
     try:

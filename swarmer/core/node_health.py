@@ -1,6 +1,6 @@
 """Health of a node: its disks, and the daemons that everything on it depends on. Pure.
 
-Gather (node/health.py) → `diagnose` → act: the node reports its problems, a hanging daemon is killed, and
+Gather (node/health.py) → `assess` → act: the node reports its problems, a hanging daemon is killed, and
 systemd restarts it. systemd alone notices only processes that end.
 """
 
@@ -37,43 +37,43 @@ class Daemon:
     """Daemon that was probed."""
 
     unit: str
-    runs_s: float | None
+    active_s: float | None
     """Seconds for which its unit has been active; None if it is not active."""
     silent_s: float
     """Seconds for which it has not answered; 0 if it has answered."""
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class NodeHealth:
     """Problems of a node, each in one sentence, and the units that hang."""
 
-    complaints: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
         """Text for the operator."""
-        return "; ".join(self.complaints) or "well"
+        return "; ".join(self.problems) or "well"
 
 
-def diagnose(disks: Sequence[FileSystem], daemons: Sequence[Daemon]) -> Diagnosis:
+def assess(disks: Sequence[FileSystem], daemons: Sequence[Daemon]) -> NodeHealth:
     """Return the state of a node."""
     hanging = tuple(each.unit for each in daemons if _hangs(each))
-    return Diagnosis(
-        complaints=(
+    return NodeHealth(
+        problems=(
             *(text for disk in disks for text in _shortages(disk)),
-            *(_complaint(each) for each in daemons if each.silent_s >= HANG_TIMEOUT_S),
+            *(_problem(each) for each in daemons if each.silent_s >= HANG_TIMEOUT_S),
         ),
         hanging=hanging,
     )
 
 
 def _hangs(daemon: Daemon) -> bool:
-    return daemon.silent_s >= HANG_TIMEOUT_S and daemon.runs_s is not None and daemon.runs_s >= HANG_TIMEOUT_S
+    return min(daemon.silent_s, daemon.active_s or 0.0) >= HANG_TIMEOUT_S
 
 
-def _complaint(daemon: Daemon) -> str:
-    state = "does not run" if daemon.runs_s is None else "does not answer"
+def _problem(daemon: Daemon) -> str:
+    state = "does not run" if daemon.active_s is None else "does not answer"
     return f"{daemon.unit} {state}"
 
 

@@ -25,7 +25,7 @@ on."""
 
 
 @dataclass(frozen=True)
-class Sight:
+class ManagerView:
     """View of one manager while its Swarm does not answer."""
 
     me: str
@@ -39,31 +39,31 @@ class Sight:
     not know."""
 
     @property
-    def led(self) -> bool:
+    def was_leader(self) -> bool:
         """Whether this manager was the leader that was seen last."""
         return any(each.is_leader and each.id == self.me for each in self.managers)
 
 
-def place(sight: Sight) -> int | None:
+def turn(view: ManagerView) -> int | None:
     """Return the number of managers that stand before this one.
 
     None means that the loss is not proved or no majority can be won. A manager that sees no majority of the
     managers alive may be cut off itself.
     """
-    leader = next((each for each in sight.managers if each.is_leader), None)
-    living = sorted(each.id for each in sight.managers if each.address in sight.alive)
-    if leader is None or sight.me not in living or 2 * len(living) <= len(sight.managers):
+    leader = next((each for each in view.managers if each.is_leader), None)
+    living = sorted(each.id for each in view.managers if each.address in view.alive)
+    if leader is None or view.me not in living or 2 * len(living) <= len(view.managers):
         return None
-    if sight.led:
-        return 0 if sight.restarted else None
-    return None if leader.id in living else living.index(sight.me)
+    if view.was_leader:
+        return 0 if view.restarted else None
+    return None if leader.id in living else living.index(view.me)
 
 
-def is_due(place: int, *, lost_for_s: float, silent_s: float) -> bool:
-    """Whether the manager at that place stands now.
+def is_due(turn: int, *, lost_for_s: float, silent_s: float) -> bool:
+    """Whether the manager at that turn stands now.
 
     `lost_for_s`: seconds from the first proof to the last question that the Swarm left unanswered. An earlier
     question may hang although the first candidate leads by now. `silent_s`: seconds since the Swarm was asked
     the last question that it answered.
     """
-    return lost_for_s >= place * TURN_INTERVAL_S and SILENCE_GRACE_S <= silent_s < ELECTION_TIMEOUT_S
+    return lost_for_s >= turn * TURN_INTERVAL_S and SILENCE_GRACE_S <= silent_s < ELECTION_TIMEOUT_S

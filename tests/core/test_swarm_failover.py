@@ -6,7 +6,7 @@ import pytest
 
 from swarmer.core import swarm_failover
 from swarmer.core.state import SwarmNode
-from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S, Sight
+from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S, ManagerView
 
 ADDRESS = {node: f"10.0.0.{number}" for number, node in enumerate("abcde", 4)}
 
@@ -20,51 +20,51 @@ def managers(nodes: str, leader: str) -> list[SwarmNode]:
     ]
 
 
-def place(me: str, *, alive: str, of: str = "abc", leader: str = "c", restarted: bool = False) -> int | None:
+def turn(me: str, *, alive: str, of: str = "abc", leader: str = "c", restarted: bool = False) -> int | None:
     addresses = {ADDRESS[node] for node in alive}
-    return swarm_failover.place(Sight(me, managers(of, leader), addresses, restarted=restarted))
+    return swarm_failover.turn(ManagerView(me, managers(of, leader), addresses, restarted=restarted))
 
 
 @pytest.mark.parametrize(("me", "number"), [("a", 0), ("b", 1)])
 def test_the_living_stand_one_after_the_other(me: str, number: int) -> None:
-    assert place(me, alive="ab") == number
+    assert turn(me, alive="ab") == number
 
 
 def test_the_dead_have_no_turn() -> None:
-    assert place("c", of="abcde", leader="a", alive="cde") == 0
+    assert turn("c", of="abcde", leader="a", alive="cde") == 0
 
 
 @pytest.mark.parametrize("me", ["a", "b", "c"])
 def test_while_the_leader_lives_nobody_stands(me: str) -> None:
-    assert place(me, alive="abc") is None
+    assert turn(me, alive="abc") is None
 
 
 def test_a_leader_that_consul_misses_does_not_stand_against_itself() -> None:
-    assert place("c", alive="ab") is None
+    assert turn("c", alive="ab") is None
 
 
 def test_a_leader_whose_engine_began_anew_stands_again_and_nobody_beside_it() -> None:
     """The others would wait for its heartbeats for 10 s and more."""
-    assert place("c", alive="abc", restarted=True) == 0
-    assert place("a", alive="abc", restarted=True) is None
+    assert turn("c", alive="abc", restarted=True) == 0
+    assert turn("a", alive="abc", restarted=True) is None
 
 
 def test_where_nobody_is_known_to_lead_docker_elects() -> None:
-    assert place("a", alive="ab", leader="") is None
-    assert place("a", alive="ab", of="") is None
+    assert turn("a", alive="ab", leader="") is None
+    assert turn("a", alive="ab", of="") is None
 
 
 @pytest.mark.parametrize("alive", ["a", ""])
 def test_one_that_sees_no_majority_may_be_cut_off_itself(alive: str) -> None:
-    assert place("a", alive=alive) is None
+    assert turn("a", alive=alive) is None
 
 
 def test_of_two_managers_one_is_no_majority() -> None:
-    assert place("a", of="ab", leader="b", alive="a") is None
+    assert turn("a", of="ab", leader="b", alive="a") is None
 
 
 def test_a_manager_that_is_none_any_more_has_no_turn() -> None:
-    assert place("d", alive="abd") is None
+    assert turn("d", alive="abd") is None
 
 
 def is_due(number: int, *, lost_for_s: float = 0, silent_s: float = SILENCE_GRACE_S) -> bool:

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from node import swarm_failover
-from node.swarm_failover import RAFT_ID_INTERVAL_S, Succession
+from node.swarm_failover import RAFT_ID_INTERVAL_S, SwarmFailover
 from swarmer.adapters import docker, swarmkit
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
@@ -106,11 +106,11 @@ class World:
 
     # -- what happens
 
-    def manager(self, me: str) -> Succession:
+    def manager(self, me: str) -> SwarmFailover:
         """That has seen who leads."""
         self.me = me
-        made = Succession(ADDRESS[me], cast(Consul, self), lambda: cast(Engine, self), cast(RaftLog, self))
-        made.look()
+        made = SwarmFailover(ADDRESS[me], cast(Consul, self), lambda: cast(Engine, self), cast(RaftLog, self))
+        made.check_leader()
         return made
 
     def lose(self, who: str) -> None:
@@ -129,17 +129,17 @@ def test_the_first_of_the_living_stands_at_once_and_once(world: World) -> None:
     manager = world.manager("me")
     world.lose("leader")
     for _ in range(3):
-        manager.look()
+        manager.check_leader()
     assert world.stood == [NUMBER]
 
 
 def test_the_next_one_stands_where_the_first_did_not_get_it(world: World) -> None:
     manager = world.manager("other")
     world.lose("leader")
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
     world.now_s += TURN_INTERVAL_S
-    manager.look()
+    manager.check_leader()
     assert world.stood == [NUMBER]
 
 
@@ -148,7 +148,7 @@ def test_a_leader_that_answers_is_left_alone_though_its_consul_is_dead(world: Wo
     world.alive.discard("leader")
     for _ in range(3):
         world.now_s += 1
-        manager.look()
+        manager.check_leader()
         assert not manager.is_urgent()
     assert world.stood == []
 
@@ -157,9 +157,9 @@ def test_one_late_answer_of_a_leader_whose_consul_is_dead_costs_it_nothing(world
     manager = world.manager("me")
     world.alive.discard("leader")
     world.now_s, world.has_leader = world.now_s + 1, False
-    manager.look()
+    manager.check_leader()
     world.has_leader = True
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
 
 
@@ -167,7 +167,7 @@ def test_the_next_one_asks_once_more_when_its_turn_comes(world: World) -> None:
     """What it asked before may hang, though the first one leads by now."""
     manager = world.manager("other")
     world.lose("leader")
-    manager.look()
+    manager.check_leader()
     asked_s = world.now_s
 
     def hang() -> tuple[SwarmNode, ...]:
@@ -175,9 +175,9 @@ def test_the_next_one_asks_once_more_when_its_turn_comes(world: World) -> None:
         raise docker.TimedOut("timed out")
 
     world.managers = hang  # type: ignore[method-assign]
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
-    manager.look()
+    manager.check_leader()
     assert world.stood == [NUMBER]
 
 
@@ -186,7 +186,7 @@ def test_a_leader_that_lives_and_does_not_answer_is_left_to_docker(world: World)
     manager = world.manager("me")
     world.has_leader = False
     for _ in range(10):
-        manager.look()
+        manager.check_leader()
         world.now_s += 1
     assert world.stood == []
 
@@ -195,7 +195,7 @@ def test_a_consul_that_does_not_answer_proves_nothing(world: World) -> None:
     manager = world.manager("me")
     world.lose("leader")
     world.consul_answers = False
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
 
 
@@ -204,7 +204,7 @@ def test_nobody_stands_against_a_leader_whose_term_is_not_known(world: World, te
     world.terms = terms
     manager = world.manager("me")
     world.lose("leader")
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
 
 
@@ -213,7 +213,7 @@ def test_nobody_stands_on_what_was_seen_long_ago(world: World) -> None:
     manager = world.manager("me")
     world.lose("leader")
     world.now_s += ELECTION_TIMEOUT_S
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
 
 
@@ -221,21 +221,21 @@ def test_a_consul_that_flaps_makes_nobody_stand_twice(world: World) -> None:
     manager = world.manager("me")
     for _ in range(2):
         world.lose("leader")
-        manager.look()
+        manager.check_leader()
         world.alive.add("leader")
-        manager.look()
+        manager.check_leader()
     assert world.stood == [NUMBER]
 
 
 def test_the_next_death_counts_anew(world: World) -> None:
     manager = world.manager("me")
     world.lose("leader")
-    manager.look()
+    manager.check_leader()
     world.leader, world.has_leader = "other", True
     world.alive.add("leader")
-    manager.look()
+    manager.check_leader()
     world.lose("other")
-    manager.look()
+    manager.check_leader()
     assert world.stood == [NUMBER, NUMBER]
 
 
@@ -244,7 +244,7 @@ def test_it_asks_again_soon_only_while_that_can_help(world: World) -> None:
     assert not manager.is_urgent()
     world.lose("leader")
     world.now_s += swarm_failover.QUERY_INTERVAL_S + swarm_failover.QUERY_TIMEOUT_S + 0.1
-    manager.look()
+    manager.check_leader()
     assert manager.is_urgent()
     world.now_s += ELECTION_TIMEOUT_S
     assert not manager.is_urgent()
@@ -254,20 +254,20 @@ def test_it_tells_when_another_one_leads(world: World) -> None:
     """The agent declares the leader's Docker in Consul: the name that people use follows."""
     manager = world.manager("me")
     manager.changed.clear()
-    manager.look()
+    manager.check_leader()
     assert not manager.changed.is_set()
     world.leader = "me"
-    manager.look()
+    manager.check_leader()
     assert manager.changed.is_set()
 
 
 def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
     """One that was demoted and promoted again has another."""
     manager = world.manager("me")
-    manager.look()
+    manager.check_leader()
     assert world.numbers == 1
     world.now_s += RAFT_ID_INTERVAL_S
-    manager.look()
+    manager.check_leader()
     assert world.numbers == 2
 
 
@@ -277,12 +277,12 @@ def test_what_it_cannot_learn_is_said_once(world: World, capsys: pytest.CaptureF
     for _ in range(3):
         assert "does not know its number" not in capsys.readouterr().out
         world.now_s += swarm_failover.RAFT_ID_GRACE_S / 2
-        manager.look()
+        manager.check_leader()
     assert capsys.readouterr().out.count("does not know its number") == 1
-    manager.look()
+    manager.check_leader()
     assert capsys.readouterr().out == ""
     world.lose("leader")
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
 
 
@@ -291,10 +291,10 @@ def test_a_refusal_is_said_once_and_tried_again(world: World, capsys: pytest.Cap
     world.refuses = True
     world.lose("leader")
     for _ in range(3):
-        manager.look()
+        manager.check_leader()
     assert capsys.readouterr().out.count("cannot stand for election") == 1
     world.refuses = False
-    manager.look()
+    manager.check_leader()
     assert world.stood == [NUMBER]
 
 
@@ -303,15 +303,15 @@ def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(world: 
     manager = world.manager("leader")
     world.pid.unlink()
     world.has_leader = False
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
     world.now_s += SILENCE_GRACE_S
     world.start_engine()
     for _ in range(2):
-        manager.look()
+        manager.check_leader()
     assert world.stood == [NUMBER, NUMBER]
     world.has_leader = True
-    manager.look()
+    manager.check_leader()
     assert world.stood == [NUMBER, NUMBER]
 
 
@@ -320,10 +320,10 @@ def test_a_leader_whose_engine_was_away_for_long_stands_no_more(world: World) ->
     manager = world.manager("leader")
     world.pid.unlink()
     world.has_leader = False
-    manager.look()
+    manager.check_leader()
     world.now_s += ELECTION_TIMEOUT_S
     world.start_engine()
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
 
 
@@ -332,15 +332,15 @@ def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(worl
     world.start_engine()
     world.has_leader = False
     world.now_s += SILENCE_GRACE_S
-    manager.look()
+    manager.check_leader()
     assert world.stood == []
 
 
 def test_a_manager_that_has_just_booted_knows_nothing_and_does_nothing(world: World) -> None:
     world.me, world.has_leader = "me", False
     world.alive.discard("leader")
-    manager = Succession(
+    manager = SwarmFailover(
         ADDRESS["me"], cast(Consul, world), lambda: cast(Engine, world), cast(RaftLog, world)
     )
-    manager.look()
+    manager.check_leader()
     assert world.stood == []

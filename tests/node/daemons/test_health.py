@@ -25,12 +25,12 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CHECK_INTERVAL_S", 0.0)
 
 
-def vitals_of(agent: Daemon) -> health.Vitals:
-    return health.Vitals(agent.address, agent.api, ask={})
+def checks_of(agent: Daemon) -> health.HealthChecks:
+    return health.HealthChecks(agent.address, agent.api, probes={})
 
 
 def test_a_node_that_is_well_has_a_name_for_all_of_them(left: Daemon) -> None:
-    vitals_of(left).check()
+    checks_of(left).check()
     eventually(lambda: left.machine.name in {each.node for each in healthy(left)})
     assert left.machine.name not in left.api.ailing(names.SERVICE_NODE)
 
@@ -42,7 +42,7 @@ def healthy(agent: Daemon) -> tuple[ServiceInstance, ...]:
 def test_a_full_disk_is_said_to_everybody_and_taken_back(
     left: Daemon, right: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = vitals_of(left)
+    node = checks_of(left)
     with monkeypatch.context() as patch:
         patch.setattr(health, "file_systems", lambda: [FULL])
         node.check()
@@ -60,7 +60,7 @@ def test_a_daemon_that_hangs_is_killed_once_and_given_time(
     monkeypatch.setattr(health, "kill", killed.append)
     monkeypatch.setattr(health, "active_s", lambda _: 900.0)
     monkeypatch.setattr("time.monotonic", lambda: now_s)
-    node = health.Vitals(left.address, left.api, ask={"docker.service": silent})
+    node = health.HealthChecks(left.address, left.api, probes={"docker.service": silent})
     for _ in range(8):
         node.check()
         now_s += HANG_TIMEOUT_S / 4
@@ -79,7 +79,7 @@ def test_a_question_that_costs_a_process_is_asked_seldom_until_it_is_not_answere
             raise Unavailable("timed out")
 
     nobody = Consul("127.0.0.1", free_port())
-    node = health.Vitals("127.0.0.1", nobody, ask={names.UNIT_CONTAINERD: ask})
+    node = health.HealthChecks("127.0.0.1", nobody, probes={names.UNIT_CONTAINERD: ask})
     for _ in range(9):
         now_s += 10
         node.check()
