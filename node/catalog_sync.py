@@ -12,31 +12,31 @@ from swarmer.core.registration.differences import as_declared, is_declared
 
 
 @dataclass
-class Ledger:
+class CatalogSync:
     """Writer of differences to one agent. After `catalogue.Unavailable` the services must be read again."""
 
     catalogue: Catalogue
     log: Callable[[str], None]
-    news: Callable[[str, str], None]
+    log_once: Callable[[str, str], None]
     """Logger that takes a subject and a text; it logs a repeated text once."""
-    present: dict[str, Entry] | None = None
+    entries: dict[str, Entry] | None = None
     """Entries of the agent by service ID; None if they are unknown."""
-    _granted: dict[str, tuple[Service, Service | None]] = field(default_factory=dict)
+    _accepted: dict[str, tuple[Service, Service | None]] = field(default_factory=dict)
     """Services that the agent refused: the service asked for and the one declared instead, by service ID."""
 
     def read(self) -> None:
         """Read all entries of the agent. Services that it refused are tried again afterwards."""
-        self._granted.clear()
+        self._accepted.clear()
         try:
-            self.present = {entry.service.id: entry for entry in self.catalogue.entries()}
+            self.entries = {entry.service.id: entry for entry in self.catalogue.entries()}
         except Refused as exc:
-            self.present = {}
-            self.news("consul", f"Consul does not show what is declared: {exc}")
+            self.entries = {}
+            self.log_once("consul", f"Consul does not show what is declared: {exc}")
 
     def ids_of(self, container: str) -> list[str]:
         """Return the IDs of the services declared for a container, given its short ID."""
         return [
-            key for key, each in (self.present or {}).items() if each.service.meta.get(CONTAINER) == container
+            key for key, each in (self.entries or {}).items() if each.service.meta.get(CONTAINER) == container
         ]
 
     def write(
@@ -47,11 +47,11 @@ class Ledger:
         options: Options,
         kept: Collection[str],
     ) -> None:
-        """Write the differences of all services, or of those `touched`; nothing while `present` is
+        """Write the differences of all services, or of those `touched`; nothing while `entries` is
         unknown."""
-        if self.present is None:
+        if self.entries is None:
             return
-        wanted, present = self._takes(wanted), self.present
+        wanted, present = self._acceptable(wanted), self.entries
         if touched is not None:
             ids = dict.fromkeys(touched)
             wanted = {key: wanted[key] for key in ids if key in wanted}
@@ -66,49 +66,49 @@ class Ledger:
         for service_id in changes.remove:
             self._remove(service_id)
 
-    def _takes(self, wanted: Mapping[str, Service]) -> Mapping[str, Service]:
+    def _acceptable(self, wanted: Mapping[str, Service]) -> Mapping[str, Service]:
         """Return the services that the agent accepts, as far as its refusals are known."""
         found = dict(wanted)
-        for key, (asked, granted) in self._granted.items():
-            if found.get(key) == asked:
-                if granted:
-                    found[key] = granted
+        for key, (requested, accepted) in self._accepted.items():
+            if found.get(key) == requested:
+                if accepted:
+                    found[key] = accepted
                 else:
                     del found[key]
         return found
 
     def _declare(self, service: Service) -> None:
         """Declare a service as wanted, or as far as the agent accepts it."""
-        before = (self.present or {}).get(service.id)
+        before = (self.entries or {}).get(service.id)
         try:
             self.catalogue.register(service)
         except Refused as exc:
-            self._declare_less(service, before, exc)
+            self._declare_without_check(service, before, exc)
             return
-        self._take(service)
+        self._record(service)
         self.log(f"{service.name} is {service.address}:{service.port}")
         # Consul keeps the state of a check that already exists, and a registration carries no check output.
         had = before.health if before else None
         if service.health and (service.health_output or had not in (None, service.health)):
             self._confirm(service)
 
-    def _declare_less(self, service: Service, before: Entry | None, refusal: Refused) -> None:
+    def _declare_without_check(self, service: Service, before: Entry | None, refusal: Refused) -> None:
         """Declare a service without its check, which is what agents refuse. If that is refused too, do not
         declare it."""
-        less = replace(service, check=None)
-        granted: Service | None = None
+        unchecked = replace(service, check=None)
+        accepted: Service | None = None
         if service.check:
             try:
-                if before is None or not is_declared(less, before):
-                    self.catalogue.register(less)
-                granted = less
+                if before is None or not is_declared(unchecked, before):
+                    self.catalogue.register(unchecked)
+                accepted = unchecked
             except Refused as exc:
                 refusal = exc
-        self._granted[service.id] = (service, granted)
-        if granted:
-            self._take(granted)
-        what = "declared without its check" if granted else "not declared"
-        self.news(service.id, f"{service.id}: {what}, Consul says {refusal}")
+        self._accepted[service.id] = (service, accepted)
+        if accepted:
+            self._record(accepted)
+        what = "declared without its check" if accepted else "not declared"
+        self.log_once(service.id, f"{service.id}: {what}, Consul says {refusal}")
 
     def _confirm(self, service: Service) -> None:
         """Update the state of the service's HEALTHCHECK."""
@@ -116,21 +116,21 @@ class Ledger:
             self.catalogue.confirm(service)
         except Refused as exc:
             # Another program removed the check; the next comparison declares it again.
-            self.news(service.id, f"{service.id}: {exc}")
+            self.log_once(service.id, f"{service.id}: {exc}")
             return
-        self._take(service)
+        self._record(service)
         self.log(f"{service.name} at {service.address}:{service.port} is {service.health}")
 
     def _remove(self, service_id: str) -> None:
         try:
             self.catalogue.deregister(service_id)
         except Refused as exc:
-            self.news(service_id, f"{service_id}: cannot be removed, Consul says {exc}")
+            self.log_once(service_id, f"{service_id}: cannot be removed, Consul says {exc}")
             return
-        gone = self.present.pop(service_id, None) if self.present else None
+        gone = self.entries.pop(service_id, None) if self.entries else None
         if gone:
             self.log(f"{gone.service.name} is gone from {gone.service.address}:{gone.service.port}")
 
-    def _take(self, service: Service) -> None:
-        if self.present is not None:
-            self.present[service.id] = as_declared(service)
+    def _record(self, service: Service) -> None:
+        if self.entries is not None:
+            self.entries[service.id] = as_declared(service)

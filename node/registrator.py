@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from node.catalog_sync import Ledger
-from node.inspect_queue import Looks
-from node.routing_mesh import Mesh
+from node.catalog_sync import CatalogSync
+from node.inspect_queue import InspectQueue
+from node.routing_mesh import RoutingMesh
 from swarmer.adapters.catalogue import Catalogue
 from swarmer.adapters.catalogue import Unavailable as ConsulUnavailable
 from swarmer.adapters.engine import Engine, Events
@@ -40,7 +40,7 @@ SELECT_TIMEOUT_S: Final = 30.0
 
 
 @dataclass
-class Known:
+class KnownContainer:
     """One running container."""
 
     services: tuple[Service, ...]
@@ -57,7 +57,7 @@ class Registrator:
     catalogue: Catalogue
     log: Callable[[str], None]
     notify_watchdog: Callable[[], None] = lambda: None
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, KnownContainer] = field(default_factory=dict)
     """Running containers by container ID; the last one started comes last."""
     failed: set[str] = field(default_factory=set)
     """Short IDs of failed containers, whose entries stay with `-deregister on-success`."""
@@ -67,12 +67,12 @@ class Registrator:
     _engine_due_s: float = 0.0
     _compare_due_s: float = 0.0
     _retry_s: float = FIRST_RETRY_PAUSE_S
-    _said: dict[str, str] = field(default_factory=dict)
+    _logged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.mesh = Mesh(self.engine, self.catalogue, self.options, self.log)
-        self.ledger = Ledger(self.catalogue, self.log, self._news)
-        self.looks = Looks(self.engine)
+        self.mesh = RoutingMesh(self.engine, self.catalogue, self.options, self.log)
+        self.sync = CatalogSync(self.catalogue, self.log, self._log_once)
+        self.inspections = InspectQueue(self.engine)
 
     def run(self) -> None:
         """Run the loop for ever."""
@@ -84,130 +84,134 @@ class Registrator:
         """Do what is due, then wait for the next event."""
         now_s = time.monotonic()
         if self._events is None and now_s >= self._engine_due_s:
-            self.listen()
+            self.follow_events()
         if self._events is not None and now_s >= self._compare_at_s():
             self.compare_all()
-        if self._events is not None and now_s >= self.mesh.due_s and self.mesh.look():
+        if self._events is not None and now_s >= self.mesh.due_s and self.mesh.refresh():
             self.write()
         self.wait()
 
-    # -- listen ---------------------------------------------------------------------------
+    # -- follow ---------------------------------------------------------------------------
 
-    def listen(self) -> None:
+    def follow_events(self) -> None:
         """Follow the engine's events from where they were lost, and have everything compared afterwards."""
         try:
             self._events = self.engine.events(self._last_ns)
             self._opened_ns = time.time_ns()
             self.options = replace(self.options, engine=str(self.engine.info().get("ID") or ""))
         except EngineUnavailable as exc:
-            self.lose_engine(exc)
+            self.on_engine_lost(exc)
             return
         self.mesh.options = self.options
         self._compare_due_s = 0.0
 
-    def lose_engine(self, exc: Exception) -> None:
+    def on_engine_lost(self, exc: Exception) -> None:
         """Note that the engine is away. Declared services stay until the engine lists the running
         containers."""
-        self.looks.clear()
+        self.inspections.clear()
         if self._events:
             self._events.close()
         self._events = None
-        self._engine_due_s = self._later()
-        self._news("engine", f"waits for Docker: {exc}")
+        self._engine_due_s = self._next_retry_s()
+        self._log_once("engine", f"waits for Docker: {exc}")
 
-    def lose_consul(self, exc: Exception) -> None:
+    def on_consul_lost(self, exc: Exception) -> None:
         """Note that Consul is away. Known containers are kept, and everything is compared when Consul is
         back."""
-        self.ledger.present = None
-        self._compare_due_s = self._later()
-        self._news("consul", f"waits for Consul: {exc}")
+        self.sync.entries = None
+        self._compare_due_s = self._next_retry_s()
+        self._log_once("consul", f"waits for Consul: {exc}")
 
-    def _later(self) -> float:
+    def _next_retry_s(self) -> float:
         pause_s, self._retry_s = self._retry_s, min(2 * self._retry_s, LONGEST_RETRY_PAUSE_S)
         return time.monotonic() + pause_s
 
     def _compare_at_s(self) -> float:
         """Return the time of the next comparison. It blocks the loop, so it waits while containers start,
         unless Docker or Consul was away."""
-        is_urgent = self.ledger.present is None or not self._compare_due_s
-        return self._compare_due_s + (COMPARE_INTERVAL_S if self.looks and not is_urgent else 0)
+        is_urgent = self.sync.entries is None or not self._compare_due_s
+        return self._compare_due_s + (COMPARE_INTERVAL_S if self.inspections and not is_urgent else 0)
 
     def wait(self) -> None:
         """Wait until an event or answer comes, or something is due."""
         due_s = self._engine_due_s if self._events is None else min(self._compare_at_s(), self.mesh.due_s)
         timeout_s = min(max(0.0, due_s - time.monotonic()), SELECT_TIMEOUT_S)
-        sources = [self._events, self.catalogue.connection, self.mesh, *self.looks.sources()]
+        sources = [self._events, self.catalogue.connection, self.mesh, *self.inspections.sources()]
         ready, _, _ = select.select(
             [each for each in sources if each and each.fileno() >= 0], [], [], timeout_s
         )
         if self._events in ready:
-            self.hear()
-        self.see(ready)
+            self.handle_events()
+        self.handle_answers(ready)
         if self.catalogue.connection in ready and self.catalogue.connection.is_cut():
-            self.ledger.present, self._compare_due_s = None, 0.0
-        if self.mesh in ready and self.mesh.hear():
+            self.sync.entries, self._compare_due_s = None, 0.0
+        if self.mesh in ready and self.mesh.on_key_changed():
             self.write()
 
-    def hear(self) -> None:
+    def handle_events(self) -> None:
         """Handle all pending events as one batch: the last event of each container counts."""
         try:
             found = self._events.read() if self._events else []
         except EngineUnavailable as exc:
-            self.lose_engine(exc)
+            self.on_engine_lost(exc)
             return
         if not found:
             return
         self._last_ns = max(self._last_ns, *(event.time_ns for event in found))
         batch = events.batch(found, since_ns=self._opened_ns)
-        touched = [key for container, end in batch.ended.items() for key in self.end(container, end)]
+        touched = [
+            key for container, end in batch.ended.items() for key in self.end_container(container, end)
+        ]
         try:
-            for container in batch.coming:
-                self.looks.expect(container)
+            for container in batch.starting:
+                self.inspections.request_early(container)
             for container in batch.started:
-                self.looks.start(container)
+                self.inspections.on_start(container)
             for container in batch.changed:
-                self.looks.ask(container)
+                self.inspections.request(container)
         except EngineUnavailable as exc:
-            self.lose_engine(exc)
+            self.on_engine_lost(exc)
             return
         finally:
             if touched:
                 self.write(touched)
-        if batch.is_about_swarm and self.mesh.node_id and self.mesh.look():
+        if batch.is_about_swarm and self.mesh.node_id and self.mesh.refresh():
             self.write()
 
     # -- gather -----------------------------------------------------------------------------
 
-    def see(self, ready: Collection[object]) -> None:
+    def handle_answers(self, ready: Collection[object]) -> None:
         """Handle answers about containers, and write the differences."""
         try:
-            for container, inspected, row in self.looks.answers(ready):
-                self.write(self.learn(container, inspected, row))
+            for container, inspected, row in self.inspections.answers(ready):
+                self.write(self.update_container(container, inspected, row))
         except EngineUnavailable as exc:
-            self.lose_engine(exc)
+            self.on_engine_lost(exc)
 
-    def learn(self, container: str, inspected: Mapping[str, Any] | None, row: str = "") -> list[str]:
+    def update_container(
+        self, container: str, inspected: Mapping[str, Any] | None, row: str = ""
+    ) -> list[str]:
         """Update a container; return the IDs of its services before and after. Raises EngineUnavailable."""
         short, known = container[: naming.SHORT_ID], self.known.get(container)
         # An unknown container may have entries from before this program's start.
-        before = [service.id for service in known.services] if known else self.ledger.ids_of(short)
+        before = [service.id for service in known.services] if known else self.sync.ids_of(short)
         if inspected is None or not registration.is_running(inspected):
             # The container ended after the event that led to this inspection; its end event is on the way.
             if inspected and self.options.deregister == "on-success" and events.has_failed(inspected):
                 self.failed.add(short)
-            self.forget(container)
+            self.forget_container(container)
             return before
         plan = registration.plan(
             inspected, self.options, repo_tags=self._repo_tags(inspected), peer=self._peer(inspected)
         )
         if plan.complaints:
-            self._news(container, f"{naming.container_name(inspected)}: {'; '.join(plan.complaints)}")
+            self._log_once(container, f"{naming.container_name(inspected)}: {'; '.join(plan.complaints)}")
         self.failed.discard(short)
         self.known.pop(container, None)
-        self.known[container] = Known(plan.services, row)
+        self.known[container] = KnownContainer(plan.services, row)
         return [*before, *(service.id for service in plan.services)]
 
-    def learns(self, container: str, row: str) -> bool:
+    def try_inspect(self, container: str, row: str) -> bool:
         """Inspect a container; return whether dockerd answered. The other containers must not wait for its
         answer.
 
@@ -217,10 +221,12 @@ class Registrator:
         try:
             inspected = self.engine.inspect(container)
         except EngineUnavailable as exc:
-            self._news(container, f"{container[: naming.SHORT_ID]}: dockerd does not say what it is: {exc}")
-            self.looks.ask(container, row)
+            self._log_once(
+                container, f"{container[: naming.SHORT_ID]}: dockerd does not say what it is: {exc}"
+            )
+            self.inspections.request(container, row)
             return False
-        self.learn(container, inspected, row)
+        self.update_container(container, inspected, row)
         return True
 
     def _repo_tags(self, inspected: Mapping[str, Any]) -> tuple[str, ...]:
@@ -232,66 +238,66 @@ class Registrator:
         kind, _, other = registration.network_mode(inspected).partition(":")
         return self.engine.inspect(other) if kind == "container" and other else None
 
-    def end(self, container: str, end: events.End) -> list[str]:
+    def end_container(self, container: str, end: events.End) -> list[str]:
         """Handle the end of a container; return the IDs of its services. dockerd is not asked: its ports are
         gone."""
-        self.looks.drop(container)
-        ids, short = self.forget(container), container[: naming.SHORT_ID]
+        self.inspections.discard(container)
+        ids, short = self.forget_container(container), container[: naming.SHORT_ID]
         if short in self.failed:
-            ids += self.ledger.ids_of(short)
+            ids += self.sync.ids_of(short)
         self.failed.discard(short)
         if end.has_failed and self.options.deregister == "on-success":
             self.failed.add(short)
         return ids
 
-    def forget(self, container: str) -> list[str]:
+    def forget_container(self, container: str) -> list[str]:
         """Drop a container; return the IDs of its services."""
-        self._said.pop(container, None)
-        return [service.id for service in self.known.pop(container, Known(())).services]
+        self._logged.pop(container, None)
+        return [service.id for service in self.known.pop(container, KnownContainer(())).services]
 
     def compare_all(self) -> None:
         """Compare the running containers with the declared services, and write the difference."""
-        began_s, looked, is_stuck = time.process_time(), 0, False
-        self.looks.give_up(time.monotonic() - INSPECT_TIMEOUT_S)
+        began_s, inspected_count, is_stuck = time.process_time(), 0, False
+        self.inspections.discard_older(time.monotonic() - INSPECT_TIMEOUT_S)
         try:
             rows = self.engine.containers(everything=self.options.deregister == "on-success")
             running = {str(row["Id"]): events.fingerprint(row) for row in rows if events.runs(row)}
             self.failed = {str(row["Id"])[: naming.SHORT_ID] for row in rows if events.failed(row)}
             for container in self.known.keys() - running.keys():
-                self.forget(container)
+                self.forget_container(container)
             for container, row in reversed(running.items()):  # `docker ps` lists the newest container first
                 known = self.known.get(container)
                 if known and known.row == row:
                     continue
-                looked += 1
-                if not known and self.ledger.present is None and not is_stuck:
+                inspected_count += 1
+                if not known and self.sync.entries is None and not is_stuck:
                     # An entry can only be called stale after every container is known.
-                    is_stuck = not self.learns(container, row)
-                elif container not in self.looks:
+                    is_stuck = not self.try_inspect(container, row)
+                elif container not in self.inspections:
                     # dockerd is slow about containers that come and go, so the others do not wait for this
                     # answer.
-                    self.looks.ask(container, row)
-            self.mesh.look()
+                    self.inspections.request(container, row)
+            self.mesh.refresh()
         except EngineUnavailable as exc:
-            self.lose_engine(exc)
+            self.on_engine_lost(exc)
             return
         try:
-            self.ledger.read()
+            self.sync.read()
         except ConsulUnavailable as exc:
-            self.lose_consul(exc)
+            self.on_consul_lost(exc)
             return
         self._retry_s = FIRST_RETRY_PAUSE_S
         pause_s = self.options.resync or COMPARE_INTERVAL_S
-        if not self.options.resync and not looked:
+        if not self.options.resync and not inspected_count:
             pause_s = min(
                 max(COMPARE_INTERVAL_S, COMPARE_PAUSE_FACTOR * (time.process_time() - began_s)),
                 LONGEST_COMPARE_INTERVAL_S,
             )
         self._compare_due_s = time.monotonic() + pause_s
         self.write()
-        if self.ledger.present is not None:
-            self._said.pop("consul", None)
-            self._said.pop("engine", None)
+        if self.sync.entries is not None:
+            self._logged.pop("consul", None)
+            self._logged.pop("engine", None)
 
     # -- act ------------------------------------------------------------------------------
 
@@ -303,14 +309,16 @@ class Registrator:
         kept = set(self.failed)
         if touched is None:
             # These containers seem to run, and have not been inspected yet.
-            kept |= {each[: naming.SHORT_ID] for each in self.looks.containers() if each not in self.known}
+            kept |= {
+                each[: naming.SHORT_ID] for each in self.inspections.containers() if each not in self.known
+            }
         try:
-            self.ledger.write(wanted, touched, options=self.options, kept=kept)
+            self.sync.write(wanted, touched, options=self.options, kept=kept)
         except ConsulUnavailable as exc:
-            self.lose_consul(exc)
+            self.on_consul_lost(exc)
 
-    def _news(self, about: str, text: str) -> None:
+    def _log_once(self, about: str, text: str) -> None:
         """Log a text once for each subject."""
-        if self._said.get(about) != text:
-            self._said[about] = text
+        if self._logged.get(about) != text:
+            self._logged[about] = text
             self.log("".join(c if c.isprintable() else "?" for c in text[:500]))

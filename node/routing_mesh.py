@@ -22,7 +22,7 @@ other nodes. Also the interval at which a node checks whether it is in the Swarm
 
 
 @dataclass
-class Mesh:
+class RoutingMesh:
     """Part of the registrator's loop. Its failures affect only the mesh; containers are declared without
     it."""
 
@@ -33,18 +33,18 @@ class Mesh:
     services: list[Service] = field(default_factory=list)
     """Services that this node declares."""
     due_s: float = float("inf")
-    """Monotonic time of the next `look`, if nothing happens earlier."""
+    """Monotonic time of the next `refresh`, if nothing happens earlier."""
     node_id: str = ""
     """Node ID in Swarm; empty if this engine is in no Swarm."""
     _watch: Watch | None = None
-    _text: str = ""
-    _said: str = ""
+    _key_value: str = ""
+    _logged: str = ""
 
     def fileno(self) -> int:
         """Descriptor that is readable when the key changed; -1 while no watch is open."""
         return self._watch.connection.fileno() if self._watch else -1
 
-    def look(self) -> bool:
+    def refresh(self) -> bool:
         """Update this node's Swarm and, on the leader, the published services; return whether anything
         changed."""
         self.due_s = float("inf")
@@ -53,64 +53,64 @@ class Mesh:
             is_in = swarm.get("LocalNodeState") == "active"
             self.node_id = str(swarm.get("NodeID") or "") if is_in else ""
             if not is_in:
-                self._stop()
+                self._close_watch()
                 if swarm.get("LocalNodeState") == "pending":
                     # The node reboots or its managers are away: no event reports that it is back.
                     self.due_s = time.monotonic() + POLL_INTERVAL_S
             else:
-                self._wait_for_news()
+                self._ensure_watch()
                 if swarm.get("ControlAvailable"):
-                    self._lead()
+                    self._publish()
         except (EngineUnavailable, Unavailable, Refused) as exc:
-            self._fail(exc)
-        return self._decide()
+            self._retry_later(exc)
+        return self._update_services()
 
-    def hear(self) -> bool:
+    def on_key_changed(self) -> bool:
         """Read news of the key, or the loss of Consul; return whether anything changed."""
         if self._watch is None:
             return False
         try:
-            self._text = self._watch.answer()
+            self._key_value = self._watch.answer()
             self._watch.ask()
-            if not self._text:
+            if not self._key_value:
                 # The key was deleted; the leader writes it again.
                 self.due_s = time.monotonic()
         except (Unavailable, Refused) as exc:
-            self._stop()
-            self._fail(exc)
-        return self._decide()
+            self._close_watch()
+            self._retry_later(exc)
+        return self._update_services()
 
-    def _wait_for_news(self) -> None:
+    def _ensure_watch(self) -> None:
         if self._watch is None:
             watch = Watch.of(self.catalogue, names.KV_SWARM_MESH)
             watch.ask()
             self._watch = watch
 
-    def _lead(self) -> None:
+    def _publish(self) -> None:
         nodes = self.engine.nodes()
         if not routing_mesh.is_leader(nodes, self.node_id):
             return
         found = routing_mesh.published(self.engine.services(), nodes)
         if found.is_waiting:
             self.due_s = time.monotonic() + POLL_INTERVAL_S
-        if found.value != _value(self._text) and (found.value["services"] or self._text):
+        if found.value != _value(self._key_value) and (found.value["services"] or self._key_value):
             self.catalogue.put(names.KV_SWARM_MESH, found.value)
 
-    def _decide(self) -> bool:
-        found = routing_mesh.services(self._text, self.node_id, self.options)
+    def _update_services(self) -> bool:
+        found = routing_mesh.services(self._key_value, self.node_id, self.options)
         changed = found != self.services
         self.services = found
         return changed
 
-    def _stop(self) -> None:
+    def _close_watch(self) -> None:
         if self._watch:
             self._watch.connection.close()
         self._watch = None
 
-    def _fail(self, exc: Exception) -> None:
+    def _retry_later(self, exc: Exception) -> None:
         self.due_s = time.monotonic() + RETRY_PAUSE_S
-        if str(exc) != self._said:
-            self._said = str(exc)
+        if str(exc) != self._logged:
+            self._logged = str(exc)
             self.log(f"the routing mesh waits: {exc}")
 
 

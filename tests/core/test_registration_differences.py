@@ -98,12 +98,12 @@ def test_health_and_names_lead_to_a_look_others_to_nothing() -> None:
 
 def test_a_container_whose_network_is_connected_is_coming() -> None:
     connected = Event("connect", id="net", kind="network", attributes={"container": "c"})
-    assert batch(connected) == events.Batch(coming={"c": None})
+    assert batch(connected) == events.Batch(starting={"c": None})
     assert batch(connected, since_ns=11) == events.Batch()
     # What was asked before an end may be answered with what was then.
     assert list(batch(Event("die"), connected, Event("start")).changed) == ["c"]
     crashed = batch(connected, Event("start"), Event("die"))
-    assert (crashed.coming, crashed.started, list(crashed.ended)) == ({}, {}, ["c"])
+    assert (crashed.starting, crashed.started, list(crashed.ended)) == ({}, {}, ["c"])
 
 
 def test_an_end_that_was_told_again_leads_to_a_look() -> None:

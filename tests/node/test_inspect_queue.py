@@ -1,4 +1,4 @@
-"""Looks at containers, against an engine that answers when it is told to."""
+"""Inspections of containers, against an engine that answers when it is told to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from node.inspect_queue import MOST_ASKED, MOST_EARLY, Looks
+from node.inspect_queue import MOST_ASKED, MOST_EARLY, InspectQueue
 from swarmer.adapters.engine import Engine, Unavailable
 from swarmer.adapters.http import Address
 
@@ -50,8 +50,8 @@ def slow(tmp_path: Path) -> Iterator[SlowEngine]:
 
 
 @pytest.fixture
-def looks(slow: SlowEngine) -> Iterator[Looks]:
-    found = Looks(Engine(Address(path=slow.path), _api="/v1.41"))
+def queue(slow: SlowEngine) -> Iterator[InspectQueue]:
+    found = InspectQueue(Engine(Address(path=slow.path), _api="/v1.41"))
     yield found
     found.clear()
     while found.engine._idle:
@@ -63,92 +63,94 @@ def answer(connection: socket.socket, *, runs: bool) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
-def told(looks: Looks) -> list[str]:
+def told(queue: InspectQueue) -> list[str]:
     """Containers of which something is told now."""
-    return [container for container, _, _ in looks.answers(list(looks.sources()))]
+    return [container for container, _, _ in queue.answers(list(queue.sources()))]
 
 
-def test_one_question_does_that_was_asked_while_the_container_started(looks: Looks, slow: SlowEngine) -> None:
-    looks.expect("c")
+def test_one_question_does_that_was_asked_while_the_container_started(
+    queue: InspectQueue, slow: SlowEngine
+) -> None:
+    queue.request_early("c")
     waiting = slow.take()
-    looks.start("c")
-    assert told(looks) == []
+    queue.on_start("c")
+    assert told(queue) == []
     answer(waiting, runs=True)
-    assert told(looks) == ["c"]
-    assert "c" not in looks
+    assert told(queue) == ["c"]
+    assert "c" not in queue
     assert not slow.is_asked()
 
 
-def test_the_answer_may_come_before_the_event(looks: Looks, slow: SlowEngine) -> None:
-    looks.expect("c")
+def test_the_answer_may_come_before_the_event(queue: InspectQueue, slow: SlowEngine) -> None:
+    queue.request_early("c")
     answer(slow.take(), runs=True)
-    assert told(looks) == ["c"]
-    looks.start("c")
-    assert "c" not in looks
+    assert told(queue) == ["c"]
+    queue.on_start("c")
+    assert "c" not in queue
 
 
-def test_an_answer_from_before_the_start_tells_nothing(looks: Looks, slow: SlowEngine) -> None:
-    looks.expect("c")
+def test_an_answer_from_before_the_start_tells_nothing(queue: InspectQueue, slow: SlowEngine) -> None:
+    queue.request_early("c")
     waiting = slow.take()
-    looks.start("c")
+    queue.on_start("c")
     answer(waiting, runs=False)
-    assert told(looks) == []
-    assert "c" in looks
+    assert told(queue) == []
+    assert "c" in queue
     # The connection is kept, so the second question comes on it.
     assert waiting.recv(65536).startswith(b"GET ")
     answer(waiting, runs=False)
-    assert told(looks) == ["c"]
-    looks.expect("d")
+    assert told(queue) == ["c"]
+    queue.request_early("d")
     assert waiting.recv(65536).startswith(b"GET ")
     answer(waiting, runs=False)
-    assert told(looks) == []
-    looks.start("d")
-    assert "d" in looks
+    assert told(queue) == []
+    queue.on_start("d")
+    assert "d" in queue
 
 
-def test_what_was_asked_before_the_end_counts_no_more(looks: Looks, slow: SlowEngine) -> None:
-    looks.expect("c")
+def test_what_was_asked_before_the_end_counts_no_more(queue: InspectQueue, slow: SlowEngine) -> None:
+    queue.request_early("c")
     answer(slow.take(), runs=True)
-    looks.drop("c")
-    assert told(looks) == []
-    looks.start("c")
-    assert "c" in looks
+    queue.discard("c")
+    assert told(queue) == []
+    queue.on_start("c")
+    assert "c" in queue
 
 
-def test_nobody_waits_for_an_answer_of_which_a_part_is_there(looks: Looks, slow: SlowEngine) -> None:
-    looks.ask("slow")
+def test_nobody_waits_for_an_answer_of_which_a_part_is_there(queue: InspectQueue, slow: SlowEngine) -> None:
+    queue.request("slow")
     slow.take().sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
-    looks.ask("fast")
+    queue.request("fast")
     answer(slow.take(), runs=True)
-    assert told(looks) == ["fast"]
+    assert told(queue) == ["fast"]
     slow.asked[0].sendall(b"}")
-    assert told(looks) == ["slow"]
+    assert told(queue) == ["slow"]
 
 
 def test_those_that_start_leave_room_for_others_and_the_rest_has_its_turn(
-    looks: Looks, slow: SlowEngine
+    queue: InspectQueue, slow: SlowEngine
 ) -> None:
     for number in range(MOST_EARLY + 1):
-        looks.expect(f"early{number}")
-    assert len(looks) == MOST_EARLY
+        queue.request_early(f"early{number}")
+    assert len(queue) == MOST_EARLY
     for number in range(MOST_ASKED):
-        looks.ask(f"c{number}")
-    assert len(looks.sources()) == MOST_ASKED
-    assert len(looks) == MOST_EARLY + MOST_ASKED
+        queue.request(f"c{number}")
+    assert len(queue.sources()) == MOST_ASKED
+    assert len(queue) == MOST_EARLY + MOST_ASKED
     answer(slow.take(), runs=True)
-    assert told(looks) == ["early0"]
-    assert len(looks.sources()) == MOST_ASKED
-    assert f"c{MOST_ASKED - 1}" in looks
+    assert told(queue) == ["early0"]
+    assert len(queue.sources()) == MOST_ASKED
+    assert f"c{MOST_ASKED - 1}" in queue
 
 
-def test_an_engine_that_closed_what_was_kept_is_asked_again(looks: Looks, slow: SlowEngine) -> None:
-    looks.ask("first")
+def test_an_engine_that_closed_what_was_kept_is_asked_again(queue: InspectQueue, slow: SlowEngine) -> None:
+    queue.request("first")
     kept = slow.take()
     answer(kept, runs=True)
-    assert told(looks) == ["first"]
-    looks.ask("c")
+    assert told(queue) == ["first"]
+    queue.request("c")
     kept.close()
-    assert told(looks) == []
+    assert told(queue) == []
     slow.take().close()
     with pytest.raises(Unavailable):
-        told(looks)
+        told(queue)

@@ -39,9 +39,9 @@ def test_others_are_declared_and_its_own_entry_stays(tmp_path: Path, how: str) -
 
         def declared() -> set[str]:
             found.step()
-            return {key.split(":")[1] for key in found.ledger.present or ()}
+            return {key.split(":")[1] for key in found.sync.entries or ()}
 
         until(lambda: declared() == {"a", "b", "c"})
         # Nor is the engine given up for it.
         assert found._events is not None
-        found.lose_engine(OSError())
+        found.on_engine_lost(OSError())

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from node.routing_mesh import POLL_INTERVAL_S, Mesh
+from node.routing_mesh import POLL_INTERVAL_S, RoutingMesh
 from swarmer.adapters.catalogue import Catalogue
 from swarmer.adapters.engine import Engine
 from tests.core.inspected import options
@@ -26,6 +26,6 @@ class Informing:
 @pytest.mark.parametrize(("state", "is_soon"), [("pending", True), ("inactive", False)])
 def test_a_node_that_is_on_its_way_into_the_swarm_looks_again_soon(state: str, is_soon: bool) -> None:
     """After a reboot of all: else its addresses come back with the next comparison, up to 2 min later."""
-    mesh = Mesh(cast(Engine, Informing(state)), cast(Catalogue, None), options(), lambda _: None)
-    mesh.look()
+    mesh = RoutingMesh(cast(Engine, Informing(state)), cast(Catalogue, None), options(), lambda _: None)
+    mesh.refresh()
     assert (mesh.due_s <= time.monotonic() + POLL_INTERVAL_S) is is_soon

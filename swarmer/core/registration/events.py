@@ -45,7 +45,7 @@ class Batch:
 
     ended: dict[str, End] = field(default_factory=dict)
     """Ends by container ID."""
-    coming: dict[str, None] = field(default_factory=dict)
+    starting: dict[str, None] = field(default_factory=dict)
     """IDs of containers whose network was connected; they seem to be starting."""
     started: dict[str, None] = field(default_factory=dict)
     """IDs, in order, of containers that started and had no other event."""
@@ -64,12 +64,12 @@ def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
         if event.kind == "network":
             container = event.attributes.get("container")
             if event.action == "connect" and is_new and container:
-                result.coming[container] = None
+                result.starting[container] = None
         elif event.kind != "container":
             result.is_about_swarm |= event.kind in ("service", "node")
         elif event.action in ("die", "destroy") and is_new:
             failed = event.action == "die" and _status(event.attributes.get("exitCode")) in FAILURE_STATUSES
-            for before in (result.coming, result.started, result.changed):
+            for before in (result.starting, result.started, result.changed):
                 before.pop(event.id, None)
             result.ended[event.id] = End(failed, event.action == "destroy")
         elif event.action == "start" and is_new and event.id not in result.ended:
@@ -77,7 +77,7 @@ def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
         elif event.action in INSPECTED_ACTIONS or event.action.startswith("health_status"):
             result.changed[event.id] = None
             result.ended.pop(event.id, None)
-            result.coming.pop(event.id, None)
+            result.starting.pop(event.id, None)
     return result
 
 
