@@ -18,13 +18,14 @@ from node.machine import log, notify_watchdog, read_machine
 from node.provider import REFRESH_INTERVAL_S, ProviderClient, ProviderUnavailable
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
-from swarmer.adapters.docker import Engine, NotFound, Swarm, TimedOut
+from swarmer.adapters.docker import Engine, NotFound, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import joining, names
 from swarmer.core.configuration import Machine
 from swarmer.core.joining import NodeState
 from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER
 from swarmer.core.service import Service
+from swarmer.core.state import SwarmStatus
 
 JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
@@ -161,7 +162,7 @@ class Agent:
         token = tokens.get(TOKEN_OF_MANAGERS if self.is_manager else TOKEN_OF_WORKERS)
         return replace(state, token=token.value if token else None, managers=managers)
 
-    def observe_swarm(self) -> Swarm:
+    def observe_swarm(self) -> SwarmStatus:
         """State of the Swarm as this engine sees it. Raises DockerUnavailable.
 
         A manager that was in asks the leader first, because the answer of `docker info` may come 20 s late.
@@ -171,10 +172,10 @@ class Agent:
         if self._swarm_node and self.is_manager:
             try:
                 found = self.quick_engine.swarm_id()
-                return Swarm("active", is_manager=True, error="", id=found, node=self._swarm_node)
+                return SwarmStatus("active", is_manager=True, error="", id=found, node=self._swarm_node)
             except TimedOut:
                 note = "their leader does not answer"
-                return Swarm("active", is_manager=False, error=note, id="", node=self._swarm_node)
+                return SwarmStatus("active", is_manager=False, error=note, id="", node=self._swarm_node)
             except DockerUnavailable:
                 self._swarm_node = ""
         return self.engine.swarm()

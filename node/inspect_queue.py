@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from swarmer.adapters.engine import Engine, Question, Unavailable
-from swarmer.core import registration
+from swarmer.core.state import Container
 
 MOST_ASKED: Final = 64
 """Maximum number of inspections at the same time."""
@@ -91,7 +91,7 @@ class InspectQueue:
         for container in [*self._open, *self._waiting, *self._early]:
             self.discard(container)
 
-    def answers(self, ready: Collection[object]) -> Iterator[tuple[str, Mapping[str, Any] | None, str]]:
+    def answers(self, ready: Collection[object]) -> Iterator[tuple[str, Container | None, str]]:
         """Yield container, inspection (None if the container does not exist) and row of each answered
         inspection."""
         for question in [each for each in self._open.values() if each in ready]:
@@ -107,7 +107,7 @@ class InspectQueue:
                 # others go on.
                 self._early.pop(container, None)
                 continue
-            if container in self._early and not (inspected and registration.is_running(inspected)):
+            if container in self._early and not (inspected and inspected.is_running):
                 if self._early.pop(container):
                     self.request(container)
                 continue

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from node.catalog_sync import CatalogSync
 from node.inspect_queue import InspectQueue
@@ -22,6 +22,7 @@ from swarmer.adapters.engine import Engine, Events
 from swarmer.adapters.engine import Unavailable as EngineUnavailable
 from swarmer.core import registration
 from swarmer.core.registration import Options, Service, events, naming
+from swarmer.core.state import Container
 
 COMPARE_INTERVAL_S: Final = 10.0
 """Shortest interval between two full comparisons."""
@@ -98,7 +99,7 @@ class Registrator:
         try:
             self._events = self.engine.events(self._last_ns)
             self._opened_ns = time.time_ns()
-            self.options = replace(self.options, engine=str(self.engine.info().get("ID") or ""))
+            self.options = replace(self.options, engine=self.engine.info().id)
         except EngineUnavailable as exc:
             self.on_engine_lost(exc)
             return
@@ -188,14 +189,12 @@ class Registrator:
         except EngineUnavailable as exc:
             self.on_engine_lost(exc)
 
-    def update_container(
-        self, container: str, inspected: Mapping[str, Any] | None, row: str = ""
-    ) -> list[str]:
+    def update_container(self, container: str, inspected: Container | None, row: str = "") -> list[str]:
         """Update a container; return the IDs of its services before and after. Raises EngineUnavailable."""
         short, known = container[: naming.SHORT_ID], self.known.get(container)
         # An unknown container may have entries from before this program's start.
         before = [service.id for service in known.services] if known else self.sync.ids_of(short)
-        if inspected is None or not registration.is_running(inspected):
+        if inspected is None or not inspected.is_running:
             # The container ended after the event that led to this inspection; its end event is on the way.
             if inspected and self.options.deregister == "on-success" and events.has_failed(inspected):
                 self.failed.add(short)
@@ -229,13 +228,11 @@ class Registrator:
         self.update_container(container, inspected, row)
         return True
 
-    def _repo_tags(self, inspected: Mapping[str, Any]) -> tuple[str, ...]:
-        if not naming.has_nameless_image(inspected):
-            return ()
-        return self.engine.repo_tags(str(inspected.get("Image")))
+    def _repo_tags(self, inspected: Container) -> tuple[str, ...]:
+        return self.engine.repo_tags(inspected.image_id) if naming.has_nameless_image(inspected) else ()
 
-    def _peer(self, inspected: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        kind, _, other = registration.network_mode(inspected).partition(":")
+    def _peer(self, inspected: Container) -> Container | None:
+        kind, _, other = inspected.network_mode.partition(":")
         return self.engine.inspect(other) if kind == "container" and other else None
 
     def end_container(self, container: str, end: events.End) -> list[str]:
@@ -261,8 +258,8 @@ class Registrator:
         self.inspections.discard_older(time.monotonic() - INSPECT_TIMEOUT_S)
         try:
             rows = self.engine.containers(everything=self.options.deregister == "on-success")
-            running = {str(row["Id"]): events.fingerprint(row) for row in rows if events.runs(row)}
-            self.failed = {str(row["Id"])[: naming.SHORT_ID] for row in rows if events.failed(row)}
+            running = {row.id: events.fingerprint(row) for row in rows if events.runs(row)}
+            self.failed = {row.id[: naming.SHORT_ID] for row in rows if events.failed(row)}
             for container in self.known.keys() - running.keys():
                 self.forget_container(container)
             for container, row in reversed(running.items()):  # `docker ps` lists the newest container first

@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from swarmer.core.registration import Options, Plan, naming, network_mode, options, plan
+from swarmer.adapters import docker_json
+from swarmer.core.registration import Options, Plan, naming, options, plan
+from swarmer.core.state import Container
 from swarmer.core.validation import InvalidValue
 
 USAGE: Final = """\
@@ -102,7 +104,7 @@ def show_plan(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _containers(data: bytes) -> list[Mapping[str, Any]]:
+def _containers(data: bytes) -> list[Container]:
     try:
         found = json.loads(data.decode(errors="replace").removeprefix("\ufeff"))
     except RecursionError:
@@ -116,20 +118,20 @@ def _containers(data: bytes) -> list[Mapping[str, Any]]:
         if not isinstance(item, Mapping) or not {"Id", "Config", "NetworkSettings"} & item.keys():
             which = f"item {number} of the list" if isinstance(found, list) else "standard input"
             raise InvalidValue(f"{which} is no container", "give what `docker inspect` prints")
-    return items
+    return [docker_json.container(item) for item in items]
 
 
-def _peer(container: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    kind, _, other = network_mode(container).partition(":")
+def _peer(container: Container, containers: Sequence[Container]) -> Container | None:
+    kind, _, other = container.network_mode.partition(":")
     if kind != "container" or not other:
         return None
     for each in containers:
-        if str(each.get("Id") or "").startswith(other) or naming.container_name(each) == other:
+        if each.id.startswith(other) or naming.container_name(each) == other:
             return each
     return None
 
 
-def _explain(container: Mapping[str, Any], found: Plan) -> None:
+def _explain(container: Container, found: Plan) -> None:
     if found.complaints or found.notes:
         text = f"{naming.container_name(container)}: {'; '.join((*found.complaints, *found.notes))}"
         print("".join(c if c.isprintable() else "?" for c in text[:1000]), file=sys.stderr)  # noqa: T201

@@ -49,17 +49,17 @@ class RoutingMesh:
         changed."""
         self.due_s = float("inf")
         try:
-            swarm = self.engine.info().get("Swarm") or {}
-            is_in = swarm.get("LocalNodeState") == "active"
-            self.node_id = str(swarm.get("NodeID") or "") if is_in else ""
+            engine = self.engine.info()
+            is_in = engine.swarm.state == "active"
+            self.node_id = engine.swarm.node if is_in else ""
             if not is_in:
                 self._close_watch()
-                if swarm.get("LocalNodeState") == "pending":
+                if engine.swarm.state == "pending":
                     # The node reboots or its managers are away: no event reports that it is back.
                     self.due_s = time.monotonic() + POLL_INTERVAL_S
             else:
                 self._ensure_watch()
-                if swarm.get("ControlAvailable"):
+                if engine.claims_control:
                     self._publish()
         except (EngineUnavailable, Unavailable, Refused) as exc:
             self._retry_later(exc)

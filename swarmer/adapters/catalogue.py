@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from swarmer.adapters import http
+from swarmer.adapters import consul_json, http
 from swarmer.adapters.http import Address, Connection, Response
 from swarmer.core.registration import Entry
 from swarmer.core.registration.differences import signature
@@ -207,7 +207,7 @@ def _entry(key: str, raw: Mapping[str, Any], checks: Mapping[str, Any]) -> Entry
     notes = str(checks.get(_check_id(key), {}).get("Notes") or "")
     definition = notes.removeprefix(NOTES) if notes.startswith(NOTES) else ""
     health = checks.get(_health_id(key), {}).get("Status")
-    return Entry(Service.of_agent(key, raw), definition, health)
+    return Entry(consul_json.agent_service(key, raw), definition, health)
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import consul as py_consul
 from consul import base
 
-from swarmer.adapters import http
+from swarmer.adapters import consul_json, http
 from swarmer.core.service import Service
 from swarmer.core.state import ConsulMember, MemberStatus, RaftServer, ServiceInstance
 
@@ -338,7 +338,8 @@ class Consul:
     def services(self) -> list[Service]:
         """The local agent's services."""
         with _translated():
-            return [Service.of_agent(key, entry) for key, entry in self._api.agent.services().items()]
+            found = self._api.agent.services()
+            return [consul_json.agent_service(key, entry) for key, entry in found.items()]
 
     def confirm(self, service_id: str, *, passing: bool, note: str) -> None:
         """Update the TTL check of a service."""

@@ -12,9 +12,9 @@ from urllib.parse import quote
 from swarmer.adapters import engine
 from swarmer.adapters.engine import NotFound, TimedOut, Unavailable, docker_shaped
 from swarmer.core import names, network_plan
-from swarmer.core.state import SwarmNode
+from swarmer.core.state import SwarmNode, SwarmStatus
 
-__all__ = ["Engine", "NotFound", "Swarm", "TimedOut", "Unavailable"]
+__all__ = ["Engine", "NotFound", "TimedOut", "Unavailable"]
 
 OUT_OF_SEQUENCE: Final = "update out of sequence"
 """SwarmKit's error for an update whose version is no longer the current one, as Docker passes it on."""
@@ -22,22 +22,6 @@ UPDATE_TRIES: Final = 5
 """Number of attempts at an update, each from a fresh look."""
 ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
 """States from which a task does not come back (Docker, "Swarm task states")."""
-
-
-@dataclass(frozen=True)
-class Swarm:
-    """State of the engine's Swarm as `docker info` shows it."""
-
-    state: str
-    is_manager: bool
-    """True if the engine controls the Swarm: it is a manager that sees a quorum."""
-    error: str
-    id: str
-    """ID of the Swarm; only managers know it."""
-    node: str
-    """ID of this engine as a node of the Swarm; empty outside a Swarm."""
-    managers: tuple[str, ...] = ()
-    """Addresses of all managers that this node remembers, whether they answer or not."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +46,18 @@ class Engine(engine.Engine):
         """Raise Unavailable if the engine does not answer at all."""
         self.ask_engine("GET", "/version")
 
-    def swarm(self) -> Swarm:
+    def swarm(self) -> SwarmStatus:
         """The engine's Swarm as it sees it."""
-        with docker_shaped():
-            found = self.info()["Swarm"]
-            return Swarm(
-                state=found["LocalNodeState"],
-                # `docker info` reports a manager without a quorum as in control, and adds an error.
-                is_manager=bool(found["ControlAvailable"]) and not found.get("Error"),
-                error=found.get("Error", ""),
-                id=(found.get("Cluster") or {}).get("ID", ""),
-                node=found.get("NodeID", ""),
-                managers=tuple(each["Addr"].rpartition(":")[0] for each in found.get("RemoteManagers") or ()),
-            )
+        found = self.info().swarm
+        if not found.state:
+            raise Unavailable("an answer that is not Docker's: it has no state of a Swarm")
+        return found
 
     def data_folder(self) -> str:
         """Path of the folder in which the engine keeps its state."""
-        with docker_shaped():
-            return str(self.info()["DockerRootDir"])
+        if not (found := self.info().data_folder):
+            raise Unavailable("an answer that is not Docker's: it has no data folder")
+        return found
 
     def swarm_id(self) -> str:
         """ID of the Swarm, from its leader. Raises Unavailable if it has none, or if this engine is no
@@ -209,8 +187,7 @@ class Engine(engine.Engine):
 
     def swarm_service_ids(self) -> set[str]:
         """IDs of all services of the Swarm; only managers know them."""
-        with docker_shaped():
-            return {each["ID"] for each in self.services()}
+        return {each.id for each in self.services()}
 
     # -- nodes ----------------------------------------------------------------------------------
 

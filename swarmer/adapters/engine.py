@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from swarmer.adapters import http
+from swarmer.adapters import docker_json, http
 from swarmer.adapters.http import Address, Connection, Response
-from swarmer.core.state import SwarmNode
+from swarmer.core.state import Container, ContainerSummary, EngineInfo, SwarmNode, SwarmService
 
 API: Final = (1, 41)
 """Version of Docker 20.10's API. Newer engines take it as long as they can; older ones get their own."""
@@ -135,23 +135,26 @@ class Engine:
             raise Unavailable("an answer that is not Docker's")
         return [_mapping(each) for each in found]
 
-    def info(self) -> dict[str, Any]:
-        """Fields of `docker info`: ID, Swarm …"""
-        return _mapping(self._get("/info"))
+    def info(self) -> EngineInfo:
+        """The engine, and its Swarm as it sees it."""
+        with docker_shaped():
+            return docker_json.engine_info(_mapping(self._get("/info")))
 
-    def containers(self, *, everything: bool = False) -> list[dict[str, Any]]:
-        """Rows of `docker ps`: running containers, or `everything`."""
-        return self.listed(f"/containers/json{'?all=1' if everything else ''}")
+    def containers(self, *, everything: bool = False) -> tuple[ContainerSummary, ...]:
+        """Rows of `docker ps`, newest container first: running containers, or `everything`."""
+        with docker_shaped():
+            found = self.listed(f"/containers/json{'?all=1' if everything else ''}")
+            return tuple(map(docker_json.container_summary, found))
 
     def service_ids(self) -> set[str]:
         """IDs of the Swarm services whose containers run on this engine."""
         rows = self.listed("/containers/json", label=["com.docker.swarm.service.id"])
         return {row["Labels"]["com.docker.swarm.service.id"] for row in rows}
 
-    def inspect(self, container: str) -> dict[str, Any] | None:
-        """Container as `docker inspect` prints it; None if none has that id or name."""
+    def inspect(self, container: str) -> Container | None:
+        """Container by its ID or name; None if none has it."""
         found = self._get(_inspection(container))
-        return None if found is None else _mapping(found)
+        return None if found is None else docker_json.container(_mapping(found))
 
     def ask(self, container: str, row: str = "") -> Question:
         """Start `inspect` without waiting: dockerd answers late for a container that it still starts."""
@@ -173,15 +176,16 @@ class Engine:
         found = self._get(f"/images/{quote(image, safe=':')}/json")
         return tuple(sorted(map(str, (found or {}).get("RepoTags") or ())))
 
-    def services(self) -> list[dict[str, Any]]:
+    def services(self) -> tuple[SwarmService, ...]:
         """Services of the Swarm, with the number of their running tasks; only managers know them."""
-        return self.listed("/services?status=true")
+        with docker_shaped():
+            return tuple(map(docker_json.swarm_service, self.listed("/services?status=true")))
 
     def nodes(self, **filters: str) -> tuple[SwarmNode, ...]:
         """Nodes of the Swarm, filtered by the API: `role`, `name` (a prefix) …; only managers know them."""
         with docker_shaped():
             found = self.listed("/nodes", **{key: [value] for key, value in filters.items()})
-            return tuple(map(_swarm_node, found))
+            return tuple(map(docker_json.swarm_node, found))
 
     def events(self, since_ns: int) -> Events:
         """Stream of events from now on, after those since `since_ns` (0: none)."""
@@ -228,13 +232,13 @@ class Question:
             self._send_again(exc)
         return self._response is not None
 
-    def answer(self) -> dict[str, Any] | None:
-        """Result of `inspect`, once the question is answered."""
+    def answer(self) -> Container | None:
+        """Result of `inspect`, once the question is answered; None if no such container exists."""
         if self._response is None:
             return None
         self.engine.give_back(self.connection)
         try:
-            return _mapping(_value(self._response, self.container))
+            return docker_json.container(_mapping(_value(self._response, self.container)))
         except NotFound:
             return None
 
@@ -328,20 +332,6 @@ def _event(line: bytes) -> Event | None:
         return Event(kind, action, str(actor["ID"]), actor.get("Attributes") or {}, time_ns)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def _swarm_node(row: dict[str, Any]) -> SwarmNode:
-    manager = row.get("ManagerStatus") or {}
-    return SwarmNode(
-        id=row["ID"],
-        name=row["Description"].get("Hostname", ""),
-        role=row["Spec"]["Role"],
-        state=row["Status"]["State"],
-        availability=row["Spec"]["Availability"],
-        reachability=manager.get("Reachability") or "unknown" if manager else "",
-        is_leader=bool(manager.get("Leader")),
-        address=manager.get("Addr", "").rpartition(":")[0],
-    )
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -39,19 +39,6 @@ class Service:
     health_output: str = field(default="", compare=False)
     """Last output of the HEALTHCHECK."""
 
-    @classmethod
-    def of_agent(cls, key: str, raw: Mapping[str, Any]) -> Service:
-        """Return the service that Consul's agent has under this ID. Raises LookupError or TypeError if it is
-        none."""
-        return cls(
-            id=key,
-            name=raw["Service"],
-            address=raw["Address"],
-            port=raw["Port"],
-            tags=tuple(raw["Tags"] or ()),
-            meta=raw["Meta"] or {},
-        )
-
     @property
     def health_check(self) -> Mapping[str, Any] | None:
         """Check that carries `health`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarmer.adapters import docker_json
 from swarmer.core.registration import Options, Plan, Service, plan
 
 ID = "0123456789ab" + "c" * 52
@@ -40,8 +41,11 @@ def options(**values: Any) -> Options:
     return Options(**{"hostname": "n1", "address": "10.0.0.4", **values})
 
 
-def planned(inspected: dict[str, Any], who: Options | None = None, **more: Any) -> Plan:
-    return plan(inspected, who or options(), **more)
+def planned(
+    inspected: dict[str, Any], who: Options | None = None, *, peer: dict[str, Any] | None = None, **more: Any
+) -> Plan:
+    other = docker_json.container(peer) if peer else None
+    return plan(docker_json.container(inspected), who or options(), peer=other, **more)
 
 
 def services(inspected: dict[str, Any], who: Options | None = None, **more: Any) -> list[Service]:

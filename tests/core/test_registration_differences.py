@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from swarmer.adapters import docker_json
 from swarmer.core.registration import CONTAINER, ENGINE, MARKER, Changes, Entry, Service, compare, events
 from swarmer.core.registration.differences import as_declared
+from swarmer.core.state import ContainerSummary
 
 MINE = {MARKER: "n1", CONTAINER: "0123456789ab"}
 WEB = Service(id="web", name="web", address="a", port=1, meta=MINE)
@@ -122,9 +124,10 @@ def test_only_a_status_of_its_own_is_a_failure() -> None:
     ):
         found = batch(Event("die", attributes={"exitCode": code}))
         assert found.ended["c"].has_failed is failed, code
-        row = {"State": "exited", "Status": f"Exited ({code}) 3 minutes ago"}
+        row = ContainerSummary(id="c", state="exited", status=f"Exited ({code}) 3 minutes ago")
         assert events.failed(row) is failed
-        assert events.has_failed({"State": {"Status": "exited", "ExitCode": code}}) is failed
+        ended = docker_json.container({"State": {"Status": "exited", "ExitCode": code}})
+        assert events.has_failed(ended) is failed
 
 
 def test_services_and_nodes_are_about_the_swarm() -> None:
@@ -133,21 +136,21 @@ def test_services_and_nodes_are_about_the_swarm() -> None:
 
 
 def test_a_row_of_docker_ps_changes_when_what_is_declared_may_have_to() -> None:
-    row: dict[str, Any] = {
-        "Names": ["/web"],
-        "State": "running",
-        "Status": "Up 3 minutes (healthy)",
-        "Ports": [{"PrivatePort": 80, "PublicPort": 8000}],
-        "NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.2"}}},
-    }
-    later = {**row, "Status": "Up 4 minutes (healthy)"}
-    assert events.fingerprint(row) == events.fingerprint(later)
-    for change in (
-        {"Status": "Up 4 minutes (unhealthy)"},
-        {"Names": ["/other"]},
-        {"Ports": [{"PrivatePort": 80, "PublicPort": 8001}]},
-        {"NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.3"}}}},
+    row = ContainerSummary(
+        id="c",
+        names=("/web",),
+        state="running",
+        status="Up 3 minutes (healthy)",
+        ports=("8000:80",),
+        addresses={"bridge": "172.17.0.2"},
+    )
+    assert events.fingerprint(row) == events.fingerprint(replace(row, status="Up 4 minutes (healthy)"))
+    for changed in (
+        replace(row, status="Up 4 minutes (unhealthy)"),
+        replace(row, names=("/other",)),
+        replace(row, ports=("8001:80",)),
+        replace(row, addresses={"bridge": "172.17.0.3"}),
     ):
-        assert events.fingerprint({**row, **change}) != events.fingerprint(row)
+        assert events.fingerprint(changed) != events.fingerprint(row)
     assert events.runs(row)
-    assert not events.runs({**row, "State": "restarting"})
+    assert not events.runs(replace(row, state="restarting"))

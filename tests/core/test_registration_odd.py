@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmer.core.registration import Options, plan
+from swarmer.core.registration import Options
 from swarmer.core.registration.templates import Template
 from tests.core.inspected import container, options, planned, service
 
@@ -42,7 +42,7 @@ WHO = st.builds(
 
 def assert_sound(inspected: Any, who: Options) -> None:
     """Everything that Consul's agent checks at a registration."""
-    found = plan(inspected, who)
+    found = planned(inspected, who)
     assert len({each.id for each in found.services}) == len(found.services)
     for each in found.services:
         assert each.name
@@ -74,7 +74,7 @@ def test_any_shape_of_any_part_does_not_raise(a: Any, b: Any, c: Any, d: Any, e:
         "NetworkSettings": {"Ports": {"80/tcp": d, "81/tcp": [e], "82": [{"HostPort": a}]}, "Networks": e},
     }
     for part in (odd, {**odd, "Config": a}, {**odd, "NetworkSettings": b}, {**odd, "HostConfig": c}):
-        plan(part, who)
+        planned(part, who)
 
 
 def test_bytes_that_are_no_utf8_are_replaced_wherever_they_stand() -> None:
@@ -98,7 +98,7 @@ def test_a_host_name_whose_bytes_are_no_utf8_makes_ids_that_consul_takes() -> No
 
 @pytest.mark.parametrize("empty", [{}, {"Config": None, "NetworkSettings": None, "State": None}])
 def test_a_container_that_says_nothing_is_nothing(empty: dict[str, Any]) -> None:
-    assert plan(empty, options()).services == ()
+    assert planned(empty).services == ()
 
 
 def test_thousands_of_labels_and_ports_take_no_time() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from swarmer.core.registration import MARKER, routing_mesh
-from swarmer.core.state import SwarmNode
+from swarmer.core.registration.templates import Template
+from swarmer.core.state import ServicePort, SwarmNode, SwarmService
 from tests.core.inspected import container, options, service
 
 LABELS = {
@@ -21,27 +23,23 @@ NODES = [
 ]
 
 
-def published(**values: Any) -> dict[str, Any]:
-    """A service of Swarm's, as a manager's API gives it."""
-    return {
-        "Spec": {
-            "Name": "shop_web",
-            "Labels": {"com.docker.stack.namespace": "shop", **values.pop("labels", {})},
-            "TaskTemplate": {"ContainerSpec": {"Image": "nginx:1", "Env": values.pop("env", [])}},
-        },
-        "Endpoint": {
-            "Ports": values.pop(
-                "ports",
-                [{"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "ingress"}],
-            )
-        },
-        "ServiceStatus": {"RunningTasks": 1, "DesiredTasks": 2},
-        **values,
-    }
+INGRESS = ServicePort(protocol="tcp", target=80, published=8080, is_ingress=True)
+WEB = SwarmService(
+    id="s1",
+    name="shop_web",
+    labels={"com.docker.stack.namespace": "shop"},
+    ports=(INGRESS,),
+    running_tasks=1,
+    desired_tasks=2,
+)
 
 
-def declared(*services: dict[str, Any], node: str = "b") -> list[Any]:
-    return routing_mesh.services(json.dumps(routing_mesh.published(services, NODES).value), node, options())
+def value(*services: SwarmService) -> Any:
+    return routing_mesh.published(services, NODES).value
+
+
+def declared(*services: SwarmService, node: str = "b") -> list[Any]:
+    return routing_mesh.services(json.dumps(value(*services)), node, options())
 
 
 def test_a_task_carries_its_service_stack_node_and_slot() -> None:
@@ -65,43 +63,54 @@ def test_a_container_outside_a_swarm_carries_none_of_it() -> None:
 
 
 def test_a_service_of_the_mesh_is_declared_by_each_node_that_answers() -> None:
-    (found,) = declared(published())
+    (found,) = declared(WEB)
     assert (found.id, found.name, found.address, found.port) == (
         *("n1:mesh.shop_web:80", "shop_web", "10.0.0.4", 8080),
     )
     assert found.tags == ("service-shop_web", "stack-shop", "node-n1", "mesh")
     assert found.meta[MARKER] == "n1"
-    assert declared(published(), node="c") == []  # down
-    assert declared(published(), node="z") == []  # of another Swarm
-    assert declared(published(), node="") == []  # of none
+    assert declared(WEB, node="c") == []  # down
+    assert declared(WEB, node="z") == []  # of another Swarm
+    assert declared(WEB, node="") == []  # of none
 
 
 def test_a_service_of_the_mesh_is_named_like_any_other() -> None:
-    env = ["SERVICE_NAME=web", "SERVICE_CHECK_TCP=1", "SECRET=x"]
-    assert declared(published(env=env))[0].name == "web"
-    assert declared(published(labels={"SERVICE_80_NAME": "front"}, env=env))[0].name == "front"
-    assert declared(published(env=env))[0].check == {"TCP": "10.0.0.4:8080", "Interval": "10s"}
-    assert declared(published(env=["SERVICE_IGNORE=1"])) == []
-    assert "SECRET" not in json.dumps(routing_mesh.published([published(env=env)], NODES).value)
+    web = replace(WEB, env=("SERVICE_NAME=web", "SERVICE_CHECK_TCP=1", "SECRET=x"))
+    assert declared(web)[0].name == "web"
+    assert declared(replace(web, labels={"SERVICE_80_NAME": "front"}))[0].name == "front"
+    assert declared(web)[0].check == {"TCP": "10.0.0.4:8080", "Interval": "10s"}
+    assert declared(replace(web, env=("SERVICE_IGNORE=1",))) == []
+    assert "SECRET" not in json.dumps(value(web))
+
+
+def test_a_template_of_tags_reads_a_service_of_the_mesh_like_a_container() -> None:
+    who = options(tags=Template("{{ .Name }},{{ .Config.Image }}"))
+    (found,) = routing_mesh.services(json.dumps(value(WEB)), "b", who)
+    assert found.tags[:2] == ("/mesh.shop_web", "shop_web")
 
 
 def test_only_what_the_mesh_publishes_is_written() -> None:
-    host = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "host"}
-    assert (
-        routing_mesh.published([published(ports=[host]), published(ports=None)], NODES).value["services"]
-        == []
-    )
+    on_hosts, unassigned = replace(INGRESS, is_ingress=False), replace(INGRESS, published=0)
+    assert value(*(replace(WEB, ports=ports) for ports in ((on_hosts,), (unassigned,), ()))) == {
+        "nodes": ["a", "b"],
+        "services": [],
+    }
+
+
+def test_what_is_written_is_sorted_and_the_first_port_counts() -> None:
+    other, again = replace(INGRESS, target=443, published=8443), replace(INGRESS, published=9090)
+    first = replace(WEB, name="api", ports=(INGRESS, other, again))
+    assert [each["name"] for each in value(WEB, first)["services"]] == ["api", "shop_web"]
+    assert list(value(first)["services"][0]["ports"].items()) == [("443/tcp", 8443), ("80/tcp", 8080)]
 
 
 def test_a_service_without_a_running_task_waits() -> None:
-    starting = published(ServiceStatus={"RunningTasks": 0, "DesiredTasks": 1})
-    stopped = published(ServiceStatus={"RunningTasks": 0, "DesiredTasks": 0})
-    assert routing_mesh.published([starting], NODES) == routing_mesh.Published(
-        {"nodes": ["a", "b"], "services": []}, True
-    )
+    starting, stopped = replace(WEB, running_tasks=0), replace(WEB, running_tasks=0, desired_tasks=0)
+    nothing = {"nodes": ["a", "b"], "services": []}
+    assert routing_mesh.published([starting], NODES) == routing_mesh.Published(nothing, True)
     assert not routing_mesh.published([stopped], NODES).is_waiting
     # An engine before 20.10 does not count them.
-    assert routing_mesh.published([published(ServiceStatus=None)], NODES).value["services"]
+    assert value(replace(WEB, running_tasks=None, desired_tasks=0))["services"]
 
 
 def test_only_the_leader_writes() -> None:

@@ -15,12 +15,12 @@ from node import agent
 from node.agent import Agent
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
-from swarmer.adapters.docker import Engine, Swarm, TimedOut
+from swarmer.adapters.docker import Engine, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
 from swarmer.core.joining import EndJoin, JoinSwarm, Wait
 from swarmer.core.node import ProviderView
-from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance, SwarmNode
+from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance, SwarmNode, SwarmStatus
 from tests.node.daemons.daemon import machine
 from tests.node.swarms import Leading, Locks, node_state, settled
 
@@ -172,8 +172,8 @@ class HalfIn(Leading):
     def ensure_gateway_bridge(self) -> bool:
         return False
 
-    def swarm(self) -> Swarm:
-        return Swarm(self.state, is_manager=False, error="no leader", id="", node="first")
+    def swarm(self) -> SwarmStatus:
+        return SwarmStatus(self.state, is_manager=False, error="no leader", id="", node="first")
 
     def join_swarm(self, *_: object) -> None:
         self.state = "error"
@@ -283,9 +283,9 @@ class Asked:
             raise self.failure
         return "swarm-1"
 
-    def swarm(self) -> Swarm:
+    def swarm(self) -> SwarmStatus:
         self.asked.append("info")
-        return Swarm("active", is_manager=False, error="no leader", id="", node="node-2")
+        return SwarmStatus("active", is_manager=False, error="no leader", id="", node="node-2")
 
 
 def looking(failure: Exception | None = None, *, node: str = "node-1") -> tuple[Agent, Asked]:
@@ -297,7 +297,9 @@ def looking(failure: Exception | None = None, *, node: str = "node-1") -> tuple[
 
 def test_a_manager_asks_its_swarms_leader_and_not_what_may_come_20_s_late() -> None:
     made, engine = looking()
-    assert made.observe_swarm() == Swarm("active", is_manager=True, error="", id="swarm-1", node="node-1")
+    assert made.observe_swarm() == SwarmStatus(
+        "active", is_manager=True, error="", id="swarm-1", node="node-1"
+    )
     assert engine.asked == ["swarm"]
 
 

@@ -10,9 +10,10 @@ from node import provider
 from node.agent import Agent
 from node.registry import RegistryElector
 from swarmer.adapters.consul import Unavailable
-from swarmer.adapters.docker import Engine, NotFound, Swarm
+from swarmer.adapters.docker import Engine, NotFound
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import joining, names
+from swarmer.core.state import SwarmStatus
 from tests.node.conftest import ConsulServer, free_port
 from tests.node.daemons.daemon import machine
 from tests.node.losing import AFTER, ALWAYS, INSTEAD, LOSABLE, ONCE, LosingConsul, LosingEngine, Loss
@@ -64,10 +65,10 @@ class OneEngine:
         self._need()
         return bool(self._lose("ensure_ingress"))
 
-    def swarm(self) -> Swarm:
+    def swarm(self) -> SwarmStatus:
         if self.swarms:
-            return Swarm("active", is_manager=True, error="", id="swarm-1", node="node-1")
-        return Swarm("inactive", is_manager=False, error="", id="", node="")
+            return SwarmStatus("active", is_manager=True, error="", id="swarm-1", node="node-1")
+        return SwarmStatus("inactive", is_manager=False, error="", id="", node="")
 
 
 def agent(consul: LosingConsul, engine: OneEngine) -> Agent:

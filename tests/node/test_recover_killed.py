@@ -12,9 +12,9 @@ import pytest
 
 from node import recover
 from swarmer.adapters import docker, process
-from swarmer.adapters.docker import Swarm, SwarmSettings
+from swarmer.adapters.docker import SwarmSettings
 from swarmer.core.configuration import Machine
-from swarmer.core.state import RaftServer, SwarmNode
+from swarmer.core.state import RaftServer, SwarmNode, SwarmStatus
 from tests.node.daemons.daemon import machine
 
 
@@ -73,8 +73,10 @@ class Cluster:
 
     # -- dockerd --
 
-    def swarm(self) -> Swarm:
-        found = Swarm("active", self.is_sole_manager, "", "swarm-1" if self.is_sole_manager else "", "row-1")
+    def swarm(self) -> SwarmStatus:
+        found = SwarmStatus(
+            "active", self.is_sole_manager, "", "swarm-1" if self.is_sole_manager else "", "row-1"
+        )
         return self.call("swarm", lambda: found)  # type: ignore[no-any-return]
 
     def data_folder(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from node.routing_mesh import POLL_INTERVAL_S, RoutingMesh
 from swarmer.adapters.catalogue import Catalogue
 from swarmer.adapters.engine import Engine
+from swarmer.core.state import EngineInfo, SwarmStatus
 from tests.core.inspected import options
 
 
@@ -19,8 +20,9 @@ class Informing:
     def __init__(self, state: str) -> None:
         self.state = state
 
-    def info(self) -> dict[str, Any]:
-        return {"Swarm": {"LocalNodeState": self.state, "NodeID": "N"}}
+    def info(self) -> EngineInfo:
+        swarm = SwarmStatus(self.state, is_manager=False, error="", id="", node="N")
+        return EngineInfo(id="E", data_folder="/var/lib/docker", swarm=swarm, claims_control=False)
 
 
 @pytest.mark.parametrize(("state", "is_soon"), [("pending", True), ("inactive", False)])

@@ -15,7 +15,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.raft_log import RaftLog
-from swarmer.core.state import ConsulMember, MemberStatus, SwarmNode
+from swarmer.core.state import ConsulMember, MemberStatus, SwarmNode, SwarmStatus
 from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, SILENCE_GRACE_S, TURN_INTERVAL_S
 
 ADDRESS = {"me": "10.0.0.4", "other": "10.0.0.5", "leader": "10.0.0.6"}
@@ -65,8 +65,8 @@ class World:
             for each, address in ADDRESS.items()
         )
 
-    def swarm(self) -> docker.Swarm:
-        return docker.Swarm("active", is_manager=True, error="", id="swarm-1", node=ORDER[self.me])
+    def swarm(self) -> SwarmStatus:
+        return SwarmStatus("active", is_manager=True, error="", id="swarm-1", node=ORDER[self.me])
 
     def term(self) -> int:
         """What its raft wrote last, before the question and after it."""

@@ -1,6 +1,6 @@
 """Consul services of a container, in the way of gliderlabs/registrator. Pure; standard library only.
 
-`docker inspect` + `Options` → `plan` → services and complaints; `compare` → what to write.
+`Container` + `Options` → `plan` → services and complaints; `compare` → what to write.
 docs/registrator.md has the rules, and states where they differ from the original's.
 """
 
@@ -9,8 +9,7 @@ from __future__ import annotations
 from swarmer.core.registration.differences import Changes, Entry, compare
 from swarmer.core.registration.markers import CONTAINER, ENGINE, MARKER
 from swarmer.core.registration.options import Options
-from swarmer.core.registration.ports import network_mode
-from swarmer.core.registration.services import Plan, is_running, plan
+from swarmer.core.registration.services import Plan, plan
 from swarmer.core.service import HEALTH_TTL, Service
 
 __all__ = [
@@ -24,7 +23,5 @@ __all__ = [
     "Plan",
     "Service",
     "compare",
-    "is_running",
-    "network_mode",
     "plan",
 ]

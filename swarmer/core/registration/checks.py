@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from swarmer.core.registration.metadata import Settings
 from swarmer.core.service import CRITICAL, PASSING, STATUSES, WARNING
+from swarmer.core.state import Container
 from swarmer.core.validation import listed
 
 DEFAULT_INTERVAL: Final = "10s"
@@ -142,12 +143,7 @@ _BY_KIND: Final[Mapping[str, Callable[[Mapping[str, str], Target], dict[str, Any
 }
 
 
-def health(state: Mapping[str, Any]) -> tuple[str | None, str]:
+def health(container: Container) -> tuple[str | None, str]:
     """Return the status of a HEALTHCHECK in Consul's words, and its last output; None if there is none."""
-    found = state.get("Health")
-    status = HEALTH.get(found.get("Status", "")) if isinstance(found, Mapping) else None
-    if status is None or not isinstance(found, Mapping):
-        return None, ""
-    log = found.get("Log")
-    last = log[-1] if isinstance(log, list) and log and isinstance(log[-1], Mapping) else {}
-    return status, str(last.get("Output") or "")[:LONGEST_OUTPUT]
+    status = HEALTH.get(container.health)
+    return status, container.health_output[:LONGEST_OUTPUT] if status else ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
+
+from swarmer.core.state import Container, ContainerSummary
 
 FAILURE_STATUSES = range(1, 128)
 """Exit statuses of a program's own; from 128 on it was ended. The original has the same rule
@@ -81,34 +83,27 @@ def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
     return result
 
 
-def runs(row: Mapping[str, Any]) -> bool:
+def runs(row: ContainerSummary) -> bool:
     """Whether a row of `docker ps` runs. A container that waits for its next restart attempt does not."""
-    return row.get("State") in ("running", "paused")
+    return row.state in ("running", "paused")
 
 
-def failed(row: Mapping[str, Any]) -> bool:
+def failed(row: ContainerSummary) -> bool:
     """Whether a row of `docker ps` exited with a status of its own."""
-    found = re.match(r"Exited \((\d+)\)", str(row.get("Status")))
-    return (
-        row.get("State") == "exited"
-        and bool(found)
-        and _status(found[1] if found else "") in FAILURE_STATUSES
-    )
+    found = re.match(r"Exited \((\d+)\)", row.status)
+    return row.state == "exited" and bool(found) and _status(found[1] if found else "") in FAILURE_STATUSES
 
 
-def has_failed(inspected: Mapping[str, Any]) -> bool:
+def has_failed(container: Container) -> bool:
     """Whether an inspected container exited with a status of its own."""
-    state = inspected.get("State") or {}
-    return state.get("Status") == "exited" and _status(state.get("ExitCode")) in FAILURE_STATUSES
+    return container.has_exited and container.exit_status in FAILURE_STATUSES
 
 
-def fingerprint(row: Mapping[str, Any]) -> str:
+def fingerprint(row: ContainerSummary) -> str:
     """Return a text that changes when the declaration may have to: name, ports, networks, health."""
-    networks = (row.get("NetworkSettings") or {}).get("Networks") or {}
-    ports = sorted(f"{each.get('PublicPort')}:{each.get('PrivatePort')}" for each in row.get("Ports") or ())
-    addresses = sorted(f"{name}={(each or {}).get('IPAddress')}" for name, each in networks.items())
-    health = str(row.get("Status")).partition("(")[2]
-    return " ".join(["/".join(row.get("Names") or ()), row.get("State", ""), health, *ports, *addresses])
+    addresses = sorted(f"{name}={address}" for name, address in row.addresses.items())
+    health = row.status.partition("(")[2]
+    return " ".join(["/".join(row.names), row.state, health, *sorted(row.ports), *addresses])
 
 
 def _status(text: object) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from swarmer.core.registration.markers import CONTAINER, ENGINE, MARKER
+from swarmer.core.state import Container
 from swarmer.core.validation import listed
 
 PREFIX: Final = "SERVICE_"
@@ -54,11 +55,12 @@ class Metadata:
         return Settings({**self.general, **own}, frozenset(own))
 
 
-def gather(config: Mapping[str, Any], complain: list[str]) -> Metadata:
-    """Gather settings from `Config` of an inspected container; a label takes precedence over the
-    environment."""
+def gather(container: Container, complain: list[str]) -> Metadata:
+    """Gather the settings of a container; a label takes precedence over the environment."""
     found = Metadata()
-    for key, value in _pairs(config, complain):
+    if container.not_text:
+        complain.append(f"{listed(container.not_text)}: not text")
+    for key, value in _pairs(container):
         if not key.startswith(PREFIX):
             continue
         name = key[len(PREFIX) :].lower()
@@ -70,20 +72,10 @@ def gather(config: Mapping[str, Any], complain: list[str]) -> Metadata:
     return found
 
 
-def _pairs(config: Mapping[str, Any], complain: list[str]) -> Iterator[tuple[str, str]]:
-    env, labels = config.get("Env") or (), config.get("Labels") or {}
-    entries = list(env) if isinstance(env, list | tuple) else []
-    if isinstance(labels, Mapping):
-        # The original joins them too, and splits again at the first `=`, which might be part of the key.
-        entries += [f"{key}={value}" for key, value in labels.items() if isinstance(value, str)]
-        odd = [str(key) for key, value in labels.items() if not isinstance(value, str)]
-    else:
-        odd = ["Config.Labels"]
-    odd += [str(entry) for entry in entries if not isinstance(entry, str)]
-    if odd:
-        complain.append(f"{listed(odd)}: not text")
-    for entry in entries:
-        if isinstance(entry, str) and "=" in entry and entry.startswith(PREFIX):
+def _pairs(container: Container) -> Iterator[tuple[str, str]]:
+    # The original joins labels too, and splits again at the first `=`, which might be part of the key.
+    for entry in (*container.env, *(f"{key}={value}" for key, value in container.labels.items())):
+        if "=" in entry and entry.startswith(PREFIX):
             key, _, value = sound(entry).partition("=")
             yield key, value
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from swarmer.core.registration.metadata import Settings, sound
-from swarmer.core.registration.ports import Port, mapping
+from swarmer.core.registration.ports import Port
 from swarmer.core.service import LONGEST_LABEL
+from swarmer.core.state import Container
 
 SHORT_ID: Final = 12
 """Length of a short container ID."""
@@ -18,33 +19,30 @@ SERVICE_LABELS: Final = ("com.docker.compose.service", SWARM_SERVICE)
 """Labels that name the service in compose or Swarm; they serve if an image has no name."""
 
 
-def short_id(container: Mapping[str, Any]) -> str:
+def short_id(container: Container) -> str:
     """Return the first 12 digits of the container's ID."""
-    return str(container.get("Id") or "")[:SHORT_ID]
+    return container.id[:SHORT_ID]
 
 
-def container_name(container: Mapping[str, Any]) -> str:
-    """Return the container's name without the slash that Docker puts before it."""
-    return sound(str(container.get("Name") or "")).removeprefix("/") or short_id(container)
+def container_name(container: Container) -> str:
+    """Return the container's name; its short ID if it has none."""
+    return sound(container.name) or short_id(container)
 
 
-def default_name(container: Mapping[str, Any], repo_tags: Sequence[str]) -> str:
+def default_name(container: Container, repo_tags: Sequence[str]) -> str:
     """Return the last part of the image's name, without registry, tag and digest."""
-    config = mapping(container.get("Config"))
-    image = sound(str(config.get("Image") or ""))
-    if image and not _is_id(image, str(container.get("Image") or "")):
+    image = sound(container.image)
+    if image and not _is_id(image, container.image_id):
         return image_name(image)
     if repo_tags:
         return image_name(sorted(repo_tags)[0])
-    labels = mapping(config.get("Labels"))
-    named = next((str(labels[key]) for key in SERVICE_LABELS if labels.get(key)), "")
+    named = next((container.labels[key] for key in SERVICE_LABELS if container.labels.get(key)), "")
     return sound(named) or image.removeprefix("sha256:")[:SHORT_ID] or container_name(container)
 
 
-def has_nameless_image(container: Mapping[str, Any]) -> bool:
+def has_nameless_image(container: Container) -> bool:
     """Whether it was started from an image's ID; then the image itself knows whether it has a name."""
-    image = str(mapping(container.get("Config")).get("Image") or "")
-    return _is_id(image, str(container.get("Image") or ""))
+    return _is_id(container.image, container.image_id)
 
 
 def image_name(image: str) -> str:

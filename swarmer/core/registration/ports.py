@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from swarmer.core.registration.options import Options
 from swarmer.core.service import LARGEST_PORT
+from swarmer.core.state import Container, PortBinding
 
 ANY_ADDRESS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - recognised, never bound
 """Addresses that Consul refuses as the address of a service."""
@@ -28,58 +29,41 @@ class Port:
     """Port number on the host; 0 if it is not published."""
 
 
-def mapping(value: object) -> Mapping[str, Any]:
-    """Return `value` if it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def ports(container: Mapping[str, Any], options: Options, complain: list[str]) -> list[Port]:
+def ports(container: Container, options: Options, complain: list[str]) -> list[Port]:
     """Return the published ports, sorted; in internal mode all ports."""
-    exposed = mapping(mapping(container.get("Config")).get("ExposedPorts"))
-    listed = mapping(mapping(container.get("NetworkSettings")).get("Ports"))
-    mode = network_mode(container)
+    mode = container.network_mode
     literal = mode in LITERAL_MODES or mode.startswith("container:")
-    specs: dict[str, object] = {
-        spec: [{"HostPort": _number_of(spec)}] if literal else None for spec in exposed
-    }
-    found = filter(None, (_port(spec, bindings, complain) for spec, bindings in {**specs, **listed}.items()))
+    specs = {spec: _as_numbered(spec) if literal else () for spec in container.exposed_ports}
+    listed = {**specs, **container.ports}
+    found = filter(None, (_port(spec, bindings, complain) for spec, bindings in listed.items()))
     return sorted(port for port in found if options.internal or port.host_port)
 
 
-def network_mode(container: Mapping[str, Any]) -> str:
-    """Return the network mode: `bridge`, `host`, `container:<id>`, the name of a network …"""
-    return str(mapping(container.get("HostConfig")).get("NetworkMode") or "")
-
-
-def unpublished(container: Mapping[str, Any]) -> list[str]:
+def unpublished(container: Container) -> list[str]:
     """Return exposed ports that no port of the host reaches: 443/tcp …"""
-    listed = mapping(mapping(container.get("NetworkSettings")).get("Ports"))
-    return sorted(spec for spec, bindings in listed.items() if not bindings)
+    return sorted(spec for spec, bindings in container.ports.items() if not bindings)
 
 
-def _number_of(spec: object) -> str:
-    return str(spec).partition("/")[0]
+def _as_numbered(spec: str) -> tuple[PortBinding, ...]:
+    return (PortBinding(host_ip="", host_port=spec.partition("/")[0]),)
 
 
-def _port(spec: object, bindings: object, complain: list[str]) -> Port | None:
-    protocol = str(spec).partition("/")[2] or "tcp"
-    number = as_port(_number_of(spec))
-    if not number:
-        complain.append(f"port {str(spec)[:40]} is no port")
+def _port(spec: str, bindings: Iterable[PortBinding], complain: list[str]) -> Port | None:
+    number, _, protocol = spec.partition("/")
+    if not as_port(number):
+        complain.append(f"port {spec[:40]} is no port")
         return None
     host_ip, host_port = _binding(spec, bindings, complain)
-    return Port(number, protocol, host_ip, host_port)
+    return Port(as_port(number), protocol or "tcp", host_ip, host_port)
 
 
-def _binding(spec: object, bindings: object, complain: list[str]) -> tuple[str, int]:
+def _binding(spec: str, bindings: Iterable[PortBinding], complain: list[str]) -> tuple[str, int]:
     """Return the first valid binding; `("", 0)` if there is none."""
-    for binding in bindings if isinstance(bindings, list) else ():
-        text = str(mapping(binding).get("HostPort") or "")
-        if number := as_port(text):
-            host_ip = str(mapping(binding).get("HostIp") or "")
-            return host_ip if host_ip.isascii() else "", number
-        if text:
-            complain.append(f"port {str(spec)[:40]} is published on {text[:40]}, which is no port")
+    for each in bindings:
+        if number := as_port(each.host_port):
+            return each.host_ip if each.host_ip.isascii() else "", number
+        if each.host_port:
+            complain.append(f"port {spec[:40]} is published on {each.host_port[:40]}, which is no port")
     return "", 0
 
 
@@ -95,12 +79,12 @@ def as_port(text: str) -> int:
 
 
 def address(
-    container: Mapping[str, Any],
+    container: Container,
     port: Port,
     options: Options,
     *,
     network: str = "",
-    peer: Mapping[str, Any] | None = None,
+    peer: Container | None = None,
     complain: list[str],
 ) -> str:
     """Return the address of the service; the last rule that applies decides. Empty: that of Consul's agent.
@@ -113,7 +97,7 @@ def address(
         found = _own_address(container, network or options.network, complain) or host
     if options.use_ip_from_label:
         found = _from_label(container, options.use_ip_from_label, complain) or found
-    if network_mode(container).startswith("container:"):
+    if container.network_mode.startswith("container:"):
         if peer is None:
             complain.append("the container whose network it shares is not to be found")
         elif theirs := _own_address(peer, network or options.network, complain):
@@ -121,9 +105,9 @@ def address(
     return found
 
 
-def _from_label(container: Mapping[str, Any], label: str, complain: list[str]) -> str:
-    value = mapping(mapping(container.get("Config")).get("Labels")).get(label)
-    if not value or not isinstance(value, str):
+def _from_label(container: Container, label: str, complain: list[str]) -> str:
+    value = container.labels.get(label)
+    if not value:
         complain.append(f"has no label {label} to take its address from")
         return ""
     before, slash, _ = value.rpartition("/")
@@ -134,29 +118,17 @@ def _from_label(container: Mapping[str, Any], label: str, complain: list[str]) -
     return text
 
 
-def _own_address(container: Mapping[str, Any], wanted: str, complain: list[str]) -> str:
+def _own_address(container: Container, wanted: str, complain: list[str]) -> str:
     """Return the address on the named network, else on that of the mode, else on the first by name; may be
     empty."""
-    settings = mapping(container.get("NetworkSettings"))
-    networks = {str(name): mapping(each) for name, each in mapping(settings.get("Networks")).items()}
+    networks = container.networks
     if wanted and wanted not in networks:
         complain.append(f"is not on the network {wanted[:60]}")
-    mode = network_mode(container)
+    mode = container.network_mode
     preferred = (wanted, "bridge" if mode in ("", "default") else mode)
     found = _first_address(networks[name] for name in preferred if name in networks)
-    return (
-        found
-        or str(settings.get("IPAddress") or "")
-        or _first_address(networks[name] for name in sorted(networks))
-    )
+    return found or container.address or _first_address(networks[name] for name in sorted(networks))
 
 
-def _first_address(networks: Iterable[Mapping[str, Any]]) -> str:
-    return next(_addresses(networks), "")
-
-
-def _addresses(networks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for network in networks:
-        for key in ("IPAddress", "GlobalIPv6Address"):
-            if value := network.get(key):
-                yield str(value)
+def _first_address(networks: Iterable[tuple[str, ...]]) -> str:
+    return next((address for addresses in networks for address in addresses), "")

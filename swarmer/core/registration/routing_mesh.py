@@ -14,11 +14,10 @@ from typing import Any, Final
 from swarmer.core.registration.metadata import PREFIX
 from swarmer.core.registration.naming import SWARM_SERVICE
 from swarmer.core.registration.options import Options
-from swarmer.core.registration.ports import mapping
 from swarmer.core.registration.services import plan
 from swarmer.core.registration.swarm import STACK
 from swarmer.core.service import Service
-from swarmer.core.state import SwarmNode
+from swarmer.core.state import Container, PortBinding, SwarmNode, SwarmService
 
 TAG: Final = "mesh"
 """Tag of every service of the mesh."""
@@ -35,18 +34,17 @@ class Published:
     """Whether a published service has no running task yet, and must be looked at again soon."""
 
 
-def published(services: Iterable[Mapping[str, Any]], nodes: Iterable[SwarmNode]) -> Published:
-    """Return the value from a manager's API. A service without a running task is left out: nothing would
+def published(services: Iterable[SwarmService], nodes: Iterable[SwarmNode]) -> Published:
+    """Return the value from a manager's lists. A service without a running task is left out: nothing would
     answer."""
     found, is_waiting = [], False
     for service in services:
         ports = _ingress(service)
         if not ports:
             continue
-        status = mapping(service.get("ServiceStatus"))
-        if status.get("RunningTasks", 1):
+        if service.running_tasks != 0:
             found.append(_described(service, ports))
-        elif status.get("DesiredTasks"):
+        elif service.desired_tasks:
             is_waiting = True
     ready = [node.id for node in nodes if node.is_ready]
     found.sort(key=lambda each: str(each["name"]))
@@ -64,7 +62,7 @@ def services(text: str, node_id: str, options: Options) -> list[Service]:
     The list is empty if the key does not name this node.
     """
     try:
-        value = mapping(json.loads(text or "null"))
+        value = _mapping(json.loads(text or "null"))
     except (ValueError, RecursionError):
         return []
     nodes, published = value.get("nodes"), value.get("services")
@@ -72,42 +70,49 @@ def services(text: str, node_id: str, options: Options) -> list[Service]:
         return []
     # The mesh answers on the host's ports, whatever address containers are declared with.
     here = replace(options, internal=False, use_ip_from_label="")
-    found = [each for service in published for each in plan(_as_container(mapping(service)), here).services]
+    found = [each for service in published for each in plan(_as_container(_mapping(service)), here).services]
     return [replace(each, tags=(*each.tags, TAG)) for each in found]
 
 
-def _ingress(service: Mapping[str, Any]) -> dict[str, int]:
+def _ingress(service: SwarmService) -> dict[str, int]:
     found: dict[str, int] = {}
-    ports = mapping(service.get("Endpoint")).get("Ports")
-    for port in ports if isinstance(ports, list) else ():
-        if port.get("PublishMode", "ingress") == "ingress" and port.get("PublishedPort"):
-            found.setdefault(f"{port['TargetPort']}/{port.get('Protocol', 'tcp')}", port["PublishedPort"])
+    for port in service.ports:
+        if port.is_ingress and port.published:
+            found.setdefault(f"{port.target}/{port.protocol}", port.published)
     return found
 
 
-def _described(service: Mapping[str, Any], ports: Mapping[str, int]) -> dict[str, Any]:
-    spec = mapping(service.get("Spec"))
-    container = mapping(mapping(spec.get("TaskTemplate")).get("ContainerSpec"))
-    labels = {**mapping(container.get("Labels")), **mapping(spec.get("Labels"))}
+def _described(service: SwarmService, ports: Mapping[str, int]) -> dict[str, Any]:
+    kept = {key: each for key, each in service.labels.items() if key.startswith(PREFIX) or key == STACK}
     return {
-        "name": str(spec.get("Name")),
-        "env": [entry for entry in container.get("Env") or () if entry.startswith(PREFIX)],
-        "labels": {key: value for key, value in labels.items() if key.startswith(PREFIX) or key == STACK},
+        "name": service.name,
+        "env": [entry for entry in service.env if entry.startswith(PREFIX)],
+        "labels": kept,
         "ports": dict(sorted(ports.items())),
     }
 
 
-def _as_container(service: Mapping[str, Any]) -> dict[str, Any]:
+def _as_container(service: Mapping[str, Any]) -> Container:
     """Return the service in the form of a container, so that the same rules name it; its default name is the
     service's."""
-    name = str(service.get("name") or "")
-    ports = {spec: [{"HostPort": str(port)}] for spec, port in mapping(service.get("ports")).items()}
-    return {
-        "Name": f"/mesh.{name}",
-        "Config": {
-            "Image": name,
-            "Env": service.get("env"),
-            "Labels": {**mapping(service.get("labels")), SWARM_SERVICE: name},
+    name, env = str(service.get("name") or ""), service.get("env")
+    labels = {**_mapping(service.get("labels")), SWARM_SERVICE: name}
+    ports = {port: str(number) for port, number in _mapping(service.get("ports")).items()}
+    return Container(
+        id="",
+        name=f"mesh.{name}",
+        image=name,
+        image_id="",
+        document={
+            "Name": f"/mesh.{name}",
+            "Config": {"Image": name, "Env": env, "Labels": labels},
+            "NetworkSettings": {"Ports": {port: [{"HostPort": number}] for port, number in ports.items()}},
         },
-        "NetworkSettings": {"Ports": ports},
-    }
+        env=tuple(each for each in env if isinstance(each, str)) if isinstance(env, list) else (),
+        labels={key: each for key, each in labels.items() if isinstance(each, str)},
+        ports={port: (PortBinding(host_ip="", host_port=number),) for port, number in ports.items()},
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

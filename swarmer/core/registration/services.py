@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from swarmer.core.registration import checks, metadata, naming, ports, swarm, templates
 from swarmer.core.registration.markers import CONTAINER, ENGINE, MARKER
 from swarmer.core.registration.metadata import Settings
 from swarmer.core.registration.options import Options
-from swarmer.core.registration.ports import Port, mapping
+from swarmer.core.registration.ports import Port
 from swarmer.core.service import Service
+from swarmer.core.state import Container
 from swarmer.core.validation import listed
 
 
@@ -27,18 +27,18 @@ class Plan:
 
 
 def plan(
-    container: Mapping[str, Any],
+    container: Container,
     options: Options,
     *,
     repo_tags: Sequence[str] = (),
-    peer: Mapping[str, Any] | None = None,
+    peer: Container | None = None,
 ) -> Plan:
-    """Plan the services from any output of `docker inspect`. Valid parts are declared; nothing raises.
+    """Plan the services of a container, whatever it says of itself. Valid parts are declared; nothing raises.
 
     `repo_tags`: names of its image if it was started from an ID. `peer`: the inspected container whose
     network it shares (`--network container:…`).
     """
-    if not is_running(container):
+    if not container.is_running:
         return Plan(notes=("does not run",))
     complain: list[str] = []
     found = _Container(container, options, repo_tags, peer, complain)
@@ -47,31 +47,24 @@ def plan(
     return Plan(tuple(services), tuple(dict.fromkeys(complain)), tuple(notes))
 
 
-def is_running(container: Mapping[str, Any]) -> bool:
-    """Whether the container runs. A paused one does; between two attempts of a restart policy it does not."""
-    state = mapping(container.get("State"))
-    return bool(state.get("Running", True)) and not state.get("Restarting") and not state.get("Dead")
-
-
 class _Container:
     """Values that all services of a container share."""
 
     def __init__(
         self,
-        container: Mapping[str, Any],
+        container: Container,
         options: Options,
         repo_tags: Sequence[str],
-        peer: Mapping[str, Any] | None,
+        peer: Container | None,
         complain: list[str],
     ) -> None:
         self.inspected, self.options, self.peer, self.complain = container, options, peer, complain
-        config = mapping(container.get("Config"))
         self.name = naming.container_name(container)
         self.default_name = naming.default_name(container, repo_tags)
-        self.metadata = metadata.gather(config, complain)
-        self.task = swarm.task(mapping(config.get("Labels")), options.hostname)
+        self.metadata = metadata.gather(container, complain)
+        self.task = swarm.task(container.labels, options.hostname)
         self.own_meta = _own_meta(container, options) | swarm.metadata(self.task)
-        self.health, self.health_output = checks.health(mapping(container.get("State")))
+        self.health, self.health_output = checks.health(container)
 
     def services(self) -> tuple[list[Service], list[str]]:
         found = ports.ports(self.inspected, self.options, self.complain)
@@ -144,13 +137,13 @@ class _Container:
     def _tags(self, port: Port, settings: Settings) -> list[str]:
         found = metadata.split_tags(settings.get("tags"))
         try:
-            found += metadata.split_tags(metadata.sound(self.options.tags.render(self.inspected)))
+            found += metadata.split_tags(metadata.sound(self.options.tags.render(self.inspected.document)))
         except templates.Failed as exc:
             self.complain.append(f"-tags: {exc}")
         found += swarm.tags(self.task)
         return [*found, "udp"] if port.protocol == "udp" else found
 
 
-def _own_meta(container: Mapping[str, Any], options: Options) -> dict[str, str]:
+def _own_meta(container: Container, options: Options) -> dict[str, str]:
     own = {MARKER: options.hostname, ENGINE: options.engine, CONTAINER: naming.short_id(container)}
     return {key: value for key, value in own.items() if value or key == MARKER}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from swarmer.core.registration.metadata import sound
 from swarmer.core.registration.naming import SWARM_SERVICE
@@ -14,19 +14,19 @@ TASK: Final = "com.docker.swarm.task.name"
 """Label with the name of a task."""
 
 
-def task(labels: Mapping[str, Any], node: str) -> dict[str, str]:
+def task(labels: Mapping[str, str], node: str) -> dict[str, str]:
     """Return `service`, `stack`, `node`, `slot`, as far as they apply; empty if the container is no task.
 
     A task is called `<service>.<slot>.<task id>`; the slot of a global service's task is its node's ID.
     """
     service = labels.get(SWARM_SERVICE)
-    if not service or not isinstance(service, str):
+    if not service:
         return {}
     found = {"service": service, "stack": labels.get(STACK), "node": node}
-    slot = str(labels.get(TASK) or "").removeprefix(f"{service}.").partition(".")[0]
+    slot = labels.get(TASK, "").removeprefix(f"{service}.").partition(".")[0]
     if slot.isascii() and slot.isdigit():
         found["slot"] = slot
-    return {key: sound(value) for key, value in found.items() if isinstance(value, str) and value}
+    return {key: sound(value) for key, value in found.items() if value}
 
 
 def tags(found: Mapping[str, str]) -> list[str]:
