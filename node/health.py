@@ -17,6 +17,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
+from swarmer.adapters.systemd import active_s
 from swarmer.core import names, node_health
 from swarmer.core.node_health import Daemon, FileSystem, NodeHealth
 from swarmer.core.service import Service
@@ -136,22 +137,6 @@ def file_systems() -> list[FileSystem]:
                 ),
             )
     return list(found.values())
-
-
-def active_s(unit: str) -> float | None:
-    """Return the seconds for which a unit has been active; None if it is not active or systemd does not
-    say."""
-    try:
-        shown = process.run(
-            ["systemctl", "show", "-p", "ActiveState", "-p", "ActiveEnterTimestampMonotonic", unit]
-        )
-    except process.Failed:
-        return None
-    fields = dict(line.partition("=")[::2] for line in shown.splitlines())
-    entered_us = fields.get("ActiveEnterTimestampMonotonic", "0")
-    if fields.get("ActiveState") != "active" or not entered_us.isdigit():
-        return None
-    return time.monotonic() - int(entered_us) / 1e6
 
 
 def kill(unit: str) -> None:
