@@ -31,12 +31,12 @@ from swarmer.core.configuration import Machine
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.recovery import SwarmView
 
-DATA: Final = Path("/var/lib/consul")
+CONSUL_DATA: Final = Path("/var/lib/consul")
 LOCK: Final = Path("/run/swarmer-recover.lock")
 """Lock file: a second recovery on this node waits for the first, and then finds its work done."""
-ELECTION_S: Final = 10.0
+ELECTION_TIMEOUT_S: Final = 10.0
 """Time in which servers that have just lost their leader elect another one, if they can."""
-LEADER_S: Final = 60.0
+LEADER_TIMEOUT_S: Final = 60.0
 """Timeout for Consul to have a leader after its recovery."""
 INFO_TIMEOUT_S: Final = 30.0
 """Timeout for `docker info`: a manager that has just lost its quorum answers after up to 20 s."""
@@ -46,7 +46,7 @@ SWARM_TIMEOUT_S: Final = 90.0
 """Time in which that call is made, and repeated if need be."""
 FORGET_TIMEOUT_S: Final = 30.0
 """Timeout for lost members to be removed: while a leader is elected nobody removes them."""
-PAUSE_S: Final = 0.5
+RETRY_PAUSE_S: Final = 0.5
 SWARM_STATE: Final = "swarm/certificates/swarm-node.crt"
 """File below dockerd's data folder that every member of a Swarm has."""
 
@@ -72,11 +72,11 @@ def recover(asked: argparse.Namespace, machine: Machine) -> None:
     if asked.consul:
         recover_consul(machine)
         log(f"Consul has a leader; forgets {', '.join(asked.lost)}")
-        insist(lambda: forget_in_consul(asked.lost, Consul()))
+        retry(lambda: forget_in_consul(asked.lost, Consul()))
     if asked.swarm:
         recover_swarm(machine, Engine(timeout_s=INFO_TIMEOUT_S), Engine(timeout_s=CALL_TIMEOUT_S))
         log(f"the Swarm has a leader; forgets {', '.join(asked.lost)}")
-        insist(lambda: forget_in_swarm(asked.lost, Engine()))
+        retry(lambda: forget_in_swarm(asked.lost, Engine()))
         check_swarm(Engine())
 
 
@@ -102,29 +102,29 @@ def check_roles(asked: argparse.Namespace, roles: Collection[str]) -> None:
 
 def recover_consul(machine: Machine) -> bool:
     """Reduce raft to this server alone, with all that it knows, if there is no leader."""
-    if finds_leader(Consul(), ELECTION_S):
+    if wait_for_leader(Consul(), ELECTION_TIMEOUT_S):
         return False
     if is_empty(Consul()):
         raise Unusable("this server has nothing of the cluster's: take one that was a member before")
     log("makes this server Consul's only one")
-    write_peers(peers_json((DATA / "node-id").read_text().strip(), machine.address))
+    write_peers(peers_json((CONSUL_DATA / "node-id").read_text().strip(), machine.address))
     # One job of systemd's: if this program is killed, Consul is either running still or started again.
     log("restarts Consul")
     process.run(["systemctl", "restart", names.UNIT_CONSUL])
-    deadline_s = time.monotonic() + LEADER_S
+    deadline_s = time.monotonic() + LEADER_TIMEOUT_S
     while not has_leader(Consul()):
         if time.monotonic() > deadline_s:
-            raise Unusable(f"Consul has no leader {LEADER_S:.0f} s after its recovery")
+            raise Unusable(f"Consul has no leader {LEADER_TIMEOUT_S:.0f} s after its recovery")
         time.sleep(0.2)
     return True
 
 
 def write_peers(content: str) -> None:
     """Write peers.json whole or not at all: Consul does not start with half of it."""
-    fresh = DATA / "peers.json.new"
+    fresh = CONSUL_DATA / "peers.json.new"
     fresh.write_text(content)
     shutil.chown(fresh, "consul", "consul")
-    fresh.replace(DATA / "raft/peers.json")
+    fresh.replace(CONSUL_DATA / "raft/peers.json")
 
 
 def peers_json(node_id: str, address: str) -> str:
@@ -133,8 +133,8 @@ def peers_json(node_id: str, address: str) -> str:
     return json.dumps([server])
 
 
-def finds_leader(api: Consul, within_s: float) -> bool:
-    """Whether others elect a leader in time: if a majority lives, no server goes on alone."""
+def wait_for_leader(api: Consul, within_s: float) -> bool:
+    """Wait until the servers have a leader; return whether they do in time. Then none goes on alone."""
     deadline_s = time.monotonic() + within_s
     while not (found := has_leader(api)) and time.monotonic() < deadline_s:
         time.sleep(0.5)
@@ -167,7 +167,7 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
     called_s: float | None = None
     while True:
         now_s = time.monotonic()
-        view = look_at_swarm(
+        view = observe_swarm(
             engine,
             expected_id=expected,
             waited_s=now_s - began_s,
@@ -180,7 +180,7 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
             case recovery.Refuse(reason):
                 raise Unusable(reason)
             case recovery.Wait():
-                time.sleep(PAUSE_S)
+                time.sleep(RETRY_PAUSE_S)
             case recovery.ForceNewCluster():
                 log("makes this manager the Swarm's only one")
                 try:
@@ -191,7 +191,7 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
                 called_s = time.monotonic()
 
 
-def look_at_swarm(
+def observe_swarm(
     engine: Engine, *, expected_id: str, waited_s: float, called_s_ago: float | None, may_call: bool
 ) -> SwarmView:
     """Engine and its Swarm as they are now."""
@@ -248,7 +248,7 @@ def check_swarm(engine: Engine) -> None:
         log(f"containers of services that the Swarm does not know: {', '.join(sorted(missing))}")
 
 
-def insist(forget: Callable[[], None]) -> None:
+def retry(forget: Callable[[], None]) -> None:
     """Repeat the call while there is no leader, for a bounded time. Raises the Unavailable of both
     adapters."""
     deadline_s = time.monotonic() + FORGET_TIMEOUT_S
@@ -258,7 +258,7 @@ def insist(forget: Callable[[], None]) -> None:
         except (consul.Unavailable, docker.Unavailable):
             if time.monotonic() > deadline_s:
                 raise
-        time.sleep(PAUSE_S)
+        time.sleep(RETRY_PAUSE_S)
 
 
 def forget_in_consul(lost: Iterable[str], api: Consul) -> None:

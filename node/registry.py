@@ -139,7 +139,7 @@ class RegistryElector:
                 self.on_keys_changed(found)
             except Unavailable:
                 index = None
-                time.sleep(election.RENEW_S)
+                time.sleep(election.CONFIRM_INTERVAL_S)
 
     def on_keys_changed(self, found: dict[str, Key]) -> None:
         """Take in the keys below the registry's prefix."""
@@ -186,7 +186,7 @@ class RegistryElector:
             self.check_process()
             self.check_name()
             self.recheck_lock()
-            self.changed.wait(election.RENEW_S)
+            self.changed.wait(election.CONFIRM_INTERVAL_S)
             self.changed.clear()
         self.wait_for_successor()
 
@@ -195,7 +195,7 @@ class RegistryElector:
         deadline_s = time.monotonic() + SUCCESSOR_TIMEOUT_S
         while time.monotonic() < deadline_s and not (self.lease.holder and self.is_named_elsewhere()):
             self.notify_watchdog()
-            time.sleep(election.RENEW_S)
+            time.sleep(election.CONFIRM_INTERVAL_S)
         # A client that has just resolved this address is still served.
         time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
         with contextlib.suppress(Unavailable):
@@ -414,7 +414,7 @@ class RegistryElector:
         while time.monotonic() < deadline_s and not self.is_leaving:
             self.notify_watchdog()
             self.confirm()
-            time.sleep(election.RENEW_S)
+            time.sleep(election.CONFIRM_INTERVAL_S)
 
     def hand_over(self) -> None:
         """Finish requests under way and free the lock; connections wait at the proxy for the next holder."""

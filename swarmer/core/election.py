@@ -1,11 +1,10 @@
 """Election of the registry's holder: it holds a Consul lock that Consul has confirmed lately. Pure.
 
-Consul's leader and a majority of the servers confirm the holder's lock every RENEW_S. The holder's proxy
-(node/registry_proxy.py) lets an answer out only within FENCE_S after the last confirmed question was asked.
-Both times are of the monotonic clock. After a session has ended, Consul gives its lock to no candidate for
-LOCK_DELAY_S.
-Thus FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders from ever answering at the same time, whatever stands
-still in between: agent, registry, node or network.
+Consul's leader and a majority of the servers confirm the holder's lock every CONFIRM_INTERVAL_S. The
+holder's proxy (node/registry_proxy.py) lets an answer out only within FENCE_S after the last confirmed
+question was asked. Both times are of the monotonic clock. After a session has ended, Consul gives its lock to
+no candidate for LOCK_DELAY_S. Thus FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders from ever answering at
+the same time, whatever stands still in between: agent, registry, node or network.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ SESSION_TTL_S: Final = 10
 LOCK_DELAY_S: Final = 1
 """Delay before Consul gives away the lock of an ended session: the shortest in whole seconds that its API
 takes."""
-RENEW_S: Final = 0.25
+CONFIRM_INTERVAL_S: Final = 0.25
 """Interval at which the holder has its lock confirmed."""
 SESSION_INTERVAL_S: Final = 2.0
 """Interval at which the holder renews its session; reading the lock does not renew it."""

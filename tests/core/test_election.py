@@ -30,7 +30,7 @@ SERVING = replace(IDLE, lock=MINE, serving=7)
 
 def test_the_holders_last_answer_is_out_before_consul_gives_the_lock_to_another() -> None:
     assert election.FENCE_S + election.STOP_S < election.LOCK_DELAY_S
-    assert election.RENEW_S * 2 < election.FENCE_S
+    assert election.CONFIRM_INTERVAL_S * 2 < election.FENCE_S
 
 
 def test_a_free_lock_is_tried_for() -> None:

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from node.machine import Unusable
-from node.recover import check_roles, finds_leader, forget_in_consul, forget_in_swarm, is_empty, parse
+from node.recover import check_roles, forget_in_consul, forget_in_swarm, is_empty, parse, wait_for_leader
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine
 from swarmer.core.state import RaftServer, SwarmNode
@@ -90,7 +90,7 @@ class Electing:
 
 @pytest.mark.parametrize(("after", "found"), [(0, True), (1, True), (1000, False)])
 def test_servers_that_only_elect_a_leader_are_not_gone_on_without(after: int, *, found: bool) -> None:
-    assert finds_leader(cast(Consul, Electing(after)), within_s=0.8) is found
+    assert wait_for_leader(cast(Consul, Electing(after)), within_s=0.8) is found
 
 
 class Raft:

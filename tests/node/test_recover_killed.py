@@ -115,8 +115,8 @@ ME: Machine = machine("10.0.0.1", instance="i-1")
 def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], Cluster]:
     (tmp_path / "raft").mkdir()
     (tmp_path / "node-id").write_text("id-1\n")
-    monkeypatch.setattr(recover, "DATA", tmp_path)
-    monkeypatch.setattr(recover, "ELECTION_S", 0.0)
+    monkeypatch.setattr(recover, "CONSUL_DATA", tmp_path)
+    monkeypatch.setattr(recover, "ELECTION_TIMEOUT_S", 0.0)
     monkeypatch.setattr("shutil.chown", lambda *_: None)
     monkeypatch.setattr("time.sleep", lambda _: None)
 

@@ -119,7 +119,7 @@ class WithoutQuorum(LosingEngine):
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "READY_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(recover, "PAUSE_S", 0.1)
+    monkeypatch.setattr(recover, "RETRY_PAUSE_S", 0.1)
 
 
 def recovered(dockerd: lab.Dockerd, monkeypatch: pytest.MonkeyPatch, *losses: Loss) -> WithoutQuorum:
