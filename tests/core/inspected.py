@@ -1,4 +1,4 @@
-"""Containers as `docker inspect` prints them, as far as the registrator looks."""
+"""Containers as `docker inspect` prints them, as far as the registrator reads them."""
 
 from __future__ import annotations
 

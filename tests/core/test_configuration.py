@@ -129,10 +129,10 @@ def test_the_registry_keeps_its_blobs_in_s3_with_the_credentials_of_the_instance
         "objectacl": "bucket-owner-full-control",
     }
     assert config["storage"]["redirect"] == {"disable": False}
-    assert config["http"]["net"] == "unix"  # the gate listens on the node's address
+    assert config["http"]["net"] == "unix"  # the proxy listens on the node's address
 
 
-def test_a_ground_with_its_own_aws_is_used_without_redirects() -> None:
+def test_a_provider_with_its_own_aws_is_used_without_redirects() -> None:
     machine = replace(CORE, identity=replace(CORE.identity, endpoints=REHEARSED))
     config = json.loads(configuration.registry(machine))
     assert config["storage"]["s3"]["regionendpoint"] == "http://10.42.0.1:4566"

@@ -69,7 +69,7 @@ def test_a_holder_that_lost_its_lease_stops() -> None:
 
 
 def test_a_holder_that_consul_does_not_confirm_ends_its_registry() -> None:
-    assert election.decide(replace(SERVING, confirmed_s=election.FENCE_S)) == Stay()  # the gate is shut
+    assert election.decide(replace(SERVING, confirmed_s=election.FENCE_S)) == Stay()  # the proxy is shut
     assert isinstance(election.decide(replace(SERVING, confirmed_s=election.CONFIRM_TIMEOUT_S)), Stop)
 
 

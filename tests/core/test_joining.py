@@ -52,11 +52,11 @@ def test_a_node_waits_for_its_own_dockerd() -> None:
     assert joining.decide(CORE, replace(READY, swarm_state=None)) == Wait("dockerd")
 
 
-def test_a_manager_founds_the_swarm_where_nobody_has() -> None:
+def test_a_manager_initializes_the_swarm_where_nobody_has() -> None:
     assert joining.decide(CORE, READY) == InitializeSwarm()
 
 
-def test_a_worker_never_founds_a_swarm() -> None:
+def test_a_worker_never_initializes_a_swarm() -> None:
     assert joining.decide(WORKER, READY) == Wait("the Swarm to be founded")
 
 
@@ -67,19 +67,19 @@ def test_a_node_joins_through_the_healthy_managers(node: NodeDescription) -> Non
 
 
 @pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
-def test_where_a_swarm_exists_no_second_one_is_founded_while_no_manager_answers(
+def test_where_a_swarm_exists_no_second_one_is_initialized_while_no_manager_answers(
     node: NodeDescription,
 ) -> None:
     assert joining.decide(node, replace(READY, token="t")) == Wait("a healthy Swarm manager")
 
 
 @pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
-def test_where_the_ground_says_that_the_cluster_exists_no_second_one_is_founded(
+def test_where_the_provider_says_that_the_cluster_exists_no_second_one_is_initialized(
     node: NodeDescription,
 ) -> None:
     waits = joining.decide(node, replace(READY, is_initialized=True))
     assert isinstance(waits, Wait)
-    assert waits.needs_operator, "the founder may have died before it published"
+    assert waits.needs_operator, "the initializing node may have died before it published"
 
 
 def test_a_manager_publishes_what_consul_does_not_know() -> None:

@@ -90,7 +90,7 @@ def test_the_last_event_of_a_container_counts() -> None:
     assert (restarted.ended, list(restarted.changed)) == ({}, ["c"])
 
 
-def test_health_and_names_lead_to_a_look_others_to_nothing() -> None:
+def test_health_and_names_lead_to_an_inspection_others_to_nothing() -> None:
     for action in ("rename", "health_status: unhealthy", "health_status: healthy"):
         assert list(batch(Event(action)).changed) == ["c"]
     assert list(batch(Event("start")).started) == ["c"]
@@ -108,7 +108,7 @@ def test_a_container_whose_network_is_connected_is_coming() -> None:
     assert (crashed.starting, crashed.started, list(crashed.ended)) == ({}, {}, ["c"])
 
 
-def test_an_end_that_was_told_again_leads_to_a_look() -> None:
+def test_an_end_that_was_told_again_leads_to_an_inspection() -> None:
     found = batch(Event("die", time_ns=5), since_ns=10)
     assert (found.ended, list(found.changed)) == ({}, ["c"])
 

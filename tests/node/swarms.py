@@ -39,7 +39,7 @@ class Leading:
 
 
 class Locks:
-    """Consul's sessions and the founder's lock, which is free."""
+    """Consul's sessions and the initializing node's lock, which is free."""
 
     def __init__(self) -> None:
         self.sessions: list[str] = []

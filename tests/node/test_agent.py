@@ -29,7 +29,7 @@ from tests.node.swarms import Leading, Locks, node_state, settled
     ("roles", "wanted"),
     [(("swarm-manager", "swarm-worker"), []), (("swarm-manager",), [{"Availability": "drain"}])],
 )
-def test_a_manager_that_people_drained_stays_so(
+def test_a_manager_that_operators_drained_stays_so(
     ran: list[tuple[str, ...]], roles: tuple[str, ...], wanted: list[dict[str, str]]
 ) -> None:
     """It was put back within 3 s. One that is no worker is drained by its description."""
@@ -100,14 +100,14 @@ def test_a_manager_sees_at_its_next_pass_which_key_is_lost(lost: str | None) -> 
     assert len(consul.asked) == 2
 
 
-def test_what_consul_and_the_ground_call_the_swarm_is_compared_with_its_own() -> None:
+def test_what_consul_and_the_provider_call_the_swarm_is_compared_with_its_own() -> None:
     consul = Locks()
     consul.keys = {**PUBLISHED, names.KV_SWARM_ID: "swarm-2"}
     seen = settled(leads=False, consul=consul).observe_keys(replace(node_state("active"), swarm_id="swarm-1"))
     assert (seen.known_swarms, seen.other_swarm) == (("swarm-2",), "swarm-2")
 
 
-def test_a_manager_of_another_swarm_goes_on_once_people_have_corrected_the_identity(
+def test_a_manager_of_another_swarm_goes_on_once_operators_have_corrected_the_cluster_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
@@ -128,7 +128,7 @@ def test_a_manager_of_another_swarm_goes_on_once_people_have_corrected_the_ident
 
 
 def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:
-    """Else nodes would try to join through it, and people's commands would reach it."""
+    """Else nodes would try to join through it, and operators' commands would reach it."""
     declared: list[tuple[str, bool, str]] = []
 
     class Declaring(Locks):

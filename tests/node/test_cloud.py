@@ -1,4 +1,4 @@
-"""What a node learns from its ground: a file that the machine's host keeps."""
+"""What a node learns from its provider: a file that the machine's host keeps."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tests.node.daemons.daemon import machine
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """Where the host keeps the cluster's identity."""
+    """File in which the host keeps the cluster ID."""
     return tmp_path / "host" / "identity"
 
 
 @pytest.fixture
 def told(kept: Path) -> Machine:
-    """A node of a ground without AWS."""
+    """A node of a provider without AWS."""
     kept.parent.mkdir()
     plain = machine("10.0.0.4", instance="i-one")
     node = replace(plain.node, identity=f"file:{kept}", peers=("10.0.0.4", "10.0.0.5"))
     return replace(plain, node=node)
 
 
-def test_a_cluster_of_which_nothing_is_kept_is_unfounded(told: Machine) -> None:
+def test_a_cluster_of_which_nothing_is_kept_is_uninitialized(told: Machine) -> None:
     assert cloud.describe(told).cluster_id == UNFOUNDED
 
 
@@ -39,14 +39,14 @@ def test_peers_of_the_description_are_taken_without_asking_aws(told: Machine) ->
     assert cloud.describe(told).peers == ("10.0.0.5",)
 
 
-def test_what_one_node_marks_every_node_sees(told: Machine, kept: Path) -> None:
+def test_what_one_node_records_every_node_sees(told: Machine, kept: Path) -> None:
     cloud.record_cluster_id(told, "swarm-1")
     assert kept.read_text() == "swarm-1\n"
     assert cloud.describe(told).cluster_id == "swarm-1"
     assert cloud.describe(told).is_initialized
 
 
-def test_the_same_mark_again_changes_nothing(told: Machine, kept: Path) -> None:
+def test_the_same_record_again_changes_nothing(told: Machine, kept: Path) -> None:
     cloud.record_cluster_id(told, "swarm-1")
     before = kept.stat().st_ino
     cloud.record_cluster_id(told, "swarm-1")
@@ -60,7 +60,7 @@ def test_another_cluster_is_refused(told: Machine, kept: Path) -> None:
     assert kept.read_text() == "swarm-1\n"
 
 
-def test_a_folder_that_is_not_mounted_is_no_unfounded_cluster(told: Machine, kept: Path) -> None:
+def test_a_folder_that_is_not_mounted_is_no_uninitialized_cluster(told: Machine, kept: Path) -> None:
     kept.parent.rmdir()
     with pytest.raises(Unusable, match="is not there"):
         cloud.describe(told)

@@ -1,4 +1,4 @@
-"""Where the routing mesh's network is put: an engine that founds a Swarm, told apart from what it answers."""
+"""The range of the routing mesh's network: an engine that initializes a Swarm, whatever it answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cluster's one Swarm: who founds it, and what is remembered and published of it."""
+"""The cluster's one Swarm: its initialization, and what the provider and Consul record of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DESCRIBE = ("-m", "node.cloud", "describe")
 RECORD = ("-m", "node.cloud", "record", "swarm-1")
 
 
-def test_a_mark_that_was_taken_away_is_made_again_by_the_swarms_leader(ran: list[tuple[str, ...]]) -> None:
+def test_a_record_that_was_taken_away_is_made_again_by_the_swarms_leader(ran: list[tuple[str, ...]]) -> None:
     """CloudFormation writes `unfounded` over it when a tag of the stack changes."""
     settled(leads=True).settle()
     assert ran == [RECORD]
@@ -63,7 +63,7 @@ def test_rotated_tokens_are_published_by_the_swarms_leader(ran: list[tuple[str, 
     assert consul.written == [names.KV_TOKEN_WORKER, names.KV_TOKEN_MANAGER]
 
 
-def test_a_ground_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
+def test_a_provider_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waited: list[float] = []
@@ -80,7 +80,7 @@ def test_a_ground_that_is_slow_is_not_waited_for_until_dns_forgets_the_manager(
     assert waited[0] + agent.SETTLED_PAUSE_S + health.PROBE_TIMEOUT_S < ttl_s
 
 
-def test_a_ground_that_does_not_answer_keeps_no_manager_from_its_work(
+def test_a_provider_that_does_not_answer_keeps_no_manager_from_its_work(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(process, "run", failing)
@@ -90,14 +90,14 @@ def test_a_ground_that_does_not_answer_keeps_no_manager_from_its_work(
     assert "ready" in said.out + said.err
 
 
-class FoundsSwarms(Leading):
-    """An engine that founds a Swarm, and may be slower than it is waited for."""
+class InitializingEngine(Leading):
+    """An engine that initializes a Swarm, and may be slower than it is waited for."""
 
     def __init__(self, *, is_slow: bool = False, ingress_fails: bool = False) -> None:
         super().__init__(leads=True)
         self.is_slow = is_slow
         self.ingress_fails = ingress_fails
-        self.has_founded = False
+        self.has_initialized = False
         self.ingresses = 0
 
     def ensure_gateway_bridge(self) -> bool:
@@ -107,7 +107,7 @@ class FoundsSwarms(Leading):
         if self.is_slow:
             raise DockerUnavailable("timed out")
 
-        self.has_founded = True
+        self.has_initialized = True
 
     def ensure_ingress(self) -> bool:
         self.ingresses += 1
@@ -116,36 +116,36 @@ class FoundsSwarms(Leading):
         return False
 
 
-def founder(engine: FoundsSwarms) -> tuple[Agent, Locks]:
+def initializing(engine: InitializingEngine) -> tuple[Agent, Locks]:
     locks = Locks()
     made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, locks), cast(Engine, engine))
     made.provider._queried_s = time.monotonic()
     return made, locks
 
 
-def test_a_founder_frees_its_lock_once_all_is_published(ran: list[tuple[str, ...]]) -> None:
-    made, locks = founder(FoundsSwarms())
+def test_an_initializing_manager_frees_its_lock_once_all_is_published(ran: list[tuple[str, ...]]) -> None:
+    made, locks = initializing(InitializingEngine())
     made.act(InitializeSwarm())
     assert ran == [DESCRIBE, RECORD]
     assert locks.sessions == []
     assert len(locks.keys) == 3
 
 
-def test_who_comes_to_the_lock_after_a_founder_that_died_asks_the_ground_anew(
+def test_who_comes_to_the_lock_after_one_that_died_asks_the_provider_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It had marked its Swarm and published nothing; what this node was told at its boot is seconds old."""
-    engine = FoundsSwarms()
-    made, locks = founder(engine)
+    """It had recorded its Swarm and published nothing; what this node was told at its boot is seconds old."""
+    engine = InitializingEngine()
+    made, locks = initializing(engine)
     monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView(cluster_id="swarm-0").to_json())
     made.act(InitializeSwarm())
-    assert not engine.has_founded
+    assert not engine.has_initialized
     assert locks.sessions == []
     assert made.provider.view.is_initialized, "so its next decision is to wait"
 
 
 @pytest.mark.parametrize("view", [ProviderView(), ProviderView(cluster_id="swarm-1")])
-def test_where_the_ground_does_not_answer_no_swarm_is_founded(
+def test_where_the_provider_does_not_answer_no_swarm_is_initialized(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], view: ProviderView
 ) -> None:
     now = 1000.0
@@ -157,8 +157,8 @@ def test_where_the_ground_does_not_answer_no_swarm_is_founded(
 
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(process, "run", fail)
-    engine = FoundsSwarms()
-    made, locks = founder(engine)
+    engine = InitializingEngine()
+    made, locks = initializing(engine)
     made.provider.view = view
     for _ in range(3):
         made.act(InitializeSwarm())
@@ -168,29 +168,29 @@ def test_where_the_ground_does_not_answer_no_swarm_is_founded(
     now += provider.REFRESH_INTERVAL_S
     made.act(InitializeSwarm())
     assert asked == [1000.0, now]
-    assert not engine.has_founded
+    assert not engine.has_initialized
     assert locks.sessions == []
 
 
-def test_a_founder_whose_lock_went_while_the_ground_was_asked_founds_nothing(
+def test_an_initializing_manager_whose_lock_went_while_the_provider_was_asked_initializes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = FoundsSwarms()
-    made, locks = founder(engine)
+    engine = InitializingEngine()
+    made, locks = initializing(engine)
     monkeypatch.setattr(locks, "renew_session", lambda _: False)
     monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView().to_json())
     made.act(InitializeSwarm())
-    assert not engine.has_founded
+    assert not engine.has_initialized
 
 
 def test_an_ingress_network_that_could_not_be_moved_is_moved_before_anybody_joins(
     ran: list[tuple[str, ...]],
 ) -> None:
-    engine = FoundsSwarms(ingress_fails=True)
-    made, locks = founder(engine)
+    engine = InitializingEngine(ingress_fails=True)
+    made, locks = initializing(engine)
     with pytest.raises(DockerUnavailable):
         made.act(InitializeSwarm())
-    assert ran == [DESCRIBE], "neither marked nor published"
+    assert ran == [DESCRIBE], "neither recorded nor published"
     assert locks.keys == {}
     engine.ingress_fails = False
     made.act(Publish())
@@ -201,22 +201,22 @@ def test_an_ingress_network_that_could_not_be_moved_is_moved_before_anybody_join
 def test_the_ingress_network_of_a_swarm_that_has_been_published_is_left_alone(
     ran: list[tuple[str, ...]],
 ) -> None:
-    engine = FoundsSwarms()
-    made, locks = founder(engine)
+    engine = InitializingEngine()
+    made, locks = initializing(engine)
     locks.keys = {names.KV_SWARM_ID: "swarm-1"}
     made.act(Publish())
     locks.keys = {}
-    made.act(Publish())  # the keys are lost; the ground knows the Swarm by now
+    made.act(Publish())  # the keys are lost; the provider knows the Swarm by now
     assert engine.ingresses == 0
     assert len(locks.keys) == 3
 
 
-def test_a_manager_that_was_never_told_of_the_founding_asks_before_it_moves_the_ingress_network(
+def test_a_manager_that_was_never_told_of_the_swarm_asks_before_it_moves_the_ingress_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At its boot the cluster was unfounded, and Consul has lost the Swarm's id since."""
-    engine = FoundsSwarms()
-    made, _ = founder(engine)
+    """At its boot the cluster was uninitialized, and Consul has lost the Swarm's id since."""
+    engine = InitializingEngine()
+    made, _ = initializing(engine)
     view = ProviderView(cluster_id="swarm-1")
     monkeypatch.setattr(process, "run", lambda *_, **__: view.to_json())
     made.act(Publish())
@@ -224,36 +224,36 @@ def test_a_manager_that_was_never_told_of_the_founding_asks_before_it_moves_the_
 
 
 def test_nobody_publishes_beside_another_swarm(ran: list[tuple[str, ...]]) -> None:
-    made, locks = founder(FoundsSwarms())
+    made, locks = initializing(InitializingEngine())
     locks.keys = {names.KV_SWARM_ID: "swarm-0"}
     with pytest.raises(DockerUnavailable, match="another Swarm, swarm-0"):
         made.act(Publish())
     assert (ran, locks.written) == ([], [])
 
 
-def test_a_manager_whose_mark_is_refused_knows_which_swarm_the_cluster_is(
+def test_a_manager_whose_record_is_refused_knows_which_swarm_the_cluster_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run(argv: list[str], **_: object) -> str:
         return ProviderView(cluster_id="swarm-0").to_json() if argv[-1] == "describe" else failing(argv)
 
     monkeypatch.setattr(process, "run", run)
-    made, _ = founder(FoundsSwarms())
+    made, _ = initializing(InitializingEngine())
     with pytest.raises(DockerUnavailable):
         made.act(Publish())
     assert made.provider.view.cluster_id == "swarm-0"
 
 
 def throttled(argv: list[str], **_: object) -> str:
-    """The ground answers questions, and takes no mark."""
+    """The provider answers questions, and records nothing."""
     return ProviderView().to_json() if argv[-1] == "describe" else failing(argv)
 
 
-def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
+def test_nobody_initializes_a_second_swarm_while_the_first_cannot_be_published(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The identity's parameter is throttled at the first boot: the next manager would come to the lock."""
-    made, locks = founder(FoundsSwarms())
+    made, locks = initializing(InitializingEngine())
     with monkeypatch.context() as away:
         away.setattr(process, "run", throttled)
         with pytest.raises(DockerUnavailable):
@@ -265,16 +265,20 @@ def test_nobody_founds_a_second_swarm_while_the_first_cannot_be_published(
     assert locks.sessions == []
 
 
-def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_founded_once(ran: list[tuple[str, ...]]) -> None:
-    made, locks = founder(FoundsSwarms(is_slow=True))
+def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_initialized_once(
+    ran: list[tuple[str, ...]],
+) -> None:
+    made, locks = initializing(InitializingEngine(is_slow=True))
     with pytest.raises(DockerUnavailable):
         made.act(InitializeSwarm())
     made.initializer.keep_lock(node_state("pending"))
     assert locks.sessions == ["swarm"]
 
 
-def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another(ran: list[tuple[str, ...]]) -> None:
-    made, locks = founder(FoundsSwarms(is_slow=True))
+def test_an_initializing_manager_to_whom_nothing_came_of_it_leaves_it_to_another(
+    ran: list[tuple[str, ...]],
+) -> None:
+    made, locks = initializing(InitializingEngine(is_slow=True))
     with pytest.raises(DockerUnavailable):
         made.act(InitializeSwarm())
     made.initializer.keep_lock(node_state("inactive"))
@@ -284,8 +288,8 @@ def test_a_founder_to_whom_nothing_came_of_it_leaves_it_to_another(ran: list[tup
 def test_a_manager_whose_agent_lost_its_lock_publishes_nothing_while_another_has_it(
     ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Started anew between its founding and its mark: whoever has the lock by now founds another Swarm."""
-    made, locks = founder(FoundsSwarms())
+    """Restarted before it recorded its Swarm: the lock's holder by now initializes another one."""
+    made, locks = initializing(InitializingEngine())
     with monkeypatch.context() as held:
         held.setattr(locks, "acquire", lambda *_: False)
         made.act(Publish())
@@ -296,8 +300,8 @@ def test_a_manager_whose_agent_lost_its_lock_publishes_nothing_while_another_has
     assert locks.sessions == []
 
 
-def test_a_founder_whose_lock_is_gone_goes_on_without(ran: list[tuple[str, ...]]) -> None:
-    made, locks = founder(FoundsSwarms(is_slow=True))
+def test_an_initializing_manager_whose_lock_is_gone_goes_on_without(ran: list[tuple[str, ...]]) -> None:
+    made, locks = initializing(InitializingEngine(is_slow=True))
     with pytest.raises(DockerUnavailable):
         made.act(InitializeSwarm())
     locks.sessions.clear()

@@ -109,14 +109,14 @@ def is_open(candidate: RegistryElector) -> bool:
     return candidate.lease.is_fresh()
 
 
-def test_the_gate_opens_for_the_lock_that_a_majority_of_the_servers_confirms(
+def test_the_proxy_opens_for_the_lock_that_a_majority_of_the_servers_confirms(
     candidate: RegistryElector,
 ) -> None:
     candidate.confirm()
     assert is_open(candidate)
 
 
-def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_gate(candidate: RegistryElector) -> None:
+def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_proxy(candidate: RegistryElector) -> None:
     """It stood still, and answers from memory: the session is over, another serves."""
     consul_of(candidate).has_majority = False
     candidate.confirm()
@@ -146,7 +146,7 @@ def test_a_lock_that_somebody_deleted_is_won_anew(candidate: RegistryElector) ->
     assert election.decide(candidate.candidate_state()) == Acquire()
 
 
-def test_a_lock_that_is_older_because_people_restored_a_snapshot_is_won_anew(
+def test_a_lock_that_is_older_because_operators_restored_a_snapshot_is_won_anew(
     candidate: RegistryElector,
 ) -> None:
     consul_of(candidate).lock = Key("", session=None, lock_index=0, index=3)
@@ -155,7 +155,7 @@ def test_a_lock_that_is_older_because_people_restored_a_snapshot_is_won_anew(
 
 
 @pytest.mark.parametrize("lock", [None, Key("", session=None, lock_index=0, index=3)])
-def test_a_lock_that_people_deleted_or_restored_after_its_holder_died_is_won_by_another(
+def test_a_lock_that_operators_deleted_or_restored_after_its_holder_died_is_won_by_another(
     candidate: RegistryElector, lock: Key | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its key does not change any more, so no watcher is told of it."""
@@ -184,7 +184,7 @@ def test_what_the_watcher_reads_while_a_majority_is_asked_counts(candidate: Regi
     assert candidate.lock.session is None
 
 
-def test_a_lock_that_is_free_opens_no_gate_where_this_node_has_no_session_any_more(
+def test_a_lock_that_is_free_opens_no_proxy_where_this_node_has_no_session_any_more(
     candidate: RegistryElector,
 ) -> None:
     """It hands over, and its server is behind: the session ended, and the lock keeps its number."""
@@ -222,7 +222,7 @@ def test_a_free_lock_is_left_to_others_where_consuls_leader_is_on_the_same_machi
     assert election.decide(candidate.candidate_state()) == Stay()
 
 
-def test_a_program_whose_gate_hangs_does_not_say_that_it_works(
+def test_a_program_whose_proxy_hangs_does_not_say_that_it_works(
     candidate: RegistryElector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """systemd ends it then: a lease that is confirmed, and answers nobody, would stay for ever."""

@@ -1,4 +1,4 @@
-"""The registry's lease: who is answered, by whom, and when not."""
+"""The registry's proxy: who is answered, by whom, and when not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def registry(
     answer: bytes = b"HTTP/1.1 200 OK\r\n\r\nhere", delay_s: float = 0.0
 ) -> AsyncIterator[None]:
-    """What docker-registry is to the gate."""
+    """What docker-registry is to the proxy."""
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(OSError):
@@ -68,7 +68,7 @@ async def ask(address: str, request: bytes = REQUEST) -> bytes:
 
 
 async def under_way(one: RegistryProxy) -> asyncio.Task[bytes]:
-    """What was asked, once the gate has let the question in."""
+    """What was asked, once the proxy has let the question in."""
     asked = asyncio.create_task(ask(HERE))
     while not one.connections:
         await asyncio.sleep(0.01)
@@ -124,7 +124,7 @@ def test_an_answer_waits_while_the_lease_is_confirmed_late() -> None:
     run(story)
 
 
-def test_another_managers_door_leads_to_the_holder() -> None:
+def test_another_managers_proxy_leads_to_the_holder() -> None:
     async def story() -> None:
         async with registry(), opened(HERE, serving()), opened(THERE, LeaseState(holder=HERE)):
             assert (await ask(THERE)).endswith(b"here")
@@ -132,7 +132,7 @@ def test_another_managers_door_leads_to_the_holder() -> None:
     run(story)
 
 
-def test_two_doors_that_each_take_the_other_for_the_holder_do_not_chase_each_other() -> None:
+def test_two_proxies_that_each_take_the_other_for_the_holder_do_not_chase_each_other() -> None:
     async def story() -> None:
         async with opened(HERE, LeaseState(holder=THERE)), opened(THERE, LeaseState(holder=HERE)):
             began_s = time.monotonic()
@@ -254,7 +254,7 @@ def test_a_client_that_vanished_without_a_word_is_noticed() -> None:
     asyncio.run(run())
 
 
-def test_the_gates_unit_lets_it_open_more_than_systemds_1024_files() -> None:
+def test_the_proxys_unit_lets_it_open_more_than_systemds_1024_files() -> None:
     """Each connection takes two: of 600 at once, hundreds of nodes that pull one image, 418 were answered."""
     unit = (Path(registry_proxy.__file__).parent / "systemd/swarmer-registry.service").read_text()
     assert "\nLimitNOFILE=65536\n" in unit

@@ -1,4 +1,4 @@
-"""When a node looks again at what Swarm publishes."""
+"""When a node refreshes what Swarm publishes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Informing:
 
 
 @pytest.mark.parametrize(("state", "is_soon"), [("pending", True), ("inactive", False)])
-def test_a_node_that_is_on_its_way_into_the_swarm_looks_again_soon(state: str, is_soon: bool) -> None:
+def test_a_node_that_is_on_its_way_into_the_swarm_refreshes_soon(state: str, is_soon: bool) -> None:
     """After a reboot of all: else its addresses come back with the next comparison, up to 2 min later."""
     mesh = RoutingMesh(cast(Engine, Informing(state)), cast(Catalogue, None), options(), lambda _: None)
     mesh.refresh()

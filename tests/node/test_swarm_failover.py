@@ -24,7 +24,7 @@ ORDER = {"me": "a", "other": "b", "leader": "c"}
 NUMBER = 7
 
 
-class World:
+class Lab:
     """Consul, Docker, the clock and the other managers, as one of them has them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -121,226 +121,224 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    return World(monkeypatch, tmp_path)
+def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
+    return Lab(monkeypatch, tmp_path)
 
 
-def test_the_first_of_the_living_stands_at_once_and_once(world: World) -> None:
-    manager = world.manager("me")
-    world.lose("leader")
+def test_the_first_of_the_living_stands_at_once_and_once(lab: Lab) -> None:
+    manager = lab.manager("me")
+    lab.lose("leader")
     for _ in range(3):
         manager.check_leader()
-    assert world.stood == [NUMBER]
+    assert lab.stood == [NUMBER]
 
 
-def test_the_next_one_stands_where_the_first_did_not_get_it(world: World) -> None:
-    manager = world.manager("other")
-    world.lose("leader")
+def test_the_next_one_stands_where_the_first_did_not_get_it(lab: Lab) -> None:
+    manager = lab.manager("other")
+    lab.lose("leader")
     manager.check_leader()
-    assert world.stood == []
-    world.now_s += TURN_INTERVAL_S
+    assert lab.stood == []
+    lab.now_s += TURN_INTERVAL_S
     manager.check_leader()
-    assert world.stood == [NUMBER]
+    assert lab.stood == [NUMBER]
 
 
-def test_a_leader_that_answers_is_left_alone_though_its_consul_is_dead(world: World) -> None:
-    manager = world.manager("me")
-    world.alive.discard("leader")
+def test_a_leader_that_answers_is_left_alone_though_its_consul_is_dead(lab: Lab) -> None:
+    manager = lab.manager("me")
+    lab.alive.discard("leader")
     for _ in range(3):
-        world.now_s += 1
+        lab.now_s += 1
         manager.check_leader()
         assert not manager.is_urgent()
-    assert world.stood == []
+    assert lab.stood == []
 
 
-def test_one_late_answer_of_a_leader_whose_consul_is_dead_costs_it_nothing(world: World) -> None:
-    manager = world.manager("me")
-    world.alive.discard("leader")
-    world.now_s, world.has_leader = world.now_s + 1, False
+def test_one_late_answer_of_a_leader_whose_consul_is_dead_costs_it_nothing(lab: Lab) -> None:
+    manager = lab.manager("me")
+    lab.alive.discard("leader")
+    lab.now_s, lab.has_leader = lab.now_s + 1, False
     manager.check_leader()
-    world.has_leader = True
+    lab.has_leader = True
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
 
 
-def test_the_next_one_asks_once_more_when_its_turn_comes(world: World) -> None:
+def test_the_next_one_asks_once_more_when_its_turn_comes(lab: Lab) -> None:
     """What it asked before may hang, though the first one leads by now."""
-    manager = world.manager("other")
-    world.lose("leader")
+    manager = lab.manager("other")
+    lab.lose("leader")
     manager.check_leader()
-    asked_s = world.now_s
+    asked_s = lab.now_s
 
     def hang() -> tuple[SwarmNode, ...]:
-        world.now_s = asked_s + TURN_INTERVAL_S + 0.1
+        lab.now_s = asked_s + TURN_INTERVAL_S + 0.1
         raise docker.TimedOut("timed out")
 
-    world.managers = hang  # type: ignore[method-assign]
+    lab.managers = hang  # type: ignore[method-assign]
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
     manager.check_leader()
-    assert world.stood == [NUMBER]
+    assert lab.stood == [NUMBER]
 
 
-def test_a_leader_that_lives_and_does_not_answer_is_left_to_docker(world: World) -> None:
+def test_a_leader_that_lives_and_does_not_answer_is_left_to_docker(lab: Lab) -> None:
     """It has more to do than it can, or this manager has."""
-    manager = world.manager("me")
-    world.has_leader = False
+    manager = lab.manager("me")
+    lab.has_leader = False
     for _ in range(10):
         manager.check_leader()
-        world.now_s += 1
-    assert world.stood == []
+        lab.now_s += 1
+    assert lab.stood == []
 
 
-def test_a_consul_that_does_not_answer_proves_nothing(world: World) -> None:
-    manager = world.manager("me")
-    world.lose("leader")
-    world.consul_answers = False
+def test_a_consul_that_does_not_answer_proves_nothing(lab: Lab) -> None:
+    manager = lab.manager("me")
+    lab.lose("leader")
+    lab.consul_answers = False
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
 
 
 @pytest.mark.parametrize("terms", [[0], [3, 2]], ids=["cannot be read", "changed while it was asked"])
-def test_nobody_stands_against_a_leader_whose_term_is_not_known(world: World, terms: list[int]) -> None:
-    world.terms = terms
-    manager = world.manager("me")
-    world.lose("leader")
+def test_nobody_stands_against_a_leader_whose_term_is_not_known(lab: Lab, terms: list[int]) -> None:
+    lab.terms = terms
+    manager = lab.manager("me")
+    lab.lose("leader")
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
 
 
-def test_nobody_stands_on_what_was_seen_long_ago(world: World) -> None:
+def test_nobody_stands_on_what_was_seen_long_ago(lab: Lab) -> None:
     """Docker's managers may have elected one that this one has not heard of yet."""
-    manager = world.manager("me")
-    world.lose("leader")
-    world.now_s += ELECTION_TIMEOUT_S
+    manager = lab.manager("me")
+    lab.lose("leader")
+    lab.now_s += ELECTION_TIMEOUT_S
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
 
 
-def test_a_consul_that_flaps_makes_nobody_stand_twice(world: World) -> None:
-    manager = world.manager("me")
+def test_a_consul_that_flaps_makes_nobody_stand_twice(lab: Lab) -> None:
+    manager = lab.manager("me")
     for _ in range(2):
-        world.lose("leader")
+        lab.lose("leader")
         manager.check_leader()
-        world.alive.add("leader")
+        lab.alive.add("leader")
         manager.check_leader()
-    assert world.stood == [NUMBER]
+    assert lab.stood == [NUMBER]
 
 
-def test_the_next_death_counts_anew(world: World) -> None:
-    manager = world.manager("me")
-    world.lose("leader")
+def test_the_next_death_counts_anew(lab: Lab) -> None:
+    manager = lab.manager("me")
+    lab.lose("leader")
     manager.check_leader()
-    world.leader, world.has_leader = "other", True
-    world.alive.add("leader")
+    lab.leader, lab.has_leader = "other", True
+    lab.alive.add("leader")
     manager.check_leader()
-    world.lose("other")
+    lab.lose("other")
     manager.check_leader()
-    assert world.stood == [NUMBER, NUMBER]
+    assert lab.stood == [NUMBER, NUMBER]
 
 
-def test_it_asks_again_soon_only_while_that_can_help(world: World) -> None:
-    manager = world.manager("me")
+def test_it_asks_again_soon_only_while_that_can_help(lab: Lab) -> None:
+    manager = lab.manager("me")
     assert not manager.is_urgent()
-    world.lose("leader")
-    world.now_s += swarm_failover.QUERY_INTERVAL_S + swarm_failover.QUERY_TIMEOUT_S + 0.1
+    lab.lose("leader")
+    lab.now_s += swarm_failover.QUERY_INTERVAL_S + swarm_failover.QUERY_TIMEOUT_S + 0.1
     manager.check_leader()
     assert manager.is_urgent()
-    world.now_s += ELECTION_TIMEOUT_S
+    lab.now_s += ELECTION_TIMEOUT_S
     assert not manager.is_urgent()
 
 
-def test_it_tells_when_another_one_leads(world: World) -> None:
+def test_it_tells_when_another_one_leads(lab: Lab) -> None:
     """The agent declares the leader's Docker in Consul: the name that people use follows."""
-    manager = world.manager("me")
+    manager = lab.manager("me")
     manager.changed.clear()
     manager.check_leader()
     assert not manager.changed.is_set()
-    world.leader = "me"
+    lab.leader = "me"
     manager.check_leader()
     assert manager.changed.is_set()
 
 
-def test_its_number_is_asked_for_from_time_to_time(world: World) -> None:
+def test_its_number_is_asked_for_from_time_to_time(lab: Lab) -> None:
     """One that was demoted and promoted again has another."""
-    manager = world.manager("me")
+    manager = lab.manager("me")
     manager.check_leader()
-    assert world.numbers == 1
-    world.now_s += RAFT_ID_INTERVAL_S
+    assert lab.numbers == 1
+    lab.now_s += RAFT_ID_INTERVAL_S
     manager.check_leader()
-    assert world.numbers == 2
+    assert lab.numbers == 2
 
 
-def test_what_it_cannot_learn_is_said_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.refuses_number = True
-    manager = world.manager("me")
+def test_what_it_cannot_learn_is_said_once(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.refuses_number = True
+    manager = lab.manager("me")
     for _ in range(3):
         assert "does not know its number" not in capsys.readouterr().out
-        world.now_s += swarm_failover.RAFT_ID_GRACE_S / 2
+        lab.now_s += swarm_failover.RAFT_ID_GRACE_S / 2
         manager.check_leader()
     assert capsys.readouterr().out.count("does not know its number") == 1
     manager.check_leader()
     assert capsys.readouterr().out == ""
-    world.lose("leader")
+    lab.lose("leader")
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
 
 
-def test_a_refusal_is_said_once_and_tried_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    manager = world.manager("me")
-    world.refuses = True
-    world.lose("leader")
+def test_a_refusal_is_said_once_and_tried_again(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    manager = lab.manager("me")
+    lab.refuses = True
+    lab.lose("leader")
     for _ in range(3):
         manager.check_leader()
     assert capsys.readouterr().out.count("cannot stand for election") == 1
-    world.refuses = False
+    lab.refuses = False
     manager.check_leader()
-    assert world.stood == [NUMBER]
+    assert lab.stood == [NUMBER]
 
 
-def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(world: World) -> None:
+def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(lab: Lab) -> None:
     """It is a follower like the others, who wait for its heartbeats; the first message may come too early."""
-    manager = world.manager("leader")
-    world.pid.unlink()
-    world.has_leader = False
+    manager = lab.manager("leader")
+    lab.pid.unlink()
+    lab.has_leader = False
     manager.check_leader()
-    assert world.stood == []
-    world.now_s += SILENCE_GRACE_S
-    world.start_engine()
+    assert lab.stood == []
+    lab.now_s += SILENCE_GRACE_S
+    lab.start_engine()
     for _ in range(2):
         manager.check_leader()
-    assert world.stood == [NUMBER, NUMBER]
-    world.has_leader = True
+    assert lab.stood == [NUMBER, NUMBER]
+    lab.has_leader = True
     manager.check_leader()
-    assert world.stood == [NUMBER, NUMBER]
+    assert lab.stood == [NUMBER, NUMBER]
 
 
-def test_a_leader_whose_engine_was_away_for_long_stands_no_more(world: World) -> None:
+def test_a_leader_whose_engine_was_away_for_long_stands_no_more(lab: Lab) -> None:
     """It stood against whom they had elected meanwhile: its log was too short, and nobody led any more."""
-    manager = world.manager("leader")
-    world.pid.unlink()
-    world.has_leader = False
+    manager = lab.manager("leader")
+    lab.pid.unlink()
+    lab.has_leader = False
     manager.check_leader()
-    world.now_s += ELECTION_TIMEOUT_S
-    world.start_engine()
+    lab.now_s += ELECTION_TIMEOUT_S
+    lab.start_engine()
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
 
 
-def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(world: World) -> None:
-    manager = world.manager("me")
-    world.start_engine()
-    world.has_leader = False
-    world.now_s += SILENCE_GRACE_S
+def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(lab: Lab) -> None:
+    manager = lab.manager("me")
+    lab.start_engine()
+    lab.has_leader = False
+    lab.now_s += SILENCE_GRACE_S
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
 
 
-def test_a_manager_that_has_just_booted_knows_nothing_and_does_nothing(world: World) -> None:
-    world.me, world.has_leader = "me", False
-    world.alive.discard("leader")
-    manager = SwarmFailover(
-        ADDRESS["me"], cast(Consul, world), lambda: cast(Engine, world), cast(RaftLog, world)
-    )
+def test_a_manager_that_has_just_booted_knows_nothing_and_does_nothing(lab: Lab) -> None:
+    lab.me, lab.has_leader = "me", False
+    lab.alive.discard("leader")
+    manager = SwarmFailover(ADDRESS["me"], cast(Consul, lab), lambda: cast(Engine, lab), cast(RaftLog, lab))
     manager.check_leader()
-    assert world.stood == []
+    assert lab.stood == []
