@@ -12,12 +12,17 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from swarmer.adapters import docker_json
 from swarmer.core.registration import Options, Plan, naming, options, plan
 from swarmer.core.state import Container
 from swarmer.core.validation import InvalidValue
+
+if TYPE_CHECKING:
+    from node.registrator import Registrator
+    from swarmer.adapters.catalogue import Catalogue
+    from swarmer.adapters.engine import Engine
 
 USAGE: Final = """\
 usage: swarmer registrator run [options] consul://HOST:PORT   declare what runs here, for ever
@@ -174,7 +179,7 @@ def _address(values: Mapping[str, Any]) -> str:
         return ""
 
 
-def _reach(consul: Any, who: Options) -> bool:
+def _reach(consul: Catalogue, who: Options) -> bool:
     """Try to reach Consul once, and again as often as the options say. The loop itself waits for ever."""
     from swarmer.adapters.catalogue import Refused, Unavailable
 
@@ -191,7 +196,9 @@ def _reach(consul: Any, who: Options) -> bool:
     return True
 
 
-def _registrator(who: Options, docker: Any, consul: Any, notify_watchdog: Callable[[], None]) -> Any:
+def _registrator(
+    who: Options, docker: Engine, consul: Catalogue, notify_watchdog: Callable[[], None]
+) -> Registrator:
     from node.registrator import Registrator
 
     return Registrator(who, docker, consul, _log, notify_watchdog)
