@@ -18,7 +18,7 @@ from typing import Any
 from botocore.client import BaseClient
 
 from lambdas.reconcile_cluster.handler import handler
-from lambdas.shared import sight
+from lambdas.shared import connections
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
 
@@ -73,10 +73,10 @@ def main() -> int:
 
 if __name__ == "__main__":
     real, BaseClient._make_api_call = BaseClient._make_api_call, count
-    sight.open_consul = lambda address: Consul(
-        "127.0.0.1", int(os.environ["BENCH_CONSUL"]), timeout_s=sight.CONSUL_S
+    connections.open_consul = lambda address: Consul(
+        "127.0.0.1", int(os.environ["BENCH_CONSUL"]), timeout_s=connections.CONSUL_TIMEOUT_S
     )
-    sight.open_engine = lambda address, timeout_s=sight.DOCKER_S: Engine(
+    connections.open_engine = lambda address, timeout_s=connections.MANAGER_TIMEOUT_S: Engine(
         f"tcp://127.0.0.1:{os.environ['BENCH_SWARM']}", timeout_s=timeout_s
     )
     sys.exit(main())

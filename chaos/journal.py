@@ -17,7 +17,7 @@ LAUNCH: Final = "EC2 Instance-launch Lifecycle Action"
 NO_MAJORITY: Final = ("Consul has no leader", "no Consul server answers")
 """Words for `at risk` in swarmer/core/healing/reconciliation.py."""
 UNREAD: Final = "cannot be read"
-"""Text in place of a console, as lambdas/shared/arrivals.py writes it."""
+"""Text in place of a console, as lambdas/shared/launches.py writes it."""
 REFUSALS: Final = ("AccessDenied", "UnauthorizedOperation", "not authorized")
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.deregister_node.environment import Environment
-from lambdas.shared import departures, messages
-from lambdas.shared.departures import Leaver
+from lambdas.shared import messages, removal
+from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
 from lambdas.shared.messages import Later
-from lambdas.shared.sight import Sight
+from lambdas.shared.removal import LeavingNode
 from lambdas.shared.telemetry import count, metrics, tell, tracer
 from swarmer.adapters import auto_scaling
 from swarmer.core import names
@@ -31,31 +31,31 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
     count(Measure.QUORUM_AT_RISK, 0)
-    sight = Sight(environment.cluster)
-    return messages.process(event, context, environment, lambda body: deregister(sight, body))
+    connections = Connections(environment.cluster)
+    return messages.process(event, context, environment, lambda body: deregister(connections, body))
 
 
-def deregister(sight: Sight, body: str) -> None:
+def deregister(connections: Connections, body: str) -> None:
     """Handle one event. Raises Later while there is something to wait for."""
     end = events.lifecycle(body, launches=False)
-    group = sight.group_called(end.asg)
+    group = connections.aws.group_called(end.asg)
     if group is None:
         tell("ignored: no group of this cluster", asg=end.asg, instance=end.instance_id)
         return
     name = names.node_name(group.name, end.instance_id)
     member = group.members.get(end.instance_id)
-    instance = sight.instance(group, end.instance_id)
+    instance = connections.aws.instance(group, end.instance_id)
     leaves = member is not None and member.lifecycle in DEPARTING
     if not leaves and not instance.is_gone:
         # The event is late: the instance went back into service, or left its group for good.
         reason = f"its hook is closed: it is {member.lifecycle if member else 'in no group'}"
         tell("ignored", node=name, reason=reason)
         return
-    leaver = Leaver(name=name, roles=group.roles, is_gone=instance.is_gone, announced_s=end.at_s)
+    node = LeavingNode(name=name, roles=group.roles, is_gone=instance.is_gone, announced_s=end.at_s)
     try:
-        outcome = departures.leave(sight, leaver)
+        outcome = removal.remove(connections, node)
     except messages.UNAVAILABLE:
-        sight.forget_connections()
+        connections.forget()
         if time.time() - end.at_s < departure.DEPARTURE_TIMEOUT_S:
             if leaves and not instance.is_gone:
                 # Failed tries are further apart than pauses. Two in a row would end the hook without this
@@ -63,11 +63,11 @@ def deregister(sight: Sight, body: str) -> None:
                 auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
             raise
         outcome = Finish("nobody could be asked for so long", at_risk=True)
-    conclude(group, end, name, outcome)
+    complete_or_wait(group, end, name, outcome)
 
 
-def conclude(group: Group, end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
-    """Hold the hook and come again, or answer it. Raises Later."""
+def complete_or_wait(group: Group, end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
+    """Complete the lifecycle action, or hold it and retry. Raises Later."""
     if outcome.at_risk:
         count(Measure.QUORUM_AT_RISK)
     if isinstance(outcome, Wait):

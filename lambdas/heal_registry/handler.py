@@ -9,10 +9,10 @@ from typing import Any, Final
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.heal_registry.environment import Environment
-from lambdas.shared import messages
+from lambdas.shared import consul_state, messages
+from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
 from lambdas.shared.messages import Later
-from lambdas.shared.sight import Sight, look_at_lease
 from lambdas.shared.telemetry import count, logger, metrics, tell, tracer
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
@@ -21,7 +21,7 @@ from swarmer.core.healing.measures import Measure
 from swarmer.core.healing.registry import Scene, Suspicion
 
 RETRY_PAUSE_S: Final = 5
-"""Pause before a suspected holder is looked at again."""
+"""Pause before a suspected holder is observed again."""
 
 
 @metrics.log_metrics
@@ -31,56 +31,37 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
-    sight = Sight(environment.cluster)
-    return messages.process(event, context, environment, lambda body: heal(sight, body))
+    connections = Connections(environment.cluster)
+    return messages.process(event, context, environment, lambda body: heal(connections, body))
 
 
-def heal(sight: Sight, body: str) -> None:
-    """Look at the registry once, whatever the event is. Raises Later while a holder is suspected."""
+def heal(connections: Connections, body: str) -> None:
+    """Observe the registry once, whatever the event is. Raises Later while a holder is suspected."""
     at_s = events.parse(body).at_s
-    if not sight.groups or world.cluster_ends(sight.groups):
+    if not connections.aws.groups or world.cluster_ends(connections.aws.groups):
         count(Measure.NO_REGISTRY, 0)
         return
-    action = registry.decide(look(sight))
+    action = registry.decide(observe(connections))
     count(Measure.NO_REGISTRY, not isinstance(action, registry.Healthy))
-    match action:
-        case registry.Healthy(clear):
-            if clear:
-                sight.api.delete(names.KV_REGISTRY_SUSPECT)
-                tell("the registry's holder serves again")
-        case registry.Suspect(lease):
-            sight.api.put(names.KV_REGISTRY_SUSPECT, Suspicion(number=lease, since_s=time.time()).to_json())
-            tell("the registry's holder does not serve", lease=lease)
-            _again(at_s)
-        case registry.Wait(reason):
-            tell("waits", reason=reason)
-            _again(at_s)
-        case registry.Depose(holder, lease, session):
-            sight.api.destroy_session(session)
-            count(Measure.DEPOSED)
-            logger.warning("deposed", extra={"node": holder, "lease": lease})
-        case registry.Powerless(reason):
-            logger.warning("no registry", extra={"reason": reason})
-
-
-def _again(at_s: float) -> None:
-    """Look again soon, unless the next schedule does."""
-    if time.time() - at_s < 2 * registry.SUSPECT_GRACE_S:
+    apply(connections, action)
+    # A suspicion that is older is left to the next schedule.
+    is_suspected = isinstance(action, registry.Suspect | registry.Wait)
+    if is_suspected and time.time() - at_s < 2 * registry.SUSPECT_GRACE_S:
         raise Later(RETRY_PAUSE_S, "a holder is suspected")
 
 
-def look(sight: Sight) -> Scene:
-    """Return the registry's state as Consul reports it now."""
-    now_s, api = time.time(), sight.consul
+def observe(connections: Connections) -> Scene:
+    """Return the registry's state as Consul reports it now. Raises aws.Unavailable."""
+    now_s, api = time.time(), connections.consul
     try:
         if api is None or not api.leader():
             return Scene(has_leader=False, now_s=now_s)
-        note = api.get(names.KV_REGISTRY_SUSPECT)
+        suspicion = api.get(names.KV_REGISTRY_SUSPECT)
         return Scene(
             has_leader=True,
-            lease=look_at_lease(api),
+            lease=consul_state.registry_lock(api),
             serving=_serving(api),
-            suspicion=Suspicion.from_json(note.value) if note else None,
+            suspicion=Suspicion.from_json(suspicion.value) if suspicion else None,
             now_s=now_s,
         )
     except Unavailable:
@@ -90,3 +71,24 @@ def look(sight: Sight) -> Scene:
 
 def _serving(api: Consul) -> frozenset[str]:
     return frozenset(each.node for each in api.healthy(names.SERVICE_REGISTRY))
+
+
+def apply(connections: Connections, action: registry.Action) -> None:
+    """Take the step. Raises consul.Unavailable, aws.Unavailable."""
+    match action:
+        case registry.Healthy(clear):
+            if clear:
+                connections.require_consul().delete(names.KV_REGISTRY_SUSPECT)
+                tell("the registry's holder serves again")
+        case registry.Suspect(lease):
+            suspicion = Suspicion(number=lease, since_s=time.time())
+            connections.require_consul().put(names.KV_REGISTRY_SUSPECT, suspicion.to_json())
+            tell("the registry's holder does not serve", lease=lease)
+        case registry.Wait(reason):
+            tell("waits", reason=reason)
+        case registry.Depose(holder, lease, session):
+            connections.require_consul().destroy_session(session)
+            count(Measure.DEPOSED)
+            logger.warning("deposed", extra={"node": holder, "lease": lease})
+        case registry.Powerless(reason):
+            logger.warning("no registry", extra={"reason": reason})

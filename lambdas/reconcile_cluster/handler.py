@@ -1,4 +1,4 @@
-"""The sweep: looks at the whole cluster once, however many events asked for it."""
+"""The sweep: observes the whole cluster once, however many events asked for it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.reconcile_cluster import sweep
 from lambdas.reconcile_cluster.environment import Environment
 from lambdas.shared import messages
+from lambdas.shared.aws_state import AwsState
+from lambdas.shared.connections import ELECTION_TIMEOUT_S, Connections
 from lambdas.shared.environment import read
 from lambdas.shared.messages import Later
-from lambdas.shared.sight import LEADER_S, Sight
 from lambdas.shared.telemetry import metrics, tell, tracer
 from swarmer.adapters import instances
 from swarmer.core import names
@@ -36,18 +37,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
-    sight = Sight(environment.cluster, patience_s=patience_s(event["Records"]))
+    connections = Connections(environment.cluster, swarm_timeout_s=swarm_timeout_s(event["Records"]))
 
     @cache
     def once() -> str:
         """Sweep once in this invocation; return what is left to wait for. Each message retries a failed
         sweep."""
-        told = changed_instances(record["body"] for record in event["Records"])
-        return sweep.sweep(sight, environment, frozenset(told), context.get_remaining_time_in_millis)
+        reported_ids = frozenset(changed_instances(record["body"] for record in event["Records"]))
+        return sweep.sweep(connections, environment, reported_ids, context.get_remaining_time_in_millis)
 
     def reconcile(body: str) -> None:
         happened = events.parse(body)
-        if isinstance(happened, Changed) and not concerns(sight, happened):
+        if isinstance(happened, Changed) and not belongs_to_cluster(connections.aws, happened):
             tell("ignored: not of this cluster", instance=happened.instance_id, what=happened.what)
             return
         waiting = once()
@@ -59,13 +60,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     return messages.process(event, context, environment, reconcile)
 
 
-def patience_s(records: Iterable[dict[str, Any]]) -> float:
+def swarm_timeout_s(records: Iterable[dict[str, Any]]) -> float:
     """Return the timeout for Swarm's answer in seconds.
 
     Before Swarm can have a new leader, the sweep does Consul's part alone.
     """
     sent_s = min(int(record["attributes"]["SentTimestamp"]) / 1000 for record in records)
-    return LEADER_S if time.time() - sent_s > ELECTION_GRACE_S else BRIEF_TIMEOUT_S
+    return ELECTION_TIMEOUT_S if time.time() - sent_s > ELECTION_GRACE_S else BRIEF_TIMEOUT_S
 
 
 def changed_instances(bodies: Iterable[str]) -> Iterator[str]:
@@ -78,14 +79,14 @@ def changed_instances(bodies: Iterable[str]) -> Iterator[str]:
                 yield happened.instance_id
 
 
-def concerns(sight: Sight, happened: Changed) -> bool:
+def belongs_to_cluster(aws_state: AwsState, happened: Changed) -> bool:
     """Whether the instance belongs to this cluster: EC2 reports every instance of the account.
 
     An instance that EC2 no longer knows may have been one of this cluster.
     """
     if happened.asg:
-        return happened.asg.startswith(names.group_prefix(sight.cluster))
-    if any(happened.instance_id in group.members for group in sight.groups):
+        return happened.asg.startswith(names.group_prefix(aws_state.cluster))
+    if any(happened.instance_id in group.members for group in aws_state.groups):
         return True
     tags = instances.tags(happened.instance_id)
-    return tags is None or tags.get(names.TAG_CLUSTER) == sight.cluster
+    return tags is None or tags.get(names.TAG_CLUSTER) == aws_state.cluster

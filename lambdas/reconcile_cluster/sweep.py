@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 
 from lambdas.reconcile_cluster.environment import Environment
-from lambdas.shared import arrivals, departures
-from lambdas.shared.arrivals import Limits
-from lambdas.shared.departures import Leaver
+from lambdas.shared import actuator, consul_state, launches, removal, swarm_state
+from lambdas.shared.connections import Connections
+from lambdas.shared.launches import Limits
 from lambdas.shared.messages import RESERVE_MS, UNAVAILABLE
-from lambdas.shared.sight import Sight
+from lambdas.shared.removal import LeavingNode
 from lambdas.shared.telemetry import count, logger, tell
 from swarmer.adapters import auto_scaling, instances
 from swarmer.core import names
@@ -21,20 +21,25 @@ from swarmer.core.healing.reconciliation import Missing, Place, Plan, Scene
 from swarmer.core.healing.steps import Finish, Wait
 
 
-def sweep(sight: Sight, environment: Environment, told: frozenset[str], left_ms: Callable[[], int]) -> str:
-    """Look at the whole cluster once and act. Return what is left to wait for; empty if nothing is.
+def sweep(
+    connections: Connections,
+    environment: Environment,
+    reported_ids: frozenset[str],
+    left_ms: Callable[[], int],
+) -> str:
+    """Observe the whole cluster once and act. Return what is left to wait for; empty if nothing is.
 
-    `told` holds the instances that events named. `left_ms` returns the time left to the function; steps that
-    do not fit into it are left to the next sweep.
+    `reported_ids` are the IDs of instances that events named. `left_ms` returns the time left to the
+    function. Steps that do not fit into it are left to the next sweep.
 
     Raises what the adapters raise, after every possible step was taken.
     """
-    scene = look(sight, environment, told)
+    scene = observe(connections, environment, reported_ids)
     plan = reconciliation.decide(scene)
-    raise_alarms(plan)
+    add_alarm_metrics(plan)
     # The lost node may have led. Another leader exists within seconds, and the schedule is a minute away.
-    waiting, failed = [plan.waits_for] if told else [], []
-    for step in _steps(sight, environment, scene, plan):
+    waiting, failed = [plan.waits_for] if reported_ids else [], []
+    for step in _steps(connections, environment, scene, plan):
         if left_ms() < RESERVE_MS:
             waiting.append("the function's time is up")
             break
@@ -42,26 +47,30 @@ def sweep(sight: Sight, environment: Environment, told: frozenset[str], left_ms:
             waiting.append(step())
         except UNAVAILABLE as exc:
             failed.append(exc)
-            sight.forget_connections()
+            connections.forget()
     if failed:
         raise failed[0]
     return "; ".join(filter(None, waiting))
 
 
-def look(sight: Sight, environment: Environment, told: frozenset[str]) -> Scene:
-    """Return the cluster's state. EC2 is asked only about suspects and the instances in `told`."""
-    ends = not sight.groups or world.cluster_ends(sight.groups)
+def observe(connections: Connections, environment: Environment, reported_ids: frozenset[str]) -> Scene:
+    """Return the cluster's state. EC2 is asked only about suspects and the instances that events named.
+
+    Raises what the adapters raise.
+    """
+    groups = connections.aws.groups
+    ends = not groups or world.cluster_ends(groups)
     # Swarm is asked before Consul: during an election it answers late, and an earlier answer of Consul would
     # be out of date by then.
-    swarm = world.Swarm() if ends else sight.look_at_swarm(None)
+    swarm = world.Swarm() if ends else swarm_state.observe(connections.engine, None)
     scene = Scene(
-        groups=sight.groups,
-        consul=world.Consul() if ends else sight.look_at_consul(None),
+        groups=groups,
+        consul=world.Consul() if ends else consul_state.observe(connections.consul, None),
         swarm=swarm,
         now_s=time.time(),
         grace_s=environment.grace_s,
     )
-    asked = set() if ends else reconciliation.suspects(scene) | told
+    asked = set() if ends else reconciliation.suspects(scene) | reported_ids
     return Scene(
         groups=scene.groups,
         consul=scene.consul,
@@ -72,7 +81,7 @@ def look(sight: Sight, environment: Environment, told: frozenset[str]) -> Scene:
     )
 
 
-def raise_alarms(plan: Plan) -> None:
+def add_alarm_metrics(plan: Plan) -> None:
     """Write the metrics that alarms watch, including zeros, because a zero ends an alarm."""
     count(Measure.QUORUM_AT_RISK, bool(plan.at_risk))
     count(Measure.BREAKER_OPEN, len(plan.open_breakers))
@@ -82,23 +91,26 @@ def raise_alarms(plan: Plan) -> None:
         logger.warning("launches are suspended", extra={"asg": asg})
 
 
-def _steps(sight: Sight, environment: Environment, scene: Scene, plan: Plan) -> list[Callable[[], str]]:
+def _steps(
+    connections: Connections, environment: Environment, scene: Scene, plan: Plan
+) -> list[Callable[[], str]]:
     return [
-        *(partial(purge, sight, scene, name) for name in plan.ghosts),
-        *(partial(see_out, sight, scene, place) for place in plan.departures),
-        # The notes are quick and only about nodes in service. Hundreds of booting nodes must not delay them.
-        partial(note, sight, plan),
-        *(partial(replace, missing) for missing in plan.unhealthy),
-        *(partial(let_in, sight, environment, place) for place in plan.arrivals),
+        *(partial(purge, connections, scene, name) for name in plan.ghosts),
+        *(partial(complete_termination, connections, scene, place) for place in plan.departures),
+        # The records are quick and only about nodes in service. Hundreds of booting nodes must not delay
+        # them.
+        partial(record_missing, connections, plan),
+        *(partial(mark_unhealthy, missing) for missing in plan.unhealthy),
+        *(partial(complete_launch, connections, environment, place) for place in plan.arrivals),
     ]
 
 
-def purge(sight: Sight, scene: Scene, name: str) -> str:
+def purge(connections: Connections, scene: Scene, name: str) -> str:
     """Remove the remains of a node whose machine is proved to be gone."""
     group = name.removesuffix(f"-{names.instance_id(name)}")
-    roles = {each.name: each.roles for each in sight.groups}.get(group, frozenset())
-    leaver = Leaver(name=name, roles=roles, is_gone=True, announced_s=scene.now_s)
-    outcome = departures.leave(sight, leaver)
+    roles = {each.name: each.roles for each in connections.aws.groups}.get(group, frozenset())
+    node = LeavingNode(name=name, roles=roles, is_gone=True, announced_s=scene.now_s)
+    outcome = removal.remove(connections, node)
     if isinstance(outcome, Wait) or outcome.at_risk:
         return f"{name}: {outcome.reason}"
     count(Measure.PURGED)
@@ -107,16 +119,16 @@ def purge(sight: Sight, scene: Scene, name: str) -> str:
     return ""
 
 
-def see_out(sight: Sight, scene: Scene, place: Place) -> str:
+def complete_termination(connections: Connections, scene: Scene, place: Place) -> str:
     """Handle a termination hook that no other function seems to handle."""
     instance = scene.instances.get(place.instance_id)
-    leaver = Leaver(
+    node = LeavingNode(
         name=place.name,
         roles=place.group.roles,
         is_gone=instance is not None and instance.is_gone,
         announced_s=scene.now_s,
     )
-    outcome = departures.leave(sight, leaver)
+    outcome = removal.remove(connections, node)
     asg, hook = place.group.asg, names.HOOK_TERMINATE
     if isinstance(outcome, Finish):
         answered = auto_scaling.complete(asg, hook, place.instance_id, auto_scaling.CONTINUE)
@@ -128,32 +140,26 @@ def see_out(sight: Sight, scene: Scene, place: Place) -> str:
     return f"{place.name}: {outcome.reason}"
 
 
-def let_in(sight: Sight, environment: Environment, place: Place) -> str:
+def complete_launch(connections: Connections, environment: Environment, place: Place) -> str:
     """Handle a launch hook that waits for long. A hook that is in time is left to its own function."""
     limits = Limits(deadline_s=environment.boot_deadline_s, failed_boots=environment.failed_boots)
-    seen = arrivals.look(sight, place.group, place.instance_id, time.time(), limits)
-    action = arrival.decide(seen)
-    if isinstance(action, arrival.Wait):
-        arrivals.hold(sight, place.group, names.HOOK_LAUNCH, seen, action)
-    else:
-        arrivals.act(sight, place.group, names.HOOK_LAUNCH, seen, action)
+    seen = launches.observe(connections, place.group, place.instance_id, time.time(), limits)
+    launches.apply(connections, place.group, names.HOOK_LAUNCH, seen, arrival.decide(seen))
     return ""
 
 
-def note(sight: Sight, plan: Plan) -> str:
-    """Note since when nodes are missing, so that a later sweep knows for how long."""
-    if plan.noted:
-        now = str(time.time())
-        sight.api.put_all({f"{names.KV_MISSING}{name}": now for name in plan.noted})
+def record_missing(connections: Connections, plan: Plan) -> str:
+    """Record since when nodes are missing, so that a later sweep knows for how long."""
+    actuator.record_missing(connections, plan.noted)
     for name in plan.noted:
         tell("missed", node=name)
     for name in plan.returned:
-        sight.api.delete(f"{names.KV_MISSING}{name}")
+        actuator.forget_missing(connections, name)
         tell("is back", node=name)
     return ""
 
 
-def replace(missing: Missing) -> str:
+def mark_unhealthy(missing: Missing) -> str:
     """Have Auto Scaling replace a running node that serves no purpose."""
     if auto_scaling.mark_unhealthy(missing.place.instance_id):
         count(Measure.REPLACED)

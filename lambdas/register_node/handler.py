@@ -9,11 +9,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.register_node.environment import Environment
-from lambdas.shared import arrivals, messages
-from lambdas.shared.arrivals import Limits
+from lambdas.shared import launches, messages
+from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
+from lambdas.shared.launches import Limits
 from lambdas.shared.messages import Later
-from lambdas.shared.sight import Sight
 from lambdas.shared.telemetry import metrics, tell, tracer
 from swarmer.core.healing import arrival, events, pacing
 
@@ -25,22 +25,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
-    sight = Sight(environment.cluster)
-    return messages.process(event, context, environment, lambda body: register(sight, environment, body))
+    connections = Connections(environment.cluster)
+    return messages.process(
+        event, context, environment, lambda body: register(connections, environment, body)
+    )
 
 
-def register(sight: Sight, environment: Environment, body: str) -> None:
+def register(connections: Connections, environment: Environment, body: str) -> None:
     """Handle one event. Raises Later while the node has time left to become a member."""
     launch = events.lifecycle(body, launches=True)
-    group = sight.group_called(launch.asg)
+    group = connections.aws.group_called(launch.asg)
     if group is None:
         tell("ignored: no group of this cluster", asg=launch.asg, instance=launch.instance_id)
         return
     limits = Limits(deadline_s=environment.boot_deadline_s, failed_boots=environment.failed_boots)
-    seen = arrivals.look(sight, group, launch.instance_id, launch.at_s, limits)
+    seen = launches.observe(connections, group, launch.instance_id, launch.at_s, limits)
     action = arrival.decide(seen)
+    launches.apply(connections, group, launch.hook, seen, action)
     if isinstance(action, arrival.Wait):
-        arrivals.hold(sight, group, launch.hook, seen, action)
         tell("waits", node=seen.instance.name, reason=action.reason, held=action.holds)
         raise Later(pacing.pause_s(time.time() - launch.at_s), action.reason)
-    arrivals.act(sight, group, launch.hook, seen, action)

@@ -14,7 +14,7 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
-from lambdas.shared import sight, telemetry
+from lambdas.shared import aws_state, connections, telemetry, voting_lock
 from swarmer.adapters import consul, queue
 from swarmer.adapters.docker import Engine
 from tests.lambdas.fake_consul import FakeConsul
@@ -54,7 +54,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 
 def forget() -> None:
     """Parameters of an earlier test. Clients serve all tests: to make them takes longer than a test."""
-    sight._ssm.cache_clear()
+    aws_state._ssm.cache_clear()
 
 
 def stand_in(lab: Lab) -> None:
@@ -74,11 +74,11 @@ def stand_in(lab: Lab) -> None:
         lab.delays.append(seconds)
         delay(queue_url, receipt, seconds)
 
-    lab.monkeypatch.setattr(sight, "open_consul", open_consul)
-    lab.monkeypatch.setattr(sight, "open_engine", open_engine)
-    lab.monkeypatch.setattr(sight, "LOCK_TRIES", 1)
-    lab.monkeypatch.setattr(sight, "END_S", 0.2)
-    lab.monkeypatch.setattr(sight, "END_PAUSE_S", 0.0)
+    lab.monkeypatch.setattr(connections, "open_consul", open_consul)
+    lab.monkeypatch.setattr(connections, "open_engine", open_engine)
+    lab.monkeypatch.setattr(voting_lock, "TRIES", 1)
+    lab.monkeypatch.setattr(voting_lock, "END_TIMEOUT_S", 0.2)
+    lab.monkeypatch.setattr(voting_lock, "END_PAUSE_S", 0.0)
     lab.monkeypatch.setattr(queue, "delay", recorded)
     for name, call in (
         ("complete_lifecycle_action", "complete"),

@@ -82,7 +82,7 @@ def test_launches_that_take_all_the_time_keep_nobody_from_being_replaced(lab: La
         lab.launched(lab.set_lifecycle("core", at, "Pending:Wait"), 200)
     gone = lab.name("workers", 1)
     lab.consul.states[gone] = "failed"
-    left = iter([60_000, 60_000, 60_000, 14_000])  # before the message, `note` and `replace`
+    left = iter([60_000, 60_000, 60_000, 14_000])  # before the message, `record_missing`, `mark_unhealthy`
     lab.monkeypatch.setattr(lab.context, "get_remaining_time_in_millis", lambda: next(left))
     lab.monkeypatch.setattr(reconciliation, "_too_many", lambda *_: False)
     body = tick()

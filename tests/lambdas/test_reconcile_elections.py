@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.reconcile_cluster.handler import BRIEF_TIMEOUT_S, handler, patience_s
-from lambdas.shared import sight
-from lambdas.shared.sight import LEADER_S, ask_all
+from lambdas.reconcile_cluster.handler import BRIEF_TIMEOUT_S, handler, swarm_timeout_s
+from lambdas.shared import connections
+from lambdas.shared.connections import ELECTION_TIMEOUT_S, ask_all
 from swarmer.adapters import consul
 from swarmer.core import names
 from swarmer.core.healing import pacing
@@ -102,7 +102,7 @@ def test_while_a_manager_waits_for_swarms_next_leader_consul_gets_its_own(lab: L
 def test_what_went_to_a_leader_that_died_is_asked_anew_of_the_next(lab: Lab) -> None:
     """dockerd holds such a question for 20 s, though another leads by now; it cost the node's row 12 s."""
     instance_id, name = lab.die("core"), lab.name("core")
-    lab.monkeypatch.setattr(sight, "ASKED_ANEW_S", 0.3)
+    lab.monkeypatch.setattr(connections, "TRY_TIMEOUT_S", 0.3)
     is_over, asked_s = threading.Event(), []
 
     def hold_the_first() -> None:
@@ -118,11 +118,12 @@ def test_what_went_to_a_leader_that_died_is_asked_anew_of_the_next(lab: Lab) -> 
     assert remains(lab, name) == []
 
 
-@pytest.mark.parametrize(("age_s", "within_s"), [(1, BRIEF_TIMEOUT_S), (9, LEADER_S)])
+@pytest.mark.parametrize(("age_s", "within_s"), [(1, BRIEF_TIMEOUT_S), (9, ELECTION_TIMEOUT_S)])
 def test_swarm_is_waited_for_once_it_may_have_another_leader(age_s: float, within_s: float) -> None:
     """Until then it would only hold up what is to be done in Consul."""
     sent_ms = [time.time() * 1000, (time.time() - age_s) * 1000]
-    assert patience_s([{"attributes": {"SentTimestamp": str(round(each))}} for each in sent_ms]) == within_s
+    records = [{"attributes": {"SentTimestamp": str(round(each))}} for each in sent_ms]
+    assert swarm_timeout_s(records) == within_s
 
 
 def test_a_manager_that_hangs_holds_nobody_up_where_another_answers() -> None:

@@ -303,7 +303,7 @@ def test_consul_that_fails_once_after_a_dozen_looks_is_asked_again_soon(lab: Lab
 
 def test_a_fault_of_ours_is_told_and_tried_again(lab: Lab, measures: Any) -> None:
     instance_id = launched(lab)
-    lab.monkeypatch.setattr("lambdas.shared.arrivals.look", lambda *_: 1 / 0)
+    lab.monkeypatch.setattr("lambdas.shared.launches.observe", lambda *_: 1 / 0)
     body = announced(lab, instance_id)
     assert lab.invoke(handler, body) == [body]
     assert measures()["Failures"] == [1]

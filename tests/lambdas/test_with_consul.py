@@ -10,8 +10,8 @@ import pytest
 
 from lambdas.heal_registry.handler import handler as heal
 from lambdas.reconcile_cluster.handler import handler as reconcile
-from lambdas.shared import sight
-from lambdas.shared.sight import Sight
+from lambdas.shared import connections, consul_state, voting_lock
+from lambdas.shared.connections import Connections
 from swarmer.adapters.consul import Unavailable
 from swarmer.core import election, names
 from swarmer.core.healing.registry import SUSPECT_GRACE_S, Suspicion
@@ -26,7 +26,7 @@ GHOSTS = [f"workers-i-{number:017x}" for number in range(1, 21)]
 def consul(lab: Lab, tmp_path: Path) -> Iterator[ConsulServer]:
     server = ConsulServer(tmp_path, free_port())
     server.start()
-    lab.monkeypatch.setattr(sight, "open_consul", lambda _: server.client(timeout_s=5))
+    lab.monkeypatch.setattr(connections, "open_consul", lambda _: server.client(timeout_s=5))
     yield server
     server.stop()
 
@@ -71,20 +71,20 @@ def test_many_keys_are_written_in_few_requests(consul: ConsulServer) -> None:
 
 
 def test_the_lock_of_the_votes_is_held_by_one(lab: Lab, consul: ConsulServer) -> None:
-    one, other = Sight(CLUSTER), Sight(CLUSTER)
-    with one.lock() as held:
+    one, other = Connections(CLUSTER), Connections(CLUSTER)
+    with voting_lock.hold(one) as held:
         assert held
-        with other.lock() as also_held:
+        with voting_lock.hold(other) as also_held:
             assert not also_held
-    with other.lock() as held_now:
+    with voting_lock.hold(other) as held_now:
         assert held_now
 
 
 def test_a_lock_whose_session_ended_is_seen_to_be_lost_and_ends_quietly(
     lab: Lab, consul: ConsulServer
 ) -> None:
-    client, one, other = consul.client(), Sight(CLUSTER), Sight(CLUSTER)
-    with one.lock() as lock:
+    client, one, other = consul.client(), Connections(CLUSTER), Connections(CLUSTER)
+    with voting_lock.hold(one) as lock:
         assert lock
         assert lock.renew()
         held = client.get(names.KV_HEALING_LOCK)
@@ -92,31 +92,33 @@ def test_a_lock_whose_session_ended_is_seen_to_be_lost_and_ends_quietly(
         assert held.session
         client.destroy_session(held.session)
         assert not lock.renew()
-    lab.monkeypatch.setattr(sight, "LOCK_TRIES", 20)  # longer than the lock-delay
-    with other.lock() as held_now:
+    lab.monkeypatch.setattr(voting_lock, "TRIES", 20)  # longer than the lock-delay
+    with voting_lock.hold(other) as held_now:
         assert held_now
 
 
 def test_one_server_is_a_leader_a_voter_and_a_member(lab: Lab, consul: ConsulServer) -> None:
-    seen = Sight(CLUSTER).look_at_consul(None)
+    seen = consul_state.observe(Connections(CLUSTER).consul, None)
     assert seen.has_leader
     (name,) = seen.peers
     assert seen.peers[name].is_voter
     assert seen.is_alive(name)
     assert name in seen.catalogued
-    assert Sight(CLUSTER).look_at_consul("nobody").catalogued == frozenset()
+    assert consul_state.observe(Connections(CLUSTER).consul, "nobody").catalogued == frozenset()
 
 
 @pytest.mark.parametrize("how", [AFTER, INSTEAD])
 def test_a_votes_lock_whose_answer_was_lost_is_held_or_free(lab: Lab, consul: ConsulServer, how: str) -> None:
     """A function that held the lock without knowing would keep it from every other one for a minute."""
-    lab.monkeypatch.setattr(sight, "open_consul", lambda _: LosingConsul(consul.port, Loss("^acquire$", how)))
+    lab.monkeypatch.setattr(
+        connections, "open_consul", lambda _: LosingConsul(consul.port, Loss("^acquire$", how))
+    )
     if how == AFTER:
-        with Sight(CLUSTER).lock() as held:
+        with voting_lock.hold(Connections(CLUSTER)) as held:
             assert held
     else:
-        with pytest.raises(Unavailable), Sight(CLUSTER).lock():
+        with pytest.raises(Unavailable), voting_lock.hold(Connections(CLUSTER)):
             pytest.fail("nobody holds it")
-    lab.monkeypatch.setattr(sight, "open_consul", lambda _: consul.client(timeout_s=5))
-    with Sight(CLUSTER).lock() as held_now:
+    lab.monkeypatch.setattr(connections, "open_consul", lambda _: consul.client(timeout_s=5))
+    with voting_lock.hold(Connections(CLUSTER)) as held_now:
         assert held_now

@@ -1,0 +1,88 @@
+"""Removal of one node: observe, decide, take one step and repeat, until the node has to wait."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from lambdas.shared import actuator, consul_state, swarm_state, voting_lock
+from lambdas.shared.connections import Connections
+from swarmer.core.healing import departure, steps, world
+from swarmer.core.healing.departure import Departure
+from swarmer.core.healing.steps import Finish, Step, Wait
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+
+MOST_STEPS: Final = 20
+"""Maximum number of steps in one run; a complete removal takes eleven."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeavingNode:
+    """The node to be removed, as far as its data do not change during the removal."""
+
+    name: str
+    roles: frozenset[str]
+    is_gone: bool
+    announced_s: float
+
+
+def remove(connections: Connections, node: LeavingNode) -> Wait | Finish:
+    """Take every step that can be taken now. Raises what the adapters raise; the call can then be
+    repeated."""
+    for _ in range(MOST_STEPS):
+        seen = observe(connections, node)
+        action = departure.decide(seen)
+        if isinstance(action, Wait | Finish):
+            return action
+        if not steps.changes_votes(action):
+            actuator.apply(connections, seen, action)
+        elif waits := _apply_locked(connections, node, action):
+            return waits
+    return Wait("its steps to take effect")
+
+
+def _apply_locked(connections: Connections, node: LeavingNode, step: Step) -> Wait | None:
+    """Take the step under the voting lock, if the cluster still calls for it. Returns a reason to wait, or
+    None."""
+    with voting_lock.hold(connections) as lock:
+        if lock is None:
+            return Wait("another function that changes who votes")
+        # Another function may have changed the cluster before this one got the lock.
+        seen = observe(connections, node)
+        if departure.decide(seen) == step:
+            # A slow Consul may take longer for that observation than the lock lasts. Then the result is out
+            # of date, too.
+            if not lock.renew():
+                return Wait("the lock of the votes, which it lost while it looked")
+            actuator.apply(connections, seen, step)
+    return None
+
+
+def observe(connections: Connections, node: LeavingNode) -> Departure:
+    """Return the current state of the cluster for this node. Raises what the adapters raise."""
+    groups = connections.aws.groups
+    ends = world.cluster_ends(groups)
+    # A cluster that is being deleted is not asked, because it need not answer any more. Swarm is asked before
+    # Consul: during an election it answers late, and an earlier answer of Consul would be out of date by
+    # then.
+    swarm = world.Swarm() if ends else swarm_state.observe(connections.engine, node.name)
+    consul = world.Consul() if ends else consul_state.observe(connections.consul, node.name)
+    return Departure(
+        name=node.name,
+        roles=node.roles,
+        is_gone=node.is_gone,
+        ends=ends,
+        # The provider's record is asked last, and its "unfounded" is not trusted alone. A change to the
+        # stack may reset it to "unfounded", and the Swarm's leader takes minutes to correct that.
+        is_founded=ends
+        or (consul.has_leader and swarm.has_quorum)
+        or world.is_founded(groups)
+        or connections.aws.was_initialized(),
+        announced_s=node.announced_s,
+        now_s=time.time(),
+        consul=consul,
+        swarm=swarm,
+        wanted_servers=world.wanted(groups, CONSUL_SERVER),
+        wanted_managers=world.wanted(groups, SWARM_MANAGER),
+    )

@@ -1,0 +1,88 @@
+"""Lock on changes of voting members: one function at a time changes who has a vote."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from lambdas.shared.connections import Connections
+from swarmer.adapters import consul
+from swarmer.adapters.consul import Consul
+from swarmer.core import names
+
+LOCK_TTL_S: Final = 30
+"""Time after its last renewal at which the lock's session ends."""
+LOCK_DELAY_S: Final = 1
+"""Time for which Consul gives the lock of an ended session to nobody."""
+TRIES: Final = 10
+"""Number of tries to get the lock."""
+TRY_PAUSE_S: Final = 0.2
+"""Pause between two tries to get the lock."""
+END_TIMEOUT_S: Final = 8.0
+"""Timeout for ending the session: the time in which Consul elects a leader."""
+END_PAUSE_S: Final = 0.5
+"""Pause between two tries to end the session."""
+
+
+class VotingLock:
+    """Lock that this function holds, until its session ends `LOCK_TTL_S` after a renewal."""
+
+    def __init__(self, api: Consul, session: str) -> None:
+        self._api, self._session = api, session
+        self.is_lost = False
+
+    def renew(self) -> bool:
+        """Renew the lock. Returns False if its session ended, so another function may have acted since.
+        Raises consul.Unavailable."""
+        self.is_lost = self.is_lost or not self._api.renew_session(self._session)
+        return not self.is_lost
+
+
+@contextmanager
+def hold(connections: Connections) -> Iterator[VotingLock | None]:
+    """Hold the lock while the block lasts; yields None if another function holds it.
+
+    Raises consul.Unavailable, aws.Unavailable.
+    """
+    api = connections.require_consul()
+    session = api.create_session("healing", ttl_s=LOCK_TTL_S, lock_delay_s=LOCK_DELAY_S)
+    try:
+        lock = VotingLock(api, session) if _acquire(api, session) else None
+        yield lock
+        if lock and not lock.is_lost:
+            api.release(names.KV_HEALING_LOCK, "", session)
+    finally:
+        _end_session(connections, session)
+
+
+def _acquire(api: Consul, session: str) -> bool:
+    for _ in range(TRIES):
+        try:
+            if api.acquire(names.KV_HEALING_LOCK, "", session):
+                return True
+        except consul.Unavailable:
+            # The lock may be this function's although the answer was lost.
+            if not api.holds(names.KV_HEALING_LOCK, session):
+                raise
+            return True
+        time.sleep(TRY_PAUSE_S)
+    return False
+
+
+def _end_session(connections: Connections, session: str) -> None:
+    """End the session, and try again if a leader dies meanwhile and takes its answer with it.
+
+    The lock may be held all the same. Until the session's time is up, a minute at worst, nobody could change
+    voting members.
+    """
+    deadline_s = time.monotonic() + END_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        try:
+            connections.require_consul().destroy_session(session)
+        except consul.Unavailable:
+            connections.forget_consul()
+            time.sleep(END_PAUSE_S)
+        else:
+            return
