@@ -11,9 +11,9 @@ from lambdas.deregister_node.environment import Environment
 from lambdas.shared import messages, removal
 from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
-from lambdas.shared.messages import Later
+from lambdas.shared.messages import RetryLater
 from lambdas.shared.removal import LeavingNode
-from lambdas.shared.telemetry import count, metrics, tell, tracer
+from lambdas.shared.telemetry import add_metric, log, metrics, tracer
 from swarmer.adapters import auto_scaling
 from swarmer.core import names
 from swarmer.core.healing import departure, events, pacing
@@ -30,17 +30,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
-    count(Measure.QUORUM_AT_RISK, 0)
+    add_metric(Measure.QUORUM_AT_RISK, 0)
     connections = Connections(environment.cluster)
     return messages.process(event, context, environment, lambda body: deregister(connections, body))
 
 
 def deregister(connections: Connections, body: str) -> None:
-    """Handle one event. Raises Later while there is something to wait for."""
+    """Handle one event. Raises RetryLater while there is something to wait for."""
     end = events.lifecycle(body, launches=False)
     group = connections.aws.group_called(end.asg)
     if group is None:
-        tell("ignored: no group of this cluster", asg=end.asg, instance=end.instance_id)
+        log("ignored: no group of this cluster", asg=end.asg, instance=end.instance_id)
         return
     name = names.node_name(group.name, end.instance_id)
     member = group.members.get(end.instance_id)
@@ -49,7 +49,7 @@ def deregister(connections: Connections, body: str) -> None:
     if not leaves and not instance.is_gone:
         # The event is late: the instance went back into service, or left its group for good.
         reason = f"its hook is closed: it is {member.lifecycle if member else 'in no group'}"
-        tell("ignored", node=name, reason=reason)
+        log("ignored", node=name, reason=reason)
         return
     node = LeavingNode(name=name, roles=group.roles, is_gone=instance.is_gone, announced_s=end.at_s)
     try:
@@ -67,13 +67,13 @@ def deregister(connections: Connections, body: str) -> None:
 
 
 def complete_or_wait(group: Group, end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
-    """Complete the lifecycle action, or hold it and retry. Raises Later."""
+    """Complete the lifecycle action, or hold it and retry. Raises RetryLater."""
     if outcome.at_risk:
-        count(Measure.QUORUM_AT_RISK)
+        add_metric(Measure.QUORUM_AT_RISK)
     if isinstance(outcome, Wait):
         held = auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
-        tell("waits", node=name, reason=outcome.reason, held=held, at_risk=outcome.at_risk)
-        raise Later(pacing.pause_s(time.time() - end.at_s), outcome.reason)
+        log("waits", node=name, reason=outcome.reason, held=held, at_risk=outcome.at_risk)
+        raise RetryLater(pacing.pause_s(time.time() - end.at_s), outcome.reason)
     answered = auto_scaling.complete(group.asg, end.hook, end.instance_id, auto_scaling.CONTINUE)
-    count(Measure.DEPARTED, answered)
-    tell("departed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)
+    add_metric(Measure.DEPARTED, answered)
+    log("departed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)

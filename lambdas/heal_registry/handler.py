@@ -12,8 +12,8 @@ from lambdas.heal_registry.environment import Environment
 from lambdas.shared import consul_state, messages
 from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
-from lambdas.shared.messages import Later
-from lambdas.shared.telemetry import count, logger, metrics, tell, tracer
+from lambdas.shared.messages import RetryLater
+from lambdas.shared.telemetry import add_metric, log, logger, metrics, tracer
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
 from swarmer.core.healing import events, registry, world
@@ -36,18 +36,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def heal(connections: Connections, body: str) -> None:
-    """Observe the registry once, whatever the event is. Raises Later while a holder is suspected."""
+    """Observe the registry once, whatever the event is. Raises RetryLater while a holder is suspected."""
     at_s = events.parse(body).at_s
     if not connections.aws.groups or world.cluster_ends(connections.aws.groups):
-        count(Measure.NO_REGISTRY, 0)
+        add_metric(Measure.NO_REGISTRY, 0)
         return
     action = registry.decide(observe(connections))
-    count(Measure.NO_REGISTRY, not isinstance(action, registry.Healthy))
+    add_metric(Measure.NO_REGISTRY, not isinstance(action, registry.Healthy))
     apply(connections, action)
     # A suspicion that is older is left to the next schedule.
     is_suspected = isinstance(action, registry.Suspect | registry.Wait)
     if is_suspected and time.time() - at_s < 2 * registry.SUSPECT_GRACE_S:
-        raise Later(RETRY_PAUSE_S, "a holder is suspected")
+        raise RetryLater(RETRY_PAUSE_S, "a holder is suspected")
 
 
 def observe(connections: Connections) -> Scene:
@@ -79,16 +79,16 @@ def apply(connections: Connections, action: registry.Action) -> None:
         case registry.Healthy(clear):
             if clear:
                 connections.require_consul().delete(names.KV_REGISTRY_SUSPECT)
-                tell("the registry's holder serves again")
+                log("the registry's holder serves again")
         case registry.Suspect(lease):
             suspicion = Suspicion(number=lease, since_s=time.time())
             connections.require_consul().put(names.KV_REGISTRY_SUSPECT, suspicion.to_json())
-            tell("the registry's holder does not serve", lease=lease)
+            log("the registry's holder does not serve", lease=lease)
         case registry.Wait(reason):
-            tell("waits", reason=reason)
+            log("waits", reason=reason)
         case registry.Depose(holder, lease, session):
             connections.require_consul().destroy_session(session)
-            count(Measure.DEPOSED)
+            add_metric(Measure.DEPOSED)
             logger.warning("deposed", extra={"node": holder, "lease": lease})
         case registry.Powerless(reason):
             logger.warning("no registry", extra={"reason": reason})

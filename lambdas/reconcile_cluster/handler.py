@@ -16,8 +16,8 @@ from lambdas.shared import messages
 from lambdas.shared.aws_state import AwsState
 from lambdas.shared.connections import ELECTION_TIMEOUT_S, Connections
 from lambdas.shared.environment import read
-from lambdas.shared.messages import Later
-from lambdas.shared.telemetry import metrics, tell, tracer
+from lambdas.shared.messages import RetryLater
+from lambdas.shared.telemetry import log, metrics, tracer
 from swarmer.adapters import instances
 from swarmer.core import names
 from swarmer.core.healing import events, pacing
@@ -49,13 +49,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     def reconcile(body: str) -> None:
         happened = events.parse(body)
         if isinstance(happened, Changed) and not belongs_to_cluster(connections.aws, happened):
-            tell("ignored: not of this cluster", instance=happened.instance_id, what=happened.what)
+            log("ignored: not of this cluster", instance=happened.instance_id, what=happened.what)
             return
         waiting = once()
         if waiting and time.time() - happened.at_s < pacing.SWEEP_TIMEOUT_S:
             # A schedule's next turn comes by itself. Only a message about a loss is in a hurry.
             is_loss = isinstance(happened, Changed)
-            raise Later(pacing.SWEEP_RETRY_PAUSE_S if is_loss else pacing.SCHEDULED_SWEEP_PAUSE_S, waiting)
+            pause_s = pacing.SWEEP_RETRY_PAUSE_S if is_loss else pacing.SCHEDULED_SWEEP_PAUSE_S
+            raise RetryLater(pause_s, waiting)
 
     return messages.process(event, context, environment, reconcile)
 

@@ -12,7 +12,7 @@ from lambdas.shared.connections import Connections
 from lambdas.shared.launches import Limits
 from lambdas.shared.messages import RESERVE_MS, UNAVAILABLE
 from lambdas.shared.removal import LeavingNode
-from lambdas.shared.telemetry import count, logger, tell
+from lambdas.shared.telemetry import add_metric, log, logger
 from swarmer.adapters import auto_scaling, instances
 from swarmer.core import names
 from swarmer.core.healing import arrival, reconciliation, world
@@ -83,8 +83,8 @@ def observe(connections: Connections, environment: Environment, reported_ids: fr
 
 def add_alarm_metrics(plan: Plan) -> None:
     """Write the metrics that alarms watch, including zeros, because a zero ends an alarm."""
-    count(Measure.QUORUM_AT_RISK, bool(plan.at_risk))
-    count(Measure.BREAKER_OPEN, len(plan.open_breakers))
+    add_metric(Measure.QUORUM_AT_RISK, bool(plan.at_risk))
+    add_metric(Measure.BREAKER_OPEN, len(plan.open_breakers))
     for reason in plan.at_risk:
         logger.warning("at risk", extra={"reason": reason})
     for asg in plan.open_breakers:
@@ -113,9 +113,9 @@ def purge(connections: Connections, scene: Scene, name: str) -> str:
     outcome = removal.remove(connections, node)
     if isinstance(outcome, Wait) or outcome.at_risk:
         return f"{name}: {outcome.reason}"
-    count(Measure.PURGED)
+    add_metric(Measure.PURGED)
     state = scene.instances[names.instance_id(name)].state
-    tell("purged", node=name, reason=f"its instance is {state}")
+    log("purged", node=name, reason=f"its instance is {state}")
     return ""
 
 
@@ -132,11 +132,11 @@ def complete_termination(connections: Connections, scene: Scene, place: Place) -
     asg, hook = place.group.asg, names.HOOK_TERMINATE
     if isinstance(outcome, Finish):
         answered = auto_scaling.complete(asg, hook, place.instance_id, auto_scaling.CONTINUE)
-        count(Measure.DEPARTED, answered)
-        tell("departed", node=place.name, reason=outcome.reason, answered=answered, missed=True)
+        add_metric(Measure.DEPARTED, answered)
+        log("departed", node=place.name, reason=outcome.reason, answered=answered, missed=True)
         return ""
     auto_scaling.heartbeat(asg, hook, place.instance_id)
-    tell("waits", node=place.name, reason=outcome.reason, at_risk=outcome.at_risk)
+    log("waits", node=place.name, reason=outcome.reason, at_risk=outcome.at_risk)
     return f"{place.name}: {outcome.reason}"
 
 
@@ -152,16 +152,16 @@ def record_missing(connections: Connections, plan: Plan) -> str:
     """Record since when nodes are missing, so that a later sweep knows for how long."""
     actuator.record_missing(connections, plan.noted)
     for name in plan.noted:
-        tell("missed", node=name)
+        log("missed", node=name)
     for name in plan.returned:
         actuator.forget_missing(connections, name)
-        tell("is back", node=name)
+        log("is back", node=name)
     return ""
 
 
 def mark_unhealthy(missing: Missing) -> str:
     """Have Auto Scaling replace a running node that serves no purpose."""
     if auto_scaling.mark_unhealthy(missing.place.instance_id):
-        count(Measure.REPLACED)
+        add_metric(Measure.REPLACED)
         logger.warning("marked unhealthy", extra={"node": missing.place.name, "reason": missing.lack})
     return ""

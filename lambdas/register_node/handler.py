@@ -13,8 +13,8 @@ from lambdas.shared import launches, messages
 from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
 from lambdas.shared.launches import Limits
-from lambdas.shared.messages import Later
-from lambdas.shared.telemetry import metrics, tell, tracer
+from lambdas.shared.messages import RetryLater
+from lambdas.shared.telemetry import log, metrics, tracer
 from swarmer.core.healing import arrival, events, pacing
 
 
@@ -32,16 +32,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def register(connections: Connections, environment: Environment, body: str) -> None:
-    """Handle one event. Raises Later while the node has time left to become a member."""
+    """Handle one event. Raises RetryLater while the node has time left to become a member."""
     launch = events.lifecycle(body, launches=True)
     group = connections.aws.group_called(launch.asg)
     if group is None:
-        tell("ignored: no group of this cluster", asg=launch.asg, instance=launch.instance_id)
+        log("ignored: no group of this cluster", asg=launch.asg, instance=launch.instance_id)
         return
     limits = Limits(deadline_s=environment.boot_deadline_s, failed_boots=environment.failed_boots)
     seen = launches.observe(connections, group, launch.instance_id, launch.at_s, limits)
     action = arrival.decide(seen)
     launches.apply(connections, group, launch.hook, seen, action)
     if isinstance(action, arrival.Wait):
-        tell("waits", node=seen.instance.name, reason=action.reason, held=action.holds)
-        raise Later(pacing.pause_s(time.time() - launch.at_s), action.reason)
+        log("waits", node=seen.instance.name, reason=action.reason, held=action.holds)
+        raise RetryLater(pacing.pause_s(time.time() - launch.at_s), action.reason)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Final, assert_never
 
 from lambdas.shared.connections import Connections
-from lambdas.shared.telemetry import tell
+from lambdas.shared.telemetry import log
 from swarmer.adapters.consul import Consul
 from swarmer.core import names
 from swarmer.core.healing import steps
@@ -44,7 +44,7 @@ def apply(connections: Connections, seen: Departure, step: Step) -> None:
             connections.require_engine().ensure_no_node(row.id)
         case _:
             assert_never(step)
-    tell(_message(step), node=name, step=type(step).__name__)
+    log(_message(step), node=name, step=type(step).__name__)
 
 
 def _marker(seen: Departure, phase: str) -> Mark:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lambdas.shared import actuator, consul_state, swarm_state
 from lambdas.shared.connections import Connections
-from lambdas.shared.telemetry import count, logger, tell
+from lambdas.shared.telemetry import add_metric, log, logger
 from swarmer.adapters import auto_scaling, aws, instances
 from swarmer.core.healing import arrival, boots, world
 from swarmer.core.healing.arrival import Arrival
@@ -63,8 +63,8 @@ def apply(connections: Connections, group: Group, hook: str, seen: Arrival, acti
         case arrival.Admit():
             actuator.record_admitted(connections, instance.name, instance.id)
             answered = auto_scaling.complete(group.asg, hook, instance.id, auto_scaling.CONTINUE)
-            count(Measure.ADMITTED, answered)
-            tell("let in", node=instance.name, waited_s=round(seen.waited_s), answered=answered)
+            add_metric(Measure.ADMITTED, answered)
+            log("let in", node=instance.name, waited_s=round(seen.waited_s), answered=answered)
         case arrival.Abandon(reason, opens_breaker):
             _abandon(group, hook, seen, reason, opens_breaker=opens_breaker)
         case arrival.Wait(_, holds, notes):
@@ -73,7 +73,7 @@ def apply(connections: Connections, group: Group, hook: str, seen: Arrival, acti
             if notes:
                 actuator.record_joinable(connections, instance.name)
         case arrival.Ignore(reason):
-            tell("ignored", node=instance.name, reason=reason)
+            log("ignored", node=instance.name, reason=reason)
 
 
 def _abandon(group: Group, hook: str, seen: Arrival, reason: str, *, opens_breaker: bool) -> None:
@@ -85,11 +85,11 @@ def _abandon(group: Group, hook: str, seen: Arrival, reason: str, *, opens_break
     )
     if opens_breaker:
         auto_scaling.suspend_launches(group.asg)
-        count(Measure.BREAKER_OPEN)
+        add_metric(Measure.BREAKER_OPEN)
         logger.error("breaker open", extra={"asg": group.asg, "failed_boots": seen.failed_in_a_row + 1})
     answered = auto_scaling.complete(group.asg, hook, instance.id, auto_scaling.ABANDON)
-    count(Measure.ABANDONED, answered)
-    tell("abandoned", node=instance.name, reason=reason, answered=answered)
+    add_metric(Measure.ABANDONED, answered)
+    log("abandoned", node=instance.name, reason=reason, answered=answered)
 
 
 def _console(instance_id: str) -> str:

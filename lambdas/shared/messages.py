@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.shared.environment import Environment
-from lambdas.shared.telemetry import count, logger
+from lambdas.shared.telemetry import add_metric, logger
 from swarmer.adapters import aws, consul, docker, queue
 from swarmer.core.healing import pacing
 from swarmer.core.healing.events import Malformed
@@ -30,7 +30,7 @@ RESERVE_MS: Final = 20_000
 once. Waiting for both leaders takes most of it."""
 
 
-class Later(Exception):
+class RetryLater(Exception):
     """Exception that has the message received again after `seconds`."""
 
     def __init__(self, seconds: int, reason: str) -> None:
@@ -39,20 +39,20 @@ class Later(Exception):
 
 
 Handle = Callable[[str], None]
-"""Type of a function that takes a message's body. It raises Later, Malformed or one of UNAVAILABLE."""
+"""Type of a function that takes a message's body. It raises RetryLater, Malformed or one of UNAVAILABLE."""
 
 
 def process(
     event: dict[str, Any], context: LambdaContext, environment: Environment, handle: Handle
 ) -> PartialItemFailureResponse:
     """Handle every message; the answer names the messages that stay in the queue."""
-    count(Measure.MESSAGES, len(event["Records"]))
+    add_metric(Measure.MESSAGES, len(event["Records"]))
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
     def one(record: SQSRecord) -> None:
         if context.get_remaining_time_in_millis() < RESERVE_MS:
             _delay(environment, record, 1)
-            raise Later(1, "the function's time is up")
+            raise RetryLater(1, "the function's time is up")
         _handle(environment, record, handle)
 
     return process_partial_response(event=event, record_handler=one, processor=processor, context=context)
@@ -62,29 +62,29 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
     receives = int(record.attributes.approximate_receive_count or 1)
     try:
         handle(record.body)
-    except Later as later:
-        _tell_age(record)
-        _delay(environment, record, later.seconds)
+    except RetryLater as retry:
+        _add_age_metric(record)
+        _delay(environment, record, retry.seconds)
         raise
     except Malformed as malformed:
         logger.error("malformed", extra={"reason": str(malformed), "body": record.body[:2000]})
-        count(Measure.MALFORMED)
+        add_metric(Measure.MALFORMED)
         queue.send(environment.dead_letters_url, record.body, reason=str(malformed))
     except UNAVAILABLE as exc:
         logger.warning("will try again", extra={"reason": str(exc), "receives": receives})
-        _tell_age(record)
+        _add_age_metric(record)
         _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
         raise
     except Exception:
         # This is the outermost place: a bug in this code must not fail the rest of the batch.
         logger.exception("failed", extra={"body": record.body[:2000], "receives": receives})
-        count(Measure.FAILURES)
+        add_metric(Measure.FAILURES)
         _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
         raise
 
 
-def _tell_age(record: SQSRecord) -> None:
-    count(Measure.WAITED, _age_s(record))
+def _add_age_metric(record: SQSRecord) -> None:
+    add_metric(Measure.WAITED, _age_s(record))
 
 
 def _age_s(record: SQSRecord) -> float:

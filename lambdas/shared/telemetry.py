@@ -14,11 +14,11 @@ tracer: Final = Tracer(patch_modules=["botocore"])
 metrics: Final = Metrics(namespace=NAMESPACE)
 
 
-def count(measure: Measure, value: float = 1) -> None:
+def add_metric(measure: Measure, value: float = 1) -> None:
     """Add to a metric of this invocation."""
     metrics.add_metric(name=measure, unit=MetricUnit.Count, value=value)
 
 
-def tell(message: str, *, node: str = "", **facts: object) -> None:
+def log(message: str, *, node: str = "", **facts: object) -> None:
     """Log one line about a step; `node` and the facts become separate keys."""
     logger.info(message, extra={**({"node": node} if node else {}), **facts})
