@@ -19,7 +19,7 @@ from constructs import Construct
 from stacks.function_code import FunctionCode
 from stacks.function_role import function_role
 from stacks.network import NetworkStack
-from swarmer.core.healing.measures import DIMENSION_CLUSTER, DIMENSION_SERVICE, NAMESPACE, Measure
+from swarmer.core.healing.metrics import DIMENSION_CLUSTER, DIMENSION_SERVICE, NAMESPACE, Metric
 
 TIMEOUT_S: Final = 60
 """Timeout for one invocation."""
@@ -98,8 +98,8 @@ class Function(Construct):
             targets=[targets.SqsQueue(self.queue)],
         )
 
-    def measured(
-        self, measure: Measure, *, statistic: str = "Maximum", period: cdk.Duration | None = None
+    def metric(
+        self, name: Metric, *, statistic: str = "Maximum", period: cdk.Duration | None = None
     ) -> cloudwatch.Metric:
         """Return a metric that the function writes with Powertools; its period is a minute by default.
 
@@ -107,7 +107,7 @@ class Function(Construct):
         """
         return cloudwatch.Metric(
             namespace=NAMESPACE,
-            metric_name=measure,
+            metric_name=name,
             dimensions_map={DIMENSION_CLUSTER: self.cluster, DIMENSION_SERVICE: self.purpose},
             period=period or cdk.Duration.minutes(1),
             statistic=statistic,
@@ -218,7 +218,7 @@ class Function(Construct):
             # The queue's own age does not serve here: SQS leaves out messages that were received three times,
             # and messages that wait are received more often.
             "OldMessages",
-            self.measured(Measure.WAITED),
+            self.metric(Metric.WAITED),
             f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "
             "say for what: mostly a node, Consul's leader or Swarm's quorum.",
             threshold=patience_s,
@@ -239,7 +239,7 @@ class Function(Construct):
         )
         self.alarm(
             "Failures",
-            self.measured(Measure.FAILURES, statistic="Sum", period=errors),
+            self.metric(Metric.FAILURES, statistic="Sum", period=errors),
             f"{self.purpose} fails at what it is to do. Look into {log} for the last `failed`; until it is "
             "mended hooks end by their default result.",
             threshold=ERRORS,

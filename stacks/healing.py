@@ -26,7 +26,7 @@ from swarmer.core import names
 from swarmer.core.cluster import Cluster
 from swarmer.core.healing import departure, pacing
 from swarmer.core.healing.events import AUTO_SCALING, EC2, LAUNCH, RESULTS, STATE_CHANGE, TERMINATE
-from swarmer.core.healing.measures import Measure
+from swarmer.core.healing.metrics import Metric
 
 MINUTE: Final = cdk.Duration.minutes(1)
 EVERY_MINUTE: Final = events.Schedule.rate(MINUTE)
@@ -129,7 +129,7 @@ class HealingStack(cdk.Stack):
         made.hear("EveryMinute", "Looks after the registry's holder", schedule=EVERY_MINUTE)
         made.alarm(
             "NoRegistry",
-            made.measured(Measure.NO_REGISTRY),
+            made.metric(Metric.NO_REGISTRY),
             "no manager serves the registry: pushes and pulls fail. By Session Manager, on a manager: "
             "`consul members`. Where Consul has no leader see the alarm of the quorum, else move the lock: "
             f"`consul kv put {names.KV_REGISTRY_HANDOVER} N`, N being the LockIndex that "
@@ -176,7 +176,7 @@ class HealingStack(cdk.Stack):
         )
         made.alarm(
             "BreakerOpen",
-            made.measured(Measure.BREAKER_OPEN),
+            made.metric(Metric.BREAKER_OPEN),
             f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
             f"`given up` in the log of {self._cluster.name}-register-node holds the reason and the machine's "
             "console. Mend it, deploy, then: aws autoscaling resume-processes --scaling-processes Launch "
@@ -218,13 +218,13 @@ class HealingStack(cdk.Stack):
         )
         self.deregister_node.alarm(
             "QuorumAtRisk",
-            self.deregister_node.measured(Measure.QUORUM_AT_RISK),
+            self.deregister_node.metric(Metric.QUORUM_AT_RISK),
             told.format(log=f"{self._cluster.name}-deregister-node"),
             minutes=3,
         )
         self.reconcile_cluster.alarm(
             "QuorumAtRisk",
-            self.reconcile_cluster.measured(Measure.QUORUM_AT_RISK),
+            self.reconcile_cluster.metric(Metric.QUORUM_AT_RISK),
             told.format(log=f"{self._cluster.name}-reconcile-cluster"),
             minutes=3,
             silence_alarms=True,

@@ -18,7 +18,7 @@ from swarmer.adapters import auto_scaling
 from swarmer.core import names
 from swarmer.core.healing import departure, events, pacing
 from swarmer.core.healing.events import Lifecycle
-from swarmer.core.healing.measures import Measure
+from swarmer.core.healing.metrics import Metric
 from swarmer.core.healing.steps import Finish, Wait
 from swarmer.core.healing.world import DEPARTING, Group
 
@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
-    add_metric(Measure.QUORUM_AT_RISK, 0)
+    add_metric(Metric.QUORUM_AT_RISK, 0)
     connections = Connections(environment.cluster)
     return messages.process(event, context, environment, lambda body: deregister(connections, body))
 
@@ -69,11 +69,11 @@ def deregister(connections: Connections, body: str) -> None:
 def complete_or_wait(group: Group, end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
     """Complete the lifecycle action, or hold it and retry. Raises RetryLater."""
     if outcome.at_risk:
-        add_metric(Measure.QUORUM_AT_RISK)
+        add_metric(Metric.QUORUM_AT_RISK)
     if isinstance(outcome, Wait):
         held = auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
         log("waits", node=name, reason=outcome.reason, held=held, at_risk=outcome.at_risk)
         raise RetryLater(pacing.pause_s(time.time() - end.at_s), outcome.reason)
     answered = auto_scaling.complete(group.asg, end.hook, end.instance_id, auto_scaling.CONTINUE)
-    add_metric(Measure.DEPARTED, answered)
+    add_metric(Metric.DEPARTED, answered)
     log("departed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)

@@ -17,7 +17,7 @@ from lambdas.shared.telemetry import add_metric, log, logger, metrics, tracer
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
 from swarmer.core.healing import events, registry, world
-from swarmer.core.healing.measures import Measure
+from swarmer.core.healing.metrics import Metric
 from swarmer.core.healing.registry import Scene, Suspicion
 
 RETRY_PAUSE_S: Final = 5
@@ -39,10 +39,10 @@ def heal(connections: Connections, body: str) -> None:
     """Observe the registry once, whatever the event is. Raises RetryLater while a holder is suspected."""
     at_s = events.parse(body).at_s
     if not connections.aws.groups or world.cluster_ends(connections.aws.groups):
-        add_metric(Measure.NO_REGISTRY, 0)
+        add_metric(Metric.NO_REGISTRY, 0)
         return
     action = registry.decide(observe(connections))
-    add_metric(Measure.NO_REGISTRY, not isinstance(action, registry.Healthy))
+    add_metric(Metric.NO_REGISTRY, not isinstance(action, registry.Healthy))
     apply(connections, action)
     # A suspicion that is older is left to the next schedule.
     is_suspected = isinstance(action, registry.Suspect | registry.Wait)
@@ -88,7 +88,7 @@ def apply(connections: Connections, action: registry.Action) -> None:
             log("waits", reason=reason)
         case registry.Depose(holder, lease, session):
             connections.require_consul().destroy_session(session)
-            add_metric(Measure.DEPOSED)
+            add_metric(Metric.DEPOSED)
             logger.warning("deposed", extra={"node": holder, "lease": lease})
         case registry.Powerless(reason):
             logger.warning("no registry", extra={"reason": reason})

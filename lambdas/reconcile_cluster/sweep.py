@@ -16,7 +16,7 @@ from lambdas.shared.telemetry import add_metric, log, logger
 from swarmer.adapters import auto_scaling, instances
 from swarmer.core import names
 from swarmer.core.healing import arrival, reconciliation, world
-from swarmer.core.healing.measures import Measure
+from swarmer.core.healing.metrics import Metric
 from swarmer.core.healing.reconciliation import Missing, Place, Plan, Scene
 from swarmer.core.healing.steps import Finish, Wait
 
@@ -83,8 +83,8 @@ def observe(connections: Connections, environment: Environment, reported_ids: fr
 
 def add_alarm_metrics(plan: Plan) -> None:
     """Write the metrics that alarms watch, including zeros, because a zero ends an alarm."""
-    add_metric(Measure.QUORUM_AT_RISK, bool(plan.at_risk))
-    add_metric(Measure.BREAKER_OPEN, len(plan.open_breakers))
+    add_metric(Metric.QUORUM_AT_RISK, bool(plan.at_risk))
+    add_metric(Metric.BREAKER_OPEN, len(plan.open_breakers))
     for reason in plan.at_risk:
         logger.warning("at risk", extra={"reason": reason})
     for asg in plan.open_breakers:
@@ -113,7 +113,7 @@ def purge(connections: Connections, scene: Scene, name: str) -> str:
     outcome = removal.remove(connections, node)
     if isinstance(outcome, Wait) or outcome.at_risk:
         return f"{name}: {outcome.reason}"
-    add_metric(Measure.PURGED)
+    add_metric(Metric.PURGED)
     state = scene.instances[names.instance_id(name)].state
     log("purged", node=name, reason=f"its instance is {state}")
     return ""
@@ -132,7 +132,7 @@ def complete_termination(connections: Connections, scene: Scene, place: Place) -
     asg, hook = place.group.asg, names.HOOK_TERMINATE
     if isinstance(outcome, Finish):
         answered = auto_scaling.complete(asg, hook, place.instance_id, auto_scaling.CONTINUE)
-        add_metric(Measure.DEPARTED, answered)
+        add_metric(Metric.DEPARTED, answered)
         log("departed", node=place.name, reason=outcome.reason, answered=answered, missed=True)
         return ""
     auto_scaling.heartbeat(asg, hook, place.instance_id)
@@ -162,6 +162,6 @@ def record_missing(connections: Connections, plan: Plan) -> str:
 def mark_unhealthy(missing: Missing) -> str:
     """Have Auto Scaling replace a running node that serves no purpose."""
     if auto_scaling.mark_unhealthy(missing.place.instance_id):
-        add_metric(Measure.REPLACED)
+        add_metric(Metric.REPLACED)
         logger.warning("marked unhealthy", extra={"node": missing.place.name, "reason": missing.lack})
     return ""

@@ -11,7 +11,7 @@ from lambdas.shared.telemetry import add_metric, log, logger
 from swarmer.adapters import auto_scaling, aws, instances
 from swarmer.core.healing import arrival, boots, world
 from swarmer.core.healing.arrival import Arrival
-from swarmer.core.healing.measures import Measure
+from swarmer.core.healing.metrics import Metric
 from swarmer.core.healing.world import Group
 
 
@@ -63,7 +63,7 @@ def apply(connections: Connections, group: Group, hook: str, seen: Arrival, acti
         case arrival.Admit():
             actuator.record_admitted(connections, instance.name, instance.id)
             answered = auto_scaling.complete(group.asg, hook, instance.id, auto_scaling.CONTINUE)
-            add_metric(Measure.ADMITTED, answered)
+            add_metric(Metric.ADMITTED, answered)
             log("let in", node=instance.name, waited_s=round(seen.waited_s), answered=answered)
         case arrival.Abandon(reason, opens_breaker):
             _abandon(group, hook, seen, reason, opens_breaker=opens_breaker)
@@ -85,10 +85,10 @@ def _abandon(group: Group, hook: str, seen: Arrival, reason: str, *, opens_break
     )
     if opens_breaker:
         auto_scaling.suspend_launches(group.asg)
-        add_metric(Measure.BREAKER_OPEN)
+        add_metric(Metric.BREAKER_OPEN)
         logger.error("breaker open", extra={"asg": group.asg, "failed_boots": seen.failed_in_a_row + 1})
     answered = auto_scaling.complete(group.asg, hook, instance.id, auto_scaling.ABANDON)
-    add_metric(Measure.ABANDONED, answered)
+    add_metric(Metric.ABANDONED, answered)
     log("abandoned", node=instance.name, reason=reason, answered=answered)
 
 

@@ -21,7 +21,7 @@ from lambdas.shared.telemetry import add_metric, logger
 from swarmer.adapters import aws, consul, docker, queue
 from swarmer.core.healing import pacing
 from swarmer.core.healing.events import Malformed
-from swarmer.core.healing.measures import Measure
+from swarmer.core.healing.metrics import Metric
 
 UNAVAILABLE: Final = (aws.Unavailable, consul.Unavailable, docker.Unavailable)
 """Errors that pass by themselves: the network, throttling, a leader's election."""
@@ -46,7 +46,7 @@ def process(
     event: dict[str, Any], context: LambdaContext, environment: Environment, handle: Handle
 ) -> PartialItemFailureResponse:
     """Handle every message; the answer names the messages that stay in the queue."""
-    add_metric(Measure.MESSAGES, len(event["Records"]))
+    add_metric(Metric.MESSAGES, len(event["Records"]))
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
     def one(record: SQSRecord) -> None:
@@ -68,7 +68,7 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
         raise
     except Malformed as malformed:
         logger.error("malformed", extra={"reason": str(malformed), "body": record.body[:2000]})
-        add_metric(Measure.MALFORMED)
+        add_metric(Metric.MALFORMED)
         queue.send(environment.dead_letters_url, record.body, reason=str(malformed))
     except UNAVAILABLE as exc:
         logger.warning("will try again", extra={"reason": str(exc), "receives": receives})
@@ -78,13 +78,13 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
     except Exception:
         # This is the outermost place: a bug in this code must not fail the rest of the batch.
         logger.exception("failed", extra={"body": record.body[:2000], "receives": receives})
-        add_metric(Measure.FAILURES)
+        add_metric(Metric.FAILURES)
         _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
         raise
 
 
 def _add_age_metric(record: SQSRecord) -> None:
-    add_metric(Measure.WAITED, _age_s(record))
+    add_metric(Metric.WAITED, _age_s(record))
 
 
 def _age_s(record: SQSRecord) -> float:

@@ -7,16 +7,16 @@ from typing import Final
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
-from swarmer.core.healing.measures import NAMESPACE, Measure
+from swarmer.core.healing.metrics import NAMESPACE, Metric
 
 logger: Final = Logger()
 tracer: Final = Tracer(patch_modules=["botocore"])
 metrics: Final = Metrics(namespace=NAMESPACE)
 
 
-def add_metric(measure: Measure, value: float = 1) -> None:
+def add_metric(metric: Metric, value: float = 1) -> None:
     """Add to a metric of this invocation."""
-    metrics.add_metric(name=measure, unit=MetricUnit.Count, value=value)
+    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
 
 
 def log(message: str, *, node: str = "", **facts: object) -> None:

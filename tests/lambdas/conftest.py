@@ -100,7 +100,7 @@ def _answer_hook(self: Any, *, lab: Lab, call: str) -> EmptyResult:
 
 
 @pytest.fixture
-def measures(capsys: pytest.CaptureFixture[str]) -> Any:
+def metrics(capsys: pytest.CaptureFixture[str]) -> Any:
     """A function that gives the metrics that were written since it was asked last."""
 
     def read() -> dict[str, list[float]]:

@@ -15,7 +15,7 @@ from lambdas.register_node.handler import handler as register
 from lambdas.shared import telemetry
 from swarmer.adapters import consul
 from swarmer.core import description
-from swarmer.core.healing.measures import NAMESPACE
+from swarmer.core.healing.metrics import NAMESPACE
 from swarmer.fakeaws.lambda_.logs import metrics
 from tests.lambdas.lab import CLUSTER, Lab, tick
 from tests.stacks.assembly import Assembly, synthesise

@@ -35,7 +35,7 @@ def replaced(lab: Lab) -> None:
     lab.swarm.add("core-i-0aaaaaaaaaaaaaaaa", manager=True)
 
 
-def test_a_worker_leaves_in_order(lab: Lab, measures: Any) -> None:
+def test_a_worker_leaves_in_order(lab: Lab, metrics: Any) -> None:
     instance_id, name = leaving(lab), lab.name("workers")
     assert lab.invoke(handler, announced(lab, instance_id)) == []
     assert lab.swarm.calls == [f"worker drain {name}", f"remove {name}"]
@@ -49,7 +49,7 @@ def test_a_worker_leaves_in_order(lab: Lab, measures: Any) -> None:
         f"delete {names.KV_MISSING}{name}",
     ]
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
-    assert measures() == {"QuorumAtRisk": [0], "Messages": [1], "Departed": [1]}
+    assert metrics() == {"QuorumAtRisk": [0], "Messages": [1], "Departed": [1]}
     steps = [line["step"] for line in lab.said() if "step" in line]
     assert steps == ["Tell", "Drain", "RemoveFromSwarm", "Tell", "ForceLeave", "Deregister", "Forget"]
 
@@ -194,7 +194,7 @@ def test_a_node_that_does_not_stop_its_consul_is_waited_for_a_while(lab: Lab) ->
 # -- quorum ----------------------------------------------------------------------------------------
 
 
-def test_of_two_members_of_a_quorum_that_are_to_go_at_once_none_goes(lab: Lab, measures: Any) -> None:
+def test_of_two_members_of_a_quorum_that_are_to_go_at_once_none_goes(lab: Lab, metrics: Any) -> None:
     lab.die("core", 1)
     instance_id = leaving(lab, "core")
     body = announced(lab, instance_id, "core")
@@ -202,17 +202,17 @@ def test_of_two_members_of_a_quorum_that_are_to_go_at_once_none_goes(lab: Lab, m
     assert answers(lab) == []
     assert lab.swarm.row(lab.name("core"))["Spec"]["Role"] == "manager"
     assert lab.name("core") in lab.consul.voters
-    assert measures()["QuorumAtRisk"] == [0, 1]
+    assert metrics()["QuorumAtRisk"] == [0, 1]
 
 
-def test_where_the_majority_is_lost_nothing_is_touched(lab: Lab, measures: Any) -> None:
+def test_where_the_majority_is_lost_nothing_is_touched(lab: Lab, metrics: Any) -> None:
     instance_id = leaving(lab, "core")
     lab.consul.has_leader = False
     body = announced(lab, instance_id, "core")
     assert lab.invoke(handler, body) == [body]
     assert (lab.swarm.calls, lab.consul.calls, answers(lab)) == ([], [], [])
     assert ("heartbeat", instance_id, "") in lab.hooks
-    assert measures()["QuorumAtRisk"] == [0, 1]
+    assert metrics()["QuorumAtRisk"] == [0, 1]
 
 
 def test_where_the_majority_is_lost_a_dead_machines_hook_ends(lab: Lab) -> None:
@@ -234,19 +234,19 @@ def broken_first_deploy(lab: Lab) -> str:
 
 @pytest.mark.parametrize("answers_at_all", [True, False])
 def test_what_a_broken_first_deploy_leaves_is_let_go_at_once_and_calls_nobody(
-    lab: Lab, answers_at_all: bool, measures: Any
+    lab: Lab, answers_at_all: bool, metrics: Any
 ) -> None:
     instance_id = broken_first_deploy(lab)
     lab.consul.answers = answers_at_all
     aws.client("ssm").put_parameter(Name=names.identity_parameter("lab"), Value="unfounded", Overwrite=True)
     assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
-    assert measures()["QuorumAtRisk"] == [0]
+    assert metrics()["QuorumAtRisk"] == [0]
     assert "never founded" in lab.said("departed")[0]["reason"]
 
 
 def test_a_cluster_whose_identity_was_reset_guards_its_quorum_while_any_that_votes_is_in_service(
-    lab: Lab, measures: Any
+    lab: Lab, metrics: Any
 ) -> None:
     """CloudFormation wrote over it, and the Swarm cannot be told from another's until it is put right."""
     instance_id = broken_first_deploy(lab)
@@ -255,15 +255,15 @@ def test_a_cluster_whose_identity_was_reset_guards_its_quorum_while_any_that_vot
     body = announced(lab, instance_id, "core")
     assert lab.invoke(handler, body) == [body]
     assert lab.hooks == [("heartbeat", instance_id, "")]
-    assert measures()["QuorumAtRisk"] == [0, 1]
+    assert metrics()["QuorumAtRisk"] == [0, 1]
 
 
-def test_a_cluster_whose_whole_quorum_is_leaving_was_founded_all_the_same(lab: Lab, measures: Any) -> None:
+def test_a_cluster_whose_whole_quorum_is_leaving_was_founded_all_the_same(lab: Lab, metrics: Any) -> None:
     instance_id = broken_first_deploy(lab)
     body = announced(lab, instance_id, "core")
     assert lab.invoke(handler, body) == [body]
     assert lab.hooks == [("heartbeat", instance_id, "")]
-    assert measures()["QuorumAtRisk"] == [0, 1]
+    assert metrics()["QuorumAtRisk"] == [0, 1]
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "ParameterNotFound"])

@@ -26,29 +26,29 @@ def suspected(lab: Lab, seconds_ago: float) -> None:
     lab.consul.keys[names.KV_REGISTRY_SUSPECT] = note.to_json()
 
 
-def test_a_holder_that_serves_is_left_alone(lab: Lab, measures: Any) -> None:
+def test_a_holder_that_serves_is_left_alone(lab: Lab, metrics: Any) -> None:
     held(lab, serves=True)
     assert lab.invoke(handler, tick()) == []
     assert lab.consul.calls == []
-    assert measures()["NoRegistry"] == [0]
+    assert metrics()["NoRegistry"] == [0]
 
 
-def test_a_holder_that_does_not_serve_is_suspected_and_looked_at_again_soon(lab: Lab, measures: Any) -> None:
+def test_a_holder_that_does_not_serve_is_suspected_and_looked_at_again_soon(lab: Lab, metrics: Any) -> None:
     held(lab, serves=False)
     body = tick()
     assert lab.invoke(handler, body) == [body]
     assert lab.consul.calls == [f"put {names.KV_REGISTRY_SUSPECT}"]
     assert lab.delays == [5]
-    assert measures()["NoRegistry"] == [1]
+    assert metrics()["NoRegistry"] == [1]
 
 
-def test_after_its_time_it_is_deposed_and_named(lab: Lab, measures: Any) -> None:
+def test_after_its_time_it_is_deposed_and_named(lab: Lab, metrics: Any) -> None:
     name = held(lab, serves=False)
     suspected(lab, SUSPECT_GRACE_S + 1)
     assert lab.invoke(handler, tick()) == []
     assert lab.consul.calls == ["destroy registry-session"]
     assert [(line["node"], line["lease"]) for line in lab.said("deposed")] == [(name, 1)]
-    assert measures()["Deposed"] == [1]
+    assert metrics()["Deposed"] == [1]
 
 
 def test_within_its_time_it_is_waited_for(lab: Lab) -> None:
@@ -66,11 +66,11 @@ def test_one_that_serves_again_is_suspected_no_more(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("what", ["free", "no leader", "silence"])
-def test_where_there_is_nobody_to_depose_the_alarm_is_raised(lab: Lab, what: str, measures: Any) -> None:
+def test_where_there_is_nobody_to_depose_the_alarm_is_raised(lab: Lab, what: str, metrics: Any) -> None:
     lab.consul.has_leader = what != "no leader"
     lab.consul.answers = what != "silence"
     assert lab.invoke(handler, tick()) == []
-    assert measures()["NoRegistry"] == [1]
+    assert metrics()["NoRegistry"] == [1]
     assert lab.said("no registry")
 
 
@@ -81,11 +81,11 @@ def test_a_leader_that_is_lost_between_two_questions_is_no_failure(lab: Lab) -> 
     assert lab.said("no registry")
 
 
-def test_a_cluster_that_is_being_deleted_needs_no_registry(lab: Lab, measures: Any) -> None:
+def test_a_cluster_that_is_being_deleted_needs_no_registry(lab: Lab, metrics: Any) -> None:
     lab.asg("core").desired_capacity = 0
     lab.consul.answers = False
     assert lab.invoke(handler, tick()) == []
-    assert measures()["NoRegistry"] == [0]
+    assert metrics()["NoRegistry"] == [0]
 
 
 def test_a_suspicion_that_is_not_settled_is_left_to_the_next_schedule(lab: Lab) -> None:

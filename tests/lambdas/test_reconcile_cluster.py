@@ -21,20 +21,20 @@ def result(lab: Lab, asg: str = "lab-workers") -> str:
     return event("aws.autoscaling", "EC2 Instance Terminate Successful", detail)
 
 
-def test_a_healthy_cluster_is_left_alone(lab: Lab, measures: Any) -> None:
+def test_a_healthy_cluster_is_left_alone(lab: Lab, metrics: Any) -> None:
     assert lab.invoke(handler, tick()) == []
     assert (lab.consul.calls, lab.swarm.calls, lab.hooks) == ([], [], [])
-    assert measures() == {"Messages": [1], "QuorumAtRisk": [0], "BreakerOpen": [0]}
+    assert metrics() == {"Messages": [1], "QuorumAtRisk": [0], "BreakerOpen": [0]}
 
 
 @pytest.mark.parametrize("group", ["core", "workers"])
-def test_a_console_termination_is_purged_with_its_event(lab: Lab, group: str, measures: Any) -> None:
+def test_a_console_termination_is_purged_with_its_event(lab: Lab, group: str, metrics: Any) -> None:
     """Before Auto Scaling has noticed: its instance is still in service there."""
     instance_id, name = lab.die(group), lab.name(group)
     assert lab.invoke(handler, state_change(instance_id)) == []
     assert remains(lab, name) == []
     assert lab.hooks == []
-    assert measures()["Purged"] == [1]
+    assert metrics()["Purged"] == [1]
     assert lab.said("purged")[0]["node"] == name
 
 
@@ -139,14 +139,14 @@ def test_a_member_that_is_no_instance_is_nobodys_business(lab: Lab) -> None:
     assert remains(lab, "laptop") == ["members", "catalogue", "notes"]
 
 
-def test_without_a_majority_nothing_is_purged(lab: Lab, measures: Any) -> None:
+def test_without_a_majority_nothing_is_purged(lab: Lab, metrics: Any) -> None:
     name = lab.name("workers")
     lab.die("workers")
     lab.consul.has_leader = False
     assert lab.invoke(handler, tick()) == []
     assert "members" in remains(lab, name)
     assert (lab.consul.calls, lab.swarm.calls) == ([], [])
-    assert measures()["QuorumAtRisk"] == [1]
+    assert metrics()["QuorumAtRisk"] == [1]
 
 
 # -- hooks that were missed ----------------------------------------------------------------------------
@@ -212,12 +212,12 @@ def test_a_node_that_is_missed_is_noted_and_forgotten_when_it_is_back(lab: Lab) 
     assert [line["node"] for line in lab.said("is back")] == [name]
 
 
-def test_after_the_grace_time_it_is_replaced(lab: Lab, measures: Any) -> None:
+def test_after_the_grace_time_it_is_replaced(lab: Lab, metrics: Any) -> None:
     missed(lab, 301)
     assert lab.invoke(handler, tick()) == []
     assert lab.states("workers")[0].health_status == "Unhealthy"
     assert lab.states("workers")[1].health_status == "Healthy"
-    assert measures()["Replaced"] == [1]
+    assert metrics()["Replaced"] == [1]
 
 
 def test_within_the_grace_time_it_is_not(lab: Lab) -> None:
@@ -232,10 +232,10 @@ def test_a_note_that_is_rubbish_counts_as_old(lab: Lab) -> None:
     assert lab.states("workers")[0].health_status == "Unhealthy"
 
 
-def test_a_breaker_that_is_open_stays_an_alarm(lab: Lab, measures: Any) -> None:
+def test_a_breaker_that_is_open_stays_an_alarm(lab: Lab, metrics: Any) -> None:
     auto_scaling.suspend_launches("lab-workers")
     assert lab.invoke(handler, tick()) == []
-    assert measures()["BreakerOpen"] == [1]
+    assert metrics()["BreakerOpen"] == [1]
 
 
 # -- events ---------------------------------------------------------------------------------------------
@@ -276,10 +276,10 @@ def test_rubbish_goes_to_the_dead_letters(lab: Lab, body: str) -> None:
     assert [each["Body"] for each in lab.dead_letters()] == [body]
 
 
-def test_a_cluster_that_is_not_there_yet_or_no_more_is_no_alarm(lab: Lab, measures: Any) -> None:
+def test_a_cluster_that_is_not_there_yet_or_no_more_is_no_alarm(lab: Lab, metrics: Any) -> None:
     lab.monkeypatch.setattr(auto_scaling, "groups", lambda _: ())
     assert lab.invoke(handler, tick()) == []
-    assert measures()["QuorumAtRisk"] == [0]
+    assert metrics()["QuorumAtRisk"] == [0]
 
 
 # -- AWS fails ---------------------------------------------------------------------------------------------

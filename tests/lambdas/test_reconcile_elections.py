@@ -66,7 +66,7 @@ def test_a_consul_leader_that_dies_while_the_lock_is_taken_leaves_no_lock_behind
     assert remains(lab, name) == []
 
 
-def test_one_whose_purge_ended_with_consuls_leader_is_not_called_purged(lab: Lab, measures: Any) -> None:
+def test_one_whose_purge_ended_with_consuls_leader_is_not_called_purged(lab: Lab, metrics: Any) -> None:
     """It led: between the first look and the next one Consul lost it."""
     instance_id, name = lab.die("core"), lab.name("core")
     below = lab.consul.below
@@ -79,7 +79,7 @@ def test_one_whose_purge_ended_with_consuls_leader_is_not_called_purged(lab: Lab
     lab.monkeypatch.setattr(lab.consul, "below", die_afterwards)
     body = state_change(instance_id)
     assert lab.invoke(handler, body) == [body]
-    assert "Purged" not in measures()
+    assert "Purged" not in metrics()
     lab.monkeypatch.setattr(lab.consul, "below", below)
     lab.consul.has_leader = True
     assert lab.invoke(handler, body) == []

@@ -35,13 +35,13 @@ def announced(lab: Lab, instance_id: str, group: str = "workers", seconds_ago: f
 
 
 @pytest.mark.parametrize("group", ["core", "workers"])
-def test_a_member_in_its_role_is_recorded_and_let_in(lab: Lab, group: str, measures: Any) -> None:
+def test_a_member_in_its_role_is_recorded_and_let_in(lab: Lab, group: str, metrics: Any) -> None:
     instance_id = launched(lab, group)
     lab.consul.keys.clear()
     assert lab.invoke(handler, announced(lab, instance_id, group)) == []
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
     assert lab.consul.notes(names.KV_NODES) == {lab.name(group)}
-    assert measures() == {"Messages": [1], "Admitted": [1]}
+    assert metrics() == {"Messages": [1], "Admitted": [1]}
     assert [line["node"] for line in lab.said("let in")] == [lab.name(group)]
 
 
@@ -91,7 +91,7 @@ def test_a_cluster_whose_identity_is_not_there_has_no_swarm(lab: Lab) -> None:
     assert len(lab.invoke(handler, announced(lab, instance_id))) == 1
 
 
-def test_after_the_deadline_it_is_given_up_and_its_console_is_kept(lab: Lab, measures: Any) -> None:
+def test_after_the_deadline_it_is_given_up_and_its_console_is_kept(lab: Lab, metrics: Any) -> None:
     instance_id = launched(lab)
     lab.launched(instance_id, 601)
     del lab.consul.states[lab.name("workers")]
@@ -100,7 +100,7 @@ def test_after_the_deadline_it_is_given_up_and_its_console_is_kept(lab: Lab, mea
     (line,) = lab.said("given up")
     assert line["reason"].startswith("Consul sees it nowhere, 60")
     assert line["console"]
-    assert measures()["Abandoned"] == [1]
+    assert metrics()["Abandoned"] == [1]
     assert suspended(lab, "workers") == []
 
 
@@ -143,7 +143,7 @@ def fail_launches(lab: Lab, count: int) -> None:
 
 @pytest.mark.parametrize(("before", "stops"), [(1, False), (2, True)])
 def test_the_third_failed_boot_in_a_row_stops_the_launching(
-    lab: Lab, before: int, stops: bool, measures: Any
+    lab: Lab, before: int, stops: bool, metrics: Any
 ) -> None:
     instance_id = launched(lab)
     lab.launched(instance_id, 601)
@@ -151,7 +151,7 @@ def test_the_third_failed_boot_in_a_row_stops_the_launching(
     fail_launches(lab, before)
     assert lab.invoke(handler, announced(lab, instance_id)) == []
     assert suspended(lab, "workers") == (["Launch"] if stops else [])
-    assert measures().get("BreakerOpen", []) == ([1] if stops else [])
+    assert metrics().get("BreakerOpen", []) == ([1] if stops else [])
     assert lab.hooks == [("complete", instance_id, "ABANDON")]
 
 
@@ -228,14 +228,14 @@ def test_a_group_with_the_clusters_prefix_and_another_clusters_tag_is_foreign(la
     ],
 )
 def test_what_is_no_launch_goes_to_the_dead_letters_at_once_with_the_reason(
-    lab: Lab, body: str, measures: Any
+    lab: Lab, body: str, metrics: Any
 ) -> None:
     body = body or " "
     assert lab.invoke(handler, body) == []
     (dead,) = lab.dead_letters()
     assert dead["Body"] == body
     assert dead["MessageAttributes"]["reason"]["StringValue"]
-    assert measures()["Malformed"] == [1]
+    assert metrics()["Malformed"] == [1]
 
 
 def test_a_termination_in_the_wrong_queue_is_malformed(lab: Lab) -> None:
@@ -301,12 +301,12 @@ def test_consul_that_fails_once_after_a_dozen_looks_is_asked_again_soon(lab: Lab
     assert 15 <= delay_s <= 20
 
 
-def test_a_fault_of_ours_is_told_and_tried_again(lab: Lab, measures: Any) -> None:
+def test_a_fault_of_ours_is_told_and_tried_again(lab: Lab, metrics: Any) -> None:
     instance_id = launched(lab)
     lab.monkeypatch.setattr("lambdas.shared.launches.observe", lambda *_: 1 / 0)
     body = announced(lab, instance_id)
     assert lab.invoke(handler, body) == [body]
-    assert measures()["Failures"] == [1]
+    assert metrics()["Failures"] == [1]
     assert "ZeroDivisionError" in lab.said("failed")[0]["exception"]
 
 

@@ -11,7 +11,7 @@ DIMENSION_SERVICE: Final = "service"
 """Dimension with the function's name; Powertools adds it."""
 
 
-class Measure(StrEnum):
+class Metric(StrEnum):
     """Names of metrics. Those that alarms watch are written as 0, too."""
 
     MESSAGES = "Messages"
