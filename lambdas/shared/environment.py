@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 Kind = TypeVar("Kind", bound="Environment")
 
 
-class Unset(Exception):
+class InvalidEnvironment(Exception):
     """Environment variables are missing or invalid; the text names all of them."""
 
 
@@ -26,7 +26,7 @@ class Environment:
 
 
 def read(kind: type[Kind], variables: Mapping[str, str] = os.environ) -> Kind:
-    """Return `kind` from the variables named like its fields, in capitals. Raises Unset."""
+    """Return `kind` from the variables named like its fields, in capitals. Raises InvalidEnvironment."""
     hints, values, wrong = get_type_hints(kind), {}, []
     for field in fields(kind):
         name = field.name.upper()
@@ -37,7 +37,7 @@ def read(kind: type[Kind], variables: Mapping[str, str] = os.environ) -> Kind:
         except ValueError as exc:
             wrong.append(f"{name}: {exc}")
     if wrong:
-        raise Unset("; ".join(wrong))
+        raise InvalidEnvironment("; ".join(wrong))
     return kind(**values)
 
 

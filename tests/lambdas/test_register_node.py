@@ -11,7 +11,7 @@ from moto.core.responses import ActionResult
 
 from lambdas.register_node.environment import Environment
 from lambdas.register_node.handler import handler
-from lambdas.shared.environment import Unset, read
+from lambdas.shared.environment import InvalidEnvironment, read
 from swarmer.adapters import aws
 from swarmer.core import names
 from tests.lambdas.lab import Lab, event
@@ -322,7 +322,7 @@ def test_an_environment_that_lacks_something_is_told_completely(lab: Lab) -> Non
     lab.monkeypatch.delenv("CLUSTER")
     lab.monkeypatch.setenv("FAILED_BOOTS", "many")
     lab.monkeypatch.setenv("QUEUE_URL", "")
-    with pytest.raises(Unset) as caught:
+    with pytest.raises(InvalidEnvironment) as caught:
         read(Environment)
     assert "CLUSTER is not set" in str(caught.value)
     assert "FAILED_BOOTS" in str(caught.value)
