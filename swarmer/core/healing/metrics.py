@@ -27,4 +27,4 @@ class Metric(StrEnum):
     MALFORMED = "Malformed"
     FAILURES = "Failures"
     WAITED = "Waited"
-    """Age in seconds of a message that has to come again."""
+    """Age in seconds of a message that is retried."""
