@@ -20,7 +20,7 @@ from swarmer.core.healing import departure, events, pacing
 from swarmer.core.healing.events import Lifecycle
 from swarmer.core.healing.metrics import Metric
 from swarmer.core.healing.steps import Finish, Wait
-from swarmer.core.healing.world import DEPARTING, Group
+from swarmer.core.healing.world import DEPARTING
 
 
 @metrics.log_metrics
@@ -45,35 +45,44 @@ def deregister(connections: Connections, body: str) -> None:
     name = names.node_name(group.name, end.instance_id)
     member = group.members.get(end.instance_id)
     instance = connections.aws.instance(group, end.instance_id)
-    leaves = member is not None and member.lifecycle in DEPARTING
-    if not leaves and not instance.is_gone:
+    is_open = member is not None and member.lifecycle in DEPARTING
+    if not is_open and not instance.is_gone:
         # The event is late: the instance went back into service, or left its group for good.
         reason = f"its hook is closed: it is {member.lifecycle if member else 'in no group'}"
         log("ignored", node=name, reason=reason)
         return
     node = LeavingNode(name=name, roles=group.roles, is_gone=instance.is_gone, announced_s=end.at_s)
+    complete_or_wait(end, name, remove_or_hold(connections, end, node, is_open=is_open))
+
+
+def remove_or_hold(
+    connections: Connections, end: Lifecycle, node: LeavingNode, *, is_open: bool
+) -> Wait | Finish:
+    """Remove the node. If that fails, hold its hook while it is open, and raise what the adapters raise.
+
+    A node whose removal takes too long is given up.
+    """
     try:
-        outcome = removal.remove(connections, node)
+        return removal.remove(connections, node)
     except messages.UNAVAILABLE:
         connections.forget()
-        if time.time() - end.at_s < departure.DEPARTURE_TIMEOUT_S:
-            if leaves and not instance.is_gone:
-                # Failed tries are further apart than pauses. Two in a row would end the hook without this
-                # heartbeat.
-                auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
-            raise
-        outcome = Finish("nobody could be asked for so long", at_risk=True)
-    complete_or_wait(group, end, name, outcome)
+        if time.time() - end.at_s >= departure.DEPARTURE_TIMEOUT_S:
+            return Finish("nobody could be asked for so long", at_risk=True)
+        if is_open and not node.is_gone:
+            # Failed tries are further apart than pauses. Two in a row would end the hook without this
+            # heartbeat.
+            auto_scaling.heartbeat(end.asg, end.hook, end.instance_id)
+        raise
 
 
-def complete_or_wait(group: Group, end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
+def complete_or_wait(end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
     """Complete the lifecycle action, or hold it and retry. Raises RetryLater."""
     if outcome.at_risk:
         add_metric(Metric.QUORUM_AT_RISK)
     if isinstance(outcome, Wait):
-        held = auto_scaling.heartbeat(group.asg, end.hook, end.instance_id)
+        held = auto_scaling.heartbeat(end.asg, end.hook, end.instance_id)
         log("waits", node=name, reason=outcome.reason, held=held, at_risk=outcome.at_risk)
         raise RetryLater(pacing.pause_s(time.time() - end.at_s), outcome.reason)
-    answered = auto_scaling.complete(group.asg, end.hook, end.instance_id, auto_scaling.CONTINUE)
+    answered = auto_scaling.complete(end.asg, end.hook, end.instance_id, auto_scaling.CONTINUE)
     add_metric(Metric.DEPARTED, answered)
     log("departed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)

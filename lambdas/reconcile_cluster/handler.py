@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     connections = Connections(environment.cluster, swarm_timeout_s=swarm_timeout_s(event["Records"]))
 
     @cache
-    def once() -> str:
+    def sweep_once() -> str:
         """Sweep once in this invocation; return what is left to wait for. Each message retries a failed
         sweep."""
         reported_ids = frozenset(changed_instances(record["body"] for record in event["Records"]))
@@ -51,7 +51,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         if isinstance(happened, Changed) and not belongs_to_cluster(connections.aws, happened):
             log("ignored: not of this cluster", instance=happened.instance_id, what=happened.what)
             return
-        waiting = once()
+        waiting = sweep_once()
         if waiting and time.time() - happened.at_s < pacing.SWEEP_TIMEOUT_S:
             # A schedule's next turn comes by itself. Only a message about a loss is in a hurry.
             is_loss = isinstance(happened, Changed)
