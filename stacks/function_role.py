@@ -1,4 +1,4 @@
-"""Rights of a function in AWS, and no more."""
+"""Permissions of a function in AWS, and no more."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def function_role(
             sid="SendTraces", actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]
         ),
         iam.PolicyStatement(
-            sid="TakeMessages",
+            sid="ConsumeQueue",
             actions=[
                 "sqs:ChangeMessageVisibility",
                 "sqs:DeleteMessage",
@@ -64,16 +64,16 @@ def function_role(
             resources=[queue.queue_arn],
         ),
         iam.PolicyStatement(
-            sid="BuryMessages", actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn]
+            sid="SendToDeadLetterQueue", actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn]
         ),
-        iam.PolicyStatement(sid="AttachToNetwork", actions=INTERFACES, resources=["*"]),
-        _keep_interfaces_from_code(scope, function_name),
+        iam.PolicyStatement(sid="AttachToVpc", actions=INTERFACES, resources=["*"]),
+        _deny_interfaces_to_code(scope, function_name),
     ]
     role = iam.Role(
         scope,
         construct_id,
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        # The policies are inline, because a function must not run before its rights exist.
+        # The policies are inline, because a function must not run before its permissions exist.
         inline_policies={
             "Function": iam.PolicyDocument(statements=own),
             "Cluster": iam.PolicyDocument(statements=list(statements)),
@@ -82,7 +82,7 @@ def function_role(
     return role
 
 
-def _keep_interfaces_from_code(scope: Construct, function_name: str) -> iam.PolicyStatement:
+def _deny_interfaces_to_code(scope: Construct, function_name: str) -> iam.PolicyStatement:
     """Deny the function's code the actions that Lambda needs to attach it to the VPC (same guide)."""
     arn = cdk.Stack.of(scope).format_arn(
         service="lambda",
@@ -91,7 +91,7 @@ def _keep_interfaces_from_code(scope: Construct, function_name: str) -> iam.Poli
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )
     return iam.PolicyStatement(
-        sid="KeepInterfacesFromCode",
+        sid="DenyInterfacesToCode",
         effect=iam.Effect.DENY,
         actions=INTERFACES,
         resources=["*"],
@@ -99,12 +99,12 @@ def _keep_interfaces_from_code(scope: Construct, function_name: str) -> iam.Poli
     )
 
 
-class Rights:
+class Permissions:
     """Statements about one cluster, named by their purpose."""
 
     def __init__(self, scope: Construct, cluster: str) -> None:
         stack, self._prefix = cdk.Stack.of(scope), names.group_prefix(cluster)
-        self._of_cluster = {"StringEquals": {f"aws:ResourceTag/{names.TAG_CLUSTER}": cluster}}
+        self._has_cluster_tag = {"StringEquals": {f"aws:ResourceTag/{names.TAG_CLUSTER}": cluster}}
         self._groups = stack.format_arn(
             service="autoscaling",
             resource="autoScalingGroup",
@@ -112,7 +112,7 @@ class Rights:
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         self._instances = stack.format_arn(service="ec2", resource="instance", resource_name="*")
-        self._identity = stack.format_arn(
+        self._cluster_id = stack.format_arn(
             service="ssm", resource="parameter", resource_name=names.identity_parameter(cluster)[1:]
         )
 
@@ -123,49 +123,51 @@ class Rights:
         groups = f"autoscaling:{place}:autoScalingGroup:*:autoScalingGroupName/{self._prefix}*"
         return f"arn:<AWS::Partition>:{groups}", f"arn:<AWS::Partition>:ec2:{place}:instance/*"
 
-    def look(self) -> iam.PolicyStatement:
+    def describe_cluster(self) -> iam.PolicyStatement:
         """Allow describing groups and instances. Neither action knows resources (Service Authorization
         Reference, EC2 and EC2 Auto Scaling)."""
         return iam.PolicyStatement(
-            sid="Look",
+            sid="DescribeCluster",
             actions=["autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"],
             resources=["*"],
         )
 
-    def look_back(self) -> iam.PolicyStatement:
+    def read_scaling_activities(self) -> iam.PolicyStatement:
         """Allow reading how many launches failed in a row; the action does not know resources either."""
         return iam.PolicyStatement(
-            sid="LookBack", actions=["autoscaling:DescribeScalingActivities"], resources=["*"]
+            sid="ReadScalingActivities", actions=["autoscaling:DescribeScalingActivities"], resources=["*"]
         )
 
-    def know_identity(self) -> iam.PolicyStatement:
+    def read_cluster_id(self) -> iam.PolicyStatement:
         """Allow reading the ID of the cluster's own Swarm."""
         return iam.PolicyStatement(
-            sid="KnowIdentity", actions=["ssm:GetParameter"], resources=[self._identity]
+            sid="ReadClusterId", actions=["ssm:GetParameter"], resources=[self._cluster_id]
         )
 
-    def answer_hooks(self) -> iam.PolicyStatement:
+    def complete_lifecycle_actions(self) -> iam.PolicyStatement:
         """Allow answering hooks and restarting their timeout."""
         return self._on_groups(
-            "AnswerHooks", "autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"
+            "CompleteLifecycleActions",
+            "autoscaling:CompleteLifecycleAction",
+            "autoscaling:RecordLifecycleActionHeartbeat",
         )
 
-    def stop_launching(self) -> iam.PolicyStatement:
+    def suspend_launches(self) -> iam.PolicyStatement:
         """Allow suspending launches: the breaker. Only an operator closes it again."""
-        return self._on_groups("StopLaunching", "autoscaling:SuspendProcesses")
+        return self._on_groups("SuspendLaunches", "autoscaling:SuspendProcesses")
 
     def replace_nodes(self) -> iam.PolicyStatement:
         return self._on_groups("ReplaceNodes", "autoscaling:SetInstanceHealth")
 
-    def read_consoles(self) -> iam.PolicyStatement:
+    def read_console_output(self) -> iam.PolicyStatement:
         return iam.PolicyStatement(
-            sid="ReadConsoles",
+            sid="ReadConsoleOutput",
             actions=["ec2:GetConsoleOutput"],
             resources=[self._instances],
-            conditions=self._of_cluster,
+            conditions=self._has_cluster_tag,
         )
 
     def _on_groups(self, sid: str, *actions: str) -> iam.PolicyStatement:
         return iam.PolicyStatement(
-            sid=sid, actions=list(actions), resources=[self._groups], conditions=self._of_cluster
+            sid=sid, actions=list(actions), resources=[self._groups], conditions=self._has_cluster_tag
         )

@@ -20,7 +20,7 @@ from constructs import Construct
 
 from stacks import function_code
 from stacks.function import Function
-from stacks.function_role import WHY_ANY_OF_THE_CLUSTER, WHY_ANY_RESOURCE, Rights
+from stacks.function_role import WHY_ANY_OF_THE_CLUSTER, WHY_ANY_RESOURCE, Permissions
 from stacks.network import NetworkStack
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
@@ -64,7 +64,7 @@ class HealingStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, description=description)
         self._cluster, self._network = cluster, network
-        self._rights = Rights(self, cluster.name)
+        self._permissions = Permissions(self, cluster.name)
         self.layer = function_code.layer(self, "Layer")
         self.register_node = self._register_node()
         self.deregister_node = self._deregister_node()
@@ -77,17 +77,17 @@ class HealingStack(cdk.Stack):
     # -- functions ------------------------------------------------------------------------------
 
     def _register_node(self) -> Function:
-        healing, rights = self._cluster.healing, self._rights
+        healing, permissions = self._cluster.healing, self._permissions
         made = self._function(
             "RegisterNode",
             folder="register_node",
             statements=[
-                rights.look(),
-                rights.look_back(),
-                rights.know_identity(),
-                rights.answer_hooks(),
-                rights.stop_launching(),
-                rights.read_consoles(),
+                permissions.describe_cluster(),
+                permissions.read_scaling_activities(),
+                permissions.read_cluster_id(),
+                permissions.complete_lifecycle_actions(),
+                permissions.suspend_launches(),
+                permissions.read_console_output(),
             ],
             environment={
                 "BOOT_DEADLINE_S": str(healing.boot_deadline),
@@ -102,11 +102,15 @@ class HealingStack(cdk.Stack):
         return made
 
     def _deregister_node(self) -> Function:
-        rights = self._rights
+        permissions = self._permissions
         made = self._function(
             "DeregisterNode",
             folder="deregister_node",
-            statements=[rights.look(), rights.know_identity(), rights.answer_hooks()],
+            statements=[
+                permissions.describe_cluster(),
+                permissions.read_cluster_id(),
+                permissions.complete_lifecycle_actions(),
+            ],
             environment={},
             receives=_receives(departure.DEPARTURE_TIMEOUT_S),
             patience_s=round(departure.QUORUM_TIMEOUT_S / 2),
@@ -116,11 +120,11 @@ class HealingStack(cdk.Stack):
         return made
 
     def _heal_registry(self) -> Function:
-        rights = self._rights
+        permissions = self._permissions
         made = self._function(
             "HealRegistry",
             folder="heal_registry",
-            statements=[rights.look()],
+            statements=[permissions.describe_cluster()],
             environment={},
             receives=SPARE_RECEIVES,
             patience_s=300,
@@ -140,18 +144,18 @@ class HealingStack(cdk.Stack):
         return made
 
     def _reconcile_cluster(self) -> Function:
-        healing, rights = self._cluster.healing, self._rights
+        healing, permissions = self._cluster.healing, self._permissions
         made = self._function(
             "ReconcileCluster",
             folder="reconcile_cluster",
             statements=[
-                rights.look(),
-                rights.look_back(),
-                rights.know_identity(),
-                rights.answer_hooks(),
-                rights.stop_launching(),
-                rights.read_consoles(),
-                rights.replace_nodes(),
+                permissions.describe_cluster(),
+                permissions.read_scaling_activities(),
+                permissions.read_cluster_id(),
+                permissions.complete_lifecycle_actions(),
+                permissions.suspend_launches(),
+                permissions.read_console_output(),
+                permissions.replace_nodes(),
             ],
             environment={
                 "BOOT_DEADLINE_S": str(healing.boot_deadline),
@@ -287,7 +291,7 @@ class HealingStack(cdk.Stack):
         acknowledge = cdk.Validations.of(self).acknowledge
         acknowledge(cdk.Acknowledgment(id="AwsSolutions-L1", reason=OLD_RUNTIME))
         acknowledge(cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE))
-        for resource in self._rights.wildcards:
+        for resource in self._permissions.wildcards:
             finding = f"AwsSolutions-IAM5[Resource::{resource}]"
             acknowledge(cdk.Acknowledgment(id=finding, reason=WHY_ANY_OF_THE_CLUSTER))
 

@@ -83,8 +83,8 @@ def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:
             ec2.SubnetConfiguration(name="Nodes", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
         ],
         nat_gateways=network.zones if network.egress is Egress.NAT_PER_ZONE else 1,
-        # Emptying the default group takes a custom resource (a function with rights on security groups). No
-        # part of the cluster is ever in that group, and it admits only its own members.
+        # Emptying the default group takes a custom resource (a function with permissions on security groups).
+        # No part of the cluster is ever in that group, and it admits only its own members.
         restrict_default_security_group=False,
     )
 

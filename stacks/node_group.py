@@ -13,7 +13,7 @@ from constructs import Construct
 
 from stacks.auto_scaling import auto_scaling_group
 from stacks.network import NetworkStack
-from stacks.node_role import node_role, remember_identity
+from stacks.node_role import node_role, record_cluster_id
 from stacks.node_software import NodeSoftware
 from swarmer.core import machines, names, user_data
 from swarmer.core.cluster import Cluster, Group, Role
@@ -44,7 +44,7 @@ class NodeGroup(Construct):
         self.role = node_role(
             self,
             "Role",
-            statements=[software.read, *([remember_identity(identity)] if group.has_quorum_role else [])],
+            statements=[software.read, *([record_cluster_id(identity)] if group.has_quorum_role else [])],
             storage=bucket if Role.SWARM_MANAGER in group.roles else None,
         )
         storage = Storage(bucket=bucket.bucket_name, region=software.location.region)

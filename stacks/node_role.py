@@ -1,4 +1,4 @@
-"""Rights of a node in AWS, and no more."""
+"""Permissions of a node in AWS, and no more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def node_role(
     """Create the role of one group's nodes. `storage` is the registry's bucket if these nodes may serve
     it."""
     reasons = [cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE)]
-    policies = {"Node": iam.PolicyDocument(statements=[find_peers(), open_shells(), *statements])}
+    policies = {"Node": iam.PolicyDocument(statements=[find_peers(), use_session_manager(), *statements])}
     if storage:
         policies["Registry"] = iam.PolicyDocument(statements=serve_registry(storage))
         reasons.append(_blobs_reason(scope, storage))
@@ -37,8 +37,8 @@ def node_role(
         scope,
         construct_id,
         assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-        # The policies are inline: a node must not start before its rights exist, and needs them in its first
-        # call.
+        # The policies are inline: a node must not start before its permissions exist, and needs them in its
+        # first call.
         inline_policies=policies,
     )
     cdk.Validations.of(role).acknowledge(*reasons)
@@ -51,14 +51,14 @@ def find_peers() -> iam.PolicyStatement:
     return iam.PolicyStatement(sid="FindPeers", actions=["ec2:DescribeInstances"], resources=["*"])
 
 
-def open_shells() -> iam.PolicyStatement:
+def use_session_manager() -> iam.PolicyStatement:
     """Allow the actions that Session Manager's agent needs.
 
     Source: Systems Manager User Guide, 'Create a custom IAM role for Session Manager'. The managed policy
     AmazonSSMManagedInstanceCore would also let every node read every parameter of the account.
     """
     return iam.PolicyStatement(
-        sid="OpenShells",
+        sid="UseSessionManager",
         actions=[
             "ssm:UpdateInstanceInformation",
             "ssmmessages:CreateControlChannel",
@@ -70,10 +70,10 @@ def open_shells() -> iam.PolicyStatement:
     )
 
 
-def remember_identity(parameter: ssm.IStringParameter) -> iam.PolicyStatement:
+def record_cluster_id(parameter: ssm.IStringParameter) -> iam.PolicyStatement:
     """Allow reading (at each boot) and writing (once) the cluster ID of this cluster only."""
     return iam.PolicyStatement(
-        sid="RememberIdentity",
+        sid="RecordClusterId",
         actions=["ssm:GetParameter", "ssm:PutParameter"],
         resources=[parameter.parameter_arn],
     )

@@ -18,7 +18,7 @@ from swarmer.core.user_data import Software
 class NodeSoftware(Construct):
     """Asset of the node software.
 
-    Results: `asset`; `location`, for the user-data; `read`, the right to fetch exactly this asset.
+    Results: `asset`; `location`, for the user-data; `read`, the permission to fetch exactly this asset.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

@@ -33,11 +33,11 @@ TAGGED = (
 )
 WITHOUT_RESOURCES = (
     "FindPeers",
-    "OpenShells",
-    "Look",
-    "LookBack",
+    "UseSessionManager",
+    "DescribeCluster",
+    "ReadScalingActivities",
     "SendTraces",
-    "AttachToNetwork",
+    "AttachToVpc",
 )
 """Statements whose actions have no resource level (Service Authorization Reference), or that Lambda itself
 needs to be able to make network interfaces."""

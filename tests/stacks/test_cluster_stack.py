@@ -152,17 +152,17 @@ def test_only_quorum_nodes_may_remember_the_identity_of_this_cluster(assembly: A
     assert parameter["Value"] == "unfounded"
     for group in assembly.cluster.groups:
         found = {it["Sid"]: it for it in assembly.statements_of(group.name)}
-        assert ("RememberIdentity" in found) is bool(group.has_quorum_role)
+        assert ("RecordClusterId" in found) is bool(group.has_quorum_role)
         if group.has_quorum_role:
-            assert found["RememberIdentity"]["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
-            assert "Identity" in str(found["RememberIdentity"]["Resource"])
+            assert found["RecordClusterId"]["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
+            assert "Identity" in str(found["RecordClusterId"]["Resource"])
 
 
 def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) -> None:
     for group in assembly.cluster.groups:
         found = {it["Sid"]: it for it in assembly.statements_of(group.name)}
         assert found["FindPeers"]["Action"] == "ec2:DescribeInstances"
-        assert {action.partition(":")[0] for action in found["OpenShells"]["Action"]} == {
+        assert {action.partition(":")[0] for action in found["UseSessionManager"]["Action"]} == {
             "ssm",
             "ssmmessages",
         }

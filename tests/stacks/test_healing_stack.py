@@ -24,22 +24,26 @@ ENVIRONMENTS: dict[str, type[environment.Environment]] = {
 COMMON = {
     "WriteLogs",
     "SendTraces",
-    "TakeMessages",
-    "BuryMessages",
-    "AttachToNetwork",
-    "KeepInterfacesFromCode",
+    "ConsumeQueue",
+    "SendToDeadLetterQueue",
+    "AttachToVpc",
+    "DenyInterfacesToCode",
 }
-RIGHTS = {
-    "register_node": {"Look", "LookBack", "KnowIdentity", "AnswerHooks", "StopLaunching", "ReadConsoles"},
-    "deregister_node": {"Look", "KnowIdentity", "AnswerHooks"},
-    "heal_registry": {"Look"},
+PERMISSIONS = {
+    "register_node": {
+        "DescribeCluster", "ReadScalingActivities", "ReadClusterId", "CompleteLifecycleActions",
+        "SuspendLaunches", "ReadConsoleOutput",
+    },
+    "deregister_node": {"DescribeCluster", "ReadClusterId", "CompleteLifecycleActions"},
+    "heal_registry": {"DescribeCluster"},
     "reconcile_cluster": {
-        "Look", "LookBack", "KnowIdentity", "AnswerHooks", "StopLaunching", "ReadConsoles", "ReplaceNodes",
+        "DescribeCluster", "ReadScalingActivities", "ReadClusterId", "CompleteLifecycleActions",
+        "SuspendLaunches", "ReadConsoleOutput", "ReplaceNodes",
     },
 }  # fmt: skip
 
 
-def rights(assembly: Assembly, function: str) -> dict[str, Resource]:
+def permissions(assembly: Assembly, function: str) -> dict[str, Resource]:
     (role,) = of(assembly, function, "AWS::IAM::Role").values()
     return {it["Sid"]: it for policy in role["Policies"] for it in policy["PolicyDocument"]["Statement"]}
 
@@ -186,22 +190,24 @@ def test_functions_may_call_consul_docker_and_the_aws_apis_and_nothing_else(asse
     assert to_nodes == {names.CONSUL_HTTP_PORT, names.DOCKER_PORT}
 
 
-# -- rights ---------------------------------------------------------------------------------------------
+# -- permissions --------------------------------------------------------------------------------------
 
 
 @each_function
-def test_a_function_has_the_rights_that_it_needs_and_no_others(assembly: Assembly, function: str) -> None:
-    assert set(rights(assembly, function)) == COMMON | RIGHTS[function]
+def test_a_function_has_the_permissions_that_it_needs_and_no_others(
+    assembly: Assembly, function: str
+) -> None:
+    assert set(permissions(assembly, function)) == COMMON | PERMISSIONS[function]
 
 
 @each_function
 def test_whatever_changes_something_is_bound_to_the_clusters_tag(assembly: Assembly, function: str) -> None:
-    for sid in ("AnswerHooks", "StopLaunching", "ReplaceNodes", "ReadConsoles"):
-        if statement := rights(assembly, function).get(sid):
+    for sid in ("CompleteLifecycleActions", "SuspendLaunches", "ReplaceNodes", "ReadConsoleOutput"):
+        if statement := permissions(assembly, function).get(sid):
             assert statement["Condition"] == {
                 "StringEquals": {"aws:ResourceTag/swarmer:cluster": assembly.cluster.name}
             }
-            if sid != "ReadConsoles":
+            if sid != "ReadConsoleOutput":
                 arn = joined(statement["Resource"])
                 assert arn.endswith(f":autoScalingGroup:*:autoScalingGroupName/{assembly.cluster.name}-*")
 
@@ -211,17 +217,18 @@ def test_only_who_has_to_wait_may_hold_a_hook(assembly: Assembly) -> None:
     holders = {
         function
         for function in software.FUNCTIONS
-        if heartbeat in listed(rights(assembly, function).get("AnswerHooks", {}).get("Action", []))
+        if heartbeat
+        in listed(permissions(assembly, function).get("CompleteLifecycleActions", {}).get("Action", []))
     }
     assert holders == {"deregister_node", "reconcile_cluster", "register_node"}
 
 
 @each_function
 def test_its_code_cannot_use_what_lambda_needs_for_its_network(assembly: Assembly, function: str) -> None:
-    found = rights(assembly, function)
-    assert found["KeepInterfacesFromCode"]["Effect"] == "Deny"
-    assert found["KeepInterfacesFromCode"]["Action"] == found["AttachToNetwork"]["Action"]
-    condition = found["KeepInterfacesFromCode"]["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]
+    found = permissions(assembly, function)
+    assert found["DenyInterfacesToCode"]["Effect"] == "Deny"
+    assert found["DenyInterfacesToCode"]["Action"] == found["AttachToVpc"]["Action"]
+    condition = found["DenyInterfacesToCode"]["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]
     assert joined(condition).endswith(f":function:{the_function(assembly, function)['FunctionName']}")
 
 
