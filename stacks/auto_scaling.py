@@ -17,11 +17,11 @@ Cfn = autoscaling.CfnAutoScalingGroup
 
 HEALTH_CHECK_GRACE_S: Final = 300
 """Grace period before health checks count: a stock image installs the node software first."""
-NO_TOPIC: Final = (
+WHY_NO_TOPIC: Final = (
     "EC2 Auto Scaling sends every launch and termination, failed ones too, to EventBridge by itself; "
     "an SNS topic that nobody subscribed to would tell nobody more."
 )
-NOT_READ: Final = (
+WHY_NOT_READ: Final = (
     "cdk-nag 3.0.2 looks for the launch template in the group only and throws where a mixed instances policy "
     "holds it. That template's volume is encrypted like every node's."
 )
@@ -63,9 +63,9 @@ def auto_scaling_group(
         lifecycle_hook_specification_list=_hooks(cluster.healing.boot_deadline),
         metrics_collection=[{"granularity": "1Minute"}],
     )
-    cdk.Validations.of(made).acknowledge(cdk.Acknowledgment(id="AwsSolutions-AS3", reason=NO_TOPIC))
+    cdk.Validations.of(made).acknowledge(cdk.Acknowledgment(id="AwsSolutions-AS3", reason=WHY_NO_TOPIC))
     if group.spot:
-        cdk.Validations.of(made).acknowledge(cdk.Acknowledgment(id="AwsSolutions-EC26", reason=NOT_READ))
+        cdk.Validations.of(made).acknowledge(cdk.Acknowledgment(id="AwsSolutions-EC26", reason=WHY_NOT_READ))
     return made
 
 

@@ -21,7 +21,7 @@ VIA_VPN: Final = "Through the VPN, which is a stack of its own"
 
 
 class ClusterStack(cdk.Stack):
-    """Stack of the nodes. Results: `software`, `identity`, `groups` (by their name in servers.yml)."""
+    """Stack of the nodes. Results: `software`, `cluster_id`, `groups` (by their name in servers.yml)."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ClusterStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, description=description)
         self.software = NodeSoftware(self, "NodeSoftware")
-        self.identity = ssm.StringParameter(
+        self.cluster_id = ssm.StringParameter(
             self,
             "Identity",
             parameter_name=names.identity_parameter(cluster.name),
@@ -53,14 +53,14 @@ class ClusterStack(cdk.Stack):
                 group=group,
                 network=network,
                 bucket=registry.bucket,
-                identity=self.identity,
+                cluster_id=self.cluster_id,
                 software=self.software,
             )
             for group in cluster.groups
         }
-        self._explain(cluster)
+        self._add_outputs(cluster)
 
-    def _explain(self, cluster: Cluster) -> None:
+    def _add_outputs(self, cluster: Cluster) -> None:
         domain = cluster.domain
         self._output("Shell", shell_command(cluster.name), "Opens a shell on a node (Session Manager)")
         self._output(names.OUTPUT_VERSION, version("swarmer"), "Release of Swarmer that deployed the cluster")

@@ -54,18 +54,18 @@ class Function(Construct):
         layer: lambda_.LayerVersion,
         statements: Iterable[iam.PolicyStatement],
         environment: Mapping[str, str],
-        receives: int,
-        patience_s: int,
+        max_receive_count: int,
+        max_message_age_s: int,
         concurrency: int,
         delay_s: int = 0,
         memory_mb: int = MEMORY_MB,
     ) -> None:
         """Create the function from `folder`, a folder below lambdas/.
 
-        `receives`: number of receives after which a message is dead. `patience_s`: age of a message, in
-        seconds, that raises the alarm. `concurrency`: maximum number of parallel invocations. `delay_s`:
-        seconds before a message is first received. `memory_mb`: memory in MB; processor time comes in
-        proportion.
+        `max_receive_count`: number of receives after which a message is dead. `max_message_age_s`: age of a
+        message, in seconds, that raises the alarm. `concurrency`: maximum number of parallel invocations.
+        `delay_s`: seconds before a message is first received. `memory_mb`: memory in MB; processor time
+        comes in proportion.
         """
         super().__init__(scope, construct_id)
         self.cluster, self.purpose = cluster, folder.replace("_", "-")
@@ -74,7 +74,9 @@ class Function(Construct):
             "Queue",
             visibility_timeout=cdk.Duration.seconds(VISIBILITY_TIMEOUT_S),
             delivery_delay=cdk.Duration.seconds(delay_s),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=receives),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.dead_letters, max_receive_count=max_receive_count
+            ),
         )
         self.function = self._function(folder, network, layer, statements, environment, memory_mb)
         self.function.add_event_source_mapping(
@@ -84,9 +86,9 @@ class Function(Construct):
             max_concurrency=concurrency,
             report_batch_item_failures=True,
         )
-        self._watch(patience_s)
+        self._add_alarms(max_message_age_s)
 
-    def hear(self, construct_id: str, description: str, **pattern: Any) -> None:
+    def add_trigger(self, construct_id: str, description: str, **pattern: Any) -> None:
         """Put every event of this pattern, or of this `schedule`, into the queue."""
         schedule = pattern.pop("schedule", None)
         events.Rule(
@@ -200,7 +202,7 @@ class Function(Construct):
         cfn.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
         return made
 
-    def _watch(self, patience_s: int) -> None:
+    def _add_alarms(self, max_message_age_s: int) -> None:
         minute, errors = cdk.Duration.minutes(1), cdk.Duration.minutes(ERRORS_MINUTES)
         log = f"the log of {self.cluster}-{self.purpose}"
         dead, age = (
@@ -221,14 +223,14 @@ class Function(Construct):
             self.metric(Metric.WAITED),
             f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "
             "say for what: mostly a node, Consul's leader or Swarm's quorum.",
-            threshold=patience_s,
+            threshold=max_message_age_s,
         )
         self.alarm(
             "Backlog",
             age(period=minute, statistic="Maximum"),
             f"nobody takes the messages of {self.purpose}. Look into {log}: the function does not run, is "
             "throttled, or its event source mapping is switched off.",
-            threshold=patience_s,
+            threshold=max_message_age_s,
         )
         self.alarm(
             "Errors",

@@ -24,7 +24,7 @@ PYTHON: Final = "3.13"
 """Python version of the functions."""
 PIP_TIMEOUT_S: Final = 300
 """Timeout for pip."""
-USELESS: Final = ("bin", "*-stubs", "*requirements.txt", "*.dist-info/RECORD", "*.dist-info/direct_url.json")
+EXCLUDED: Final = ("bin", "*-stubs", "*requirements.txt", "*.dist-info/RECORD", "*.dist-info/direct_url.json")
 """Patterns of files that pip writes and the layer does not need: scripts, types, and notes that hold
 paths."""
 
@@ -77,7 +77,7 @@ def layer(scope: Construct, construct_id: str) -> lambda_.LayerVersion:
 
 def layer_digest() -> str:
     """Return the layer's digest. Versions are pinned and pip resolves nothing, so the list is the content."""
-    made = (REQUIREMENTS.read_bytes(), PYTHON.encode(), repr(USELESS).encode())
+    made = (REQUIREMENTS.read_bytes(), PYTHON.encode(), repr(EXCLUDED).encode())
     return hashlib.sha256(b"\0".join(made)).hexdigest()
 
 
@@ -94,7 +94,7 @@ def ensure_layer() -> Path:
     with TemporaryDirectory(dir=CACHE) as staged:
         target = Path(staged) / "layer"
         process.run(_pip(target / "python"), timeout_s=PIP_TIMEOUT_S)
-        for pattern in USELESS:
+        for pattern in EXCLUDED:
             for path in (target / "python").glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         try:

@@ -12,13 +12,11 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from stacks import function_code
+from stacks.alarm_topic import mail_topic
 from stacks.function import Function
 from stacks.function_role import WHY_ANY_OF_THE_CLUSTER, WHY_ANY_RESOURCE, Permissions
 from stacks.network import NetworkStack
@@ -38,10 +36,10 @@ SPARE_RECEIVES: Final = 20
 SWEEP_MEMORY_MB: Final = 1024
 """Memory in MB of the sweep, chosen for the processor that comes with it. The sweep of 5,000 nodes takes 0.9
 s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
-MORE: Final = "docs/troubleshooting.md has the steps: Recovery on AWS."
+RECOVERY_STEPS: Final = "docs/troubleshooting.md has the steps: Recovery on AWS."
 """Pointer to the recovery steps. Alarms name commands for a session on a node, because `swarmer` acts only on
 rehearsals."""
-OLD_RUNTIME: Final = (
+WHY_PYTHON_3_13: Final = (
     "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "
     "Python that runs them."
 )
@@ -70,8 +68,8 @@ class HealingStack(cdk.Stack):
         self.deregister_node = self._deregister_node()
         self.heal_registry = self._heal_registry()
         self.reconcile_cluster = self._reconcile_cluster()
-        self._watch_quorum()
-        self._call()
+        self._add_quorum_alarms()
+        self._notify_on_alarms()
         self._acknowledge()
 
     # -- functions ------------------------------------------------------------------------------
@@ -93,12 +91,14 @@ class HealingStack(cdk.Stack):
                 "BOOT_DEADLINE_S": str(healing.boot_deadline),
                 "FAILED_BOOTS": str(healing.failed_boots),
             },
-            receives=_receives(healing.boot_deadline + departure.QUORUM_TIMEOUT_S + pacing.LAUNCH_MARGIN_S),
-            patience_s=healing.boot_deadline + pacing.LAUNCH_MARGIN_S,
+            max_receive_count=_max_receive_count(
+                healing.boot_deadline + departure.QUORUM_TIMEOUT_S + pacing.LAUNCH_MARGIN_S
+            ),
+            max_message_age_s=healing.boot_deadline + pacing.LAUNCH_MARGIN_S,
             concurrency=10,
             delay_s=pacing.INITIAL_DELAY_S,
         )
-        made.hear("Launches", "Launch hooks of the cluster's groups", **self._from_groups(LAUNCH))
+        made.add_trigger("Launches", "Launch hooks of the cluster's groups", **self._from_groups(LAUNCH))
         return made
 
     def _deregister_node(self) -> Function:
@@ -112,11 +112,13 @@ class HealingStack(cdk.Stack):
                 permissions.complete_lifecycle_actions(),
             ],
             environment={},
-            receives=_receives(departure.DEPARTURE_TIMEOUT_S),
-            patience_s=round(departure.QUORUM_TIMEOUT_S / 2),
+            max_receive_count=_max_receive_count(departure.DEPARTURE_TIMEOUT_S),
+            max_message_age_s=round(departure.QUORUM_TIMEOUT_S / 2),
             concurrency=10,
         )
-        made.hear("Terminations", "Termination hooks of the cluster's groups", **self._from_groups(TERMINATE))
+        made.add_trigger(
+            "Terminations", "Termination hooks of the cluster's groups", **self._from_groups(TERMINATE)
+        )
         return made
 
     def _heal_registry(self) -> Function:
@@ -126,18 +128,18 @@ class HealingStack(cdk.Stack):
             folder="heal_registry",
             statements=[permissions.describe_cluster()],
             environment={},
-            receives=SPARE_RECEIVES,
-            patience_s=300,
+            max_receive_count=SPARE_RECEIVES,
+            max_message_age_s=300,
             concurrency=2,
         )
-        made.hear("EveryMinute", "Looks after the registry's holder", schedule=EVERY_MINUTE)
+        made.add_trigger("EveryMinute", "Looks after the registry's holder", schedule=EVERY_MINUTE)
         made.alarm(
             "NoRegistry",
             made.metric(Metric.NO_REGISTRY),
             "no manager serves the registry: pushes and pulls fail. By Session Manager, on a manager: "
             "`consul members`. Where Consul has no leader see the alarm of the quorum, else move the lock: "
             f"`consul kv put {names.KV_REGISTRY_HANDOVER} N`, N being the LockIndex that "
-            f"`consul kv get -detailed {names.KV_REGISTRY_LOCK}` shows. {MORE}",
+            f"`consul kv get -detailed {names.KV_REGISTRY_LOCK}` shows. {RECOVERY_STEPS}",
             minutes=3,
             silence_alarms=True,
         )
@@ -162,14 +164,14 @@ class HealingStack(cdk.Stack):
                 "FAILED_BOOTS": str(healing.failed_boots),
                 "GRACE_S": str(healing.grace),
             },
-            receives=2 * SPARE_RECEIVES + pacing.SWEEP_TIMEOUT_S // pacing.SWEEP_RETRY_PAUSE_S,
-            patience_s=300,
+            max_receive_count=2 * SPARE_RECEIVES + pacing.SWEEP_TIMEOUT_S // pacing.SWEEP_RETRY_PAUSE_S,
+            max_message_age_s=300,
             concurrency=2,
             memory_mb=SWEEP_MEMORY_MB,
         )
-        made.hear("EveryMinute", "Sweeps the cluster", schedule=EVERY_MINUTE)
-        made.hear("Changes", "What became of the groups' instances", **self._from_groups(*RESULTS))
-        made.hear(
+        made.add_trigger("EveryMinute", "Sweeps the cluster", schedule=EVERY_MINUTE)
+        made.add_trigger("Changes", "What became of the groups' instances", **self._from_groups(*RESULTS))
+        made.add_trigger(
             # These events name no group and carry no tag, so the function checks which cluster the instance
             # was in.
             "Instances",
@@ -209,94 +211,65 @@ class HealingStack(cdk.Stack):
 
     # -- alarms ---------------------------------------------------------------------------------
 
-    def _watch_quorum(self) -> None:
+    def _add_quorum_alarms(self) -> None:
         """Add the quorum alarms. The sweep and a departure that is held for the quorum both write the
         metric."""
-        told = (
+        text = (
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
             "of them. `at risk` in the log of {log} says which. While "
             "there is a majority a replacement mends it unaided. Where there is none (by Session Manager: "
             "`consul operator raft list-peers` on a server, `sudo docker node ls` on a manager), and the "
             "lost machines are terminated, one survivor goes on alone: `sudo /opt/swarmer/bin/python -m "
-            "node.recover --consul LOST`, or `--swarm LOST`. " + MORE
+            "node.recover --consul LOST`, or `--swarm LOST`. " + RECOVERY_STEPS
         )
         self.deregister_node.alarm(
             "QuorumAtRisk",
             self.deregister_node.metric(Metric.QUORUM_AT_RISK),
-            told.format(log=f"{self._cluster.name}-deregister-node"),
+            text.format(log=f"{self._cluster.name}-deregister-node"),
             minutes=3,
         )
         self.reconcile_cluster.alarm(
             "QuorumAtRisk",
             self.reconcile_cluster.metric(Metric.QUORUM_AT_RISK),
-            told.format(log=f"{self._cluster.name}-reconcile-cluster"),
+            text.format(log=f"{self._cluster.name}-reconcile-cluster"),
             minutes=3,
             silence_alarms=True,
         )
 
-    def _call(self) -> None:
+    def _notify_on_alarms(self) -> None:
         """Notify the configured target when any alarm fires and when it clears."""
-        whom = self._cluster.healing.alarms
-        told = f"{whom} is told of every alarm" if whom else "alarms are only shown in CloudWatch"
+        target = self._cluster.healing.alarms
+        notified = f"{target} is told of every alarm" if target else "alarms are only shown in CloudWatch"
         cdk.CfnOutput(
             self,
             "Alarms",
-            value=whom or "nobody",
-            description=f"Whom alarms call: {told}. healing.alarms in servers.yml says whom",
+            value=target or "nobody",
+            description=f"Whom alarms call: {notified}. healing.alarms in servers.yml says whom",
         )
-        if whom is None:
+        if target is None:
             return
-        topic = self._mail_topic(whom) if "@" in whom else sns.Topic.from_topic_arn(self, "AlarmTopic", whom)
-        call = actions.SnsAction(topic)
+        topic = (
+            mail_topic(self, self._cluster.name, target)
+            if "@" in target
+            else sns.Topic.from_topic_arn(self, "AlarmTopic", target)
+        )
+        notify = actions.SnsAction(topic)
         for alarm in self.node.find_all():
             if isinstance(alarm, cloudwatch.Alarm):
-                alarm.add_alarm_action(call)
-                alarm.add_ok_action(call)
-
-    def _mail_topic(self, address: str) -> sns.Topic:
-        """Create the topic for mail. It has its own key, because CloudWatch may not use the key that AWS
-        manages."""
-        cloudwatch_itself = iam.ServicePrincipal("cloudwatch.amazonaws.com")
-        key = kms.Key(
-            self,
-            "AlarmKey",
-            description=f"Alarms of Swarmer cluster {self._cluster.name} on their way to people",
-            enable_key_rotation=True,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="CloudWatchTells",
-                principals=[cloudwatch_itself],
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                resources=["*"],
-            )
-        )
-        topic = sns.Topic(self, "AlarmTopic", master_key=key, enforce_ssl=True)
-        # This policy replaces the default one, which lets alarms of the account publish.
-        topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="CloudWatchTells",
-                principals=[cloudwatch_itself],
-                actions=["sns:Publish"],
-                resources=[topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
-            )
-        )
-        topic.add_subscription(subscriptions.EmailSubscription(address))
-        return topic
+                alarm.add_alarm_action(notify)
+                alarm.add_ok_action(notify)
 
     def _acknowledge(self) -> None:
         """State the reasons for cdk-nag's findings."""
         acknowledge = cdk.Validations.of(self).acknowledge
-        acknowledge(cdk.Acknowledgment(id="AwsSolutions-L1", reason=OLD_RUNTIME))
+        acknowledge(cdk.Acknowledgment(id="AwsSolutions-L1", reason=WHY_PYTHON_3_13))
         acknowledge(cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE))
         for resource in self._permissions.wildcards:
             finding = f"AwsSolutions-IAM5[Resource::{resource}]"
             acknowledge(cdk.Acknowledgment(id=finding, reason=WHY_ANY_OF_THE_CLUSTER))
 
 
-def _receives(waited_s: float) -> int:
+def _max_receive_count(waited_s: float) -> int:
     """Return the receives of a message that waits `waited_s` seconds and fails a few times. SQS counts to
     1,000."""
     return min(1000, pacing.receives(waited_s) + SPARE_RECEIVES)

@@ -37,14 +37,14 @@ class NodeGroup(Construct):
         group: Group,
         network: NetworkStack,
         bucket: s3.IBucket,
-        identity: ssm.IStringParameter,
+        cluster_id: ssm.IStringParameter,
         software: NodeSoftware,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = node_role(
             self,
             "Role",
-            statements=[software.read, *([record_cluster_id(identity)] if group.has_quorum_role else [])],
+            statements=[software.read, *([record_cluster_id(cluster_id)] if group.has_quorum_role else [])],
             storage=bucket if Role.SWARM_MANAGER in group.roles else None,
         )
         storage = Storage(bucket=bucket.bucket_name, region=software.location.region)
@@ -64,7 +64,7 @@ class NodeGroup(Construct):
             launch_template=self.launch_template,
         )
         for tagged in (self.launch_template, self.auto_scaling_group):
-            _tag(tagged, _identity(cluster, group))
+            _tag(tagged, _group_tags(cluster, group))
 
     def _launch_template(self, group: Group, network: NetworkStack, text: str) -> ec2.LaunchTemplate:
         instance_type = ec2.InstanceType(group.instance_type)
@@ -104,7 +104,7 @@ def _root_volume(gib: int) -> ec2.BlockDeviceVolume:
     )
 
 
-def _identity(cluster: Cluster, group: Group) -> dict[str, str]:
+def _group_tags(cluster: Cluster, group: Group) -> dict[str, str]:
     return {
         "Name": names.group_asg_name(cluster.name, group.name),
         names.TAG_CLUSTER: cluster.name,

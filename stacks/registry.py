@@ -17,7 +17,7 @@ NONCURRENT_DAYS: Final = 14
 overwritten by mistake. The registry moves every blob once after its upload, so each push leaves a second copy
 behind; a longer period would cost more."""
 
-NO_ACCESS_LOG: Final = (
+WHY_NO_ACCESS_LOG: Final = (
     "Only the managers' roles reach this bucket, and the registry logs every push and pull; access logs "
     "would take a second bucket that grows without bound for no further fact."
 )
@@ -30,7 +30,7 @@ class RegistryStack(cdk.Stack):
         super().__init__(scope, construct_id, description=description)
         self.bucket = _bucket(self, name=cluster.registry.bucket)
         cdk.Validations.of(self.bucket).acknowledge(
-            cdk.Acknowledgment(id="AwsSolutions-S1", reason=NO_ACCESS_LOG)
+            cdk.Acknowledgment(id="AwsSolutions-S1", reason=WHY_NO_ACCESS_LOG)
         )
         cdk.CfnOutput(
             self,

@@ -73,11 +73,11 @@ def test_cloudwatch_may_use_the_topic_and_its_key(variant: Assembly) -> None:
     ((key_id, key),) = variant.of_type("AWS::KMS::Key").items()
     assert topic["KmsMasterKeyId"]["Fn::GetAtt"] == [key_id, "Arn"]
     (policy,) = variant.of_type("AWS::SNS::TopicPolicy").values()
-    for document, actions in (
-        (key["KeyPolicy"], {"kms:Decrypt", "kms:GenerateDataKey*"}),
-        (policy["PolicyDocument"], {"sns:Publish"}),
+    for document, sid, actions in (
+        (key["KeyPolicy"], "AllowCloudWatchUseOfKey", {"kms:Decrypt", "kms:GenerateDataKey*"}),
+        (policy["PolicyDocument"], "AllowCloudWatchPublish", {"sns:Publish"}),
     ):
-        (found,) = (it for it in document["Statement"] if it.get("Sid") == "CloudWatchTells")
+        (found,) = (it for it in document["Statement"] if it.get("Sid") == sid)
         assert found["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         assert set(listed(found["Action"])) == actions
 
