@@ -19,7 +19,7 @@ HEALTH_CHECK_GRACE_S: Final = 300
 """Grace period before health checks count: a stock image installs the node software first."""
 WHY_NO_TOPIC: Final = (
     "EC2 Auto Scaling sends every launch and termination, failed ones too, to EventBridge by itself; "
-    "an SNS topic that nobody subscribed to would tell nobody more."
+    "an SNS topic without subscribers would report nothing more."
 )
 WHY_NOT_READ: Final = (
     "cdk-nag 3.0.2 looks for the launch template in the group only and throws where a mixed instances policy "

@@ -41,7 +41,8 @@ class ClusterStack(cdk.Stack):
             parameter_name=names.identity_parameter(cluster.name),
             string_value=UNFOUNDED,
             # Nodes write it once. It is deleted with the stack, so that a new cluster may be initialized
-            # again.
+            # again. The description stays as it is: CloudFormation updates a parameter as a whole, so a
+            # deployment of another one would write the value above over the cluster ID.
             description="The Swarm's id once the cluster was founded: no second one is founded then",
         )
         parent = Construct(self, "Groups")

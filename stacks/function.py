@@ -212,9 +212,9 @@ class Function(Construct):
         self.alarm(
             "DeadLettersWait",
             dead(period=minute, statistic="Maximum"),
-            f"{self.purpose} could not handle a message. Look into {log} for `malformed` or `failed`; once "
-            "the cause is mended, start the dead-letter queue's redrive, or purge it: the sweep mends what "
-            "is left.",
+            f"{self.purpose} could not handle a message. Search {log} for `malformed` or `failed`; once the "
+            "cause is fixed, start the dead-letter queue's redrive, or purge it: the sweep repairs what is "
+            "left.",
         )
         self.alarm(
             # The queue's own age does not serve here: SQS leaves out messages that were received three times,
@@ -222,27 +222,27 @@ class Function(Construct):
             "OldMessages",
             self.metric(Metric.WAITED),
             f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "
-            "say for what: mostly a node, Consul's leader or Swarm's quorum.",
+            "give the reason: mostly a node, Consul's leader or Swarm's quorum.",
             threshold=max_message_age_s,
         )
         self.alarm(
             "Backlog",
             age(period=minute, statistic="Maximum"),
-            f"nobody takes the messages of {self.purpose}. Look into {log}: the function does not run, is "
-            "throttled, or its event source mapping is switched off.",
+            f"no function takes the messages of {self.purpose}. Check {log}: the function does not run, is "
+            "throttled, or its event source mapping is disabled.",
             threshold=max_message_age_s,
         )
         self.alarm(
             "Errors",
             self.function.metric_errors(period=errors, statistic="Sum"),
-            f"{self.purpose} crashes or runs into its time-out. Look into {log} for the last traceback; "
-            "until it is mended nobody does its work: hooks end by their default result.",
+            f"{self.purpose} crashes or runs into its time-out. Search {log} for the last traceback; "
+            "until it is fixed its work is not done: hooks end by their default result.",
             threshold=ERRORS,
         )
         self.alarm(
             "Failures",
             self.metric(Metric.FAILURES, statistic="Sum", period=errors),
-            f"{self.purpose} fails at what it is to do. Look into {log} for the last `failed`; until it is "
-            "mended hooks end by their default result.",
+            f"{self.purpose} fails at what it is to do. Search {log} for the last `failed`; until it is "
+            "fixed hooks end by their default result.",
             threshold=ERRORS,
         )

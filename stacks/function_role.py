@@ -19,7 +19,7 @@ WHY_ANY_RESOURCE: Final = (
 )
 WHY_ANY_OF_THE_CLUSTER: Final = (
     "Groups come and go with the cluster's stack, which is deployed later: the prefix of their names and "
-    "their tag say which are the cluster's. Instances' ids are unknown before they run; their tag says it."
+    "their tag show which are the cluster's. Instances' ids are unknown before they run; their tag shows it."
 )
 INTERFACES: Final = [
     "ec2:AssignPrivateIpAddresses",

@@ -132,7 +132,7 @@ class HealingStack(cdk.Stack):
             max_message_age_s=300,
             concurrency=2,
         )
-        made.add_trigger("EveryMinute", "Looks after the registry's holder", schedule=EVERY_MINUTE)
+        made.add_trigger("EveryMinute", "Checks the registry's holder", schedule=EVERY_MINUTE)
         made.alarm(
             "NoRegistry",
             made.metric(Metric.NO_REGISTRY),
@@ -175,7 +175,7 @@ class HealingStack(cdk.Stack):
             # These events name no group and carry no tag, so the function checks which cluster the instance
             # was in.
             "Instances",
-            "Instances that end, of whichever hand",
+            "Instances that end, for any reason",
             source=[EC2],
             detail_type=[STATE_CHANGE],
             detail={"state": STATES},
@@ -185,8 +185,8 @@ class HealingStack(cdk.Stack):
             made.metric(Metric.BREAKER_OPEN),
             f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
             f"`given up` in the log of {self._cluster.name}-register-node holds the reason and the machine's "
-            "console. Mend it, deploy, then: aws autoscaling resume-processes --scaling-processes Launch "
-            "--auto-scaling-group-name GROUP. The boots that failed still count until one is let in: the "
+            "console. Fix it, deploy, then: aws autoscaling resume-processes --scaling-processes Launch "
+            "--auto-scaling-group-name GROUP. The boots that failed still count until one is admitted: the "
             "next that fails stops the launching again.",
         )
         return made
@@ -216,8 +216,8 @@ class HealingStack(cdk.Stack):
         metric."""
         text = (
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
-            "of them. `at risk` in the log of {log} says which. While "
-            "there is a majority a replacement mends it unaided. Where there is none (by Session Manager: "
+            "of them. `at risk` in the log of {log} gives the reason. While "
+            "there is a majority a replacement repairs it unaided. Where there is none (by Session Manager: "
             "`consul operator raft list-peers` on a server, `sudo docker node ls` on a manager), and the "
             "lost machines are terminated, one survivor goes on alone: `sudo /opt/swarmer/bin/python -m "
             "node.recover --consul LOST`, or `--swarm LOST`. " + RECOVERY_STEPS
@@ -239,12 +239,12 @@ class HealingStack(cdk.Stack):
     def _notify_on_alarms(self) -> None:
         """Notify the configured target when any alarm fires and when it clears."""
         target = self._cluster.healing.alarms
-        notified = f"{target} is told of every alarm" if target else "alarms are only shown in CloudWatch"
+        notified = f"{target} is notified of every alarm" if target else "alarms are only shown in CloudWatch"
         cdk.CfnOutput(
             self,
             "Alarms",
-            value=target or "nobody",
-            description=f"Whom alarms call: {notified}. healing.alarms in servers.yml says whom",
+            value=target or "none",
+            description=f"Target of alarms: {notified}. healing.alarms in servers.yml sets it",
         )
         if target is None:
             return

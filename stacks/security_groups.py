@@ -22,6 +22,7 @@ class SecurityGroups(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, vpc: ec2.IVpc, service_ports: str) -> None:
         super().__init__(scope, construct_id)
+        # The descriptions stay as they are: EC2 cannot change one, so CloudFormation would replace the group.
         self._vpc = vpc
         self._service_ports = service_ports
         # All outbound traffic is allowed: the operator's services may call any address, and a filter on ports

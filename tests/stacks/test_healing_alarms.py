@@ -37,7 +37,7 @@ def test_a_person_is_called_for_everything_that_a_function_cannot_mend(assembly:
 
 
 def test_every_alarm_says_what_to_do(assembly: Assembly) -> None:
-    advice = re.compile(r"Look into|The last|Session Manager|resume-processes")
+    advice = re.compile(r"Search|Check|The last|Session Manager|resume-processes")
     for name, alarm in alarms(assembly).items():
         text = joined(alarm["AlarmDescription"])
         assert text.startswith(f"{assembly.cluster.name}: "), name
@@ -55,7 +55,7 @@ def test_without_the_key_nobody_is_called_and_an_output_says_so(shipped: Assembl
     assert not [it for it in alarms(shipped).values() if it.get("AlarmActions") or it.get("OKActions")]
     assert not shipped.of_type("AWS::SNS::Topic")
     output = template(shipped)["Outputs"]["Alarms"]
-    assert output["Value"] == "nobody"
+    assert output["Value"] == "none"
     assert "only shown in CloudWatch" in output["Description"]
 
 
