@@ -56,7 +56,7 @@ def parse(text: str) -> MachineIdentity:
     data: dict[str, Any] = json.loads(text)
     standard, source = data["v1"], data.get("ds", {}).get("meta_data", {})
     if standard["instance_id"] == NOBODY:
-        raise ValueError("cloud-init found nobody to say who this machine is: its seed is not there")
+        raise ValueError("cloud-init found no data source for this machine: its seed is not there")
     return MachineIdentity(
         instance_id=standard["instance_id"],
         address=source.get("local-ipv4"),

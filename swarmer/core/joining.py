@@ -140,7 +140,7 @@ def _active(node: NodeDescription, state: NodeState) -> Action:
         return Wait(f"the Swarm's managers: {state.swarm_error or 'no quorum'}")
     if state.other_swarm:
         # The operator knows which Swarm to keep. Publishing this one would take the nodes of the other one.
-        reason = f"people: it manages Swarm {state.swarm_id}, but the cluster's is {state.other_swarm}"
+        reason = f"an operator: it manages Swarm {state.swarm_id}, but the cluster's is {state.other_swarm}"
         return Wait(reason, needs_operator=True)
     return Settled() if state.is_published else Publish()
 
@@ -154,8 +154,8 @@ def _inactive(node: NodeDescription, state: NodeState) -> Action:
     if state.is_initialized:
         # If the initializing node died for good before it published, only the operator knows that no Swarm
         # exists.
-        reason = "a manager of its Swarm to publish how to join it; it exists, so none is founded"
+        reason = "a manager of its Swarm to publish how to join it; it exists, so none is initialized"
         return Wait(reason, needs_operator=True)
     if SWARM_MANAGER in node.roles:
         return InitializeSwarm()
-    return Wait("the Swarm to be founded")
+    return Wait("the Swarm to be initialized")

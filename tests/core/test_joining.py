@@ -57,7 +57,7 @@ def test_a_manager_initializes_the_swarm_where_nobody_has() -> None:
 
 
 def test_a_worker_never_initializes_a_swarm() -> None:
-    assert joining.decide(WORKER, READY) == Wait("the Swarm to be founded")
+    assert joining.decide(WORKER, READY) == Wait("the Swarm to be initialized")
 
 
 @pytest.mark.parametrize("node", [CORE, WORKER], ids=["manager", "worker"])
@@ -93,7 +93,7 @@ def test_a_manager_of_another_swarm_than_the_clusters_waits_and_publishes_nothin
 ) -> None:
     state = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", known_swarms=known)
     action = joining.decide(CORE, replace(state, is_published=published))
-    assert action == Wait("people: it manages Swarm first, but the cluster's is second", needs_operator=True)
+    assert action == Wait("an operator: it manages Swarm first, but the cluster's is second", needs_operator=True)
 
 
 def test_a_manager_of_the_clusters_swarm_is_of_no_other() -> None:

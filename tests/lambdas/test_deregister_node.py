@@ -242,7 +242,7 @@ def test_what_a_broken_first_deploy_leaves_is_let_go_at_once_and_calls_nobody(
     assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
     assert metrics()["QuorumAtRisk"] == [0]
-    assert "never founded" in lab.said("departed")[0]["reason"]
+    assert "never initialized" in lab.said("departed")[0]["reason"]
 
 
 def test_a_cluster_whose_identity_was_reset_guards_its_quorum_while_any_that_votes_is_in_service(

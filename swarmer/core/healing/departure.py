@@ -109,7 +109,7 @@ def _without_majority(departure: Departure, reason: str) -> Action:
     raised.
     """
     if not departure.is_founded:
-        return Finish(f"{reason}: the cluster was never founded, so it never had a majority")
+        return Finish(f"{reason}: the cluster was never initialized, so it never had a majority")
     if departure.is_gone:
         return Finish(f"{reason}: what is left of it stays until there is one", at_risk=True)
     votes = bool(departure.roles & QUORUM_ROLES)

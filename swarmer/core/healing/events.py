@@ -99,7 +99,7 @@ def parse(body: str) -> Event:
     if source == EC2 and kind == STATE_CHANGE:
         instance_id = _instance_id(detail, "instance-id")
         return Changed(asg="", instance_id=instance_id, what=_text(detail, "state"), at_s=at_s)
-    raise Malformed(f"an event that nobody asked for: {source}, {kind}")
+    raise Malformed(f"an unexpected event: {source}, {kind}")
 
 
 def lifecycle(body: str, *, launches: bool) -> Lifecycle:

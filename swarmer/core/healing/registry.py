@@ -96,7 +96,7 @@ def decide(scene: Scene) -> Action:
     """Return the next step."""
     lease, suspicion = scene.lease, scene.suspicion
     if not scene.has_leader:
-        return Powerless("Consul has no leader: nobody can hold the registry's lock")
+        return Powerless("Consul has no leader: no manager can hold the registry's lock")
     if lease is None or lease.session is None:
         return Powerless("no manager holds the registry's lock")
     if lease.holder in scene.serving:
