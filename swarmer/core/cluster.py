@@ -64,7 +64,7 @@ def _roles(value: object) -> frozenset[Role]:
     if not roles:
         raise InvalidValue("the list is empty, its nodes would do nothing", choice)
     if twice := sorted({role for role in roles if roles.count(role) > 1}):
-        raise InvalidValue(f"{listed(twice)} stands there twice", "name each role once")
+        raise InvalidValue(f"{listed(twice)} is listed twice", "name each role once")
     return frozenset(map(Role, roles))
 
 

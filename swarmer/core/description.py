@@ -126,7 +126,7 @@ def _compose(text: str, file: str) -> yaml.MappingNode:
         advice = "write characters as they are, without escapes"
         raise Invalid([Problem(file, 0, "", f"not YAML: {exc}", advice)]) from exc
     if not isinstance(root, yaml.MappingNode):
-        what = f"{shown(_plain(root))} stands where keys should" if root else "the file is empty"
+        what = f"{shown(_plain(root))} is not a mapping" if root else "the file is empty"
         line = _line(root) if root else 0
         raise Invalid([Problem(file, line, "", what, "write keys and values, see docs/servers.md")])
     return root
@@ -155,7 +155,7 @@ def _line(marked: yaml.Node | yaml.Event) -> int:
 
 
 def _yaml_problem(exc: yaml.YAMLError, text: str, file: str) -> Problem:
-    advice = "look at the colons, quotes, brackets and indentation here and in the line above"
+    advice = "check the colons, quotes, brackets and indentation here and in the line above"
     if isinstance(exc, yaml.reader.ReaderError):
         line = text.count("\n", 0, exc.position) + 1
         return Problem(file, line, "", "not YAML: it holds a control character", "delete it")
@@ -163,7 +163,7 @@ def _yaml_problem(exc: yaml.YAMLError, text: str, file: str) -> Problem:
         return Problem(file, 0, "", "not YAML", advice)
     message = exc.problem or exc.context or "unreadable"
     if "'\\t'" in message:
-        message, advice = "a tab stands here", "YAML indents with spaces only"
+        message, advice = "a tab here", "YAML indents with spaces only"
     elif exc.context == "expected a single document in the stream":
         message, advice = "a second document begins", "describe one cluster per file and take --- out"
     return Problem(file, exc.problem_mark.line + 1, "", f"not YAML: {message}", advice)
@@ -256,7 +256,7 @@ class _Draft:
             name = name_node.value if isinstance(name_node, yaml.ScalarNode) else shown(_plain(name_node))
             line = _line(name_node)
             if name in entries:
-                problem = f"stands here again, first on line {self._lines[*key, name]}"
+                problem = f"duplicate key, first on line {self._lines[*key, name]}"
                 self._add((*key, name), problem, "keep one of them", line)
                 continue
             self._lines[*key, name] = line
@@ -287,7 +287,7 @@ class _Draft:
         near = get_close_matches(key[-1], known, n=1)
         self._broken.update((*key[:-1], name) for name in near)
         advice = f"did you mean {near[0]}?" if near else f"take {listed(known, most=len(known))}"
-        self._add(key, "is no key here", advice)
+        self._add(key, "unknown key", advice)
 
     def _add(self, key: Key, message: str, advice: str, line: int | None = None) -> None:
         at = next(key[:end] for end in range(len(key), -1, -1) if key[:end] in self._lines)

@@ -38,7 +38,7 @@ class Fault:
 
 def _egress(value: object) -> Egress:
     if not isinstance(value, str) or value not in list(Egress):
-        raise InvalidValue(f"{shown(value)} is no way out", f"take {' or '.join(Egress)}")
+        raise InvalidValue(f"{shown(value)} is no egress mode", f"take {' or '.join(Egress)}")
     return Egress(value)
 
 

@@ -124,7 +124,7 @@ def test_workers_may_run_on_spot() -> None:
     [
         pytest.param([], "the list is empty", id="none"),
         pytest.param("swarm-worker", "not a list", id="text"),
-        pytest.param(["swarm-worker", "swarm-worker"], "swarm-worker stands there twice", id="twice"),
+        pytest.param(["swarm-worker", "swarm-worker"], "swarm-worker is listed twice", id="twice"),
         pytest.param(["worker", 3], '"worker" and 3 are no roles', id="unknown"),
         pytest.param([["swarm-worker"]], "a list is no role", id="nested"),
     ],
