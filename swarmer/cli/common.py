@@ -76,9 +76,9 @@ SECTIONS: Final = {
 }
 """Sections of `swarmer --help`: headings, and commands in the order in which an operator needs them."""
 EXIT_STATUSES: Final = (
-    ("0", "it is so, or it is done"),
-    ("1", "it is not so, or it could not be done; one line says why"),
-    ("2", "the input or this machine is unfit; one line says what, where, and what would be right"),
+    ("0", "success"),
+    ("1", "the check failed, or the operation could not be completed; one line gives the reason"),
+    ("2", "invalid input or an unsuitable machine; one line gives the problem and its place"),
     ("130", "interrupted by Ctrl-C"),
 )
 
@@ -106,11 +106,11 @@ class Command(click.Group):
             formatter.write_dl(EXIT_STATUSES)
         formatter.write_paragraph()
         formatter.write_text(
-            "What looks at the cluster or at nodes acts on the rehearsal of this machine only; on AWS it is "
-            "done through Session Manager: docs/troubleshooting.md, Recovery on AWS."
+            "Commands about the cluster or its nodes act on the rehearsal of this machine only. On AWS use "
+            "Session Manager: docs/troubleshooting.md, Recovery on AWS."
         )
         formatter.write_paragraph()
-        formatter.write_text("`swarmer COMMAND --help` says more, docs/daily-use.md how a day goes.")
+        formatter.write_text("`swarmer COMMAND --help` shows more, and docs/daily-use.md shows daily use.")
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

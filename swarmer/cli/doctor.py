@@ -27,9 +27,9 @@ MARKS = {
 @servers_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(servers: str, as_json: bool) -> None:
-    """Say what this machine lacks, and how to get it; exit 0 only where nothing is missing."""
+    """List what this machine lacks, and how to get it; exit 0 only if nothing is missing."""
     g = load(servers)
-    with working("looks at this machine"):
+    with working("examines this machine"):
         findings = examination.judge(examination.gather(g))
     if as_json:
         click.echo(json.dumps([each.to_json() for each in findings], indent=2))

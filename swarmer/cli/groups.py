@@ -34,7 +34,7 @@ def terminate(servers: str, node: str) -> None:
     cloud.terminate(g, names.instance_id(name))
     with working(f"waits until the machine of {name} is gone"):
         _await_power_off(g, name)
-    click.echo(f"{name} is terminated; its group launches another: `swarmer events` tells how that goes")
+    click.echo(f"{name} is terminated; its group launches another: `swarmer events` shows the progress")
 
 
 def _await_power_off(g: Environment, name: str) -> None:
@@ -57,7 +57,7 @@ def scale(servers: str, group: str, number: int) -> None:
     check_scalable(g.cluster, group, number, where=servers)
     with working(f"asks Auto Scaling for {number}"):
         before = cloud.scale(g, group, number)
-    click.echo(f"{group}: {before} → {number} nodes; `swarmer events -F` tells how that goes")
+    click.echo(f"{group}: {before} → {number} nodes; `swarmer events -F` shows the progress")
 
 
 def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> None:
@@ -88,11 +88,11 @@ def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> 
     type=click.IntRange(min=0),
     default=200,
     show_default=True,
-    help="At most so many, the last ones.",
+    help="Maximum number of entries, the last ones.",
 )
-@click.option("--all", "everything", is_flag=True, help="Also what the runtime writes about itself.")
+@click.option("--all", "everything", is_flag=True, help="Also the lines of the runtime itself.")
 def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bool) -> None:
-    """What happened, in order: events, hooks completed, what the functions said."""
+    """What happened, in order: events, hooks completed, what the functions logged."""
     g = load_running(servers)
     entries = history.fetch(g.aws_url, after=0)
     last = entries[-1]["number"] if entries else 0

@@ -37,8 +37,8 @@ from swarmer.providers.vagrant import status as cluster_status
 @click.option("--address", help="The machine's own, in network.cidr [as `swarmer machines` lists it].")
 @click.option("--server", multiple=True, help="Address of a Consul server; one --server for each of them.")
 @click.option("--share", help="Folder that all share: HOST:/PATH of an NFS, virtiofs:TAG, or `mounted`.")
-@click.option("--gateway", help="Fixed address with this way out, instead of DHCP; takes --interface.")
-@click.option("--nameserver", multiple=True, help="Takes --interface; may stand again.")
+@click.option("--gateway", help="Fixed address with this gateway, instead of DHCP; takes --interface.")
+@click.option("--nameserver", multiple=True, help="Takes --interface; may be repeated.")
 @click.option("--interface", default="", help="Network interface, by its name [the first, by DHCP].")
 @click.option("--zone", default="", help="What the machine can fail together with: a rack, a room.")
 @click.option("--software", help="URL of software.zip, which is written too; without: on the volume.")
@@ -137,7 +137,7 @@ def _share(cluster: Cluster, text: str | None) -> Share:
     voting = max(cluster.consul_servers, cluster.swarm_managers)
     if text is None and voting > 1:
         raise UserError(
-            f"--share is missing: {voting} nodes of {cluster.name} share its images and its identity; "
+            f"--share is missing: {voting} nodes of {cluster.name} share its images and its cluster ID; "
             "write HOST:/PATH of an NFS, virtiofs:TAG, or `mounted` where the machine brings it along"
         )
     if text is None:
@@ -193,7 +193,7 @@ def machines_(servers: str, as_json: bool) -> None:
 
 @click.group()
 def vagrant() -> None:
-    """What stands behind the Vagrantfile, and the state of Vagrant's machines as one cluster."""
+    """Commands of the Vagrantfile, and the state of Vagrant's machines as one cluster."""
 
 
 @vagrant.command("plan", hidden=True)
@@ -221,7 +221,7 @@ def forget(servers: str, name: str) -> None:
 
 @vagrant.command()
 @servers_option
-@click.option("--wait", "within_s", default=0.0, help="Wait so many seconds at most, until all is well.")
+@click.option("--wait", "within_s", default=0.0, help="Maximum number of seconds to wait until all is well.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(servers: str, within_s: float, as_json: bool) -> None:
     """Show Vagrant's machines and whether they are a cluster in which all is well; exit 0 only then."""
@@ -230,7 +230,7 @@ def status(servers: str, within_s: float, as_json: bool) -> None:
         with Show().step("validate", f"{g.cluster.name} is validated") as say:
             found = cluster_status.wait(g, within_s, say)
     else:
-        with working(f"looks at {g.cluster.name}"), cluster_status.observer(g) as observer:
+        with working(f"observes {g.cluster.name}"), cluster_status.observer(g) as observer:
             found = cluster_status.look(g, observer)
     _show(found, as_json)
     if not found.validated:

@@ -29,7 +29,7 @@ def main() -> None:
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def registrator(arguments: tuple[str, ...]) -> None:
-    """Declare containers in Consul (run), or say what would be declared (plan)."""
+    """Declare containers in Consul (run), or show what would be declared (plan)."""
     replace_process(arguments)
 
 

@@ -24,7 +24,7 @@ from swarmer.local import engine, node_containers
     type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="So many of the last lines.",
+    help="Number of last lines.",
 )
 @click.option("-u", "--unit", help="Of this systemd unit only.")
 @click.option("--follow", is_flag=True, help="Go on with what is written next.")
@@ -47,7 +47,7 @@ def exec_(servers: str, node: str, command: tuple[str, ...]) -> None:
     """Run a command on NODE: swarmer exec core -- docker ps."""
     words = command[1:] if command[0] == "--" else command
     if not words or words[0].startswith("-"):
-        raise UserError("no command stands behind NODE: swarmer exec [OPTIONS] core -- docker ps")
+        raise UserError("no command after NODE: swarmer exec [OPTIONS] core -- docker ps")
     flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
     _replace(["exec", *flags, find_container(load(servers), node), *words])
 
@@ -76,7 +76,7 @@ def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
 @servers_option
 @click.argument("node", shell_complete=complete_nodes)
 def kill(servers: str, node: str) -> None:
-    """Cut NODE's power: nothing and nobody is told."""
+    """Cut NODE's power, without any notice."""
     container = find_container(load(servers), node)
     engine.docker("kill", container)
     click.echo(f"{container.partition('.')[2]} is dead; `swarmer up` switches it on again")

@@ -21,9 +21,9 @@ from swarmer.providers.rehearsal.up import BOOT_S, Up
     type=click.IntRange(1, 65535),
     help=f"Port of AWS on this machine [a free one, from $SWARMER_AWS_PORT or {environment.AWS_PORT} on].",
 )
-@click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to look into it.")
+@click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to inspect it.")
 @click.option("--timeout", default=BOOT_S, help="Seconds that nodes may take to boot.", show_default=True)
-@click.option("--apart", default=0.0, help="Start the nodes so many seconds apart, the servers last.")
+@click.option("--apart", default=0.0, help="Seconds between the starts of nodes, the servers last.")
 @click.option("--node-image", help="Use this image for the nodes instead of building one.")
 def up(
     servers: str, aws_port: int | None, retain: bool, timeout: float, apart: float, node_image: str | None
@@ -42,9 +42,7 @@ def up(
 
 
 @click.command("down")
-@click.option(
-    "-f", "--servers", help="Only the rehearsal of this description; $SWARMER_SERVERS is not heeded."
-)
+@click.option("-f", "--servers", help="Only the rehearsal of this description; $SWARMER_SERVERS is ignored.")
 def down_(servers: str | None) -> None:
     """Remove every rehearsal of this checkout: containers, networks, processes."""
     if servers is not None:

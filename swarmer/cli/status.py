@@ -68,7 +68,7 @@ def show_outdated(g: Environment, status: Status) -> None:
 @click.command()
 @servers_option
 @click.option("--json", "as_json", is_flag=True, help="For programs; with --watch a line for each change.")
-@click.option("-w", "--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option("-w", "--watch", is_flag=True, help="Observe again and again, until Ctrl-C.")
 def status(servers: str, as_json: bool, watch: bool) -> None:
     """Show the nodes and whether all is well; exit 0 only then.
 
@@ -79,7 +79,7 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(g, as_json=as_json)
         return
-    with working(f"looks at {g.cluster.name}"):
+    with working(f"observes {g.cluster.name}"):
         found = next(_looks(g))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
@@ -113,7 +113,7 @@ def _watch(g: Environment, *, as_json: bool) -> None:
                 time.sleep(PAUSE_S)
         return
     before = None
-    with working(f"looks at {g.cluster.name}"):
+    with working(f"observes {g.cluster.name}"):
         looks = _looks(g)
         first = next(looks)
     for found in itertools.chain([first], looks):

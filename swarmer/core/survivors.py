@@ -62,7 +62,7 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
     if not servers and not managers and not unfinished:
         raise UserError(
             "Consul has a leader and the Swarm a quorum: there is nothing to recover; "
-            "`swarmer status` says more",
+            "`swarmer status` shows more",
             status=1,
         )
     # One node serves both only if its Consul is up to date: entries beyond its own may have been decided.
@@ -114,7 +114,7 @@ def _check_majority(there: int, lost: int, whom: str) -> None:
     if there > lost > 0:
         raise UserError(
             f"most of {whom} are there ({there} of {there + lost}): they decide by themselves within "
-            "seconds; `swarmer status` says more",
+            "seconds; `swarmer status` shows more",
             status=1,
         )
 

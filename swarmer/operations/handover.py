@@ -19,7 +19,7 @@ def hand_over(consul: Consul, waiting: Callable[[str], AbstractContextManager[No
     """Names of the holder before and after the handover. `waiting` shows the progress. Raises UserError."""
     before = consul.get(names.KV_REGISTRY_LOCK)
     if before is None or before.session is None:
-        raise UserError("no node holds the registry: `swarmer status` says more", status=1)
+        raise UserError("no node holds the registry: `swarmer status` shows more", status=1)
     consul.put(names.KV_REGISTRY_HANDOVER, str(before.lock_index))
     former = election.holder_name(before.value)
     with waiting(f"waits until another node than {former} has the registry"):
@@ -33,4 +33,4 @@ def _next_holder(consul: Consul, before: Key) -> Key:
         if after and after.session and after.lock_index > before.lock_index:
             return after
         time.sleep(0.1)
-    raise UserError(f"nobody took the registry over within {HANDOVER_TIMEOUT_S:.0f} s", status=1)
+    raise UserError(f"no manager took the registry over within {HANDOVER_TIMEOUT_S:.0f} s", status=1)
