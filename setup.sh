@@ -47,7 +47,7 @@ change() {
     if [ ! -e "$kept.after" ] && [ ! -e "$kept.next" ]; then
         keep || refuse "$file cannot be kept as it is below $root$state, so it is left as it is"
     elif [ -e "$file" ] && ! is_ours; then
-        refuse "$file was changed since setup.sh wrote it: see what --undo says first"
+        refuse "$file was changed since setup.sh wrote it: see what --undo reports first"
     fi
     # Into the file that is there: its owner and mode stay.
     # shellcheck disable=SC2016
@@ -122,7 +122,7 @@ find_addresses() {
     addresses=$(sed -n '/"address"/{s/.*"\([0-9.]*\)".*/\1/;h;}
         /"consul": "alive"/{g;p;}' "$scratch/status" | tr '\n' ' ')
     addresses=${addresses% }
-    [ -n "$addresses" ] || refuse "no node of the cluster lives: \`swarmer status\` says more"
+    [ -n "$addresses" ] || refuse "no node of the cluster runs: \`swarmer status\` shows more"
 }
 
 check_address() {
@@ -198,7 +198,7 @@ restart_dnsmasq() {
 }
 
 restart_resolved() { as_root systemctl restart systemd-resolved; }
-refuse_restart() { refuse "$1 could not be started anew (its log says why): ./setup.sh --undo takes out what was written"; }
+refuse_restart() { refuse "$1 could not be restarted (its log has the reason): ./setup.sh --undo takes out what was written"; }
 
 # On the link that leads to the nodes, where it has no servers of its own: only names of the domain go there.
 # Else for the whole machine, as long as it has no servers that would be asked for the domain too.
@@ -253,7 +253,7 @@ look_up() {
 }
 
 tell_names() {
-    left "what answers this machine's lookups (/etc/resolv.conf) cannot be told to forward $domain; one of these will do:"
+    left "what answers this machine's lookups (/etc/resolv.conf) cannot be configured to forward $domain; one of these will do:"
     cat >&2 <<END
     a container   make dns-proxy
                   SWARMER_DOMAIN=$domain SWARMER_NODES="$addresses" \\
@@ -281,7 +281,7 @@ undo_names() {
     esac
     as_root rm -f "$root$state/names"
     if [ -n "$deaf" ]; then
-        left "$deaf could not be started anew: if it runs, it forwards names of $2 until it is"
+        left "$deaf could not be restarted: if it runs, it forwards names of $2 until it is"
     else
         done_ "names of $2 are no longer forwarded"
     fi
@@ -299,7 +299,7 @@ open_registry() {
         return
     fi
     if command -v docker > /dev/null && local_docker version 2>&1 | grep -q 'permission denied'; then
-        left "the local engine does not answer $(id -un): sudo usermod -aG docker $(id -un), log in anew," \
+        left "the local engine does not answer $(id -un): sudo usermod -aG docker $(id -un), log in again," \
             "then ./setup.sh again"
         return
     fi
@@ -331,7 +331,7 @@ open_registry() {
     settle "$config"
     if ! within_5_s engine_takes "$registry"; then
         undo_engine
-        left "dockerd did not take $config when it was told to read it again (its log says why); write $tell"
+        left "dockerd did not take $config when it was asked to reload it (its log has the reason); write $tell"
         return
     fi
     done_ "the local engine uses $registry ($config; reloaded, not restarted)"

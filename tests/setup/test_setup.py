@@ -221,7 +221,7 @@ def test_a_file_that_somebody_changed_since_is_not_written_again(mac: Machine) -
     assert done.returncode == 2
     assert (
         done.stderr
-        == f"setup.sh: {written} was changed since setup.sh wrote it: see what --undo says first\n"
+        == f"setup.sh: {written} was changed since setup.sh wrote it: see what --undo reports first\n"
     )
     assert written.read_text() == "nameserver 192.0.2.7\n"
 
@@ -276,7 +276,7 @@ def test_a_daemon_that_does_not_start_anew_is_named(dnsmasq: Machine) -> None:
         dnsmasq.command(name, "exit 5")
     done = dnsmasq.setup(*ADDRESSES)
     assert done.returncode == 2
-    assert "dnsmasq could not be started anew" in done.stderr
+    assert "dnsmasq could not be restarted" in done.stderr
     for name in ("systemctl", "service"):
         dnsmasq.command(name)
     assert dnsmasq.setup(*ADDRESSES).returncode == 0, "it is started anew the next time"
@@ -291,7 +291,7 @@ def test_a_daemon_that_is_gone_does_not_keep_the_rest_from_being_undone(dnsmasq:
         dnsmasq.command(name, "exit 5")
     done = dnsmasq.setup("--undo")
     assert done.returncode == 1
-    assert "dnsmasq could not be started anew" in done.stderr
+    assert "dnsmasq could not be restarted" in done.stderr
     assert dnsmasq.bytes() == before
     assert "nothing to take back" in dnsmasq.setup("--undo").stdout
 
