@@ -347,7 +347,7 @@ class Consul:
         with _translated():
             (check.ttl_pass if passing else check.ttl_fail)(f"service:{service_id}", notes=note)
 
-    def ailing(self, service: str) -> dict[str, str]:
+    def unhealthy(self, service: str) -> dict[str, str]:
         """Output of the checks of a service that do not pass, by node."""
         with _translated():
             checks = self._api.health.checks(service)[1]

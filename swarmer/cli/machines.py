@@ -231,7 +231,7 @@ def status(servers: str, within_s: float, as_json: bool) -> None:
             found = cluster_status.wait(g, within_s, say)
     else:
         with working(f"observes {g.cluster.name}"), cluster_status.observer(g) as observer:
-            found = cluster_status.look(g, observer)
+            found = cluster_status.observe(g, observer)
     _show(found, as_json)
     if not found.validated:
         sys.exit(1)

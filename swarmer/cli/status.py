@@ -80,7 +80,7 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
             _watch(g, as_json=as_json)
         return
     with working(f"observes {g.cluster.name}"):
-        found = next(_looks(g))
+        found = next(_observations(g))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
@@ -94,29 +94,29 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
         sys.exit(1)
 
 
-def _looks(g: Environment) -> Iterator[Status]:
+def _observations(g: Environment) -> Iterator[Status]:
     """Observe the cluster each time that the caller asks for the next status."""
     release = cloud.deployed_version(g)
     with cloud.observer(g) as observer:
         while True:
             found = cloud.instances(g, node_containers.running(g))
             expected = tuple(node.expected for node in found)
-            yield replace(judge(g.cluster.name, expected, observer.look(expected)), version=release)
+            yield replace(judge(g.cluster.name, expected, observer.observe(expected)), version=release)
 
 
 def _watch(g: Environment, *, as_json: bool) -> None:
     screen = console()
     if screen.is_terminal and not as_json:
         with Live(console=screen, auto_refresh=False) as live:
-            for found in _looks(g):
+            for found in _observations(g):
                 live.update(Group(status_table(found), Text(_summary(found))), refresh=True)
                 time.sleep(PAUSE_S)
         return
     before = None
     with working(f"observes {g.cluster.name}"):
-        looks = _looks(g)
-        first = next(looks)
-    for found in itertools.chain([first], looks):
+        observations = _observations(g)
+        first = next(observations)
+    for found in itertools.chain([first], observations):
         if found != before:
             if as_json:
                 click.echo(json.dumps(found.to_json()))

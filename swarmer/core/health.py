@@ -28,7 +28,7 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Observation:
     """Findings of an observer. An empty field means that no node answered."""
 
     members: Mapping[str, MemberStatus] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Seen:
     """Node that Consul's catalogue names for the registry."""
     registry_address: str = ""
     """Address of the registry as `address:port`."""
-    ailing: Mapping[str, str] = field(default_factory=dict)
+    unhealthy: Mapping[str, str] = field(default_factory=dict)
     """Node name to the problems that the node itself reports."""
     answers: Mapping[str, bool] = field(default_factory=dict)
     """Node name to whether the registry answered there, under its name, inside a container."""
@@ -94,61 +94,61 @@ class Status:
         return asdict(self)
 
 
-def judge(cluster: str, expected: tuple[Expected, ...], seen: Seen) -> Status:
+def judge(cluster: str, expected: tuple[Expected, ...], observed: Observation) -> Status:
     """Compare the expected nodes with the findings; every problem is one sentence."""
     problems = [
         *([] if expected else ["the cluster has no node"]),
-        *_consul_problems(expected, seen),
-        *_swarm_problems(expected, seen),
-        *_registry_problems(expected, seen),
+        *_consul_problems(expected, observed),
+        *_swarm_problems(expected, observed),
+        *_registry_problems(expected, observed),
     ]
     return Status(
         cluster=cluster,
         validated=not problems,
         problems=tuple(problems),
-        nodes=tuple(_node_status(node, seen) for node in expected),
+        nodes=tuple(_node_status(node, observed) for node in expected),
         registry=RegistryStatus(
-            holder=seen.holder,
-            address=seen.registry_address,
-            healthy=bool(expected) and all(seen.answers.get(node.name, False) for node in expected),
+            holder=observed.holder,
+            address=observed.registry_address,
+            healthy=bool(expected) and all(observed.answers.get(node.name, False) for node in expected),
         ),
     )
 
 
-def _consul_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
-    if not seen.members:
+def _consul_problems(expected: tuple[Expected, ...], observed: Observation) -> list[str]:
+    if not observed.members:
         return ["Consul answers on no node"]
     names = {node.name for node in expected}
-    found = [] if seen.leader else ["Consul has no leader"]
+    found = [] if observed.leader else ["Consul has no leader"]
     found += [
-        f"{node.name}: Consul sees it {seen.members.get(node.name, 'nowhere')}"
+        f"{node.name}: Consul sees it {observed.members.get(node.name, 'nowhere')}"
         for node in expected
-        if seen.members.get(node.name) != MemberStatus.ALIVE
+        if observed.members.get(node.name) != MemberStatus.ALIVE
     ]
     found += [
         f"{node.name}: a Consul server without a vote"
         for node in expected
-        if CONSUL_SERVER in node.roles and node.name not in seen.voters
+        if CONSUL_SERVER in node.roles and node.name not in observed.voters
     ]
     found += [
-        f"{node.name}: {seen.ailing[node.name]}"
+        f"{node.name}: {observed.unhealthy[node.name]}"
         for node in expected
-        if node.name in seen.ailing and seen.members.get(node.name) == MemberStatus.ALIVE
+        if node.name in observed.unhealthy and observed.members.get(node.name) == MemberStatus.ALIVE
     ]
     found += [
         f"{name}: Consul remembers it ({state}), but no instance has that name"
-        for name, state in seen.members.items()
+        for name, state in observed.members.items()
         if name not in names and state != MemberStatus.LEFT
     ]
     return found
 
 
-def _swarm_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
-    if not seen.swarm:
+def _swarm_problems(expected: tuple[Expected, ...], observed: Observation) -> list[str]:
+    if not observed.swarm:
         return ["Swarm answers on no manager"]
     found = []
     for node in expected:
-        row = seen.swarm.get(node.name)
+        row = observed.swarm.get(node.name)
         if row is None:
             found.append(f"{node.name}: not in the Swarm")
         elif not row.is_ready:
@@ -159,22 +159,22 @@ def _swarm_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
             found.append(f"{node.name}: a Swarm manager that is {row.reachability or 'unknown'}")
     names = {node.name for node in expected}
     found += [
-        f"{name}: Swarm remembers it, but no instance has that name" for name in seen.swarm.keys() - names
+        f"{name}: Swarm remembers it, but no instance has that name" for name in observed.swarm.keys() - names
     ]
     return found
 
 
-def _registry_problems(expected: tuple[Expected, ...], seen: Seen) -> list[str]:
-    found = [] if seen.holder else ["no node serves the registry"]
+def _registry_problems(expected: tuple[Expected, ...], observed: Observation) -> list[str]:
+    found = [] if observed.holder else ["no node serves the registry"]
     return found + [
         f"{node.name}: the registry does not answer inside a container"
         for node in expected
-        if not seen.answers.get(node.name, False)
+        if not observed.answers.get(node.name, False)
     ]
 
 
-def _node_status(node: Expected, seen: Seen) -> NodeStatus:
-    row = seen.swarm.get(node.name)
+def _node_status(node: Expected, observed: Observation) -> NodeStatus:
+    row = observed.swarm.get(node.name)
     return NodeStatus(
         name=node.name,
         instance_id=node.instance_id,
@@ -182,7 +182,7 @@ def _node_status(node: Expected, seen: Seen) -> NodeStatus:
         roles=node.roles,
         address=node.address,
         zone=node.zone,
-        consul=seen.members.get(node.name, "absent") if node.runs else "down",
+        consul=observed.members.get(node.name, "absent") if node.runs else "down",
         swarm=row.state if row else "absent",
         swarm_role=("leader" if row.is_leader else row.role) if row else "",
     )

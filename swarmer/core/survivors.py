@@ -19,7 +19,7 @@ class NoSurvivor(UserError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class NodeReport:
     """Report of a node that runs. A node that does not answer has the defaults."""
 
     name: str
@@ -51,14 +51,14 @@ class Step:
     """Members of that quorum to forget; an address if the name is unknown."""
 
 
-def decide(seen: Sequence[Seen]) -> list[Step]:
+def decide(reports: Sequence[NodeReport]) -> list[Step]:
     """Choose the survivors, one for each lost quorum; one node serves both if no other is ahead of it.
 
     Raises UserError if no quorum is lost, if nothing of one is left, or if a majority of one is there.
     """
-    servers = [] if any(node.has_leader for node in seen) else _servers(seen)
-    managers = [] if any(node.has_quorum for node in seen) else _managers(seen)
-    unfinished = _unfinished(seen)
+    servers = [] if any(node.has_leader for node in reports) else _servers(reports)
+    managers = [] if any(node.has_quorum for node in reports) else _managers(reports)
+    unfinished = _unfinished(reports)
     if not servers and not managers and not unfinished:
         raise UserError(
             "Consul has a leader and the Swarm a quorum: there is nothing to recover; "
@@ -68,42 +68,42 @@ def decide(seen: Sequence[Seen]) -> list[Step]:
     # One node serves both only if its Consul is up to date: entries beyond its own may have been decided.
     both = [node for node in servers if node in managers and node.last_entry == servers[0].last_entry]
     if both:
-        lost = {*_lost_servers(seen, servers), *_lost_managers(seen, managers)}
+        lost = {*_lost_servers(reports, servers), *_lost_managers(reports, managers)}
         return [_step(both[0], ("--consul", "--swarm"), lost)]
     # Consul goes first because the Swarm's other nodes learn from it how to join.
-    steps = [_step(servers[0], ("--consul",), _lost_servers(seen, servers))] if servers else []
-    steps += [_step(managers[0], ("--swarm",), _lost_managers(seen, managers))] if managers else []
+    steps = [_step(servers[0], ("--consul",), _lost_servers(reports, servers))] if servers else []
+    steps += [_step(managers[0], ("--swarm",), _lost_managers(reports, managers))] if managers else []
     return unfinished + steps
 
 
-def _unfinished(seen: Sequence[Seen]) -> list[Step]:
+def _unfinished(reports: Sequence[NodeReport]) -> list[Step]:
     """Steps that an interrupted recovery left: its lost members are still listed."""
-    up: set[str] = {node.name for node in seen}
+    up: set[str] = {node.name for node in reports}
     steps: dict[str, Step] = {}
-    for node in seen:
+    for node in reports:
         for option, names_of_lost in (("--consul", node.lost_servers), ("--swarm", node.lost_managers)):
             if lost := names_of_lost - up:
                 steps.setdefault(option, _step(node, (option,), set(lost)))
     return list(steps.values())
 
 
-def _servers(seen: Sequence[Seen]) -> list[Seen]:
+def _servers(reports: Sequence[NodeReport]) -> list[NodeReport]:
     """Consul servers that have data, the most complete first."""
-    found = sorted((node for node in seen if node.last_entry), key=_last_entry, reverse=True)
+    found = sorted((node for node in reports if node.last_entry), key=_last_entry, reverse=True)
     if not found:
         raise NoSurvivor("no Consul server that has data survives: nothing to go on with", status=1)
     # A server that runs and does not answer may well vote; a silent new replacement counts as unknown.
-    silent = _known_servers(found) & {node.name for node in seen if not node.members}
-    _check_majority(len(found) + len(silent), len(_lost_servers(seen, found)), "Consul's servers")
+    silent = _known_servers(found) & {node.name for node in reports if not node.members}
+    _check_majority(len(found) + len(silent), len(_lost_servers(reports, found)), "Consul's servers")
     return found
 
 
-def _last_entry(node: Seen) -> tuple[int, int]:
+def _last_entry(node: NodeReport) -> tuple[int, int]:
     return node.last_entry or (0, 0)
 
 
-def _managers(seen: Sequence[Seen]) -> list[Seen]:
-    found = [node for node in seen if node.managers is not None]
+def _managers(reports: Sequence[NodeReport]) -> list[NodeReport]:
+    found = [node for node in reports if node.managers is not None]
     if not found:
         raise NoSurvivor("no Swarm manager that has data survives: nothing to go on with", status=1)
     _check_majority(len(found), len(_lost_addresses(found)), "the Swarm's managers")
@@ -119,25 +119,25 @@ def _check_majority(there: int, lost: int, whom: str) -> None:
         )
 
 
-def _lost_servers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
-    return _known_servers(survivors) - {node.name for node in seen}
+def _lost_servers(reports: Sequence[NodeReport], survivors: Sequence[NodeReport]) -> set[str]:
+    return _known_servers(survivors) - {node.name for node in reports}
 
 
-def _known_servers(survivors: Sequence[Seen]) -> set[str]:
+def _known_servers(survivors: Sequence[NodeReport]) -> set[str]:
     known = {each for node in survivors for each in node.members}
     return {each.name for each in known if each.is_server and each.status is not MemberStatus.LEFT}
 
 
-def _lost_addresses(survivors: Sequence[Seen]) -> set[str]:
+def _lost_addresses(survivors: Sequence[NodeReport]) -> set[str]:
     """Addresses of lost managers. An address may belong to a replacement by now, which is no member."""
     known = {address for node in survivors for address in node.managers or ()}
     return known - {node.address for node in survivors}
 
 
-def _lost_managers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
+def _lost_managers(reports: Sequence[NodeReport], survivors: Sequence[NodeReport]) -> set[str]:
     """Names of lost managers in Consul, former holders of the address too; else the address."""
-    up = {node.name for node in seen}
-    members = {each for node in seen for each in node.members if each.name not in up}
+    up = {node.name for node in reports}
+    members = {each for node in reports for each in node.members if each.name not in up}
     return {
         name
         for address in _lost_addresses(survivors)
@@ -145,7 +145,7 @@ def _lost_managers(seen: Sequence[Seen], survivors: Sequence[Seen]) -> set[str]:
     }
 
 
-def _step(survivor: Seen, options: tuple[str, ...], lost: set[str]) -> Step:
+def _step(survivor: NodeReport, options: tuple[str, ...], lost: set[str]) -> Step:
     if not lost:
         raise UserError("no member is lost: start what is only switched off, with `swarmer up`", status=1)
     return Step(survivor=survivor.name, options=options, lost=tuple(sorted(lost)))

@@ -214,7 +214,7 @@ def _finding(what: str, is_there: bool, found: str, advice: str, installed_by_up
     return Finding(what, State.MISSING, "", advice)
 
 
-# -- looks ----------------------------------------------------------------------------------------------
+# -- gather ---------------------------------------------------------------------------------------------
 
 
 def _said(*argv: str) -> str | None:

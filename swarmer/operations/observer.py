@@ -15,7 +15,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names
-from swarmer.core.health import Expected, Seen
+from swarmer.core.health import Expected, Observation
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import SwarmNode
 
@@ -98,12 +98,12 @@ class Observer:
         for probe in self._probes.values():
             probe.close()
 
-    def look(self, nodes: Sequence[Expected]) -> Seen:
+    def observe(self, nodes: Sequence[Expected]) -> Observation:
         """Ask only machines that run, because the addresses of others lead nowhere."""
         up = [node for node in nodes if node.runs]
-        seen = ask_consul(_addresses(up, CONSUL_SERVER, first=True))
+        consul = ask_consul(_addresses(up, CONSUL_SERVER, first=True))
         swarm = ask_swarm(_addresses(up, SWARM_MANAGER))
-        return Seen(**seen, swarm=swarm, answers=self._ask_probes(up))
+        return Observation(**consul, swarm=swarm, answers=self._ask_probes(up))
 
     def _ask_probes(self, nodes: Iterable[Expected]) -> dict[str, bool]:
         url = f"http://{names.registry_name(self._domain)}/v2/"
@@ -124,7 +124,7 @@ def _addresses(nodes: Iterable[Expected], role: str, *, first: bool = False) -> 
 
 
 def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
-    """Fields of Seen from the first Consul that answers; empty if none does."""
+    """Fields of Observation from the first Consul that answers; empty if none does."""
     for address in addresses:
         with contextlib.suppress(ConsulUnavailable):
             consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=3)
@@ -133,7 +133,7 @@ def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
             # Without a leader Consul answers neither of these two. The facts so far still stand.
             with contextlib.suppress(ConsulUnavailable):
                 found["voters"] = frozenset(each.name for each in consul.raft_servers() if each.is_voter)
-                found["ailing"] = consul.ailing(names.SERVICE_NODE)
+                found["unhealthy"] = consul.unhealthy(names.SERVICE_NODE)
                 for each in consul.healthy(names.SERVICE_REGISTRY):
                     found["holder"] = each.node
                     found["registry_address"] = f"{each.address}:{each.port}"

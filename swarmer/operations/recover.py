@@ -19,7 +19,7 @@ from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import ConsulMember, MemberStatus
-from swarmer.core.survivors import NoSurvivor, Seen, Step, check_proof, decide
+from swarmer.core.survivors import NodeReport, NoSurvivor, Step, check_proof, decide
 
 ANSWER_S: Final = 15.0
 """Timeout for an answer of Consul, in seconds: without a leader it waits for one first."""
@@ -64,16 +64,16 @@ def _decide_patiently(machines: Machines) -> list[Step]:
     while True:
         up = [node for node in machines.instances() if node.runs]
         with ThreadPoolExecutor(max_workers=max(1, len(up))) as pool:
-            seen = list(pool.map(look, up))
+            reports = list(pool.map(observe_node, up))
         try:
-            return decide(seen)
+            return decide(reports)
         except NoSurvivor:
             if not up or time.monotonic() > deadline_s:
                 raise
         time.sleep(1)
 
 
-def look(node: Expected) -> Seen:
+def observe_node(node: Expected) -> NodeReport:
     """Observe a node: ask its Consul, and its Docker if it is a manager."""
     found: dict[str, Any] = {}
     consul = Consul(node.address, names.CONSUL_HTTP_PORT, timeout_s=ANSWER_S)
@@ -92,7 +92,7 @@ def look(node: Expected) -> Seen:
             found["lost_managers"] = _without_raft(engine) if swarm.is_manager else frozenset()
             # A node that never joined has no ID there.
             found["managers"] = frozenset(swarm.managers) if swarm.node else None
-    return Seen(name=node.name, address=node.address, **found)
+    return NodeReport(name=node.name, address=node.address, **found)
 
 
 def _without_vote(members: Iterable[ConsulMember], raft: Collection[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from swarmer.core.health import Status
 
-LOOKS: Final = 3
+REQUIRED_CHECKS: Final = 3
 """Number of observations in a row that must find nothing wrong."""
 PAUSE_S: Final = 0.4
 """Pause between two observations, in seconds."""
@@ -22,8 +22,8 @@ class Streak:
     def add(self, status: Status) -> bool:
         """Count one observation; return whether the cluster counts as validated."""
         self.length = self.length + 1 if status.validated else 0
-        return self.length >= LOOKS
+        return self.length >= REQUIRED_CHECKS
 
     def note(self, status: Status) -> str:
         """Text for the waiting operator: the number of passed checks, or the first problem."""
-        return f"check {self.length} of {LOOKS} passed" if self.length else status.problems[0]
+        return f"check {self.length} of {REQUIRED_CHECKS} passed" if self.length else status.problems[0]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarmer.core.health import Expected, Seen, Status, judge
+from swarmer.core.health import Expected, Observation, Status, judge
 from swarmer.core.state import MemberStatus, SwarmNode
 
 CORE = ("consul-server", "swarm-manager", "swarm-worker")
@@ -25,7 +25,7 @@ def row(
 
 
 NODES = (expected("c1", *CORE), expected("w1", "swarm-worker"))
-WELL = Seen(
+WELL = Observation(
     members={"c1": MemberStatus.ALIVE, "w1": MemberStatus.ALIVE},
     leader="10.0.0.4:8300",
     voters=frozenset({"c1"}),
@@ -39,12 +39,12 @@ WELL = Seen(
 )
 
 
-def look(**changes: object) -> Status:
+def observe(**changes: object) -> Status:
     return judge("lab", NODES, replace(WELL, **changes))  # type: ignore[arg-type]
 
 
 def test_a_cluster_that_is_as_described_is_validated() -> None:
-    status = look()
+    status = observe()
     assert (status.validated, status.problems) == (True, ())
     assert status.registry.healthy
 
@@ -58,35 +58,35 @@ def test_a_cluster_that_is_as_described_is_validated() -> None:
         ({"members": {"c1": "alive"}}, "w1: Consul sees it nowhere"),
         ({"voters": frozenset()}, "c1: a Consul server without a vote"),
         ({"swarm": {}}, "Swarm answers on no manager"),
-        ({"ailing": {"w1": "/ is full: 3 MiB are left"}}, "w1: / is full: 3 MiB are left"),
+        ({"unhealthy": {"w1": "/ is full: 3 MiB are left"}}, "w1: / is full: 3 MiB are left"),
         ({"holder": ""}, "no node serves the registry"),
         ({"answers": {"c1": True}}, "w1: the registry does not answer inside a container"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_what_is_wrong_is_said(changes: dict[str, object], problem: str) -> None:
-    status = look(**changes)
+    status = observe(**changes)
     assert not status.validated
     assert problem in status.problems
 
 
 def test_a_manager_that_is_unreachable_or_a_worker_by_mistake_is_a_problem() -> None:
     unreachable = row("c1", "manager", reachability="unreachable")
-    assert look(swarm={**WELL.swarm, "c1": unreachable}).problems == (
+    assert observe(swarm={**WELL.swarm, "c1": unreachable}).problems == (
         "c1: a Swarm manager that is unreachable",
     )
     demoted = row("c1", "worker")
-    assert "should be a Swarm manager" in look(swarm={**WELL.swarm, "c1": demoted}).problems[0]
+    assert "should be a Swarm manager" in observe(swarm={**WELL.swarm, "c1": demoted}).problems[0]
 
 
 def test_a_ghost_that_consul_or_swarm_remembers_is_a_problem() -> None:
     ghost = row("x", "worker", "down")
-    status = look(members={**WELL.members, "x": MemberStatus.FAILED}, swarm={**WELL.swarm, "x": ghost})
+    status = observe(members={**WELL.members, "x": MemberStatus.FAILED}, swarm={**WELL.swarm, "x": ghost})
     assert [problem.split(":")[0] for problem in status.problems] == ["x", "x"]
 
 
 def test_a_node_that_left_for_good_is_no_ghost() -> None:
-    assert look(members={**WELL.members, "x": "left"}).validated
+    assert observe(members={**WELL.members, "x": "left"}).validated
 
 
 def test_no_node_at_all_is_no_cluster() -> None:
@@ -100,7 +100,7 @@ def test_a_machine_that_does_not_run_is_down() -> None:
 
 
 def test_the_status_is_an_interface() -> None:
-    shown = look().to_json()
+    shown = observe().to_json()
     assert list(shown) == ["cluster", "validated", "problems", "nodes", "registry", "version"]
     wanted = "name instance_id group roles address zone consul swarm swarm_role"
     assert list(shown["nodes"][0]) == wanted.split()

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from swarmer.core.state import ConsulMember, MemberStatus
-from swarmer.core.survivors import Seen
+from swarmer.core.survivors import NodeReport
 from swarmer.operations import recover
 from swarmer.operations.recover import Machines
 
@@ -22,18 +22,18 @@ def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
         ConsulMember(name=f"core-i-{at}", address=f"10.42.0.{at}", status=MemberStatus.ALIVE, is_server=True)
         for at in (1, 2, 3)
     )
-    survivor = Seen(
+    survivor = NodeReport(
         name="core-i-1",
         address="10.42.0.1",
         members=known,
         last_entry=(2, 70),
         managers=frozenset(each.address for each in known),
     )
-    looks = iter(
+    reports = iter(
         [replace(survivor, last_entry=None, managers=None), replace(survivor, managers=None), survivor]
     )
     up = SimpleNamespace(instances=lambda: [SimpleNamespace(runs=True)])
-    monkeypatch.setattr(recover, "look", lambda _: next(looks))
+    monkeypatch.setattr(recover, "observe_node", lambda _: next(reports))
     monkeypatch.setattr("time.sleep", lambda _: None)
     (step,) = recover._decide_patiently(cast(Machines, up))
     assert step.survivor == "core-i-1"

@@ -51,7 +51,7 @@ def guest() -> Iterator[Guest]:
 
 
 def is_validated() -> bool:
-    status = cluster_status.look()
+    status = cluster_status.observe()
     if status.problems:
         say(f"not yet: {status.problems[0]}")
     return status.validated

@@ -14,8 +14,10 @@ from swarmer.local.environment import Environment
 
 UP_PID: Final = "up.pid"
 """Name of the file, in a cluster's state, with the process ID of a running `up`."""
-LOOKS: Final = 100
-QUIET_LOOKS: Final = 3
+MAX_CHECKS: Final = 100
+"""Maximum number of checks for containers to remove."""
+QUIET_CHECKS: Final = 3
+"""Number of checks in a row that must find no container."""
 
 
 def remove(g: Environment) -> None:
@@ -49,10 +51,10 @@ def _remove_containers(**labels: str) -> int:
     """Remove the containers and return their number. One in the making may appear a moment later."""
     removed: set[str] = set()
     quiet = 0
-    for _ in range(LOOKS):
+    for _ in range(MAX_CHECKS):
         ids = {each["Id"] for each in engine.containers(**labels)}
         quiet = 0 if ids else quiet + 1
-        if quiet == QUIET_LOOKS:
+        if quiet == QUIET_CHECKS:
             break
         if ids:
             # Some remove themselves meanwhile.

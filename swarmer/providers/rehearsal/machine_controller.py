@@ -75,11 +75,11 @@ def plan(states: Mapping[str, str], machines: Mapping[str, bool]) -> Plan:
 
 
 class Machines:
-    """Thread of the daemon. `look` returns instances: DescribeInstances' entries and user-data."""
+    """Thread of the daemon. `describe` returns instances: DescribeInstances' entries and user-data."""
 
-    def __init__(self, path: Path, look: Callable[[str], Iterable[tuple[dict[str, Any], str]]]) -> None:
+    def __init__(self, path: Path, describe: Callable[[str], Iterable[tuple[dict[str, Any], str]]]) -> None:
         self._path = path
-        self._look = look
+        self._describe = describe
         self._last_words: dict[str, str] = {}
         self._changed = threading.Event()
         self._ends = False
@@ -119,7 +119,7 @@ class Machines:
     def ensure(self) -> bool:
         """Observe once and act; return whether anything was done."""
         g, image, apart_s = read(self._path)
-        found = {each["InstanceId"]: (each, data) for each, data in self._look(g.cluster.name)}
+        found = {each["InstanceId"]: (each, data) for each, data in self._describe(g.cluster.name)}
         held = {
             labels[environment.LABEL_INSTANCE]: (labels[environment.LABEL_NODE], runs)
             for labels, runs in (

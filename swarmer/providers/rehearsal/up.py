@@ -149,7 +149,7 @@ class Up:
                     self.check_alive(consoles, deadline_s, "not ready")
                     draw(f"{sum(each.is_ready for each in consoles.values())} of {len(consoles)} nodes ready")
                     time.sleep(0.1)
-                return self.look_until_validated(observer, consoles, deadline_s, draw)
+                return self.observe_until_validated(observer, consoles, deadline_s, draw)
         finally:
             for console in consoles.values():
                 console.close()
@@ -171,7 +171,7 @@ class Up:
             self.await_machines()
             self.follow(consoles)
 
-    def look_until_validated(
+    def observe_until_validated(
         self, observer: Observer, consoles: dict[str, Console], deadline_s: float, draw: Callable[[str], None]
     ) -> Status:
         """Wait until the cluster is validated."""
@@ -180,7 +180,7 @@ class Up:
             status = judge(
                 self.ground.cluster.name,
                 tuple(node.expected for node in self.nodes),
-                observer.look([node.expected for node in self.nodes]),
+                observer.observe([node.expected for node in self.nodes]),
             )
             if streak.add(status):
                 return status

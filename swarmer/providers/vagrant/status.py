@@ -17,13 +17,13 @@ from swarmer.operations.wait import PAUSE_S, Streak
 from swarmer.providers.vagrant import plan
 
 
-def look(g: Environment, observer: Observer) -> Status:
+def observe(g: Environment, observer: Observer) -> Status:
     """Observe the cluster once. Raises UserError if Vagrant has no machine of it."""
     found = plan.created(g)
     if not found:
         raise UserError(f"no machine of {g.cluster.name} is there: `vagrant up` makes them", status=1)
     expected = tuple(_expected(g, machine, provider) for machine, provider in found.items())
-    return judge(g.cluster.name, expected, observer.look(expected))
+    return judge(g.cluster.name, expected, observer.observe(expected))
 
 
 def observer(g: Environment) -> Observer:
@@ -37,7 +37,7 @@ def wait(g: Environment, within_s: float, say: Callable[[str], None]) -> Status:
     deadline_s, streak = time.monotonic() + within_s, Streak()
     with observer(g) as watching:
         while True:
-            status = look(g, watching)
+            status = observe(g, watching)
             if streak.add(status) or time.monotonic() > deadline_s:
                 return status
             say(streak.note(status))

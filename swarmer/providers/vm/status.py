@@ -8,7 +8,7 @@ from typing import Final
 
 from swarmer.adapters import process
 from swarmer.core import health, names
-from swarmer.core.health import Seen, Status
+from swarmer.core.health import Observation, Status
 from swarmer.local import node_image
 from swarmer.operations import observer
 from swarmer.providers.vm import seed
@@ -50,11 +50,11 @@ def has_answer(url: str, *, options: tuple[str, ...] = ()) -> bool:
     return True
 
 
-def look() -> Status:
+def observe() -> Status:
     """Observe the cluster of one node and judge it as every other."""
-    seen = Seen(
+    observed = Observation(
         **observer.ask_consul([ADDRESS]),
         swarm=observer.ask_swarm([ADDRESS]),
         answers={seed.EXPECTED.name: has_answer(REGISTRY)},
     )
-    return health.judge(seed.CLUSTER, (seed.EXPECTED,), seen)
+    return health.judge(seed.CLUSTER, (seed.EXPECTED,), observed)

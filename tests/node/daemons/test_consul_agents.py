@@ -125,7 +125,7 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
     "deregister": lambda api: api.deregister("web"),
     "services": lambda api: api.services(),
     "confirm": lambda api: api.confirm("web", passing=True, note=""),
-    "ailing": lambda api: api.ailing("web"),
+    "unhealthy": lambda api: api.unhealthy("web"),
     "healthy": lambda api: api.healthy("web"),
     "remove_peer": lambda api: api.remove_peer("10.0.0.1:8300"),
     "nodes": lambda api: api.nodes(),
@@ -137,7 +137,7 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
     "delete": lambda api: api.delete("a"),
 }
 READS = (
-    *("leader", "members", "last_entry", "raft_servers", "get", "watch", "services", "ailing", "healthy"),
+    *("leader", "members", "last_entry", "raft_servers", "get", "watch", "services", "unhealthy", "healthy"),
     *("nodes", "is_catalogued", "catalogued", "below", "holds"),
 )
 
@@ -187,7 +187,7 @@ def test_json_that_is_not_consuls_is_unavailable(call: str) -> None:
         CALLS[call](Consul(port=port))
 
 
-@every("members", "last_entry", "raft_servers", "services", "ailing", "healthy")
+@every("members", "last_entry", "raft_servers", "services", "unhealthy", "healthy")
 def test_a_path_that_the_server_does_not_have_is_unavailable(call: str) -> None:
     body = http(b"404 page not found", "404 Not Found", "X-Consul-Index: 1")
     with answering(body) as port, pytest.raises(Unavailable):

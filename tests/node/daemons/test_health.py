@@ -32,7 +32,7 @@ def checks_of(agent: Daemon) -> health.HealthChecks:
 def test_a_node_that_is_well_has_a_name_for_all_of_them(left: Daemon) -> None:
     checks_of(left).check()
     eventually(lambda: left.machine.name in {each.node for each in healthy(left)})
-    assert left.machine.name not in left.api.ailing(names.SERVICE_NODE)
+    assert left.machine.name not in left.api.unhealthy(names.SERVICE_NODE)
 
 
 def healthy(agent: Daemon) -> tuple[ServiceInstance, ...]:
@@ -47,9 +47,9 @@ def test_a_full_disk_is_said_to_everybody_and_taken_back(
         patch.setattr(health, "file_systems", lambda: [FULL])
         node.check()
         said = {left.machine.name: "/var/lib/docker is full: 1 MiB are left"}
-        eventually(lambda: said.items() <= right.api.ailing(names.SERVICE_NODE).items())
+        eventually(lambda: said.items() <= right.api.unhealthy(names.SERVICE_NODE).items())
     node.check()
-    eventually(lambda: left.machine.name not in right.api.ailing(names.SERVICE_NODE))
+    eventually(lambda: left.machine.name not in right.api.unhealthy(names.SERVICE_NODE))
 
 
 def test_a_daemon_that_hangs_is_killed_once_and_given_time(

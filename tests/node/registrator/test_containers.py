@@ -138,7 +138,7 @@ def test_a_script_that_ends_well_makes_its_service_pass_where_the_agent_allows_s
     keys = ("-e", f"SERVICE_CHECK_SCRIPT={script}", "-e", "SERVICE_CHECK_INTERVAL=1s")
     port = dockerd.run("web", *keys, "-e", "SERVICE_NAME=web")
     until(agent.has(web=port))
-    until(lambda: agent.consul.client().ailing("web"))
+    until(lambda: agent.consul.client().unhealthy("web"))
     assert not agent.is_passing("web")
     (tmp_path / f"well-{port}").touch()
     until(lambda: agent.is_passing("web"))
