@@ -21,7 +21,7 @@ from swarmer.local import node_containers
 from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import cloud, history
 
-POWER_OFF_S = 30.0
+POWER_OFF_TIMEOUT_S = 30.0
 
 
 @click.command()
@@ -38,7 +38,7 @@ def terminate(servers: str, node: str) -> None:
 
 
 def _await_power_off(g: Environment, name: str) -> None:
-    deadline_s = time.monotonic() + POWER_OFF_S
+    deadline_s = time.monotonic() + POWER_OFF_TIMEOUT_S
     while name in node_containers.addresses(g):
         if time.monotonic() > deadline_s:
             raise UserError(
@@ -105,7 +105,7 @@ def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bo
 
 def _later(url: str, after: int) -> Iterator[list[dict[str, Any]]]:
     while True:
-        new = history.fetch(url, after=after, wait_s=history.WAIT_S)
+        new = history.fetch(url, after=after, wait_s=history.POLL_TIMEOUT_S)
         if new:
             after = new[-1]["number"]
             yield new

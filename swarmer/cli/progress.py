@@ -10,13 +10,13 @@ from typing import Final
 
 from rich.console import Console
 
-PATIENCE_S: Final = 1.5
+PROGRESS_DELAY_S: Final = 1.5
 """Delay in seconds before the first progress line: most work ends earlier."""
 
 
 @contextmanager
 def working(text: str) -> Iterator[None]:
-    """Show the running work after PATIENCE_S; on a terminal with its seconds."""
+    """Show the running work after PROGRESS_DELAY_S; on a terminal with its seconds."""
     console = Console(stderr=True, highlight=False)
     over = threading.Event()
     thread = threading.Thread(target=_say, args=(console, text, over), daemon=True)
@@ -30,7 +30,7 @@ def working(text: str) -> Iterator[None]:
 
 def _say(console: Console, text: str, over: threading.Event) -> None:
     began_s = time.monotonic()
-    if over.wait(PATIENCE_S):
+    if over.wait(PROGRESS_DELAY_S):
         return
     if not console.is_terminal:
         console.print(f"{text} …", soft_wrap=True)

@@ -11,7 +11,7 @@ from swarmer.cli.tables import next_steps
 from swarmer.local import environment
 from swarmer.local.progress import Show
 from swarmer.providers.rehearsal import down
-from swarmer.providers.rehearsal.up import BOOT_S, Up
+from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
 
 
 @click.command()
@@ -22,7 +22,9 @@ from swarmer.providers.rehearsal.up import BOOT_S, Up
     help=f"Port of AWS on this machine [a free one, from $SWARMER_AWS_PORT or {environment.AWS_PORT} on].",
 )
 @click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to inspect it.")
-@click.option("--timeout", default=BOOT_S, help="Seconds that nodes may take to boot.", show_default=True)
+@click.option(
+    "--timeout", default=BOOT_TIMEOUT_S, help="Seconds that nodes may take to boot.", show_default=True
+)
 @click.option("--apart", default=0.0, help="Seconds between the starts of nodes, the servers last.")
 @click.option("--node-image", help="Use this image for the nodes instead of building one.")
 def up(
@@ -32,7 +34,7 @@ def up(
     g = load(servers, aws_port)
     show = Show()
     status = Up(
-        ground=g, show=show, image=node_image, retain=retain, boot_s=timeout, apart_s=max(0.0, apart)
+        ground=g, show=show, image=node_image, retain=retain, boot_timeout_s=timeout, apart_s=max(0.0, apart)
     ).run()
     show_status(status)
     show_outdated(g, status)

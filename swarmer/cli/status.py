@@ -27,7 +27,7 @@ from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import cloud
 
 VERSION: Final = version("swarmer")
-PAUSE_S: Final = 1.0
+OBSERVATION_INTERVAL_S: Final = 1.0
 """Interval between two observations of `--watch`, in seconds."""
 
 
@@ -110,7 +110,7 @@ def _watch(g: Environment, *, as_json: bool) -> None:
         with Live(console=screen, auto_refresh=False) as live:
             for found in _observations(g):
                 live.update(Group(status_table(found), Text(_summary(found))), refresh=True)
-                time.sleep(PAUSE_S)
+                time.sleep(OBSERVATION_INTERVAL_S)
         return
     before = None
     with working(f"observes {g.cluster.name}"):
@@ -125,7 +125,7 @@ def _watch(g: Environment, *, as_json: bool) -> None:
                 click.echo(_summary(found))
             sys.stdout.flush()
             before = found
-        time.sleep(PAUSE_S)
+        time.sleep(OBSERVATION_INTERVAL_S)
 
 
 def _summary(found: Status) -> str:

@@ -22,7 +22,7 @@ DOCKERD_PID: Final = environment.STATE / "dockerd.pid"
 """File with the process ID of a dockerd that we started without systemd; `down` ends it again."""
 DOCKERD: Final = Path("/usr/sbin/dockerd")
 """Path of dockerd on Debian, because only root's PATH names its folder: others would install it again."""
-DOCKERD_START_S: Final = 30.0
+DOCKERD_START_TIMEOUT_S: Final = 30.0
 APT_WAITS: Final = "DPkg::Lock::Timeout=300"
 """Option of apt that waits 300 s for another installation, by the operator or unattended upgrades."""
 BIN: Final = environment.ROOT / ".venv/bin"
@@ -101,13 +101,14 @@ def _install_and_start_engine() -> str:
             "and see that `docker info` works for you"
         )
     _start_engine()
-    deadline_s = time.monotonic() + DOCKERD_START_S
+    deadline_s = time.monotonic() + DOCKERD_START_TIMEOUT_S
     while time.monotonic() < deadline_s:
         if version := engine_version():
             return version
         time.sleep(0.2)
     raise UserError(
-        f"dockerd does not answer {DOCKERD_START_S:.0f} s after its start: see {_dockerd_log()}", status=1
+        f"dockerd does not answer {DOCKERD_START_TIMEOUT_S:.0f} s after its start: see {_dockerd_log()}",
+        status=1,
     )
 
 

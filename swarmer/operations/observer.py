@@ -19,7 +19,7 @@ from swarmer.core.health import Expected, Observation
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import SwarmNode
 
-ANSWER_S: Final = 6.0
+ANSWER_TIMEOUT_S: Final = 6.0
 
 # PROBE imports the image that every node carries, then runs a container that tries each URL it receives.
 PROBE: Final = """
@@ -112,7 +112,7 @@ class Observer:
             if name not in self._probes or self._probes[name].is_over:
                 self._probes[name] = Probe(self._start(name))
             self._probes[name].ask(url)
-        deadline_s = time.monotonic() + ANSWER_S
+        deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
         return {name: self._probes[name].answer(deadline_s) for name in wanted}
 
 

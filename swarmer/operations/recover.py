@@ -21,13 +21,13 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import ConsulMember, MemberStatus
 from swarmer.core.survivors import NodeReport, NoSurvivor, Step, check_proof, decide
 
-ANSWER_S: Final = 15.0
+CONSUL_TIMEOUT_S: Final = 15.0
 """Timeout for an answer of Consul, in seconds: without a leader it waits for one first."""
 SURVIVOR_TIMEOUT_S: Final = 30.0
 """Timeout for a survivor to show, in seconds: an interrupted recovery restarts Consul and the Swarm."""
-SWARM_S: Final = 30.0
+SWARM_TIMEOUT_S: Final = 30.0
 """Timeout for a manager's answer, in seconds: one without a quorum takes up to 20 s to report that."""
-ACT_S: Final = 300.0
+RECOVERY_TIMEOUT_S: Final = 300.0
 """Timeout for the recovery by one survivor, in seconds: above all timeouts of `node.recover` together."""
 
 
@@ -52,7 +52,7 @@ def recover(machines: Machines) -> list[Step]:
     for step in steps:
         argv = ("/opt/swarmer/bin/python", "-m", "node.recover", *step.options, *step.lost)
         try:
-            machines.run(step.survivor, argv, ACT_S)
+            machines.run(step.survivor, argv, RECOVERY_TIMEOUT_S)
         except process.Failed as exc:
             raise UserError(f"{step.survivor}: {exc}", status=1) from exc
     return steps
@@ -76,7 +76,7 @@ def _decide_patiently(machines: Machines) -> list[Step]:
 def observe_node(node: Expected) -> NodeReport:
     """Observe a node: ask its Consul, and its Docker if it is a manager."""
     found: dict[str, Any] = {}
-    consul = Consul(node.address, names.CONSUL_HTTP_PORT, timeout_s=ANSWER_S)
+    consul = Consul(node.address, names.CONSUL_HTTP_PORT, timeout_s=CONSUL_TIMEOUT_S)
     with contextlib.suppress(Unavailable):
         found["members"] = frozenset(consul.members())
         if CONSUL_SERVER in node.roles:
@@ -86,7 +86,7 @@ def observe_node(node: Expected) -> NodeReport:
     if SWARM_MANAGER in node.roles:
         with contextlib.suppress(docker.Unavailable):
             url = f"tcp://{node.address}:{names.DOCKER_PORT}"
-            engine = Engine(url, timeout_s=SWARM_S)
+            engine = Engine(url, timeout_s=SWARM_TIMEOUT_S)
             swarm = engine.swarm()
             found["has_quorum"] = swarm.is_manager
             found["lost_managers"] = _without_raft(engine) if swarm.is_manager else frozenset()

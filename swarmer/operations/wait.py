@@ -9,7 +9,7 @@ from swarmer.core.health import Status
 
 REQUIRED_CHECKS: Final = 3
 """Number of observations in a row that must find nothing wrong."""
-PAUSE_S: Final = 0.4
+OBSERVATION_INTERVAL_S: Final = 0.4
 """Pause between two observations, in seconds."""
 
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from swarmer.cli.main import main
-from swarmer.cli.progress import PATIENCE_S
+from swarmer.cli.progress import PROGRESS_DELAY_S
 from swarmer.local import environment
 from swarmer.local.progress import Show
 from tests.rehearsal.conftest import SWARMER, swarmer
@@ -93,7 +93,7 @@ SLOW = "import time; from swarmer.cli.progress import working\nwith working('loo
 
 
 def test_what_takes_longer_than_a_moment_says_so_and_where_it_is_seen_with_its_seconds() -> None:
-    slow = [str(environment.ROOT / ".venv/bin/python"), "-c", SLOW.format(PATIENCE_S + 1)]
+    slow = [str(environment.ROOT / ".venv/bin/python"), "-c", SLOW.format(PROGRESS_DELAY_S + 1)]
     piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=environment.ROOT)
     assert (piped.stdout, piped.stderr) == ("", "looks …\n")
     command = f"env -u NO_COLOR TERM=xterm {shlex.join(slow)}"

@@ -32,7 +32,7 @@ from swarmer.providers.rehearsal import machine_controller
 
 APP: Path = environment.ROOT
 """Folder of cdk.json: the app to synthesise."""
-START_S: Final = 30.0
+START_TIMEOUT_S: Final = 30.0
 CDK_QUIET: Final = {
     "CDK_DISABLE_VERSION_CHECK": "1",
     "CDK_DISABLE_CLI_TELEMETRY": "1",
@@ -59,7 +59,7 @@ def ensure_aws(g: Environment, image: str, apart_s: float = 0.0) -> bool:
     argv += ["--ready-file", str(ready), "--ground", str(written)]
     argv += [word for address in addresses for word in ("--listen", address)]
     daemon = process.detach(argv, log, cwd=environment.ROOT)
-    deadline_s = time.monotonic() + START_S
+    deadline_s = time.monotonic() + START_TIMEOUT_S
     while not ready.exists():
         if daemon.poll() is not None:
             raise UserError(
@@ -68,7 +68,8 @@ def ensure_aws(g: Environment, image: str, apart_s: float = 0.0) -> bool:
         if time.monotonic() > deadline_s:
             daemon.kill()
             raise UserError(
-                f"AWS on this machine did not start within {START_S:.0f} s: see {g.state}/aws.log", status=1
+                f"AWS on this machine did not start within {START_TIMEOUT_S:.0f} s: see {g.state}/aws.log",
+                status=1,
             )
         time.sleep(0.05)
     return True

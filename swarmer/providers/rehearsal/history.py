@@ -10,7 +10,7 @@ from typing import Any, Final
 from swarmer.core.errors import UserError
 
 PATH: Final = "/swarmer/events"
-WAIT_S: Final = 20.0
+POLL_TIMEOUT_S: Final = 20.0
 ABOUT_ITSELF: Final = ("START RequestId", "END RequestId", "REPORT RequestId")
 SUBJECTS: Final = (
     "EC2InstanceId",

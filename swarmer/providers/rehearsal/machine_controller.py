@@ -26,9 +26,9 @@ from swarmer.local.node_containers import Node
 
 log: Final = logging.getLogger("swarmer.rehearsal")
 
-PERIOD_S: Final = 5.0
+OBSERVATION_INTERVAL_S: Final = 5.0
 """Interval between observations without a reported change, in seconds."""
-AT_ONCE: Final = 4
+PARALLEL_STARTS: Final = 4
 CONSOLE_LINES: Final = 500
 KEPT_CONSOLES: Final = 50
 FILE: Final = "ground.json"
@@ -99,7 +99,7 @@ class Machines:
 
     def _run(self) -> None:
         while not self._ends:
-            self._changed.wait(PERIOD_S)
+            self._changed.wait(OBSERVATION_INTERVAL_S)
             self._changed.clear()
             if self._ends:
                 return
@@ -164,7 +164,7 @@ def boot(g: Environment, new: Collection[Node], image: str, apart_s: float) -> N
         time.sleep(apart_s)
 
     if new:
-        with ThreadPoolExecutor(max_workers=1 if apart_s else AT_ONCE) as pool:
+        with ThreadPoolExecutor(max_workers=1 if apart_s else PARALLEL_STARTS) as pool:
             in_order = sorted(new, key=lambda node: CONSUL_SERVER in node.expected.roles)
             for done in [pool.submit(one, node) for node in in_order]:
                 try:

@@ -23,12 +23,12 @@ from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node
 from swarmer.local.progress import Show
 from swarmer.operations.observer import Observer
-from swarmer.operations.wait import PAUSE_S, Streak
+from swarmer.operations.wait import OBSERVATION_INTERVAL_S, Streak
 from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.down import UP_PID, remove
 
-BOOT_S: Final = 240.0
-MACHINES_S: Final = 60.0
+BOOT_TIMEOUT_S: Final = 240.0
+MACHINES_TIMEOUT_S: Final = 60.0
 
 
 class BootFailure(UserError):
@@ -51,7 +51,7 @@ class Up:
     image: str | None = None
     """Name of a node image to use instead of the one that is built."""
     retain: bool = False
-    boot_s: float = BOOT_S
+    boot_timeout_s: float = BOOT_TIMEOUT_S
     apart_s: float = 0.0
     """Seconds between the starts of nodes; the servers that all others wait for start last."""
     is_new: bool = True
@@ -125,7 +125,7 @@ class Up:
 
     def await_machines(self) -> None:
         """Wait until every instance's machine runs; switched-off machines are switched on."""
-        deadline_s = time.monotonic() + MACHINES_S + self.apart_s * len(self.nodes)
+        deadline_s = time.monotonic() + MACHINES_TIMEOUT_S + self.apart_s * len(self.nodes)
         while True:
             held, up = node_containers.addresses(self.ground), node_containers.running(self.ground)
             off = [node for node in self.nodes if node.name in held and node.name not in up]
@@ -139,10 +139,10 @@ class Up:
             time.sleep(0.1)
 
     def validate(self) -> Status:
-        """Follow the consoles until all are ready, then look until nothing is wrong, ROUNDS times."""
+        """Follow the consoles until all are ready, then observe until the cluster is validated."""
         consoles: dict[str, Console] = {}
         self.follow(consoles)
-        deadline_s = time.monotonic() + self.boot_s
+        deadline_s = time.monotonic() + self.boot_timeout_s
         try:
             with self.show.booting(self.nodes, consoles) as draw, cloud.observer(self.ground) as observer:
                 while not all(console.is_ready for console in consoles.values()):
@@ -189,7 +189,7 @@ class Up:
             self.check_alive(consoles, deadline_s, note)
             if not status.validated:
                 self.keep_up(consoles)
-            time.sleep(PAUSE_S)
+            time.sleep(OBSERVATION_INTERVAL_S)
 
     def check_alive(self, consoles: dict[str, Console], deadline_s: float, note: str) -> None:
         """Check that no node is dead and the time is not up. Raises BootFailure."""
@@ -202,7 +202,7 @@ class Up:
             late = [name for name, console in consoles.items() if not console.is_ready]
             name = late[0] if late else next(iter(consoles))
             what = f"{name} is not ready" if late else f"the cluster is not validated ({note})"
-            raise BootFailure(f"{what} after {self.boot_s:.0f} s\n{_last_lines(consoles[name])}")
+            raise BootFailure(f"{what} after {self.boot_timeout_s:.0f} s\n{_last_lines(consoles[name])}")
 
 
 def _last_lines(console: Console) -> str:

@@ -19,9 +19,9 @@ from swarmer.local import engine, environment
 from swarmer.local.environment import Environment
 from swarmer.providers.vagrant import plan
 
-CONNECT_S: Final = 1.0
-WITHIN_S: Final = 45.0
-SWARM_S: Final = 30.0
+CONNECT_TIMEOUT_S: Final = 1.0
+STEP_TIMEOUT_S: Final = 45.0
+SWARM_TIMEOUT_S: Final = 30.0
 """Timeout for an answer of the Swarm, in seconds: after the leader's loss the election takes 10 to 20 s."""
 IDENTITY: Final = "identity"
 
@@ -60,7 +60,7 @@ def _remove_network(g: Environment) -> None:
 
 def _retry(step: Callable[[], None]) -> None:
     """Repeat the step: a leader may be elected meanwhile, and a demotion takes a moment."""
-    deadline_s = time.monotonic() + WITHIN_S
+    deadline_s = time.monotonic() + STEP_TIMEOUT_S
     while True:
         try:
             return step()
@@ -72,7 +72,7 @@ def _retry(step: Callable[[], None]) -> None:
 
 def _out_of_swarm(g: Environment, name: str, left: Iterable[Machine]) -> None:
     for address in _answering(left, SWARM_MANAGER, names.DOCKER_PORT):
-        swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=SWARM_S)
+        swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=SWARM_TIMEOUT_S)
         if not swarm.swarm().is_manager:
             continue
         for row in swarm.nodes():
@@ -103,6 +103,6 @@ def _answering(left: Iterable[Machine], role: str, port: int) -> list[str]:
     for machine in left:
         if role in machine.group.roles:
             with contextlib.suppress(OSError):
-                socket.create_connection((machine.address, port), CONNECT_S).close()
+                socket.create_connection((machine.address, port), CONNECT_TIMEOUT_S).close()
                 found.append(machine.address)
     return found

@@ -13,7 +13,7 @@ from swarmer.core.machines import Machine
 from swarmer.local import engine, environment, node_containers
 from swarmer.local.environment import Environment
 from swarmer.operations.observer import PROBE, Observer
-from swarmer.operations.wait import PAUSE_S, Streak
+from swarmer.operations.wait import OBSERVATION_INTERVAL_S, Streak
 from swarmer.providers.vagrant import plan
 
 
@@ -41,7 +41,7 @@ def wait(g: Environment, within_s: float, say: Callable[[str], None]) -> Status:
             if streak.add(status) or time.monotonic() > deadline_s:
                 return status
             say(streak.note(status))
-            time.sleep(PAUSE_S)
+            time.sleep(OBSERVATION_INTERVAL_S)
 
 
 def _expected(g: Environment, machine: Machine, provider: str) -> Expected:

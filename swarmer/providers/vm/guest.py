@@ -20,7 +20,7 @@ ADDRESS: Final = "127.44.0.15"
 """Address of the node's ports on this machine: its own, so that the ports keep their numbers."""
 FORWARDED: Final = (names.CONSUL_HTTP_PORT, names.DOCKER_PORT, names.REGISTRY_PORT)
 MEMORY_MB: Final = 2048
-POLL_S: Final = 1.0
+POLL_INTERVAL_S: Final = 1.0
 
 
 class Dead(Exception):
@@ -87,7 +87,7 @@ class Guest:
                 raise Dead(self._words(self.console.death))
             if time.monotonic() - began_s > within_s:
                 raise Dead(self._words(f"{what}: not within {within_s:.0f} s"))
-            time.sleep(POLL_S)
+            time.sleep(POLL_INTERVAL_S)
         return time.monotonic() - began_s
 
     def _words(self, why: str) -> str:

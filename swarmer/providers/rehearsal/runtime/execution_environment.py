@@ -16,7 +16,7 @@ from swarmer.adapters import process
 from swarmer.local import engine
 from swarmer.providers.rehearsal.runtime.bootstrap import END
 
-LOG_S: Final = 2.0
+LOG_TIMEOUT_S: Final = 2.0
 """Timeout for the log of an answer, in seconds, because it comes on another pipe."""
 
 
@@ -85,7 +85,7 @@ class ExecutionEnvironment:
         if said is None:
             words = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
             return self._broken({"errorType": "Runtime.ExitError", "errorMessage": words}, words)
-        self._ended.wait(LOG_S)
+        self._ended.wait(LOG_TIMEOUT_S)
         over = said.get("error", {}).get("errorType") == "Runtime.ExitError"
         return Answer(
             result=said.get("result", ""),
@@ -140,4 +140,4 @@ class ExecutionEnvironment:
             if self._process.stdin:
                 self._process.stdin.close()
         for reader in self._readers:
-            reader.join(LOG_S)
+            reader.join(LOG_TIMEOUT_S)

@@ -29,14 +29,14 @@ log: Final = logging.getLogger("swarmer.rehearsal")
 
 RUNTIMES: Final = frozenset({"python3.13"})
 """Runtimes that the node image has."""
-INIT_S: Final = 30.0
+INIT_TIMEOUT_S: Final = 30.0
 """Timeout for an environment's start, in seconds. Lambda allows 10 s; this machine may be busy."""
-EACH: Final = 10
+DEFAULT_CONCURRENCY: Final = 10
 """Maximum number of environments of a function that reserves no concurrency."""
-TOTAL: Final = 16
-IDLE_S: Final = 600.0
-OLD_S: Final = 3600.0
-SWEEP_S: Final = 30.0
+MAX_ENVIRONMENTS: Final = 16
+MAX_IDLE_S: Final = 600.0
+MAX_AGE_S: Final = 3600.0
+SWEEP_INTERVAL_S: Final = 30.0
 UNPRIVILEGED: Final = "993:990"
 """User and group IDs of functions: Lambda's sandbox user has no rights either."""
 BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
@@ -60,7 +60,7 @@ class Pool:
         self._idle: dict[str, list[Warm]] = defaultdict(list)
         self._all: list[Warm] = []
         self._slots: dict[tuple[str, int], threading.Semaphore] = {}
-        self._total = threading.Semaphore(TOTAL)
+        self._total = threading.Semaphore(MAX_ENVIRONMENTS)
         self._closed = threading.Event()
         threading.Thread(target=self._sweep, daemon=True, name="functions").start()
 
@@ -103,7 +103,7 @@ class Pool:
 
     @contextmanager
     def _slot(self, function: Function) -> Iterator[None]:
-        most = min(function.concurrency or EACH, TOTAL)
+        most = min(function.concurrency or DEFAULT_CONCURRENCY, MAX_ENVIRONMENTS)
         with self._guard:
             own = self._slots.setdefault((function.name, most), threading.Semaphore(most))
         with own, self._total:
@@ -149,7 +149,7 @@ class Pool:
         warm = Warm(environment, function.revision, context)
         with self._guard:
             self._all.append(warm)
-        return warm, environment.start(INIT_S)
+        return warm, environment.start(INIT_TIMEOUT_S)
 
     def _end(self, warm: Warm) -> None:
         warm.environment.close()
@@ -159,7 +159,7 @@ class Pool:
                 self._all.remove(warm)
 
     def _sweep(self) -> None:
-        while not self._closed.wait(SWEEP_S):
+        while not self._closed.wait(SWEEP_INTERVAL_S):
             try:
                 self._end_unused(time.monotonic())
             except Exception:
@@ -174,8 +174,8 @@ class Pool:
                 for each in idle
                 if each.revision not in living
                 or each.environment.is_over
-                or now_s - each.environment.used_s > IDLE_S
-                or now_s - each.environment.born_s > OLD_S
+                or now_s - each.environment.used_s > MAX_IDLE_S
+                or now_s - each.environment.born_s > MAX_AGE_S
             ]
             for name, idle in self._idle.items():
                 self._idle[name] = [each for each in idle if each not in unused]
