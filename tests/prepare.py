@@ -13,6 +13,6 @@ from swarmer.providers.rehearsal.up import Up
 
 if __name__ == "__main__":
     try:
-        Up(ground=load(str(Path(DEFAULT))), show=Show()).prepare_machine()
+        Up(env=load(str(Path(DEFAULT))), show=Show()).prepare_machine()
     except (UserError, process.Failed) as exc:
         sys.exit(f"test: {exc}")

@@ -23,9 +23,9 @@ def address(servers: str, role: str | None, everything: bool, name: str | None) 
     \b
     export DOCKER_HOST=tcp://$(swarmer address --role swarm-manager):4000
     """
-    g = load_running(servers)
-    nodes = [node.expected for node in cloud.instances(g, node_containers.running(g))]
-    found = select(nodes, cluster=g.cluster.name, role=role, text=name)
+    env = load_running(servers)
+    nodes = [node.expected for node in cloud.instances(env, node_containers.running(env))]
+    found = select(nodes, cluster=env.cluster.name, role=role, text=name)
     for node in found if everything else found[:1]:
         click.echo(node.address)
 

@@ -24,9 +24,9 @@ from swarmer.providers.rehearsal import cloud
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def bucket(servers: str, as_json: bool) -> None:
     """List what the registry keeps in its S3 bucket: bytes and key of each object."""
-    g = load_running(servers)
+    env = load_running(servers)
     with working("asks S3"):
-        name, objects = cloud.registry_objects(g)
+        name, objects = cloud.registry_objects(env)
     if as_json:
         listed = [{"key": key, "bytes": size} for key, size in objects]
         click.echo(json.dumps({"bucket": name, "objects": listed}, indent=2))
@@ -44,15 +44,17 @@ def handover(servers: str) -> None:
     click.echo(f"{before} handed over to {after}")
 
 
-def _consul(g: Environment) -> Consul:
+def _consul(env: Environment) -> Consul:
     """Consul of any node that runs and answers."""
-    known, up = node_containers.addresses(g), node_containers.running(g)
+    known, up = node_containers.addresses(env), node_containers.running(env)
     for name in sorted(up):
         consul = Consul(known[name], names.CONSUL_HTTP_PORT, timeout_s=3)
         with contextlib.suppress(Unavailable):
             if consul.leader():
                 return consul
-    raise UserError(NO_REHEARSAL.format(g.cluster.name) if not up else "Consul answers on no node", status=1)
+    raise UserError(
+        NO_REHEARSAL.format(env.cluster.name) if not up else "Consul answers on no node", status=1
+    )
 
 
 @click.command()
@@ -63,9 +65,9 @@ def recover(servers: str) -> None:
     The command changes Consul or the Swarm only if that one has lost its majority, and only on the proof
     that the instances of its lost members are terminated. It can be typed again at any time.
     """
-    g = load_running(servers)
+    env = load_running(servers)
     with working("a survivor goes on alone"):
-        steps = recovery.recover(cloud.Machines(g))
+        steps = recovery.recover(cloud.Machines(env))
     for step in steps:
         what = " and ".join(option.removeprefix("--").capitalize() for option in step.options)
         click.echo(f"{step.survivor} goes on alone in {what}; forgotten: {', '.join(step.lost)}")

@@ -34,13 +34,13 @@ def load(servers: str, aws_port: int | None = None) -> Environment:
     """
     cluster = description.load(Path(servers))
     first = _port_of_environment()
-    g = Environment(
+    env = Environment(
         cluster=cluster,
         servers=Path(servers).resolve(),
         aws_port=aws_port or first,
         is_port_named=aws_port is not None,
     )
-    return replace(g, aws_port=aws_daemon.remembered_port(g) or g.aws_port)
+    return replace(env, aws_port=aws_daemon.remembered_port(env) or env.aws_port)
 
 
 def _port_of_environment() -> int:
@@ -52,18 +52,18 @@ def _port_of_environment() -> int:
 
 def load_running(servers: str) -> Environment:
     """Load the description as `load` does. Raises UserError if no rehearsal of it runs."""
-    g = load(servers)
-    if not aws_daemon.daemon_pid(g):
-        raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
-    return g
+    env = load(servers)
+    if not aws_daemon.daemon_pid(env):
+        raise UserError(NO_REHEARSAL.format(env.cluster.name), status=1)
+    return env
 
 
-def find_container(g: Environment, text: str) -> str:
+def find_container(env: Environment, text: str) -> str:
     """Name of the container of the one node that `text` means."""
-    known = node_containers.addresses(g)
+    known = node_containers.addresses(env)
     if not known:
-        raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
-    return node_containers.container_name(g, node_containers.find(g, known, text))
+        raise UserError(NO_REHEARSAL.format(env.cluster.name), status=1)
+    return node_containers.container_name(env, node_containers.find(env, known, text))
 
 
 SECTIONS: Final = {

@@ -28,9 +28,9 @@ MARKS = {
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(servers: str, as_json: bool) -> None:
     """List what this machine lacks, and how to get it; exit 0 only if nothing is missing."""
-    g = load(servers)
+    env = load(servers)
     with working("examines this machine"):
-        findings = examination.judge(examination.gather(g))
+        findings = examination.judge(examination.gather(env))
     if as_json:
         click.echo(json.dumps([each.to_json() for each in findings], indent=2))
     else:

@@ -29,20 +29,20 @@ POWER_OFF_TIMEOUT_S = 30.0
 @click.argument("node", shell_complete=complete_nodes)
 def terminate(servers: str, node: str) -> None:
     """Terminate NODE's instance, as the console would; its group launches another."""
-    g = load_running(servers)
-    name = find_container(g, node).partition(".")[2]
-    cloud.terminate(g, names.instance_id(name))
+    env = load_running(servers)
+    name = find_container(env, node).partition(".")[2]
+    cloud.terminate(env, names.instance_id(name))
     with working(f"waits until the machine of {name} is gone"):
-        _await_power_off(g, name)
+        _await_power_off(env, name)
     click.echo(f"{name} is terminated; its group launches another: `swarmer events` shows the progress")
 
 
-def _await_power_off(g: Environment, name: str) -> None:
+def _await_power_off(env: Environment, name: str) -> None:
     deadline_s = time.monotonic() + POWER_OFF_TIMEOUT_S
-    while name in node_containers.addresses(g):
+    while name in node_containers.addresses(env):
         if time.monotonic() > deadline_s:
             raise UserError(
-                f"{name} is terminated, but its machine is still there: see {g.state}/aws.log", status=1
+                f"{name} is terminated, but its machine is still there: see {env.state}/aws.log", status=1
             )
         time.sleep(0.1)
 
@@ -53,10 +53,10 @@ def _await_power_off(g: Environment, name: str) -> None:
 @click.argument("number", type=click.IntRange(min=0))
 def scale(servers: str, group: str, number: int) -> None:
     """Set how many nodes GROUP has: nodes come, or are drained and go."""
-    g = load_running(servers)
-    check_scalable(g.cluster, group, number, where=servers)
+    env = load_running(servers)
+    check_scalable(env.cluster, group, number, where=servers)
     with working(f"asks Auto Scaling for {number}"):
-        before = cloud.scale(g, group, number)
+        before = cloud.scale(env, group, number)
     click.echo(f"{group}: {before} → {number} nodes; `swarmer events -F` shows the progress")
 
 
@@ -93,13 +93,13 @@ def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> 
 @click.option("--all", "everything", is_flag=True, help="Also the lines of the runtime itself.")
 def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bool) -> None:
     """What happened, in order: events, hooks completed, what the functions logged."""
-    g = load_running(servers)
-    entries = history.fetch(g.aws_url, after=0)
+    env = load_running(servers)
+    entries = history.fetch(env.aws_url, after=0)
     last = entries[-1]["number"] if entries else 0
     told = [each for each in entries if everything or history.is_telling(each)]
     _show(told[max(0, len(told) - lines) :], as_json)
     with contextlib.suppress(KeyboardInterrupt):
-        for new in _later(g.aws_url, last) if follow else ():
+        for new in _later(env.aws_url, last) if follow else ():
             _show([each for each in new if everything or history.is_telling(each)], as_json)
 
 

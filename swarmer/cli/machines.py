@@ -225,13 +225,13 @@ def forget(servers: str, name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(servers: str, within_s: float, as_json: bool) -> None:
     """Show Vagrant's machines and whether they are a cluster in which all is well; exit 0 only then."""
-    g = load(servers)
+    env = load(servers)
     if within_s:
-        with Show().step("validate", f"{g.cluster.name} is validated") as say:
-            found = cluster_status.wait(g, within_s, say)
+        with Show().step("validate", f"{env.cluster.name} is validated") as say:
+            found = cluster_status.wait(env, within_s, say)
     else:
-        with working(f"observes {g.cluster.name}"), cluster_status.observer(g) as observer:
-            found = cluster_status.observe(g, observer)
+        with working(f"observes {env.cluster.name}"), cluster_status.observer(env) as observer:
+            found = cluster_status.observe(env, observer)
     _show(found, as_json)
     if not found.validated:
         sys.exit(1)

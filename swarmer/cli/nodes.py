@@ -30,8 +30,8 @@ from swarmer.local import engine, node_containers
 @click.option("--follow", is_flag=True, help="Go on with what is written next.")
 def logs(servers: str, node: str, lines: int, unit: str | None, follow: bool) -> None:
     """Show the journal of NODE (its name or a part of it); of a dead node, its console."""
-    g = load(servers)
-    container = find_container(g, node)
+    env = load(servers)
+    container = find_container(env, node)
     is_running = engine.docker("inspect", "-f", "{{.State.Running}}", container) == "true"
     journal = ["exec", container, "journalctl", "--no-pager", "-n", str(lines)]
     journal += [*(["-u", unit] if unit else []), *(["-f"] if follow else [])]
@@ -58,14 +58,14 @@ def exec_(servers: str, node: str, command: tuple[str, ...]) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every node, at once.")
 def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
     """Reboot NODE…: an orderly shutdown, then a boot."""
-    g = load(servers)
+    env = load(servers)
     if everything == bool(node):
         raise UserError("name the nodes to reboot, or --all of them")
-    known = node_containers.addresses(g)
+    known = node_containers.addresses(env)
     if not known:
-        raise UserError(NO_REHEARSAL.format(g.cluster.name), status=1)
-    containers = [node_containers.container_name(g, name) for name in known] if everything else []
-    containers += [find_container(g, each) for each in node]
+        raise UserError(NO_REHEARSAL.format(env.cluster.name), status=1)
+    containers = [node_containers.container_name(env, name) for name in known] if everything else []
+    containers += [find_container(env, each) for each in node]
     # One command for each node: `docker restart A B` finishes A before it starts with B.
     with working("reboots"), ThreadPoolExecutor(max_workers=len(containers)) as pool:
         list(pool.map(lambda each: engine.docker("restart", "-t", "30", each, timeout_s=180), containers))

@@ -31,15 +31,15 @@ def up(
     servers: str, aws_port: int | None, retain: bool, timeout: float, apart: float, node_image: str | None
 ) -> None:
     """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
-    g = load(servers, aws_port)
+    env = load(servers, aws_port)
     show = Show()
     status = Up(
-        ground=g, show=show, image=node_image, retain=retain, boot_timeout_s=timeout, apart_s=max(0.0, apart)
+        env=env, show=show, image=node_image, retain=retain, boot_timeout_s=timeout, apart_s=max(0.0, apart)
     ).run()
     show_status(status)
-    show_outdated(g, status)
+    show_outdated(env, status)
     click.echo(
-        f"\n{g.cluster.name} is up. What to type now:\n\n{next_steps(status, domain=g.cluster.domain)}"
+        f"\n{env.cluster.name} is up. What to type now:\n\n{next_steps(status, domain=env.cluster.domain)}"
     )
 
 
@@ -48,10 +48,10 @@ def up(
 def down_(servers: str | None) -> None:
     """Remove every rehearsal of this checkout: containers, networks, processes."""
     if servers is not None:
-        g = load(servers)
-        with working(f"removes {g.cluster.name}"):
-            down.remove(g)
-        click.echo(f"removed: {g.cluster.name}")
+        env = load(servers)
+        with working(f"removes {env.cluster.name}"):
+            down.remove(env)
+        click.echo(f"removed: {env.cluster.name}")
         return
     with working("removes every rehearsal of this checkout"):
         done = down.remove_all()

@@ -50,12 +50,12 @@ def warn_of_version(deployed: str) -> None:
         )
 
 
-def show_outdated(g: Environment, status: Status) -> None:
+def show_outdated(env: Environment, status: Status) -> None:
     """List nodes that a change of servers.yml has not reached yet.
 
     A new launch template counts for the next instance only.
     """
-    ids = cloud.outdated(g)
+    ids = cloud.outdated(env)
     older = [node.name for node in status.nodes if names.instance_id(node.name) in ids]
     if older:
         click.echo(
@@ -74,47 +74,47 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
 
     Every problem is one line on standard error.
     """
-    g = load_running(servers)
+    env = load_running(servers)
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            _watch(g, as_json=as_json)
+            _watch(env, as_json=as_json)
         return
-    with working(f"observes {g.cluster.name}"):
-        found = next(_observations(g))
+    with working(f"observes {env.cluster.name}"):
+        found = next(_observations(env))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         show_status(found)
-        click.echo(f"  {g.cluster.name} runs swarmer {found.version or 'before 0.2'}")
+        click.echo(f"  {env.cluster.name} runs swarmer {found.version or 'before 0.2'}")
         for problem in found.problems:
             click.echo(f"  {problem}", err=True)
         warn_of_version(found.version)
-        show_outdated(g, found)
+        show_outdated(env, found)
     if not found.validated:
         sys.exit(1)
 
 
-def _observations(g: Environment) -> Iterator[Status]:
+def _observations(env: Environment) -> Iterator[Status]:
     """Observe the cluster each time that the caller asks for the next status."""
-    release = cloud.deployed_version(g)
-    with cloud.observer(g) as observer:
+    release = cloud.deployed_version(env)
+    with cloud.observer(env) as observer:
         while True:
-            found = cloud.instances(g, node_containers.running(g))
+            found = cloud.instances(env, node_containers.running(env))
             expected = tuple(node.expected for node in found)
-            yield replace(judge(g.cluster.name, expected, observer.observe(expected)), version=release)
+            yield replace(judge(env.cluster.name, expected, observer.observe(expected)), version=release)
 
 
-def _watch(g: Environment, *, as_json: bool) -> None:
+def _watch(env: Environment, *, as_json: bool) -> None:
     screen = console()
     if screen.is_terminal and not as_json:
         with Live(console=screen, auto_refresh=False) as live:
-            for found in _observations(g):
+            for found in _observations(env):
                 live.update(Group(status_table(found), Text(_summary(found))), refresh=True)
                 time.sleep(OBSERVATION_INTERVAL_S)
         return
     before = None
-    with working(f"observes {g.cluster.name}"):
-        observations = _observations(g)
+    with working(f"observes {env.cluster.name}"):
+        observations = _observations(env)
         first = next(observations)
     for found in itertools.chain([first], observations):
         if found != before:

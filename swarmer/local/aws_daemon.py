@@ -20,37 +20,37 @@ PORTS: Final = 50
 """Number of ports to try, from the first on."""
 
 
-def daemon_pid(g: Environment) -> int | None:
+def daemon_pid(env: Environment) -> int | None:
     """Process ID of this cluster's running daemon; None if none runs."""
-    path = g.state / "aws.pid"
+    path = env.state / "aws.pid"
     if not path.exists():
         return None
     pid = int(path.read_text())
     return pid if any(host.is_running(pid, each) for each in COMMANDS) else None
 
 
-def remembered_port(g: Environment) -> int | None:
+def remembered_port(env: Environment) -> int | None:
     """Port of this cluster's running daemon, which stays where it is; None if none runs."""
-    ready = g.state / READY_FILE
-    if not daemon_pid(g) or not ready.exists():
+    ready = env.state / READY_FILE
+    if not daemon_pid(env) or not ready.exists():
         return None
     return int(json.loads(ready.read_text())["url"].rpartition(":")[2])
 
 
-def with_free_port(g: Environment) -> Environment:
-    """Copy of `g` with the next free port for its AWS, because another cluster may have the first.
+def with_free_port(env: Environment) -> Environment:
+    """Copy of `env` with the next free port for its AWS, because another cluster may have the first.
 
     Raises UserError if the operator named a port that is taken.
     """
-    if daemon_pid(g) or _is_free(g.aws_port):
-        return g
-    free = next((port for port in range(g.aws_port + 1, g.aws_port + PORTS) if _is_free(port)), None)
-    if g.is_port_named or free is None:
+    if daemon_pid(env) or _is_free(env.aws_port):
+        return env
+    free = next((port for port in range(env.aws_port + 1, env.aws_port + PORTS) if _is_free(port)), None)
+    if env.is_port_named or free is None:
         raise UserError(
-            f"port {g.aws_port} on 127.0.0.1 is taken: end what listens there, or take another: "
-            f"swarmer up --aws-port {free or g.aws_port + PORTS}"
+            f"port {env.aws_port} on 127.0.0.1 is taken: end what listens there, or take another: "
+            f"swarmer up --aws-port {free or env.aws_port + PORTS}"
         )
-    return replace(g, aws_port=free)
+    return replace(env, aws_port=free)
 
 
 def _is_free(port: int) -> bool:

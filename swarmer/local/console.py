@@ -21,7 +21,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
 class Console:
     """Console of one node, followed from `since` (RFC 3339) on."""
 
-    ground: Environment
+    env: Environment
     node: str
     since: str
     phase: str = "boots"
@@ -35,7 +35,7 @@ class Console:
 
     def follow(self) -> None:
         """Read it in a thread of its own until `close` or the end of the container."""
-        name = container_name(self.ground, self.node)
+        name = container_name(self.env, self.node)
         self._process = engine.stream("logs", "-f", "--since", self.since, name)
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
 

@@ -85,7 +85,7 @@ class Finding:
         return asdict(self)
 
 
-def gather(g: Environment) -> Facts:
+def gather(env: Environment) -> Facts:
     """Collect the facts; change nothing."""
     return Facts(
         python=sys.version_info[:2],
@@ -105,12 +105,12 @@ def gather(g: Environment) -> Facts:
         has_compose=_said("docker", "compose", "version") is not None or bool(shutil.which("docker-compose")),
         cgroup=_cgroup(),
         has_ipvs=_has_ipvs(),
-        **_port(g),
-        networks=_overlapping(g),
-        cidr=g.cluster.network.cidr,
+        **_port(env),
+        networks=_overlapping(env),
+        cidr=env.cluster.network.cidr,
         disk_gib=shutil.disk_usage(_docker_root()).free / GIB,
         memory_mib=_available_mib(),
-        nodes=g.cluster.nodes,
+        nodes=env.cluster.nodes,
     )
 
 
@@ -252,19 +252,19 @@ def _has_ipvs() -> bool:
     return any("/ip_vs.ko" in path.read_text(errors="replace") for path in lists if path.exists())
 
 
-def _port(g: Environment) -> dict[str, Any]:
+def _port(env: Environment) -> dict[str, Any]:
     try:
-        return {"port": aws_daemon.with_free_port(g).aws_port, "port_problem": None}
+        return {"port": aws_daemon.with_free_port(env).aws_port, "port_problem": None}
     except UserError as exc:
-        return {"port": g.aws_port, "port_problem": str(exc)}
+        return {"port": env.aws_port, "port_problem": str(exc)}
 
 
-def _overlapping(g: Environment) -> tuple[str, ...]:
+def _overlapping(env: Environment) -> tuple[str, ...]:
     """Routes into the cluster's addresses that are not the rehearsal's own network."""
-    own = IPv4Network(g.cluster.network.cidr)
+    own = IPv4Network(env.cluster.network.cidr)
     try:
-        if node_containers.addresses(g) or engine.docker(
-            "network", "ls", "-q", "--filter", f"name=^{g.network}$"
+        if node_containers.addresses(env) or engine.docker(
+            "network", "ls", "-q", "--filter", f"name=^{env.network}$"
         ):
             return ()
         routes = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout

@@ -38,23 +38,23 @@ class Node:
         return self.expected.name
 
 
-def container_name(g: Environment, node: str) -> str:
+def container_name(env: Environment, node: str) -> str:
     """Name of a node's container on this machine's engine."""
-    return f"{g.cluster.name}.{node}"
+    return f"{env.cluster.name}.{node}"
 
 
-def create_arguments(g: Environment, node: Node, image: str, seed: Path) -> list[str]:
+def create_arguments(env: Environment, node: Node, image: str, seed: Path) -> list[str]:
     """Arguments of `docker create` for a node container. Pure except for the read of the cgroup hierarchy."""
     labels = {
         environment.LABEL_REHEARSAL: str(environment.ROOT),
-        environment.LABEL_CLUSTER: g.cluster.name,
+        environment.LABEL_CLUSTER: env.cluster.name,
         environment.LABEL_NODE: node.name,
         environment.LABEL_INSTANCE: node.expected.instance_id,
     }
     return [
-        *("create", "-t", "--name", container_name(g, node.name)),
+        *("create", "-t", "--name", container_name(env, node.name)),
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
-        *machine_arguments(g.network, node.expected.address, seed),
+        *machine_arguments(env.network, node.expected.address, seed),
         image,
     ]
 
@@ -83,9 +83,9 @@ def run_script(container: str, script: str) -> subprocess.Popen[str]:
     return engine.stream("exec", "-i", container, "sh", "-c", script, stdin=subprocess.PIPE)
 
 
-def write_seed(g: Environment, node: Node) -> Path:
+def write_seed(env: Environment, node: Node) -> Path:
     """Write the NoCloud seed: the launch template's user-data, and the machine's identity."""
-    seed = g.state / "seeds" / node.expected.instance_id
+    seed = env.state / "seeds" / node.expected.instance_id
     seed.mkdir(parents=True, exist_ok=True)
     (seed / "user-data").write_text(node.user_data)
     meta = {
@@ -95,86 +95,86 @@ def write_seed(g: Environment, node: Node) -> Path:
         "availability-zone": node.expected.zone,
         "region": environment.REGION,
         "swarmer": {
-            "aws_endpoint_url": g.aws_url_for_nodes,
-            "metadata_endpoint": g.aws_url_for_nodes,
+            "aws_endpoint_url": env.aws_url_for_nodes,
+            "metadata_endpoint": env.aws_url_for_nodes,
         },
     }
     (seed / "meta-data").write_text(json.dumps(meta))
     return seed
 
 
-def ensure_network(g: Environment) -> None:
+def ensure_network(env: Environment) -> None:
     """Ensure the docker network with the VPC's own CIDR, so that a node's address is its instance's."""
-    create_network(g, g.network, environment.LABEL_REHEARSAL)
+    create_network(env, env.network, environment.LABEL_REHEARSAL)
 
 
-def create_network(g: Environment, name: str, label: str) -> None:
+def create_network(env: Environment, name: str, label: str) -> None:
     """Create the network unless it exists. `label`: its owner. Raises UserError."""
     if engine.docker("network", "ls", "-q", "--filter", f"name=^{name}$"):
         subnet = engine.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name)
-        if subnet != g.cluster.network.cidr:
+        if subnet != env.cluster.network.cidr:
             raise UserError(
-                f"{g.servers}: network.cidr: {g.cluster.name} is there already, in {subnet}, and cannot "
-                f"move to {g.cluster.network.cidr}: remove it first, or take {subnet} again"
+                f"{env.servers}: network.cidr: {env.cluster.name} is there already, in {subnet}, and cannot "
+                f"move to {env.cluster.network.cidr}: remove it first, or take {subnet} again"
             )
         return
     try:
         engine.docker(
             *("network", "create", "--label", f"{label}={environment.ROOT}"),
-            *("--label", f"{environment.LABEL_CLUSTER}={g.cluster.name}"),
-            *("--subnet", g.cluster.network.cidr, "--gateway", g.gateway, name),
+            *("--label", f"{environment.LABEL_CLUSTER}={env.cluster.name}"),
+            *("--subnet", env.cluster.network.cidr, "--gateway", env.gateway, name),
         )
     except process.Failed as exc:
         raise UserError(
-            f"{g.servers}: network.cidr: {g.cluster.network.cidr} cannot be a network on this machine "
+            f"{env.servers}: network.cidr: {env.cluster.network.cidr} cannot be a network on this machine "
             f"({exc}): take a CIDR that nothing here uses"
         ) from exc
 
 
-def ensure_created(g: Environment, node: Node, image: str) -> None:
+def ensure_created(env: Environment, node: Node, image: str) -> None:
     """Ensure that the container exists; do not start it yet."""
-    if engine.docker("ps", "-aq", "--filter", f"name=^{container_name(g, node.name)}$"):
+    if engine.docker("ps", "-aq", "--filter", f"name=^{container_name(env, node.name)}$"):
         return
-    engine.docker(*create_arguments(g, node, image, write_seed(g, node)))
+    engine.docker(*create_arguments(env, node, image, write_seed(env, node)))
 
 
-def start(g: Environment, *nodes: Node) -> None:
+def start(env: Environment, *nodes: Node) -> None:
     """Power on; a node that runs stays as it is."""
-    engine.docker("start", *(container_name(g, node.name) for node in nodes))
+    engine.docker("start", *(container_name(env, node.name) for node in nodes))
 
 
-def containers(g: Environment) -> list[dict[str, Any]]:
+def containers(env: Environment) -> list[dict[str, Any]]:
     """Containers of the cluster's nodes, running or not, as `docker inspect` prints them."""
-    return engine.containers(environment.LABEL_NODE, **{environment.LABEL_CLUSTER: g.cluster.name})
+    return engine.containers(environment.LABEL_NODE, **{environment.LABEL_CLUSTER: env.cluster.name})
 
 
-def running(g: Environment) -> dict[str, str]:
+def running(env: Environment) -> dict[str, str]:
     """Start time of each running node's container (RFC 3339), by node name."""
     return {
         each["Config"]["Labels"][environment.LABEL_NODE]: each["State"]["StartedAt"]
-        for each in containers(g)
+        for each in containers(env)
         if each["State"]["Running"]
     }
 
 
-def addresses(g: Environment) -> dict[str, str]:
+def addresses(env: Environment) -> dict[str, str]:
     """Address of each node container, running or not, by node name."""
     return {
-        each["Config"]["Labels"][environment.LABEL_NODE]: each["NetworkSettings"]["Networks"][g.network][
+        each["Config"]["Labels"][environment.LABEL_NODE]: each["NetworkSettings"]["Networks"][env.network][
             "IPAMConfig"
         ]["IPv4Address"]
-        for each in containers(g)
+        for each in containers(env)
     }
 
 
-def find(g: Environment, known: Mapping[str, str], text: str) -> str:
+def find(env: Environment, known: Mapping[str, str], text: str) -> str:
     """Name of the one node of `known` (name to address) for `text`: name, address, or a part of the name."""
     exact = [name for name, address in known.items() if text in (name, address)]
     matches = exact or [name for name in known if text in name]
     if len(matches) == 1:
         return matches[0]
     what = f"{len(matches)} nodes have {text!r} in their name" if matches else f"no node is called {text!r}"
-    raise UserError(f"{what}; the nodes of {g.cluster.name}: {', '.join(sorted(known))}")
+    raise UserError(f"{what}; the nodes of {env.cluster.name}: {', '.join(sorted(known))}")
 
 
 def from_instance(instance: dict[str, Any], user_data: str, runs: bool) -> Node:

@@ -30,7 +30,7 @@ class Described:
         self.more = more
 
     @property
-    def ground(self) -> Environment:
+    def env(self) -> Environment:
         return load(str(self.path))
 
     # -- what a person does ---------------------------------------------------------------------
@@ -60,7 +60,7 @@ class Described:
 
     def push(self, image: str) -> str:
         """The probe, under this name; the name by which it can be pulled."""
-        tag = f"{names.registry_name(self.ground.cluster.domain)}/{image}"
+        tag = f"{names.registry_name(self.env.cluster.domain)}/{image}"
         self.docker("load", stdin=docker("save", "swarmer/probe"))
         self.docker("tag", "swarmer/probe", tag)
         self.docker("push", tag)
@@ -91,7 +91,7 @@ class Described:
 
     def bucket(self) -> tuple[str, list[tuple[str, int]]]:
         """The registry's: its name, and key and size of everything in it."""
-        return cloud.registry_objects(self.ground)
+        return cloud.registry_objects(self.env)
 
 
 def docker(*argv: str, stdin: bytes = b"") -> bytes:

@@ -35,13 +35,13 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 
 def cdk(cluster: Described, verb: str, *argv: str) -> subprocess.CompletedProcess[str]:
     """As a person types it, with the cluster's own app."""
-    g = cluster.ground
+    env = cluster.env
     app = f"{host.BIN}/python app.py"
     return subprocess.run(
         [str(host.CDK), verb, "--app", app, "--context", f"servers={cluster.path}", *argv],
         cwd=environment.ROOT,
-        env=host.node_environment(environment.aws_environment(g.aws_url) | cloud.CDK_QUIET)
-        | {"CDK_OUTDIR": str(g.state / "again.out")},
+        env=host.node_environment(environment.aws_environment(env.aws_url) | cloud.CDK_QUIET)
+        | {"CDK_OUTDIR": str(env.state / "again.out")},
         capture_output=True,
         text=True,
         timeout=300,
@@ -52,13 +52,13 @@ def cdk(cluster: Described, verb: str, *argv: str) -> subprocess.CompletedProces
 def test_a_cluster_that_is_made_again_has_the_images_of_the_one_that_was_destroyed(again: Described) -> None:
     image = again.push("kept")
     bucket, objects = again.bucket()
-    founded = cloud.identity(again.ground)
+    founded = cloud.identity(again.env)
     assert objects
 
     gone = cdk(again, "destroy", "--all", "--force")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     until(
-        lambda: not node_containers.containers(again.ground),
+        lambda: not node_containers.containers(again.env),
         within_s=30,
         what="a machine without an instance",
     )
@@ -74,7 +74,7 @@ def test_a_cluster_that_is_made_again_has_the_images_of_the_one_that_was_destroy
 
     again.become()
     assert again.bucket() == (bucket, objects)
-    assert cloud.identity(again.ground) != founded, "it is another Swarm"
+    assert cloud.identity(again.env) != founded, "it is another Swarm"
     assert "Downloaded newer image" in again.docker("pull", image)
 
 

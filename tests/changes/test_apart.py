@@ -44,7 +44,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 
 
 def test_the_machines_came_so_far_apart_and_are_validated(apart: Described) -> None:
-    began = sorted(datetime.fromisoformat(at) for at in node_containers.running(apart.ground).values())
+    began = sorted(datetime.fromisoformat(at) for at in node_containers.running(apart.env).values())
     assert len(began) == SIZE
     assert all((later - earlier).total_seconds() >= APART_S for earlier, later in pairwise(began))
     status = apart.status()
@@ -60,7 +60,7 @@ def test_there_is_one_raft_with_every_server(apart: Described) -> None:
 
 
 def test_there_is_one_swarm_and_its_id_is_the_clusters(apart: Described) -> None:
-    founded = cloud.identity(apart.ground)
+    founded = cloud.identity(apart.env)
     for node in apart.nodes():
         done = apart.swarmer("exec", node["name"], "--", "docker", "info", "--format", "{{json .Swarm}}")
         swarm = json.loads(done.stdout)

@@ -46,14 +46,14 @@ def looked_up(cluster: Described, name: str) -> str:
 
 def test_each_has_an_aws_of_its_own_on_the_next_free_port(pair: tuple[Described, Described]) -> None:
     first, second = pair
-    assert first.ground.aws_port < second.ground.aws_port
+    assert first.env.aws_port < second.env.aws_port
     assert first.bucket()[0] != second.bucket()[0]
 
 
 def test_names_lead_to_the_own_cluster_only(pair: tuple[Described, Described]) -> None:
     for own, other in (pair, pair[::-1]):
         (node,) = own.nodes()
-        own_domain, other_domain = (each.ground.cluster.domain for each in (own, other))
+        own_domain, other_domain = (each.env.cluster.domain for each in (own, other))
         assert looked_up(own, f"registry.service.{own_domain}") == node["address"]
         assert looked_up(own, f"swarm-4000.service.{own_domain}") == node["address"]
         assert looked_up(own, f"registry.service.{other_domain}") == ""
@@ -70,12 +70,12 @@ def test_an_image_of_one_is_not_in_the_other(pair: tuple[Described, Described]) 
 
 def test_the_end_of_the_second_leaves_the_first_untouched_and_well(pair: tuple[Described, Described]) -> None:
     first, second = pair
-    before = containers(first.ground)
+    before = containers(first.env)
     assert len(before) == 1
     done = second.swarmer("down")
     assert done.returncode == 0, done.stderr
-    assert containers(first.ground) == before
-    assert containers(second.ground) == {}
+    assert containers(first.env) == before
+    assert containers(second.env) == {}
     assert networks("second") == []
     assert networks("first") != []
     status: subprocess.CompletedProcess[str] = first.swarmer("status")

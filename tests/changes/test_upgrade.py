@@ -34,7 +34,7 @@ from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.up import Up
 servers, app, image = sys.argv[1:]
 cloud.APP = pathlib.Path(app)
-Up(ground=load(servers), show=Show(), image=image).run()
+Up(env=load(servers), show=Show(), image=image).run()
 """
 """Program that deploys another app's stacks, with another node image."""
 IMAGE: Final = (

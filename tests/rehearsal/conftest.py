@@ -42,7 +42,7 @@ class Cluster:
     """A validated cluster, asked from outside."""
 
     up: subprocess.CompletedProcess[str]
-    ground: environment.Environment
+    env: environment.Environment
     _nodes: list[dict[str, Any]] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_watching_shows_the_nodes_and_ends_well_with_ctrl_c(cluster: Cluster) ->
 
 
 def test_a_nodes_container_has_the_address_and_user_data_of_its_instance(cluster: Cluster) -> None:
-    for node in cloud.instances(cluster.ground):
+    for node in cloud.instances(cluster.env):
         assert node.expected.address in cluster.on(node.name, "ip", "-4", "addr")
         read = cluster.on(node.name, "cloud-init", "query", "userdata")
         assert read.strip() == node.user_data.strip()
@@ -134,7 +134,7 @@ def test_a_service_on_another_node_pulls_what_was_pushed(cluster: Cluster, image
 def test_blobs_lie_in_the_bucket(cluster: Cluster, image: str) -> None:
     s3 = boto3.client(
         "s3",
-        endpoint_url=cluster.ground.aws_url,
+        endpoint_url=cluster.env.aws_url,
         region_name=environment.REGION,
         aws_access_key_id="x",
         aws_secret_access_key="x",
@@ -254,10 +254,10 @@ def test_journal_of_a_node_is_shown_by_a_part_of_its_name(cluster: Cluster) -> N
 
 
 def test_up_a_second_time_changes_nothing(cluster: Cluster) -> None:
-    before, nodes = containers(cluster.ground), cluster.status()["nodes"]
+    before, nodes = containers(cluster.env), cluster.status()["nodes"]
     done = swarmer("up")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert containers(cluster.ground) == before
+    assert containers(cluster.env) == before
     assert cluster.status()["nodes"] == nodes
 
 
@@ -340,7 +340,7 @@ def test_the_status_tells_the_clusters_version_and_warns_of_another_one(
     mine = version("swarmer")
     assert cluster.status()["version"] == mine
     shown = swarmer("status")
-    assert f"{cluster.ground.cluster.name} runs swarmer {mine}" in shown.stdout
+    assert f"{cluster.env.cluster.name} runs swarmer {mine}" in shown.stdout
     assert "deployed by" not in shown.stderr
     warn_of_version("9.9.9")
     assert f"deployed by swarmer 9.9.9, and this is swarmer {mine}" in capsys.readouterr().err

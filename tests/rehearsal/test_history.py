@@ -109,16 +109,16 @@ def test_at_most_so_many_entries_are_shown_the_last_ones(
     monkeypatch: pytest.MonkeyPatch, lines: str, shown: list[int]
 ) -> None:
     entries = [entry("event", "x") | {"number": number} for number in (1, 2, 3)]
-    ground = Environment(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
-    monkeypatch.setattr(groups, "load_running", lambda _: ground)
+    env = Environment(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
+    monkeypatch.setattr(groups, "load_running", lambda _: env)
     monkeypatch.setattr(history, "fetch", lambda _, after: entries)
     done = CliRunner().invoke(groups.events, ["--json", "-n", lines])
     assert [json.loads(line)["number"] for line in done.output.splitlines()] == shown
 
 
 def test_ctrl_c_is_how_following_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    ground = Environment(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
-    monkeypatch.setattr(groups, "load_running", lambda _: ground)
+    env = Environment(cluster=description.parse(GROUPS), servers=Path("servers.yml"))
+    monkeypatch.setattr(groups, "load_running", lambda _: env)
 
     def fetch(_: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
         if wait_s:

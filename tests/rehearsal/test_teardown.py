@@ -17,14 +17,14 @@ pytestmark = pytest.mark.cluster
 def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
     cluster: Cluster, small: Path, broken_image: str
 ) -> None:
-    before = containers(cluster.ground)
+    before = containers(cluster.env)
     done = swarmer("up", "-f", str(small), "--aws-port", "4577", "--node-image", broken_image)
     assert done.returncode == 1
     assert "all-i-" in done.stderr
     assert "cannot boot" in done.stderr
     assert "/usr/local/bin/consul" in done.stderr
     assert "Traceback" not in done.stderr
-    assert containers(cluster.ground) == before
+    assert containers(cluster.env) == before
     assert names_with("small") == []
     assert not (environment.STATE / "clusters/small").exists()
 
@@ -33,7 +33,7 @@ def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
 def test_an_up_that_is_interrupted_removes_what_it_made(
     number: signal.Signals, cluster: Cluster, small: Path
 ) -> None:
-    before = containers(cluster.ground)
+    before = containers(cluster.env)
     # Below nohup Ctrl-C is ignored.
     argv = ["env", "--default-signal=INT", SWARMER, "up", "-f", str(small), "--aws-port", "4577"]
     interrupted = subprocess.Popen(
@@ -47,6 +47,6 @@ def test_an_up_that_is_interrupted_removes_what_it_made(
         interrupted.kill()
     assert interrupted.returncode == 130
     assert b"Traceback" not in said
-    assert containers(cluster.ground) == before
+    assert containers(cluster.env) == before
     assert names_with("small") == []
     assert not (environment.STATE / "clusters/small").exists()

@@ -42,89 +42,93 @@ CDK_QUIET: Final = {
 }
 
 
-def ensure_aws(g: Environment, image: str, apart_s: float = 0.0) -> bool:
+def ensure_aws(env: Environment, image: str, apart_s: float = 0.0) -> bool:
     """Start AWS on this machine. Raises UserError if that fails.
 
     `image`: image of the nodes. `apart_s`: seconds between the starts of two nodes.
     """
-    written = machine_controller.write(g, image, apart_s)
-    if aws_daemon.daemon_pid(g):
+    written = machine_controller.write(env, image, apart_s)
+    if aws_daemon.daemon_pid(env):
         return False
-    ready = g.state / aws_daemon.READY_FILE
+    ready = env.state / aws_daemon.READY_FILE
     ready.unlink(missing_ok=True)
-    addresses = [f"127.0.0.1:{g.aws_port}", f"{g.gateway}:{g.aws_port}"]
-    log = g.state / "aws.log"
+    addresses = [f"127.0.0.1:{env.aws_port}", f"{env.gateway}:{env.aws_port}"]
+    log = env.state / "aws.log"
     log.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", aws_daemon.COMMAND, "--pid-file", str(g.state / "aws.pid")]
-    argv += ["--ready-file", str(ready), "--ground", str(written)]
+    argv = [sys.executable, "-m", aws_daemon.COMMAND, "--pid-file", str(env.state / "aws.pid")]
+    argv += ["--ready-file", str(ready), "--environment", str(written)]
     argv += [word for address in addresses for word in ("--listen", address)]
     daemon = process.detach(argv, log, cwd=environment.ROOT)
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while not ready.exists():
         if daemon.poll() is not None:
             raise UserError(
-                _tail(g, "aws.log", 1) or "AWS on this machine did not start", status=daemon.returncode
+                _tail(env, "aws.log", 1) or "AWS on this machine did not start", status=daemon.returncode
             )
         if time.monotonic() > deadline_s:
             daemon.kill()
             raise UserError(
-                f"AWS on this machine did not start within {START_TIMEOUT_S:.0f} s: see {g.state}/aws.log",
+                f"AWS on this machine did not start within {START_TIMEOUT_S:.0f} s: see {env.state}/aws.log",
                 status=1,
             )
         time.sleep(0.05)
     return True
 
 
-def bootstrap_and_synthesise(g: Environment) -> None:
+def bootstrap_and_synthesise(env: Environment) -> None:
     """Run `cdk bootstrap` and `cdk synth` at the same time, because neither needs the other."""
     with ThreadPoolExecutor() as pool:
         # bootstrap runs away from cdk.json so that it has no app to synthesise first.
-        bootstrap = pool.submit(_cdk, g, "bootstrap", f"aws://{ACCOUNT}/{environment.REGION}", cwd=g.state)
-        out = str(g.state / "cdk.out")
-        _cdk(g, "synth", "--quiet", "--context", f"servers={g.servers}", "--output", out)
+        bootstrap = pool.submit(
+            _cdk, env, "bootstrap", f"aws://{ACCOUNT}/{environment.REGION}", cwd=env.state
+        )
+        out = str(env.state / "cdk.out")
+        _cdk(env, "synth", "--quiet", "--context", f"servers={env.servers}", "--output", out)
         bootstrap.result()
 
 
-def deploy(g: Environment) -> None:
+def deploy(env: Environment) -> None:
     """Run `cdk deploy --all` on the synthesised app in the quickest way."""
     # Only change sets can import existing resources.
-    way = ("change-set", "--import-existing-resources") if _takes_bucket_in(g) else ("direct",)
+    way = ("change-set", "--import-existing-resources") if _takes_bucket_in(env) else ("direct",)
     options = ("--method", *way, "--require-approval", "never", "--concurrency", "4")
-    _cdk(g, "deploy", "--all", "--app", str(g.state / "cdk.out"), *options)
+    _cdk(env, "deploy", "--all", "--app", str(env.state / "cdk.out"), *options)
 
 
-def _takes_bucket_in(g: Environment) -> bool:
+def _takes_bucket_in(env: Environment) -> bool:
     """Whether the bucket that servers.yml names is left from a deleted stack. Raises UserError."""
-    if g.cluster.registry.bucket is None:
+    if env.cluster.registry.bucket is None:
         return False
-    stack = f"{g.cluster.name}-registry"
+    stack = f"{env.cluster.name}-registry"
     with _asking():
-        found = _client("s3", g.aws_url).list_buckets()["Buckets"]
-        stacks = _client("cloudformation", g.aws_url).describe_stacks()["Stacks"]
-    is_there = g.cluster.registry.bucket in {each["Name"] for each in found}
+        found = _client("s3", env.aws_url).list_buckets()["Buckets"]
+        stacks = _client("cloudformation", env.aws_url).describe_stacks()["Stacks"]
+    is_there = env.cluster.registry.bucket in {each["Name"] for each in found}
     # A stack whose creation failed has no resources; the CDK deletes it first.
     having = {each["StackName"] for each in stacks if each["StackStatus"] != "ROLLBACK_COMPLETE"}
     return is_there and stack not in having
 
 
-def _cdk(g: Environment, verb: str, *argv: str, cwd: Path | None = None) -> None:
+def _cdk(env: Environment, verb: str, *argv: str, cwd: Path | None = None) -> None:
     log = f"cdk-{verb}.log"
-    with (g.state / log).open("wb") as written:
+    with (env.state / log).open("wb") as written:
         done = subprocess.run(
             [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,
-            env=host.node_environment(environment.aws_environment(g.aws_url) | CDK_QUIET),
+            env=host.node_environment(environment.aws_environment(env.aws_url) | CDK_QUIET),
             cwd=cwd or APP,
             check=False,
         )
     if done.returncode:
-        raise UserError(f"cdk {verb} failed:\n{_tail(g, log, 15)}\n(all of it: {g.state / log})", status=1)
+        raise UserError(
+            f"cdk {verb} failed:\n{_tail(env, log, 15)}\n(all of it: {env.state / log})", status=1
+        )
 
 
-def _tail(g: Environment, log: str, lines: int) -> str:
-    return "\n".join((g.state / log).read_text(errors="replace").rstrip().splitlines()[-lines:])
+def _tail(env: Environment, log: str, lines: int) -> str:
+    return "\n".join((env.state / log).read_text(errors="replace").rstrip().splitlines()[-lines:])
 
 
 # -- what was deployed --------------------------------------------------------------------
@@ -152,19 +156,19 @@ def _asking() -> Iterator[None]:
         raise UserError(f"AWS on this machine does not answer: {exc}", status=1) from exc
 
 
-def observer(g: Environment) -> Observer:
+def observer(env: Environment) -> Observer:
     """Context that observes the cluster from inside a container on each node."""
     return Observer(
-        g.cluster.domain,
-        lambda name: node_containers.run_script(node_containers.container_name(g, name), PROBE),
+        env.cluster.domain,
+        lambda name: node_containers.run_script(node_containers.container_name(env, name), PROBE),
     )
 
 
-def instances(g: Environment, running: dict[str, str] | None = None) -> list[Node]:
+def instances(env: Environment, running: dict[str, str] | None = None) -> list[Node]:
     """Nodes of the cluster as EC2 has them; `running`: the nodes whose machines run. Raises UserError."""
-    ec2 = _client("ec2", g.aws_url)
+    ec2 = _client("ec2", env.aws_url)
     filters = [
-        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
+        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]},
         {"Name": "tag-key", "Values": [names.TAG_GROUP]},
         {"Name": "instance-state-name", "Values": ["pending", "running"]},
     ]
@@ -172,7 +176,7 @@ def instances(g: Environment, running: dict[str, str] | None = None) -> list[Nod
         pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
         found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
         nodes = [_node(ec2, each, running) for each in found]
-    order = {group.name: position for position, group in enumerate(g.cluster.groups)}
+    order = {group.name: position for position, group in enumerate(env.cluster.groups)}
     return sorted(nodes, key=lambda node: (order.get(node.expected.group, len(order)), node.name))
 
 
@@ -185,14 +189,14 @@ def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) ->
     return from_instance(instance, text, runs=False)
 
 
-def terminated(g: Environment) -> set[str]:
+def terminated(env: Environment) -> set[str]:
     """IDs of this cluster's instances that EC2 reports as gone for good. Raises UserError."""
     filters = [
-        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [g.cluster.name]},
+        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]},
         {"Name": "instance-state-name", "Values": ["terminated"]},
     ]
     with _asking():
-        pages = _client("ec2", g.aws_url).get_paginator("describe_instances").paginate(Filters=filters)
+        pages = _client("ec2", env.aws_url).get_paginator("describe_instances").paginate(Filters=filters)
         return {
             each["InstanceId"]
             for page in pages
@@ -201,11 +205,11 @@ def terminated(g: Environment) -> set[str]:
         }
 
 
-def outdated(g: Environment) -> set[str]:
+def outdated(env: Environment) -> set[str]:
     """IDs of instances in service that an older launch template of their group made. Raises UserError."""
-    wanted = [names.group_asg_name(g.cluster.name, group.name) for group in g.cluster.groups]
+    wanted = [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
     with _asking():
-        pager = _client("autoscaling", g.aws_url).get_paginator("describe_auto_scaling_groups")
+        pager = _client("autoscaling", env.aws_url).get_paginator("describe_auto_scaling_groups")
         found = [
             group
             for page in pager.paginate(AutoScalingGroupNames=wanted)
@@ -225,15 +229,15 @@ def _version(group: dict[str, Any]) -> str:
     return str((group.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])["Version"])
 
 
-def terminate(g: Environment, instance_id: str) -> None:
+def terminate(env: Environment, instance_id: str) -> None:
     """Terminate the instance as the console would. Raises UserError."""
     with _asking():
-        _client("ec2", g.aws_url).terminate_instances(InstanceIds=[instance_id])
+        _client("ec2", env.aws_url).terminate_instances(InstanceIds=[instance_id])
 
 
-def scale(g: Environment, group: str, number: int) -> int:
+def scale(env: Environment, group: str, number: int) -> int:
     """Set a group's desired capacity, and return the former one. Raises UserError."""
-    autoscaling, name = _client("autoscaling", g.aws_url), names.group_asg_name(g.cluster.name, group)
+    autoscaling, name = _client("autoscaling", env.aws_url), names.group_asg_name(env.cluster.name, group)
     try:
         found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
         if not found:
@@ -244,33 +248,35 @@ def scale(g: Environment, group: str, number: int) -> int:
     return int(found[0]["DesiredCapacity"])
 
 
-def identity(g: Environment) -> str:
+def identity(env: Environment) -> str:
     """Value of the cluster's identity parameter. Raises UserError."""
-    name = names.identity_parameter(g.cluster.name)
+    name = names.identity_parameter(env.cluster.name)
     with _asking():
-        return str(_client("ssm", g.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
+        return str(_client("ssm", env.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
 
 
-def _outputs(g: Environment, stack: str) -> dict[str, str]:
+def _outputs(env: Environment, stack: str) -> dict[str, str]:
     """Outputs of one of the cluster's stacks. Raises UserError."""
     with _asking():
-        found = _client("cloudformation", g.aws_url).describe_stacks(StackName=f"{g.cluster.name}-{stack}")
+        found = _client("cloudformation", env.aws_url).describe_stacks(
+            StackName=f"{env.cluster.name}-{stack}"
+        )
     return {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", ())}
 
 
-def deployed_version(g: Environment) -> str:
+def deployed_version(env: Environment) -> str:
     """Release that deployed the cluster; empty for one before 0.2, and for one that is not deployed yet."""
     with contextlib.suppress(UserError):
-        return _outputs(g, "cluster").get(names.OUTPUT_VERSION, "")
+        return _outputs(env, "cluster").get(names.OUTPUT_VERSION, "")
     return ""
 
 
-def registry_objects(g: Environment) -> tuple[str, list[tuple[str, int]]]:
+def registry_objects(env: Environment) -> tuple[str, list[tuple[str, int]]]:
     """Name of the registry's bucket, and key and bytes of every object in it. Raises UserError."""
-    values = _outputs(g, "registry")
+    values = _outputs(env, "registry")
     with _asking():
         pages = (
-            _client("s3", g.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
+            _client("s3", env.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
         )
         objects = [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
     return values["BucketName"], objects

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         with _written(options.ready_file, json.dumps(ready) + "\n"):
             sys.stdout.write(f"ready {server.url}\n")
             sys.stdout.flush()
-            with _ground(options.ground):
+            with _machines_and_functions(options.environment):
                 stop.wait()
         server.stop()
     return 0
@@ -60,13 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--pid-file", type=Path, help="written at once, removed at the end")
     parser.add_argument("--ready-file", type=Path, help="JSON, appears when requests are answered")
-    parser.add_argument("--ground", type=Path, help="JSON, of the cluster whose instances get machines here")
+    parser.add_argument(
+        "--environment", type=Path, help="JSON, of the cluster whose instances get machines here"
+    )
     parser.add_argument("--verbose", action="store_true", help="log more to stderr")
     return parser
 
 
 @contextlib.contextmanager
-def _ground(path: Path | None) -> Iterator[None]:
+def _machines_and_functions(path: Path | None) -> Iterator[None]:
     """Run the machines of the instances, and the functions, for as long as the context lasts."""
     if path is None:
         yield

@@ -20,13 +20,13 @@ QUIET_CHECKS: Final = 3
 """Number of checks in a row that must find no container."""
 
 
-def remove(g: Environment) -> None:
+def remove(env: Environment) -> None:
     """Remove one cluster: daemon, containers with their volumes, network, state."""
-    _stop_daemon(g.state)
-    _remove_containers(**{environment.LABEL_CLUSTER: g.cluster.name})
-    for network in engine.networks(**{environment.LABEL_CLUSTER: g.cluster.name}):
+    _stop_daemon(env.state)
+    _remove_containers(**{environment.LABEL_CLUSTER: env.cluster.name})
+    for network in engine.networks(**{environment.LABEL_CLUSTER: env.cluster.name}):
         engine.docker("network", "rm", network)
-    shutil.rmtree(g.state, ignore_errors=True)
+    shutil.rmtree(env.state, ignore_errors=True)
 
 
 def remove_all() -> list[str]:

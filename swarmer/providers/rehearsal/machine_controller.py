@@ -32,13 +32,14 @@ PARALLEL_STARTS: Final = 4
 CONSOLE_LINES: Final = 500
 KEPT_CONSOLES: Final = 50
 FILE: Final = "ground.json"
+"""Name of the file for the daemon. It stays, because a daemon that an older release started reads it."""
 
 
-def write(g: Environment, image: str, apart_s: float = 0.0) -> Path:
+def write(env: Environment, image: str, apart_s: float = 0.0) -> Path:
     """Write the daemon's facts about the cluster. `apart_s`: seconds between the starts of two machines."""
-    path = g.state / FILE
+    path = env.state / FILE
     draft = path.with_suffix(".new")
-    told = {"servers": str(g.servers), "aws_port": g.aws_port, "image": image, "apart_s": apart_s}
+    told = {"servers": str(env.servers), "aws_port": env.aws_port, "image": image, "apart_s": apart_s}
     draft.write_text(json.dumps(told))
     draft.replace(path)
     return path
@@ -48,8 +49,8 @@ def read(path: Path) -> tuple[Environment, str, float]:
     """Read the cluster, its node image and `apart_s`, as they were written last."""
     said = json.loads(path.read_text())
     servers = Path(said["servers"])
-    g = Environment(cluster=description.load(servers), servers=servers, aws_port=said["aws_port"])
-    return g, said["image"], said["apart_s"]
+    env = Environment(cluster=description.load(servers), servers=servers, aws_port=said["aws_port"])
+    return env, said["image"], said["apart_s"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,13 +119,13 @@ class Machines:
 
     def ensure(self) -> bool:
         """Observe once and act; return whether anything was done."""
-        g, image, apart_s = read(self._path)
-        found = {each["InstanceId"]: (each, data) for each, data in self._describe(g.cluster.name)}
+        env, image, apart_s = read(self._path)
+        found = {each["InstanceId"]: (each, data) for each, data in self._describe(env.cluster.name)}
         held = {
             labels[environment.LABEL_INSTANCE]: (labels[environment.LABEL_NODE], runs)
             for labels, runs in (
                 (each["Config"]["Labels"], bool(each["State"]["Running"]))
-                for each in node_containers.containers(g)
+                for each in node_containers.containers(env)
             )
         }
         wanted = plan(
@@ -132,18 +133,18 @@ class Machines:
             {name: runs for name, (_, runs) in held.items()},
         )
         boot(
-            g,
+            env,
             [node_containers.from_instance(*found[name], runs=True) for name in wanted.create],
             image,
             apart_s,
         )
         for name in wanted.power_off:
-            engine.docker("kill", node_containers.container_name(g, held[name][0]))
+            engine.docker("kill", node_containers.container_name(env, held[name][0]))
         for name in wanted.remove:
-            self._last_words[name] = read_console(node_containers.container_name(g, held[name][0]))
+            self._last_words[name] = read_console(node_containers.container_name(env, held[name][0]))
         for name in list(self._last_words)[:-KEPT_CONSOLES]:
             del self._last_words[name]
-        remove(g, [held[name][0] for name in wanted.remove])
+        remove(env, [held[name][0] for name in wanted.remove])
         return wanted != Plan()
 
 
@@ -155,12 +156,12 @@ def read_console(container: str) -> str:
         return ""
 
 
-def boot(g: Environment, new: Collection[Node], image: str, apart_s: float) -> None:
+def boot(env: Environment, new: Collection[Node], image: str, apart_s: float) -> None:
     """Boot a machine for each node, all at once or `apart_s` seconds apart, the servers last."""
 
     def one(node: Node) -> None:
-        node_containers.ensure_created(g, node, image)
-        node_containers.start(g, node)
+        node_containers.ensure_created(env, node, image)
+        node_containers.start(env, node)
         time.sleep(apart_s)
 
     if new:
@@ -173,7 +174,7 @@ def boot(g: Environment, new: Collection[Node], image: str, apart_s: float) -> N
                     log.warning("a machine could not be started: %s", exc)
 
 
-def remove(g: Environment, names: Collection[str]) -> None:
+def remove(env: Environment, names: Collection[str]) -> None:
     """Remove the nodes: power off and delete the disks."""
     if names:
-        engine.docker("rm", "-f", "-v", *(node_containers.container_name(g, name) for name in names))
+        engine.docker("rm", "-f", "-v", *(node_containers.container_name(env, name) for name in names))

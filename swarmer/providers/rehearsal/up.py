@@ -46,7 +46,7 @@ class Busy(UserError):
 class Up:
     """State that the steps share."""
 
-    ground: Environment
+    env: Environment
     show: Show
     image: str | None = None
     """Name of a node image to use instead of the one that is built."""
@@ -61,11 +61,11 @@ class Up:
     def run(self) -> Status:
         """Run all steps. Raises UserError; a new cluster that did not come up is removed completely."""
         began_s = time.monotonic()
-        self.is_new = not self.ground.state.exists()
+        self.is_new = not self.env.state.exists()
         self.prepare_machine()
-        self.ground = aws_daemon.with_free_port(self.ground)
+        self.env = aws_daemon.with_free_port(self.env)
         try:
-            with _terminable(), alone(self.ground):
+            with _terminable(), alone(self.env):
                 self.start_aws()
                 self.deploy()
                 status = self.boot()
@@ -74,10 +74,10 @@ class Up:
         except (UserError, process.Failed, KeyboardInterrupt):
             if self.is_new and not self.retain:
                 with self.show.step("remove", "Removes what was made"):
-                    remove(self.ground)
+                    remove(self.env)
             raise
         self.seconds |= self.show.seconds | {"total": time.monotonic() - began_s}
-        (self.ground.state / "timings.json").write_text(json.dumps(self.seconds, indent=1))
+        (self.env.state / "timings.json").write_text(json.dumps(self.seconds, indent=1))
         return status
 
     def prepare_machine(self) -> None:
@@ -96,25 +96,25 @@ class Up:
     def start_aws(self) -> None:
         """Start the VPC's network, then moto at its gateway."""
         with self.show.step("aws", "AWS on this machine") as say:
-            node_containers.ensure_network(self.ground)
-            cloud.ensure_aws(self.ground, str(self.image), self.apart_s)
-            say(f"={self.ground.aws_url}")
+            node_containers.ensure_network(self.env)
+            cloud.ensure_aws(self.env, str(self.image), self.apart_s)
+            say(f"={self.env.aws_url}")
 
     def deploy(self) -> None:
         """Deploy with the real CDK, against moto."""
         with self.show.step("synth", "cdk bootstrap, cdk synth"):
-            cloud.bootstrap_and_synthesise(self.ground)
+            cloud.bootstrap_and_synthesise(self.env)
         with self.show.step("deploy", "cdk deploy --all"):
-            cloud.deploy(self.ground)
+            cloud.deploy(self.env)
 
     def boot(self) -> Status:
         """Wait until AWS has given each instance its machine and the cluster is validated."""
-        self.nodes = cloud.instances(self.ground)
+        self.nodes = cloud.instances(self.env)
         began_at = datetime.now(UTC)
         self.await_machines()
         # Machines boot as soon as AWS has their instances, while the deployment is still at work.
         first = min(
-            (datetime.fromisoformat(text) for text in node_containers.running(self.ground).values()),
+            (datetime.fromisoformat(text) for text in node_containers.running(self.env).values()),
             default=began_at,
         )
         status = self.validate()
@@ -127,15 +127,15 @@ class Up:
         """Wait until every instance's machine runs; switched-off machines are switched on."""
         deadline_s = time.monotonic() + MACHINES_TIMEOUT_S + self.apart_s * len(self.nodes)
         while True:
-            held, up = node_containers.addresses(self.ground), node_containers.running(self.ground)
+            held, up = node_containers.addresses(self.env), node_containers.running(self.env)
             off = [node for node in self.nodes if node.name in held and node.name not in up]
             if off:
-                node_containers.start(self.ground, *off)
+                node_containers.start(self.env, *off)
             missing = [node.name for node in self.nodes if node.name not in held]
             if not missing:
                 return
             if time.monotonic() > deadline_s:
-                raise UserError(f"{missing[0]} got no machine: see {self.ground.state}/aws.log", status=1)
+                raise UserError(f"{missing[0]} got no machine: see {self.env.state}/aws.log", status=1)
             time.sleep(0.1)
 
     def validate(self) -> Status:
@@ -144,7 +144,7 @@ class Up:
         self.follow(consoles)
         deadline_s = time.monotonic() + self.boot_timeout_s
         try:
-            with self.show.booting(self.nodes, consoles) as draw, cloud.observer(self.ground) as observer:
+            with self.show.booting(self.nodes, consoles) as draw, cloud.observer(self.env) as observer:
                 while not all(console.is_ready for console in consoles.values()):
                     self.check_alive(consoles, deadline_s, "not ready")
                     draw(f"{sum(each.is_ready for each in consoles.values())} of {len(consoles)} nodes ready")
@@ -156,15 +156,15 @@ class Up:
 
     def follow(self, consoles: dict[str, Console]) -> None:
         """Follow the console of every node that has none yet."""
-        since = node_containers.running(self.ground)
+        since = node_containers.running(self.env)
         for node in self.nodes:
             if node.name not in consoles:
-                consoles[node.name] = Console(self.ground, node.name, since.get(node.name, ""))
+                consoles[node.name] = Console(self.env, node.name, since.get(node.name, ""))
                 consoles[node.name].follow()
 
     def keep_up(self, consoles: dict[str, Console]) -> None:
         """Follow Auto Scaling meanwhile: nodes come, others are drained and go."""
-        self.nodes[:] = cloud.instances(self.ground)
+        self.nodes[:] = cloud.instances(self.env)
         for name in consoles.keys() - {node.name for node in self.nodes}:
             consoles.pop(name).close()
         if any(node.name not in consoles for node in self.nodes):
@@ -178,7 +178,7 @@ class Up:
         streak = Streak()
         while True:
             status = judge(
-                self.ground.cluster.name,
+                self.env.cluster.name,
                 tuple(node.expected for node in self.nodes),
                 observer.observe([node.expected for node in self.nodes]),
             )
@@ -210,16 +210,16 @@ def _last_lines(console: Console) -> str:
 
 
 @contextmanager
-def alone(g: Environment) -> Iterator[None]:
+def alone(env: Environment) -> Iterator[None]:
     """Hold the lock of one `up` per cluster. It ends with the process; `down` finds the holder."""
-    g.state.mkdir(parents=True, exist_ok=True)
-    with (g.state / UP_PID).open("a+") as lock:
+    env.state.mkdir(parents=True, exist_ok=True)
+    with (env.state / UP_PID).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             lock.seek(0)
             raise Busy(
-                f"process {lock.read().strip()} is at work on {g.cluster.name} already: wait for its end",
+                f"process {lock.read().strip()} is at work on {env.cluster.name} already: wait for its end",
                 status=1,
             ) from exc
         lock.truncate(0)

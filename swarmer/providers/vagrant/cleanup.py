@@ -26,32 +26,32 @@ SWARM_TIMEOUT_S: Final = 30.0
 IDENTITY: Final = "identity"
 
 
-def forget(g: Environment, name: str) -> str:
+def forget(env: Environment, name: str) -> str:
     """Remove the destroyed machine from its cluster; return a line about what was done."""
-    left = plan.created(g)
+    left = plan.created(env)
     if not left:
-        return _end(g)
+        return _end(env)
     if name in {each.name for each in left}:
         return f"{name} is not gone: nothing to forget"
     try:
-        _retry(lambda: _out_of_swarm(g, name, left))
+        _retry(lambda: _out_of_swarm(env, name, left))
         _retry(lambda: _out_of_consul(name, left))
     except (Unavailable, ConsulUnavailable) as exc:
         return f"{name} could not be taken out of what is left of the cluster: {exc}"
     return f"{name} is out of Swarm and Consul"
 
 
-def _end(g: Environment) -> str:
+def _end(env: Environment) -> str:
     """End the cluster; the next `vagrant up` bootstraps another one with these images."""
-    (plan.kept(g) / IDENTITY).unlink(missing_ok=True)
+    (plan.kept(env) / IDENTITY).unlink(missing_ok=True)
     # Virtual machines do not need Docker here.
     with contextlib.suppress(process.Failed):
-        _remove_network(g)
-    return f"{g.cluster.name} is over; its images stay in {plan.kept(g) / 'images'}"
+        _remove_network(env)
+    return f"{env.cluster.name} is over; its images stay in {plan.kept(env) / 'images'}"
 
 
-def _remove_network(g: Environment) -> None:
-    filters = (f"label={plan.LABEL}={environment.ROOT}", f"name=^{plan.network(g)}$")
+def _remove_network(env: Environment) -> None:
+    filters = (f"label={plan.LABEL}={environment.ROOT}", f"name=^{plan.network(env)}$")
     wanted = [word for each in filters for word in ("--filter", each)]
     found = engine.docker("network", "ls", "-q", *wanted).split()
     for network in found:
@@ -70,7 +70,7 @@ def _retry(step: Callable[[], None]) -> None:
             time.sleep(0.5)
 
 
-def _out_of_swarm(g: Environment, name: str, left: Iterable[Machine]) -> None:
+def _out_of_swarm(env: Environment, name: str, left: Iterable[Machine]) -> None:
     for address in _answering(left, SWARM_MANAGER, names.DOCKER_PORT):
         swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=SWARM_TIMEOUT_S)
         if not swarm.swarm().is_manager:

@@ -23,31 +23,31 @@ SHARED: Final = STATE / "shared"
 DOCKER: Final = "docker"
 
 
-def network(g: Environment) -> str:
+def network(env: Environment) -> str:
     """Name of the docker network of the containers."""
-    return f"swarmer-{g.cluster.name}-vagrant"
+    return f"swarmer-{env.cluster.name}-vagrant"
 
 
-def kept(g: Environment) -> Path:
+def kept(env: Environment) -> Path:
     """Path of the cluster's own folder in SHARED."""
-    return SHARED / g.cluster.name
+    return SHARED / env.cluster.name
 
 
-def seed_folder(g: Environment, machine: Machine, provider: str) -> Path:
+def seed_folder(env: Environment, machine: Machine, provider: str) -> Path:
     """Folder of the machine's seed; providers differ in how the share gets there."""
-    return STATE / "seeds" / g.cluster.name / provider / machine.name
+    return STATE / "seeds" / env.cluster.name / provider / machine.name
 
 
-def container_name(g: Environment, machine: str) -> str:
+def container_name(env: Environment, machine: str) -> str:
     """Name of a machine's container; no rehearsal's node has this name."""
-    return f"{g.cluster.name}.{machine}"
+    return f"{env.cluster.name}.{machine}"
 
 
-def share(g: Environment, provider: str) -> Share:
+def share(env: Environment, provider: str) -> Share:
     """Way in which SHARED gets to names.SHARE in a machine."""
     if provider == "virtualbox":
         path = str(SHARED).replace(" ", "\\040")
-        return Share(kind=NFS, source=f"{g.gateway}:{path}")
+        return Share(kind=NFS, source=f"{env.gateway}:{path}")
     if provider == "libvirt":
         # vagrant-libvirt names a folder by the MD5 of its path, without the last digit.
         tag = hashlib.md5(str(SHARED).encode(), usedforsecurity=False).hexdigest()[:31]
@@ -55,48 +55,48 @@ def share(g: Environment, provider: str) -> Share:
     return Share(kind=MOUNTED)
 
 
-def created(g: Environment) -> dict[Machine, str]:
+def created(env: Environment) -> dict[Machine, str]:
     """Machines that Vagrant has, running or not, with their provider."""
     root = Path(os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     found = {}
-    for machine in machines(g.cluster):
+    for machine in machines(env.cluster):
         for path in sorted((environment.ROOT / root / "machines" / machine.name).glob("*/id")):
             found[machine] = path.parent.name
     return found
 
 
-def to_json(g: Environment) -> dict[str, Any]:
+def to_json(env: Environment) -> dict[str, Any]:
     """Plan as JSON for the Vagrantfile."""
-    cidr = IPv4Network(g.cluster.network.cidr)
+    cidr = IPv4Network(env.cluster.network.cidr)
     return {
-        "cluster": g.cluster.name,
+        "cluster": env.cluster.name,
         "netmask": str(cidr.netmask),
-        "network": network(g),
+        "network": network(env),
         "shared": str(SHARED),
         "share": names.SHARE,
         "docker_host": engine.docker_environment()["DOCKER_HOST"],
         "image": node_image.tag(),
-        "machines": [_machine(g, each) for each in machines(g.cluster)],
+        "machines": [_machine(env, each) for each in machines(env.cluster)],
     }
 
 
-def _machine(g: Environment, machine: Machine) -> dict[str, Any]:
+def _machine(env: Environment, machine: Machine) -> dict[str, Any]:
     return {
         "name": machine.name,
         "address": machine.address,
         "memory": machine.group.memory,
         "cpus": machine.group.cpus,
         "autostart": machine.is_wanted,
-        "container": container_name(g, machine.name),
-        "create_args": _create_arguments(g, machine),
+        "container": container_name(env, machine.name),
+        "create_args": _create_arguments(env, machine),
         "volumes": {
-            provider: str(seed_folder(g, machine, provider) / VOLUME)
+            provider: str(seed_folder(env, machine, provider) / VOLUME)
             for provider in ("virtualbox", "libvirt")
         },
     }
 
 
-def _create_arguments(g: Environment, machine: Machine) -> list[str]:
+def _create_arguments(env: Environment, machine: Machine) -> list[str]:
     """Arguments of `docker run` for a machine that is a container."""
     return [
         *(
@@ -104,8 +104,8 @@ def _create_arguments(g: Environment, machine: Machine) -> list[str]:
             "--label",
             f"{LABEL}={environment.ROOT}",
             "--label",
-            f"{environment.LABEL_CLUSTER}={g.cluster.name}",
+            f"{environment.LABEL_CLUSTER}={env.cluster.name}",
         ),
         *("-v", f"{SHARED}:{names.SHARE}"),
-        *node_containers.machine_arguments(network(g), machine.address, seed_folder(g, machine, DOCKER)),
+        *node_containers.machine_arguments(network(env), machine.address, seed_folder(env, machine, DOCKER)),
     ]

@@ -12,45 +12,45 @@ from swarmer.local.progress import Show
 from swarmer.providers.vagrant import plan
 
 
-def prepare(g: Environment, provider: str, show: Show) -> None:
+def prepare(env: Environment, provider: str, show: Show) -> None:
     """Prepare everything that PROVIDER's machines need. Idempotent. Raises UserError, process.Failed."""
-    (plan.kept(g) / "images").mkdir(parents=True, exist_ok=True)
-    for each in machines(g.cluster):
-        seeds.write(plan.seed_folder(g, each, provider), _seed(g, each, provider))
+    (plan.kept(env) / "images").mkdir(parents=True, exist_ok=True)
+    for each in machines(env.cluster):
+        seeds.write(plan.seed_folder(env, each, provider), _seed(env, each, provider))
     if provider == plan.DOCKER:
-        _prepare_engine(g, show)
+        _prepare_engine(env, show)
     else:
-        _write_volumes(g, provider, show)
+        _write_volumes(env, provider, show)
 
 
-def _seed(g: Environment, each: Machine, provider: str) -> Seed:
+def _seed(env: Environment, each: Machine, provider: str) -> Seed:
     return seed(
-        g.cluster,
+        env.cluster,
         each,
         software=seeds.carried(),
-        share=plan.share(g, provider),
+        share=plan.share(env, provider),
         # Vagrant or Docker gives the machine its address.
         addressing=Addressing(is_disabled=True),
     )
 
 
-def _prepare_engine(g: Environment, show: Show) -> None:
+def _prepare_engine(env: Environment, show: Show) -> None:
     host.ensure_engine()
     if not node_image.exists(node_image.tag()):
         with show.step("image", "Node image") as say:
             if not node_image.exists(node_image.base_tag()):
                 host.ensure_packages(("mmdebstrap", "mmdebstrap"))
             say(f"={node_image.ensure_image(environment.CACHE, say)}")
-    node_containers.create_network(g, plan.network(g), plan.LABEL)
+    node_containers.create_network(env, plan.network(env), plan.LABEL)
 
 
-def _write_volumes(g: Environment, provider: str, show: Show) -> None:
+def _write_volumes(env: Environment, provider: str, show: Show) -> None:
     if volume.tool() is None:
         host.ensure_packages((volume.PACKAGE, volume.PACKAGE))
     with show.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:
         archive = plan.STATE / "software.zip"
         seeds.write_software(archive)
         # A machine keeps the volume in its drive: the volume is not replaced.
-        wanted = [each for each in machines(g.cluster) if each not in plan.created(g)]
-        folders = [plan.seed_folder(g, each, provider) for each in wanted]
+        wanted = [each for each in machines(env.cluster) if each not in plan.created(env)]
+        folders = [plan.seed_folder(env, each, provider) for each in wanted]
         list(pool.map(lambda folder: seeds.write_volume(folder, archive), folders))

@@ -17,34 +17,34 @@ from swarmer.operations.wait import OBSERVATION_INTERVAL_S, Streak
 from swarmer.providers.vagrant import plan
 
 
-def observe(g: Environment, observer: Observer) -> Status:
+def observe(env: Environment, observer: Observer) -> Status:
     """Observe the cluster once. Raises UserError if Vagrant has no machine of it."""
-    found = plan.created(g)
+    found = plan.created(env)
     if not found:
-        raise UserError(f"no machine of {g.cluster.name} is there: `vagrant up` makes them", status=1)
-    expected = tuple(_expected(g, machine, provider) for machine, provider in found.items())
-    return judge(g.cluster.name, expected, observer.observe(expected))
+        raise UserError(f"no machine of {env.cluster.name} is there: `vagrant up` makes them", status=1)
+    expected = tuple(_expected(env, machine, provider) for machine, provider in found.items())
+    return judge(env.cluster.name, expected, observer.observe(expected))
 
 
-def observer(g: Environment) -> Observer:
+def observer(env: Environment) -> Observer:
     """Context that observes the cluster from inside a container on each machine."""
-    providers = {machine.name: provider for machine, provider in plan.created(g).items()}
-    return Observer(g.cluster.domain, partial(_start_probe, g, providers))
+    providers = {machine.name: provider for machine, provider in plan.created(env).items()}
+    return Observer(env.cluster.domain, partial(_start_probe, env, providers))
 
 
-def wait(g: Environment, within_s: float, say: Callable[[str], None]) -> Status:
+def wait(env: Environment, within_s: float, say: Callable[[str], None]) -> Status:
     """Wait until the cluster is validated. Return the last status, also if the time is up before."""
     deadline_s, streak = time.monotonic() + within_s, Streak()
-    with observer(g) as watching:
+    with observer(env) as watching:
         while True:
-            status = observe(g, watching)
+            status = observe(env, watching)
             if streak.add(status) or time.monotonic() > deadline_s:
                 return status
             say(streak.note(status))
             time.sleep(OBSERVATION_INTERVAL_S)
 
 
-def _expected(g: Environment, machine: Machine, provider: str) -> Expected:
+def _expected(env: Environment, machine: Machine, provider: str) -> Expected:
     return Expected(
         name=machine.name,
         instance_id=str(machine.index),
@@ -52,21 +52,21 @@ def _expected(g: Environment, machine: Machine, provider: str) -> Expected:
         roles=tuple(sorted(machine.group.roles)),
         address=machine.address,
         zone="",
-        runs=_runs(g, machine, provider),
+        runs=_runs(env, machine, provider),
     )
 
 
-def _runs(g: Environment, machine: Machine, provider: str) -> bool:
+def _runs(env: Environment, machine: Machine, provider: str) -> bool:
     """Whether the machine runs. True for a virtual machine, because only the cluster itself can tell."""
     if provider != plan.DOCKER:
         return True
-    name = plan.container_name(g, machine.name)
+    name = plan.container_name(env, machine.name)
     return engine.docker("ps", "-q", "--filter", f"name=^{name}$") != ""
 
 
-def _start_probe(g: Environment, providers: dict[str, str], name: str) -> subprocess.Popen[str]:
+def _start_probe(env: Environment, providers: dict[str, str], name: str) -> subprocess.Popen[str]:
     if providers[name] == plan.DOCKER:
-        return node_containers.run_script(plan.container_name(g, name), PROBE)
+        return node_containers.run_script(plan.container_name(env, name), PROBE)
     argv = ["vagrant", "ssh", name, "--no-tty", "-c", f"sudo sh -c '{_quoted(PROBE)}'"]
     return subprocess.Popen(
         argv,

@@ -133,17 +133,17 @@ class Pool:
     def _start(self, function: Function) -> tuple[Warm, Answer]:
         if function.runtime not in RUNTIMES:
             raise ValueError(f"runtime {function.runtime} is not rehearsed, only {', '.join(RUNTIMES)}")
-        g, image, _ = machine_controller.read(self._path)
+        env, image, _ = machine_controller.read(self._path)
         context = execution_context.acquire(function)
-        name = container_name(g, f"{function.name}-{uuid.uuid4().hex[:8]}")
+        name = container_name(env, f"{function.name}-{uuid.uuid4().hex[:8]}")
 
         def hear(request_id: str, line: str) -> None:
             journal.record_log(function.name, line, request_id)
 
         environment = ExecutionEnvironment(
             name=name,
-            argv=arguments(g, function, context, image, name),
-            environment=variables(g, function, context),
+            argv=arguments(env, function, context, image, name),
+            environment=variables(env, function, context),
             hear=hear,
         )
         warm = Warm(environment, function.revision, context)
@@ -224,7 +224,7 @@ def _call(function: Function, request_id: str, event: Any) -> dict[str, Any]:
     }
 
 
-def variables(g: Environment, function: Function, context: ExecutionContext) -> dict[str, str]:
+def variables(env: Environment, function: Function, context: ExecutionContext) -> dict[str, str]:
     """Environment variables: the template's, those that Lambda sets, and the address of AWS here.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -232,7 +232,7 @@ def variables(g: Environment, function: Function, context: ExecutionContext) -> 
     return {
         **function.environment,
         **context.credentials,
-        "AWS_ENDPOINT_URL": g.aws_url_for_nodes,
+        "AWS_ENDPOINT_URL": env.aws_url_for_nodes,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
@@ -253,20 +253,20 @@ def variables(g: Environment, function: Function, context: ExecutionContext) -> 
 
 
 def arguments(
-    g: Environment, function: Function, context: ExecutionContext, image: str, name: str
+    env: Environment, function: Function, context: ExecutionContext, image: str, name: str
 ) -> list[str]:
     """Arguments of `docker run`: in a VPC with an address of its subnets, else away from every node."""
-    state = g.state / "functions"
+    state = env.state / "functions"
     code = trees.ensure_tree((function.code,), state)
     layers = trees.ensure_tree(function.layers, state)
     runtime = trees.ensure_runtime(image)
     labels = {
         environment.LABEL_REHEARSAL: str(environment.ROOT),
-        environment.LABEL_CLUSTER: g.cluster.name,
+        environment.LABEL_CLUSTER: env.cluster.name,
         environment.LABEL_FUNCTION: function.name,
     }
     network = (
-        ("--network", g.network, "--ip", context.address) if context.address else ("--network", "bridge")
+        ("--network", env.network, "--ip", context.address) if context.address else ("--network", "bridge")
     )
     return [
         *("run", "--rm", "-i", "--name", name),
