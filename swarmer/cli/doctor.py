@@ -49,8 +49,8 @@ def _table(findings: tuple[Finding, ...]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for each in findings:
-        said = each.found if each.state is not State.INSTALLED_BY_UP else f"{each.found}: {each.state}"
-        words = ": ".join(filter(None, (said, each.advice)))
+        shown = each.found if each.state is not State.INSTALLED_BY_UP else f"{each.found}: {each.state}"
+        words = ": ".join(filter(None, (shown, each.advice)))
         table.add_row(MARKS[each.state], each.what, escape(words))
     return table
 

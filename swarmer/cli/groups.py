@@ -96,11 +96,11 @@ def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bo
     env = load_running(servers)
     entries = history.fetch(env.aws_url, after=0)
     last = entries[-1]["number"] if entries else 0
-    told = [each for each in entries if everything or history.is_telling(each)]
-    _show(told[max(0, len(told) - lines) :], as_json)
+    shown = [each for each in entries if everything or history.is_informative(each)]
+    _show(shown[max(0, len(shown) - lines) :], as_json)
     with contextlib.suppress(KeyboardInterrupt):
         for new in _later(env.aws_url, last) if follow else ():
-            _show([each for each in new if everything or history.is_telling(each)], as_json)
+            _show([each for each in new if everything or history.is_informative(each)], as_json)
 
 
 def _later(url: str, after: int) -> Iterator[list[dict[str, Any]]]:

@@ -23,7 +23,7 @@ from swarmer.core.health import Status
 from swarmer.core.machines import SOFTWARE_FILE, Addressing, Machine, machines, seed
 from swarmer.core.user_data import AnySoftware, Share
 from swarmer.local import host, seeds
-from swarmer.local.progress import Show
+from swarmer.local.progress import Display
 from swarmer.providers.vagrant import cleanup, plan
 from swarmer.providers.vagrant import prepare as preparing
 from swarmer.providers.vagrant import status as cluster_status
@@ -78,13 +78,13 @@ def cloud_init(
     try:
         digest = seeds.write_software(folder / SOFTWARE_FILE)
         source: AnySoftware = seeds.downloaded(url, digest) if url else seeds.carried()
-        told = seed(
+        content = seed(
             cluster, one, software=source, share=shared, addressing=addressing, peers=server, zone=zone
         )
-        seeds.write(folder, told)
+        seeds.write(folder, content)
     except OSError as exc:
         raise UserError(f"{folder} cannot be written: {exc.strerror or exc}", status=1) from exc
-    written = [*told.files, SOFTWARE_FILE]
+    written = [*content.files, SOFTWARE_FILE]
     if as_volume:
         seeds.write_volume(folder, folder / SOFTWARE_FILE)
         written.append(seeds.VOLUME)
@@ -208,7 +208,7 @@ def plan_(servers: str) -> None:
 @click.argument("provider")
 def prepare(servers: str, provider: str) -> None:
     """Everything that must be there before PROVIDER makes a machine."""
-    preparing.prepare(load(servers), provider, Show())
+    preparing.prepare(load(servers), provider, Display())
 
 
 @vagrant.command(hidden=True)
@@ -227,8 +227,8 @@ def status(servers: str, within_s: float, as_json: bool) -> None:
     """Show Vagrant's machines and whether they are a cluster in which all is well; exit 0 only then."""
     env = load(servers)
     if within_s:
-        with Show().step("validate", f"{env.cluster.name} is validated") as say:
-            found = cluster_status.wait(env, within_s, say)
+        with Display().step("validate", f"{env.cluster.name} is validated") as report:
+            found = cluster_status.wait(env, within_s, report)
     else:
         with working(f"observes {env.cluster.name}"), cluster_status.observer(env) as observer:
             found = cluster_status.observe(env, observer)

@@ -19,7 +19,7 @@ def working(text: str) -> Iterator[None]:
     """Show the running work after PROGRESS_DELAY_S; on a terminal with its seconds."""
     console = Console(stderr=True, highlight=False)
     over = threading.Event()
-    thread = threading.Thread(target=_say, args=(console, text, over), daemon=True)
+    thread = threading.Thread(target=_show, args=(console, text, over), daemon=True)
     thread.start()
     try:
         yield
@@ -28,7 +28,7 @@ def working(text: str) -> Iterator[None]:
         thread.join()
 
 
-def _say(console: Console, text: str, over: threading.Event) -> None:
+def _show(console: Console, text: str, over: threading.Event) -> None:
     began_s = time.monotonic()
     if over.wait(PROGRESS_DELAY_S):
         return

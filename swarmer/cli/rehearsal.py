@@ -9,7 +9,7 @@ from swarmer.cli.progress import working
 from swarmer.cli.status import show_outdated, show_status
 from swarmer.cli.tables import next_steps
 from swarmer.local import environment
-from swarmer.local.progress import Show
+from swarmer.local.progress import Display
 from swarmer.providers.rehearsal import down
 from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
 
@@ -32,9 +32,14 @@ def up(
 ) -> None:
     """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
     env = load(servers, aws_port)
-    show = Show()
+    display = Display()
     status = Up(
-        env=env, show=show, image=node_image, retain=retain, boot_timeout_s=timeout, apart_s=max(0.0, apart)
+        env=env,
+        display=display,
+        image=node_image,
+        retain=retain,
+        boot_timeout_s=timeout,
+        apart_s=max(0.0, apart),
     ).run()
     show_status(status)
     show_outdated(env, status)

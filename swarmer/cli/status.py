@@ -129,8 +129,8 @@ def _watch(env: Environment, *, as_json: bool) -> None:
 
 
 def _summary(found: Status) -> str:
-    said = [f"  {problem}" for problem in found.problems] or ["  all is well"]
-    return "\n".join([*said, f"  {time.strftime('%H:%M:%S')}"])
+    lines = [f"  {problem}" for problem in found.problems] or ["  all is well"]
+    return "\n".join([*lines, f"  {time.strftime('%H:%M:%S')}"])
 
 
 COMMANDS = (status,)

@@ -13,7 +13,7 @@ from swarmer.local import engine
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import container_name
 
-SAID = re.compile(r"swarmer: (?P<text>.*)$")
+MESSAGE = re.compile(r"swarmer: (?P<text>.*)$")
 CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
 
 
@@ -41,17 +41,17 @@ class Console:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
-            self.hear(CONTROL.sub("", line).rstrip())
+            self.handle_line(CONTROL.sub("", line).rstrip())
         if self._process is not None and not self.death:
             self.death = "its machine stopped"
 
-    def hear(self, line: str) -> None:
+    def handle_line(self, line: str) -> None:
         """Process one line."""
         if line:
             self.last.append(line)
-        if not (said := SAID.search(line)):
+        if not (message := MESSAGE.search(line)):
             return
-        text = said["text"]
+        text = message["text"]
         if text.startswith("dead: "):
             self.death = text.removeprefix("dead: ")
         elif text == "ready":

@@ -94,15 +94,16 @@ def gather(env: Environment) -> Facts:
         can_install=host.can_install(),
         has_image=_has_image(),
         has_mmdebstrap=shutil.which("mmdebstrap") is not None,
-        node=_said(str(host.BIN / "node"), "--version"),
+        node=_first_line(str(host.BIN / "node"), "--version"),
         cdk=_cdk(),
-        vagrant=_said("vagrant", "--version"),
+        vagrant=_first_line("vagrant", "--version"),
         providers=tuple(
             name
             for name, program in {"virtualbox": "VBoxManage", "libvirt": "virsh", "docker": "docker"}.items()
             if shutil.which(program)
         ),
-        has_compose=_said("docker", "compose", "version") is not None or bool(shutil.which("docker-compose")),
+        has_compose=_first_line("docker", "compose", "version") is not None
+        or bool(shutil.which("docker-compose")),
         cgroup=_cgroup(),
         has_ipvs=_has_ipvs(),
         **_port(env),
@@ -217,7 +218,7 @@ def _finding(what: str, is_there: bool, found: str, advice: str, installed_by_up
 # -- gather ---------------------------------------------------------------------------------------------
 
 
-def _said(*argv: str) -> str | None:
+def _first_line(*argv: str) -> str | None:
     """First line of a program's output; None if it is missing or fails."""
     try:
         text = process.run(list(argv), timeout_s=20)

@@ -16,7 +16,7 @@ from swarmer.local.node_containers import Node
 
 
 @dataclass
-class Show:
+class Display:
     """Progress on `terminal`; animated on a real terminal only."""
 
     terminal: Terminal = field(default_factory=lambda: Terminal(highlight=False, stderr=True))
@@ -27,15 +27,15 @@ class Show:
     def step(self, key: str, text: str) -> Iterator[Callable[[str], None]]:
         """Show one step of a long work; yield a function that reports its progress."""
         began_s = time.monotonic()
-        details, told = [text], ""
+        details, last = [text], ""
         with self.terminal.status(f"{text} …") as status:
 
             def detail(word: str) -> None:
-                nonlocal told
+                nonlocal last
                 if self.terminal.is_terminal:
                     status.update(f"{text}: {word} …")
-                elif word != told:
-                    told = word
+                elif word != last:
+                    last = word
                     self.terminal.print(f"  {text}: {word} …", soft_wrap=True)
 
             try:
@@ -50,7 +50,7 @@ class Show:
     @contextmanager
     def booting(self, nodes: Sequence[Node], consoles: dict[str, Console]) -> Iterator[Callable[[str], None]]:
         """Show a row per node that follows its console; yield a function for the line below the rows."""
-        began_s, said = time.monotonic(), dict[str, str]()
+        began_s, phases = time.monotonic(), dict[str, str]()
         note = ""
         live = Live(console=self.terminal, refresh_per_second=5, transient=True)
 
@@ -61,8 +61,8 @@ class Show:
                 return
             lines = []
             for name, console in consoles.items():
-                if said.get(name) != console.phase:
-                    said[name] = console.phase
+                if phases.get(name) != console.phase:
+                    phases[name] = console.phase
                     lines.append(f"{name}: {console.phase}")
             if word != note:
                 note = word

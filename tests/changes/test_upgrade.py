@@ -29,12 +29,12 @@ PREVIOUS: Final = "4a825c6"
 UP: Final = """
 import pathlib, sys
 from swarmer.cli.common import load
-from swarmer.local.progress import Show
+from swarmer.local.progress import Display
 from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.up import Up
 servers, app, image = sys.argv[1:]
 cloud.APP = pathlib.Path(app)
-Up(env=load(servers), show=Show(), image=image).run()
+Up(env=load(servers), display=Display(), image=image).run()
 """
 """Program that deploys another app's stacks, with another node image."""
 IMAGE: Final = (

@@ -15,7 +15,7 @@ from rich.console import Console
 from swarmer.cli.main import main
 from swarmer.cli.progress import PROGRESS_DELAY_S
 from swarmer.local import environment
-from swarmer.local.progress import Show
+from swarmer.local.progress import Display
 from tests.rehearsal.conftest import SWARMER, swarmer
 
 
@@ -36,8 +36,8 @@ def test_off_a_terminal_what_a_node_says_while_it_boots_is_one_line() -> None:
     heard = io.StringIO()
     phase = "configured as core-i-0123456789abcdef0, 10.42.64.4, consul-server swarm-manager swarm-worker"
     consoles = {"core-i-0123456789abcdef0": SimpleNamespace(phase=phase, is_ready=False)}
-    show = Show(Console(file=heard, highlight=False, width=80))
-    with show.booting([], cast(Any, consoles)) as draw:
+    display = Display(Console(file=heard, highlight=False, width=80))
+    with display.booting([], cast(Any, consoles)) as draw:
         draw("0 of 1 nodes ready")
     first, second = heard.getvalue().splitlines()
     assert first.endswith(f"core-i-0123456789abcdef0: {phase}")
@@ -46,7 +46,7 @@ def test_off_a_terminal_what_a_node_says_while_it_boots_is_one_line() -> None:
 
 def test_off_a_terminal_nothing_is_said_twice_in_a_row() -> None:
     heard = io.StringIO()
-    with Show(Console(file=heard, highlight=False)).step("wait", "is validated") as detail:
+    with Display(Console(file=heard, highlight=False)).step("wait", "is validated") as detail:
         for word in ("no leader", "no leader", "check 1"):
             detail(word)
     assert [line.strip() for line in heard.getvalue().splitlines()][:2] == [

@@ -60,8 +60,8 @@ def test_an_entry_is_a_line(given: dict[str, Any], said: str) -> None:
     "line", ["START RequestId: 1", "REPORT RequestId: 1", '{"_aws": {"CloudWatchMetrics": []}}']
 )
 def test_what_the_runtime_writes_of_itself_is_left_out(line: str) -> None:
-    assert not history.is_telling(entry("log", line))
-    assert history.is_telling(entry("log", "words"))
+    assert not history.is_informative(entry("log", line))
+    assert history.is_informative(entry("log", "words"))
 
 
 def test_what_happened_is_fetched_from_aws(aws: Aws) -> None:

@@ -119,13 +119,13 @@ def test_a_node_is_found_by_name_address_or_a_part_that_only_it_has(g: Environme
 
 def test_a_console_tells_progress_readiness_and_death(g: Environment) -> None:
     console = Console(g, "core-i-0a", "")
-    console.hear("[    1.0] python[7]: swarmer: waits for a Consul leader")
+    console.handle_line("[    1.0] python[7]: swarmer: waits for a Consul leader")
     assert (console.phase, console.is_ready, console.death) == ("waits for a Consul leader", False, "")
-    console.hear("[    2.0] python[7]: swarmer: ready")
+    console.handle_line("[    2.0] python[7]: swarmer: ready")
     assert console.is_ready
-    console.hear("[    3.0] python[7]: swarmer: serves the registry")
+    console.handle_line("[    3.0] python[7]: swarmer: serves the registry")
     assert console.phase == "ready"
-    console.hear("[    4.0] sh[9]: swarmer: dead: swarmer-configure.service failed")
+    console.handle_line("[    4.0] sh[9]: swarmer: dead: swarmer-configure.service failed")
     assert console.death == "swarmer-configure.service failed"
 
 

@@ -81,7 +81,7 @@ def _machines_and_functions(path: Path | None) -> Iterator[None]:
 
     machines, pool = Machines(path, describe.cluster_instances), Pool(path)
     functions.runner, instances.read_console = pool, machines.console
-    instances.observers.append(machines.tell)
+    instances.observers.append(machines.notify)
     machines.start()
     yield
     machines.stop()

@@ -11,7 +11,7 @@ from swarmer.core.errors import UserError
 
 PATH: Final = "/swarmer/events"
 POLL_TIMEOUT_S: Final = 20.0
-ABOUT_ITSELF: Final = ("START RequestId", "END RequestId", "REPORT RequestId")
+RUNTIME_LINES: Final = ("START RequestId", "END RequestId", "REPORT RequestId")
 SUBJECTS: Final = (
     "EC2InstanceId",
     "instance-id",
@@ -22,7 +22,7 @@ SUBJECTS: Final = (
     "rule",
 )
 """Keys of a detail, the most informative first."""
-WORDS: Final = (
+FACTS: Final = (
     "state",
     "LifecycleHookName",
     "LifecycleActionResult",
@@ -54,12 +54,12 @@ def fetch(url: str, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
     return found
 
 
-def is_telling(entry: dict[str, Any]) -> bool:
+def is_informative(entry: dict[str, Any]) -> bool:
     """Whether the entry is informative: no line that every invocation writes, and no embedded metrics."""
     if entry["kind"] == "call" and entry["what"] == "Invoke":
         return False
     return entry["kind"] != "log" or not (
-        entry["what"].startswith(ABOUT_ITSELF) or '"CloudWatchMetrics"' in entry["what"]
+        entry["what"].startswith(RUNTIME_LINES) or '"CloudWatchMetrics"' in entry["what"]
     )
 
 
@@ -70,10 +70,10 @@ def row(entry: dict[str, Any]) -> str:
         return f"{moment}  {entry['source']:<27}  {log_line(entry['what'])}"
     detail = entry["detail"]
     subject = next((str(detail[key]) for key in SUBJECTS if key in detail), entry["source"])
-    words = [f"{detail[key]}" for key in WORDS if detail.get(key) not in (None, "")]
+    facts = [f"{detail[key]}" for key in FACTS if detail.get(key) not in (None, "")]
     group = detail.get("AutoScalingGroupName", "")
-    said = f"{entry['what']}{f' ({group})' if group and group != subject else ''}"
-    return f"{moment}  {subject:<27}  {said}{': ' if words else ''}{', '.join(words)}"
+    what = f"{entry['what']}{f' ({group})' if group and group != subject else ''}"
+    return f"{moment}  {subject:<27}  {what}{': ' if facts else ''}{', '.join(facts)}"
 
 
 def log_line(line: str) -> str:

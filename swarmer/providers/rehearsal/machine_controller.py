@@ -39,18 +39,18 @@ def write(env: Environment, image: str, apart_s: float = 0.0) -> Path:
     """Write the daemon's facts about the cluster. `apart_s`: seconds between the starts of two machines."""
     path = env.state / FILE
     draft = path.with_suffix(".new")
-    told = {"servers": str(env.servers), "aws_port": env.aws_port, "image": image, "apart_s": apart_s}
-    draft.write_text(json.dumps(told))
+    facts = {"servers": str(env.servers), "aws_port": env.aws_port, "image": image, "apart_s": apart_s}
+    draft.write_text(json.dumps(facts))
     draft.replace(path)
     return path
 
 
 def read(path: Path) -> tuple[Environment, str, float]:
     """Read the cluster, its node image and `apart_s`, as they were written last."""
-    said = json.loads(path.read_text())
-    servers = Path(said["servers"])
-    env = Environment(cluster=description.load(servers), servers=servers, aws_port=said["aws_port"])
-    return env, said["image"], said["apart_s"]
+    facts = json.loads(path.read_text())
+    servers = Path(facts["servers"])
+    env = Environment(cluster=description.load(servers), servers=servers, aws_port=facts["aws_port"])
+    return env, facts["image"], facts["apart_s"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +89,13 @@ class Machines:
     def start(self) -> None:
         self._thread.start()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Report that instances came or went."""
         self._changed.set()
 
     def stop(self) -> None:
         self._ends = True
-        self.tell()
+        self.notify()
         self._thread.join()
 
     def _run(self) -> None:

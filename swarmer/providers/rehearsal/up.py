@@ -21,7 +21,7 @@ from swarmer.local import aws_daemon, environment, host, node_containers, node_i
 from swarmer.local.console import Console
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node
-from swarmer.local.progress import Show
+from swarmer.local.progress import Display
 from swarmer.operations.observer import Observer
 from swarmer.operations.wait import OBSERVATION_INTERVAL_S, Streak
 from swarmer.providers.rehearsal import cloud
@@ -47,7 +47,7 @@ class Up:
     """State that the steps share."""
 
     env: Environment
-    show: Show
+    display: Display
     image: str | None = None
     """Name of a node image to use instead of the one that is built."""
     retain: bool = False
@@ -73,38 +73,38 @@ class Up:
             raise
         except (UserError, process.Failed, KeyboardInterrupt):
             if self.is_new and not self.retain:
-                with self.show.step("remove", "Removes what was made"):
+                with self.display.step("remove", "Removes what was made"):
                     remove(self.env)
             raise
-        self.seconds |= self.show.seconds | {"total": time.monotonic() - began_s}
+        self.seconds |= self.display.seconds | {"total": time.monotonic() - began_s}
         (self.env.state / "timings.json").write_text(json.dumps(self.seconds, indent=1))
         return status
 
     def prepare_machine(self) -> None:
         """Prepare Docker Engine, the CDK and the node image; the last two are independent."""
-        with self.show.step("engine", "Docker Engine") as say:
-            say(f"={host.ensure_engine()}")
-        with self.show.step("image", "Node image and CDK") as say, ThreadPoolExecutor() as pool:
+        with self.display.step("engine", "Docker Engine") as report:
+            report(f"={host.ensure_engine()}")
+        with self.display.step("image", "Node image and CDK") as report, ThreadPoolExecutor() as pool:
             cdk = pool.submit(host.ensure_cdk)
             if self.image is None:
                 if not node_image.exists(node_image.base_tag()):
                     host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-                self.image = node_image.ensure_image(environment.CACHE, say)
+                self.image = node_image.ensure_image(environment.CACHE, report)
             cdk.result()
-            say(f"={self.image}")
+            report(f"={self.image}")
 
     def start_aws(self) -> None:
         """Start the VPC's network, then moto at its gateway."""
-        with self.show.step("aws", "AWS on this machine") as say:
+        with self.display.step("aws", "AWS on this machine") as report:
             node_containers.ensure_network(self.env)
             cloud.ensure_aws(self.env, str(self.image), self.apart_s)
-            say(f"={self.env.aws_url}")
+            report(f"={self.env.aws_url}")
 
     def deploy(self) -> None:
         """Deploy with the real CDK, against moto."""
-        with self.show.step("synth", "cdk bootstrap, cdk synth"):
+        with self.display.step("synth", "cdk bootstrap, cdk synth"):
             cloud.bootstrap_and_synthesise(self.env)
-        with self.show.step("deploy", "cdk deploy --all"):
+        with self.display.step("deploy", "cdk deploy --all"):
             cloud.deploy(self.env)
 
     def boot(self) -> Status:
@@ -120,7 +120,7 @@ class Up:
         status = self.validate()
         self.seconds["boot"] = (datetime.now(UTC) - (first if self.is_new else began_at)).total_seconds()
         done = f"{len(self.nodes)} nodes booted, cluster validated"
-        self.show.terminal.print(f"[green]✓[/green] {done} [dim]({self.seconds['boot']:.1f} s)[/dim]")
+        self.display.terminal.print(f"[green]✓[/green] {done} [dim]({self.seconds['boot']:.1f} s)[/dim]")
         return status
 
     def await_machines(self) -> None:
@@ -144,7 +144,7 @@ class Up:
         self.follow(consoles)
         deadline_s = time.monotonic() + self.boot_timeout_s
         try:
-            with self.show.booting(self.nodes, consoles) as draw, cloud.observer(self.env) as observer:
+            with self.display.booting(self.nodes, consoles) as draw, cloud.observer(self.env) as observer:
                 while not all(console.is_ready for console in consoles.values()):
                     self.check_alive(consoles, deadline_s, "not ready")
                     draw(f"{sum(each.is_ready for each in consoles.values())} of {len(consoles)} nodes ready")

@@ -8,19 +8,19 @@ from swarmer.adapters import volume
 from swarmer.core.machines import Addressing, Machine, Seed, machines, seed
 from swarmer.local import environment, host, node_containers, node_image, seeds
 from swarmer.local.environment import Environment
-from swarmer.local.progress import Show
+from swarmer.local.progress import Display
 from swarmer.providers.vagrant import plan
 
 
-def prepare(env: Environment, provider: str, show: Show) -> None:
+def prepare(env: Environment, provider: str, display: Display) -> None:
     """Prepare everything that PROVIDER's machines need. Idempotent. Raises UserError, process.Failed."""
     (plan.kept(env) / "images").mkdir(parents=True, exist_ok=True)
     for each in machines(env.cluster):
         seeds.write(plan.seed_folder(env, each, provider), _seed(env, each, provider))
     if provider == plan.DOCKER:
-        _prepare_engine(env, show)
+        _prepare_engine(env, display)
     else:
-        _write_volumes(env, provider, show)
+        _write_volumes(env, provider, display)
 
 
 def _seed(env: Environment, each: Machine, provider: str) -> Seed:
@@ -34,20 +34,20 @@ def _seed(env: Environment, each: Machine, provider: str) -> Seed:
     )
 
 
-def _prepare_engine(env: Environment, show: Show) -> None:
+def _prepare_engine(env: Environment, display: Display) -> None:
     host.ensure_engine()
     if not node_image.exists(node_image.tag()):
-        with show.step("image", "Node image") as say:
+        with display.step("image", "Node image") as report:
             if not node_image.exists(node_image.base_tag()):
                 host.ensure_packages(("mmdebstrap", "mmdebstrap"))
-            say(f"={node_image.ensure_image(environment.CACHE, say)}")
+            report(f"={node_image.ensure_image(environment.CACHE, report)}")
     node_containers.create_network(env, plan.network(env), plan.LABEL)
 
 
-def _write_volumes(env: Environment, provider: str, show: Show) -> None:
+def _write_volumes(env: Environment, provider: str, display: Display) -> None:
     if volume.tool() is None:
         host.ensure_packages((volume.PACKAGE, volume.PACKAGE))
-    with show.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:
+    with display.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:
         archive = plan.STATE / "software.zip"
         seeds.write_software(archive)
         # A machine keeps the volume in its drive: the volume is not replaced.

@@ -32,7 +32,7 @@ def observer(env: Environment) -> Observer:
     return Observer(env.cluster.domain, partial(_start_probe, env, providers))
 
 
-def wait(env: Environment, within_s: float, say: Callable[[str], None]) -> Status:
+def wait(env: Environment, within_s: float, report: Callable[[str], None]) -> Status:
     """Wait until the cluster is validated. Return the last status, also if the time is up before."""
     deadline_s, streak = time.monotonic() + within_s, Streak()
     with observer(env) as watching:
@@ -40,7 +40,7 @@ def wait(env: Environment, within_s: float, say: Callable[[str], None]) -> Statu
             status = observe(env, watching)
             if streak.add(status) or time.monotonic() > deadline_s:
                 return status
-            say(streak.note(status))
+            report(streak.note(status))
             time.sleep(OBSERVATION_INTERVAL_S)
 
 

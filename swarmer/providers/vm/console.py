@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from swarmer.local.console import CONTROL, SAID
+from swarmer.local.console import CONTROL, MESSAGE
 from swarmer.local.node_image import Progress
 
 PANIC = "Kernel panic"
@@ -39,19 +39,19 @@ class SerialConsole:
             for raw in stream:
                 line = CONTROL.sub("", raw.decode(errors="replace")).rstrip()
                 log.write(f"{time.monotonic() - began_s:7.1f} {line}\n")
-                self.hear(line)
+                self.handle_line(line)
         self.death = self.death or "its machine stopped"
 
-    def hear(self, line: str) -> None:
+    def handle_line(self, line: str) -> None:
         """Process one line."""
         if line:
             self.last.append(line)
         if PANIC in line:
             self.death = line
-        if not (said := SAID.search(line)):
+        if not (message := MESSAGE.search(line)):
             return
-        self.progress(said["text"])
-        if said["text"].startswith("dead: "):
-            self.death = said["text"].removeprefix("dead: ")
-        elif said["text"] == "ready":
+        self.progress(message["text"])
+        if message["text"].startswith("dead: "):
+            self.death = message["text"].removeprefix("dead: ")
+        elif message["text"] == "ready":
             self.readies += 1

@@ -69,12 +69,12 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     requests = _prepare(json.loads(commands.readline()))
 
-    def answer(said: dict[str, Any], request_id: str = "") -> None:
+    def answer(reply: dict[str, Any], request_id: str = "") -> None:
         sys.stdout.flush()
         sys.stderr.write(f"{END}{request_id}\n")
         sys.stderr.flush()
-        said["max_rss_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        answers.write(json.dumps(said).encode() + b"\n")
+        reply["max_rss_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answers.write(json.dumps(reply).encode() + b"\n")
         answers.flush()
 
     try:
@@ -87,8 +87,8 @@ def main() -> int:
         call = json.loads(line)
         requests.request_id = call["request_id"]
         os.environ["_X_AMZN_TRACE_ID"] = call["trace_id"]
-        said, goes_on = _call(handler, call)
-        answer(said, call["request_id"])
+        reply, goes_on = _call(handler, call)
+        answer(reply, call["request_id"])
         if not goes_on:
             return 1
     return 0
@@ -128,22 +128,22 @@ def _call(handler: Any, call: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     except Exception as exc:
         return {"error": _explain(exc, call["request_id"])}, True
     except BaseException as exc:
-        said = _explain(exc, call["request_id"]) | {"errorType": "Runtime.ExitError"}
-        return {"error": said}, False
+        reply = _explain(exc, call["request_id"]) | {"errorType": "Runtime.ExitError"}
+        return {"error": reply}, False
 
 
 def _explain(exc: BaseException, request_id: str) -> dict[str, Any]:
     """Explain an exception as Lambda's Python runtime answers it and writes it into the log."""
     frames = traceback.extract_tb(exc.__traceback__)[1:]
-    said = {
+    reply = {
         "errorMessage": str(exc),
         "errorType": type(exc).__name__,
         "requestId": request_id,
         "stackTrace": traceback.format_list(frames),
     }
-    sys.stdout.write(f"[ERROR] {said['errorType']}: {exc}\nTraceback (most recent call last):\n")
+    sys.stdout.write(f"[ERROR] {reply['errorType']}: {exc}\nTraceback (most recent call last):\n")
     sys.stdout.write("".join(traceback.format_list(frames)))
-    return said
+    return reply
 
 
 if __name__ == "__main__":

@@ -36,12 +36,17 @@ class ExecutionEnvironment:
     """Environment that starts with its container and ends with it, by whatever cause."""
 
     def __init__(
-        self, *, name: str, argv: Sequence[str], environment: dict[str, str], hear: Callable[[str, str], None]
+        self,
+        *,
+        name: str,
+        argv: Sequence[str],
+        environment: dict[str, str],
+        on_line: Callable[[str, str], None],
     ) -> None:
-        """Start the container. `argv`: of docker. `hear`: takes a request ID and a line of the function."""
+        """Start the container. `argv`: of docker. `on_line` gets a request ID and a line of the function."""
         self.name = name
         self.born_s = self.used_s = time.monotonic()
-        self._hear = hear
+        self._on_line = on_line
         self._request_id = ""
         self._lines: list[str] = []
         self._ended = threading.Event()
@@ -78,33 +83,33 @@ class ExecutionEnvironment:
 
     def _await(self, request_id: str, within_s: float, late: str) -> Answer:
         try:
-            said = self._answers.get(timeout=within_s)
+            reply = self._answers.get(timeout=within_s)
         except queue.Empty:
             late = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {late}"
             return self._broken({"errorType": "Sandbox.Timedout", "errorMessage": late}, late)
-        if said is None:
+        if reply is None:
             words = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
             return self._broken({"errorType": "Runtime.ExitError", "errorMessage": words}, words)
         self._ended.wait(LOG_TIMEOUT_S)
-        over = said.get("error", {}).get("errorType") == "Runtime.ExitError"
+        over = reply.get("error", {}).get("errorType") == "Runtime.ExitError"
         return Answer(
-            result=said.get("result", ""),
-            error=said.get("error"),
+            result=reply.get("result", ""),
+            error=reply.get("error"),
             lines=tuple(self._lines),
-            max_memory_mb=round(said["max_rss_kb"] / 1024),
+            max_memory_mb=round(reply["max_rss_kb"] / 1024),
             is_over=over,
         )
 
     def _broken(self, error: dict[str, Any], line: str) -> Answer:
         self.close()
-        self._hear(self._request_id, line)
+        self._on_line(self._request_id, line)
         return Answer(error=error, lines=(*self._lines, line), is_over=True)
 
-    def _send(self, said: dict[str, Any]) -> None:
+    def _send(self, request: dict[str, Any]) -> None:
         """Send a request. The reader of the answer notices an end that came first."""
         with contextlib.suppress(OSError, ValueError):
             if self._process.stdin:
-                self._process.stdin.write(json.dumps(said) + "\n")
+                self._process.stdin.write(json.dumps(request) + "\n")
                 self._process.stdin.flush()
 
     def _read_answers(self) -> None:
@@ -121,7 +126,7 @@ class ExecutionEnvironment:
                     self._ended.set()
                     continue
                 self._lines.append(line.rstrip("\n"))
-                self._hear(self._request_id, line.rstrip("\n"))
+                self._on_line(self._request_id, line.rstrip("\n"))
 
     @property
     def is_over(self) -> bool:

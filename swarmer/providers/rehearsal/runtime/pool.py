@@ -66,38 +66,38 @@ class Pool:
 
     def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
         """Invoke the function; wait for a free environment if the limit is reached."""
-        began_s, said = time.monotonic(), _Log(function, request_id)
+        began_s, output = time.monotonic(), _Log(function, request_id)
         try:
             with self._slot(function):
-                return self._run(function, request_id, event, said)
+                return self._run(function, request_id, event, output)
         except Exception as exc:
             log.exception("%s cannot be run", function.name)
             error = {"errorType": "NotRehearsed", "errorMessage": f"{type(exc).__name__}: {exc}"}
-            said.platform(f"{error['errorMessage']} ({time.monotonic() - began_s:.1f} s)")
-            return Outcome(payload=json.dumps(error), error="Unhandled", lines=tuple(said.lines))
+            output.platform(f"{error['errorMessage']} ({time.monotonic() - began_s:.1f} s)")
+            return Outcome(payload=json.dumps(error), error="Unhandled", lines=tuple(output.lines))
 
-    def _run(self, function: Function, request_id: str, event: Any, said: _Log) -> Outcome:
+    def _run(self, function: Function, request_id: str, event: Any, output: _Log) -> Outcome:
         init_ms = 0.0
         warm = self._take(function)
         if warm is None:
             began_s = time.monotonic()
             warm, answer = self._start(function)
             init_ms = (time.monotonic() - began_s) * 1000
-            said.lines.extend(answer.lines)
+            output.lines.extend(answer.lines)
             if answer.error:
                 self._end(warm)
-                return Outcome(payload=json.dumps(answer.error), error="Unhandled", lines=tuple(said.lines))
-        said.platform(f"START RequestId: {request_id} Version: $LATEST")
+                return Outcome(payload=json.dumps(answer.error), error="Unhandled", lines=tuple(output.lines))
+        output.platform(f"START RequestId: {request_id} Version: $LATEST")
         began_s = time.monotonic()
         answer = warm.environment.invoke(_call(function, request_id, event), float(function.timeout_s))
-        said.lines.extend(answer.lines)
-        said.report((time.monotonic() - began_s) * 1000, init_ms, answer)
+        output.lines.extend(answer.lines)
+        output.report((time.monotonic() - began_s) * 1000, init_ms, answer)
         if answer.is_over:
             self._end(warm)
         else:
             self._give_back(function, warm)
         payload = json.dumps(answer.error) if answer.error else answer.result
-        return Outcome(payload=payload, error="Unhandled" if answer.error else "", lines=tuple(said.lines))
+        return Outcome(payload=payload, error="Unhandled" if answer.error else "", lines=tuple(output.lines))
 
     # -- environments -----------------------------------------------------------------
 
@@ -137,14 +137,14 @@ class Pool:
         context = execution_context.acquire(function)
         name = container_name(env, f"{function.name}-{uuid.uuid4().hex[:8]}")
 
-        def hear(request_id: str, line: str) -> None:
+        def on_line(request_id: str, line: str) -> None:
             journal.record_log(function.name, line, request_id)
 
         environment = ExecutionEnvironment(
             name=name,
             argv=arguments(env, function, context, image, name),
             environment=variables(env, function, context),
-            hear=hear,
+            on_line=on_line,
         )
         warm = Warm(environment, function.revision, context)
         with self._guard:
