@@ -52,7 +52,7 @@ def cdk(cluster: Described, verb: str, *argv: str) -> subprocess.CompletedProces
 def test_a_cluster_that_is_made_again_has_the_images_of_the_one_that_was_destroyed(again: Described) -> None:
     image = again.push("kept")
     bucket, objects = again.bucket()
-    founded = cloud.identity(again.env)
+    founded = cloud.cluster_id(again.env)
     assert objects
 
     gone = cdk(again, "destroy", "--all", "--force")
@@ -74,7 +74,7 @@ def test_a_cluster_that_is_made_again_has_the_images_of_the_one_that_was_destroy
 
     again.become()
     assert again.bucket() == (bucket, objects)
-    assert cloud.identity(again.env) != founded, "it is another Swarm"
+    assert cloud.cluster_id(again.env) != founded, "it is another Swarm"
     assert "Downloaded newer image" in again.docker("pull", image)
 
 

@@ -60,7 +60,7 @@ def test_there_is_one_raft_with_every_server(apart: Described) -> None:
 
 
 def test_there_is_one_swarm_and_its_id_is_the_clusters(apart: Described) -> None:
-    founded = cloud.identity(apart.env)
+    founded = cloud.cluster_id(apart.env)
     for node in apart.nodes():
         done = apart.swarmer("exec", node["name"], "--", "docker", "info", "--format", "{{json .Swarm}}")
         swarm = json.loads(done.stdout)

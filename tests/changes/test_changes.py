@@ -104,11 +104,11 @@ def test_a_quorum_grows_from_three_to_five_and_shrinks_again(changing: Changing)
 
 def test_a_quorum_moves_to_another_group_and_stays_the_same_cluster(changing: Changing) -> None:
     """The old group goes when the new one votes, a node at a time: a new name in servers.yml is no loss."""
-    swarm = cloud.identity(changing.env)
+    swarm = cloud.cluster_id(changing.env)
     changing.become(core=None, heart={"roles": EVERYTHING, "size": 3})
     assert changing.left_in_order("core") == 2 + 3
     assert (
-        cloud.identity(changing.env)
+        cloud.cluster_id(changing.env)
         == swarm
         == changing.docker("info", "--format", "{{.Swarm.Cluster.ID}}").strip()
     )

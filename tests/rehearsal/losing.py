@@ -42,7 +42,7 @@ def is_whole_again(cluster: Cluster, survivor: str, swarm: str) -> None:
     up = swarmer("up")
     assert up.returncode == 0, up.stdout + up.stderr
     assert cluster.status()["validated"]
-    assert cloud.identity(cluster.env) == swarm
+    assert cloud.cluster_id(cluster.env) == swarm
     assert cluster.on(survivor, "consul", "kv", "get", "people/key") == "value"
     assert len(cluster.nodes("consul-server")) == 3
     until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")

@@ -19,7 +19,7 @@ STEPS_OF_A_RECOVERY = (
 
 
 def test_a_recovery_that_is_killed_at_each_step_is_finished_by_the_same_command(cluster: Cluster) -> None:
-    before = cloud.identity(cluster.env)
+    before = cloud.cluster_id(cluster.env)
     survivor, *lost = (node["name"] for node in cluster.nodes("consul-server"))
     cluster.on(survivor, "consul", "kv", "put", "people/key", "value")
     serve_everywhere(cluster)

@@ -99,8 +99,8 @@ def test_an_upload_that_began_before_a_hand_over_ends_after_it(cluster: Cluster)
 
 def test_the_clusters_identity_is_known_outside_it(cluster: Cluster) -> None:
     node = cluster.nodes("swarm-manager")[0]["name"]
-    assert cloud.identity(cluster.env) == cluster.on(node, "consul", "kv", "get", names.KV_SWARM_ID)
-    assert cloud.identity(cluster.env) == cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}")
+    assert cloud.cluster_id(cluster.env) == cluster.on(node, "consul", "kv", "get", names.KV_SWARM_ID)
+    assert cloud.cluster_id(cluster.env) == cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}")
 
 
 def test_dockers_own_networks_lie_where_servers_yml_keeps_vpc_and_vpn_out_of(cluster: Cluster) -> None:
@@ -129,23 +129,23 @@ def test_what_a_node_hangs_on_is_started_anew_without_end(cluster: Cluster, unit
 
 
 def test_nodes_rebooted_one_after_the_other_come_back_unaided(cluster: Cluster) -> None:
-    before, seen = cloud.identity(cluster.env), cluster.status()["nodes"]
+    before, seen = cloud.cluster_id(cluster.env), cluster.status()["nodes"]
     voters = [[node["name"]] for node in seen if "consul-server" in node["roles"]]
     # Nothing is decided by the others: they go together.
     for group in (*voters, [node["name"] for node in seen if [node["name"]] not in voters]):
         done = swarmer("reboot", *group)
         assert done.returncode == 0, done.stderr
         until(validated, 90, f"{group} does not come back: {swarmer('status').stderr}")
-    assert cloud.identity(cluster.env) == before
+    assert cloud.cluster_id(cluster.env) == before
 
 
 def test_all_nodes_rebooted_at_once_are_the_same_cluster_again(cluster: Cluster) -> None:
-    before = cloud.identity(cluster.env)
+    before = cloud.cluster_id(cluster.env)
     serve_everywhere(cluster)
     done = swarmer("reboot", "--all")
     assert done.returncode == 0, done.stderr
     until(validated, 120, f"the cluster does not come back: {swarmer('status').stderr}")
-    assert cloud.identity(cluster.env) == before
+    assert cloud.cluster_id(cluster.env) == before
     assert cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}") == before
     until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")
     cluster.docker("service", "rm", "kept")
@@ -158,7 +158,7 @@ def test_recover_is_refused_where_there_is_a_quorum(cluster: Cluster) -> None:
 
 
 def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluster) -> None:
-    before, core = cloud.identity(cluster.env), cluster.nodes("consul-server")
+    before, core = cloud.cluster_id(cluster.env), cluster.nodes("consul-server")
     survivor, *lost = (node["name"] for node in core)
     cluster.on(survivor, "consul", "kv", "put", "people/key", "value")
     serve_everywhere(cluster)

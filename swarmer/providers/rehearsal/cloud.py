@@ -248,8 +248,8 @@ def scale(env: Environment, group: str, number: int) -> int:
     return int(found[0]["DesiredCapacity"])
 
 
-def identity(env: Environment) -> str:
-    """Value of the cluster's identity parameter. Raises UserError."""
+def cluster_id(env: Environment) -> str:
+    """ID of the cluster, as its SSM parameter holds it. Raises UserError."""
     name = names.identity_parameter(env.cluster.name)
     with _asking():
         return str(_client("ssm", env.aws_url).get_parameter(Name=name)["Parameter"]["Value"])

@@ -23,7 +23,7 @@ CONNECT_TIMEOUT_S: Final = 1.0
 STEP_TIMEOUT_S: Final = 45.0
 SWARM_TIMEOUT_S: Final = 30.0
 """Timeout for an answer of the Swarm, in seconds: after the leader's loss the election takes 10 to 20 s."""
-IDENTITY: Final = "identity"
+CLUSTER_ID_FILE: Final = "identity"
 
 
 def forget(env: Environment, name: str) -> str:
@@ -43,7 +43,7 @@ def forget(env: Environment, name: str) -> str:
 
 def _end(env: Environment) -> str:
     """End the cluster; the next `vagrant up` bootstraps another one with these images."""
-    (plan.kept(env) / IDENTITY).unlink(missing_ok=True)
+    (plan.kept(env) / CLUSTER_ID_FILE).unlink(missing_ok=True)
     # Virtual machines do not need Docker here.
     with contextlib.suppress(process.Failed):
         _remove_network(env)

@@ -19,7 +19,7 @@ LABEL: Final = "swarmer.vagrant"
 """Label of containers and networks with their checkout. `swarmer down` leaves them to Vagrant."""
 STATE: Final = environment.STATE / "vagrant"
 SHARED: Final = STATE / "shared"
-"""Folder that outlives every machine: one folder for each cluster, with its images and its identity."""
+"""Folder that outlives every machine: one folder for each cluster, with its images and its cluster ID."""
 DOCKER: Final = "docker"
 
 
