@@ -99,11 +99,11 @@ def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bo
     shown = [each for each in entries if everything or history.is_informative(each)]
     _show(shown[max(0, len(shown) - lines) :], as_json)
     with contextlib.suppress(KeyboardInterrupt):
-        for new in _later(env.aws_url, last) if follow else ():
+        for new in _new_entries(env.aws_url, last) if follow else ():
             _show([each for each in new if everything or history.is_informative(each)], as_json)
 
 
-def _later(url: str, after: int) -> Iterator[list[dict[str, Any]]]:
+def _new_entries(url: str, after: int) -> Iterator[list[dict[str, Any]]]:
     while True:
         new = history.fetch(url, after=after, wait_s=history.POLL_TIMEOUT_S)
         if new:

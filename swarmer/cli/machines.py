@@ -215,8 +215,8 @@ def prepare(servers: str, provider: str) -> None:
 @servers_option
 @click.argument("name")
 def forget(servers: str, name: str) -> None:
-    """After NAME was destroyed: it is out of its cluster."""
-    click.echo(cleanup.forget(load(servers), name))
+    """Remove NAME from its cluster, after it was destroyed."""
+    click.echo(cleanup.remove_machine(load(servers), name))
 
 
 @vagrant.command()

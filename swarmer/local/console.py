@@ -26,7 +26,7 @@ class Console:
     since: str
     phase: str = "boots"
     is_ready: bool = False
-    death: str = ""
+    dead_reason: str = ""
     """Reason why the node is dead; empty while it is alive."""
     ready_s: float | None = None
     """Time at which the node reported ready, in seconds of the monotonic clock; None before."""
@@ -42,8 +42,8 @@ class Console:
     def _read(self, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
             self.handle_line(CONTROL.sub("", line).rstrip())
-        if self._process is not None and not self.death:
-            self.death = "its machine stopped"
+        if self._process is not None and not self.dead_reason:
+            self.dead_reason = "its machine stopped"
 
     def handle_line(self, line: str) -> None:
         """Process one line."""
@@ -53,7 +53,7 @@ class Console:
             return
         text = message["text"]
         if text.startswith("dead: "):
-            self.death = text.removeprefix("dead: ")
+            self.dead_reason = text.removeprefix("dead: ")
         elif text == "ready":
             self.is_ready, self.ready_s = True, time.monotonic()
         if not text.startswith(("registrator:", "serves")):

@@ -117,7 +117,7 @@ def gather(env: Environment) -> Facts:
 
 def judge(facts: Facts) -> tuple[Finding, ...]:
     """Judge the facts; findings are in the order in which an operator would fix them. Pure."""
-    return (*_tools(facts), *_kernel(facts), *_room(facts), *_extras(facts))
+    return (*_tools(facts), *_kernel(facts), *_resources(facts), *_optional_tools(facts))
 
 
 def _tools(facts: Facts) -> Iterator[Finding]:
@@ -162,7 +162,7 @@ def _kernel(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _room(facts: Facts) -> Iterator[Finding]:
+def _resources(facts: Facts) -> Iterator[Finding]:
     port = f"{facts.port} is free, or the rehearsal's own"
     yield _finding("port of AWS", facts.port_problem is None, port, facts.port_problem or "")
     taken = ", ".join(facts.networks)
@@ -185,7 +185,7 @@ def _room(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _extras(facts: Facts) -> Iterator[Finding]:
+def _optional_tools(facts: Facts) -> Iterator[Finding]:
     if facts.vagrant:
         found = f"{facts.vagrant}; providers: {', '.join(facts.providers) or 'none'}"
         yield Finding("Vagrant", State.OK, found)

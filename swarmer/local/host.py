@@ -23,7 +23,7 @@ DOCKERD_PID: Final = environment.STATE / "dockerd.pid"
 DOCKERD: Final = Path("/usr/sbin/dockerd")
 """Path of dockerd on Debian, because only root's PATH names its folder: others would install it again."""
 DOCKERD_START_TIMEOUT_S: Final = 30.0
-APT_WAITS: Final = "DPkg::Lock::Timeout=300"
+APT_LOCK_TIMEOUT: Final = "DPkg::Lock::Timeout=300"
 """Option of apt that waits 300 s for another installation, by the operator or unattended upgrades."""
 BIN: Final = environment.ROOT / ".venv/bin"
 CDK: Final = environment.ROOT / "node_modules/.bin/cdk"
@@ -54,7 +54,7 @@ def _install(missing: list[str]) -> bool:
             f"on Debian or Ubuntu: sudo apt-get install {packages}"
         )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "-o", APT_WAITS, "install", "-qy", "--no-install-recommends", *missing]
+    install = ["apt-get", "-o", APT_LOCK_TIMEOUT, "install", "-qy", "--no-install-recommends", *missing]
     with files.alone(environment.STATE / "apt.lock"):  # `apt-get update` does not wait for another, it fails
         try:
             process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
@@ -129,7 +129,7 @@ def _start_engine() -> None:
     files.ensure_file(DOCKERD_PID, f"{started.pid}\n")
 
 
-def stop_engine_of_ours() -> bool:
+def stop_own_engine() -> bool:
     """End the dockerd that we started, unless somebody else uses it by now."""
     if not DOCKERD_PID.exists():
         return False

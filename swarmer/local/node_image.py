@@ -26,7 +26,7 @@ HERE: Final = Path(__file__).parent / "image"
 PROBE_IMAGE: Final = "swarmer/probe"
 """Name of a tiny image that needs no registry: for operators to push, and for tests."""
 LABEL: Final = "swarmer.image=node"
-SPARED: Final = timedelta(hours=1)
+MIN_REMOVAL_AGE: Final = timedelta(hours=1)
 
 Progress = Callable[[str], None]
 
@@ -106,9 +106,9 @@ def _remove_older(newest: str) -> None:
 
 
 def is_outdated(created: str, now: datetime) -> bool:
-    """Whether the image is older than SPARED: another checkout may need a younger one at any moment."""
+    """Whether the image is older than MIN_REMOVAL_AGE. Another checkout may need a younger one."""
     # The first 19 characters end at the seconds and leave out Docker's nanoseconds.
-    return now - datetime.fromisoformat(f"{created[:19]}+00:00") > SPARED
+    return now - datetime.fromisoformat(f"{created[:19]}+00:00") > MIN_REMOVAL_AGE
 
 
 def _ensure_base(cache: Path, progress: Progress) -> None:

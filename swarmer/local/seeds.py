@@ -16,7 +16,7 @@ from swarmer.core.machines import SEED_LABEL, SOFTWARE_FILE, Seed
 from swarmer.core.user_data import CarriedSoftware, DownloadedSoftware
 
 VOLUME: Final = "seed.iso"
-NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
+EARLIEST_DATE: Final = (1980, 1, 1, 0, 0, 0)
 """Date of every archive entry, Zip's earliest: the same files give the same archive."""
 
 
@@ -25,7 +25,7 @@ def write_software(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in software.files():
-            entry = zipfile.ZipInfo(name.as_posix(), NO_TIME)
+            entry = zipfile.ZipInfo(name.as_posix(), EARLIEST_DATE)
             entry.external_attr = (software.ROOT / name).stat().st_mode << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, (software.ROOT / name).read_bytes())

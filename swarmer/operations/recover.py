@@ -46,7 +46,7 @@ class Machines(Protocol):
 
 def recover(machines: Machines) -> list[Step]:
     """Recover lost quorums; return the steps. Raises UserError if nothing is lost or proof is missing."""
-    steps = _decide_patiently(machines)
+    steps = _decide_with_retries(machines)
     lost = sorted({name for step in steps for name in step.lost})
     check_proof(lost, {node.name for node in machines.instances()}, machines.terminated())
     for step in steps:
@@ -58,7 +58,7 @@ def recover(machines: Machines) -> list[Step]:
     return steps
 
 
-def _decide_patiently(machines: Machines) -> list[Step]:
+def _decide_with_retries(machines: Machines) -> list[Step]:
     """Decide as `decide` does; observe again for a bounded time while no survivor shows."""
     deadline_s = time.monotonic() + SURVIVOR_TIMEOUT_S
     while True:

@@ -66,7 +66,7 @@ def test_a_tree_is_what_its_archives_hold_and_nothing_else(tmp_path: Path) -> No
     assert {path.name: path.read_text() for path in tree.iterdir()} == {"a.py": "1", "b.py": "2"}
     assert trees.ensure_tree((first, second), tmp_path) == tree
     (tree / "a.py").write_text("changed")
-    with pytest.raises(trees.Differs):
+    with pytest.raises(trees.DigestMismatch):
         trees.ensure_tree((first, second), tmp_path)
 
 
@@ -78,7 +78,7 @@ def test_environments_that_start_at_once_find_one_tree(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_is_not_the_uploaded_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(trees.Differs):
+    with pytest.raises(trees.DigestMismatch):
         trees.ensure_tree((replace(archive(a="1"), sha256="other"),), tmp_path)
 
 

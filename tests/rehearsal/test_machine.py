@@ -16,7 +16,7 @@ from swarmer.core.errors import UserError
 from swarmer.local import engine, environment, host, node_containers, node_image
 from swarmer.local.console import Console
 from swarmer.local.environment import Environment
-from swarmer.providers.rehearsal.up import Busy, alone
+from swarmer.providers.rehearsal.up import AlreadyRunning, exclusive
 
 
 @pytest.fixture
@@ -100,9 +100,13 @@ def test_credentials_of_a_real_account_do_not_reach_the_rehearsal(monkeypatch: p
 
 
 def test_only_one_up_of_a_cluster_is_at_work(g: Environment) -> None:
-    with alone(g), pytest.raises(Busy, match=r"process \d+ is at work on small already"), alone(g):
+    with (
+        exclusive(g),
+        pytest.raises(AlreadyRunning, match=r"process \d+ is at work on small already"),
+        exclusive(g),
+    ):
         pass
-    with alone(g):
+    with exclusive(g):
         pass
 
 
@@ -120,13 +124,13 @@ def test_a_node_is_found_by_name_address_or_a_part_that_only_it_has(g: Environme
 def test_a_console_tells_progress_readiness_and_death(g: Environment) -> None:
     console = Console(g, "core-i-0a", "")
     console.handle_line("[    1.0] python[7]: swarmer: waits for a Consul leader")
-    assert (console.phase, console.is_ready, console.death) == ("waits for a Consul leader", False, "")
+    assert (console.phase, console.is_ready, console.dead_reason) == ("waits for a Consul leader", False, "")
     console.handle_line("[    2.0] python[7]: swarmer: ready")
     assert console.is_ready
     console.handle_line("[    3.0] python[7]: swarmer: serves the registry")
     assert console.phase == "ready"
     console.handle_line("[    4.0] sh[9]: swarmer: dead: swarmer-configure.service failed")
-    assert console.death == "swarmer-configure.service failed"
+    assert console.dead_reason == "swarmer-configure.service failed"
 
 
 def test_a_node_image_that_another_checkout_has_just_made_is_left_to_it() -> None:

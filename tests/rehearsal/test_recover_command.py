@@ -35,5 +35,5 @@ def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
     up = SimpleNamespace(instances=lambda: [SimpleNamespace(runs=True)])
     monkeypatch.setattr(recover, "observe_node", lambda _: next(reports))
     monkeypatch.setattr("time.sleep", lambda _: None)
-    (step,) = recover._decide_patiently(cast(Machines, up))
+    (step,) = recover._decide_with_retries(cast(Machines, up))
     assert step.survivor == "core-i-1"

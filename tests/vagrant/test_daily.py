@@ -111,7 +111,7 @@ def test_after_all_were_halted_up_goes_on_with_the_same_cluster(laptop: Laptop) 
 
 def test_a_machine_destroyed_is_forgotten_and_up_makes_it_anew(laptop: Laptop) -> None:
     said = laptop.types("vagrant destroy core-2", "y\n")
-    assert "core-2 is out of Swarm and Consul" in said
+    assert "core-2 is removed from Swarm and Consul" in said
     left = laptop.on("core-1", "docker", "node", "ls", "--format", "{{.Hostname}}").split()
     assert sorted(left) == [name for name in ALL if name != "core-2"]
     laptop.types("vagrant up core-2")
@@ -123,7 +123,7 @@ def test_the_machine_that_leads_the_swarm_is_forgotten_once_others_have_elected(
     """They take ten seconds, up to twenty: it was given up after fifteen."""
     shown = laptop.on("core-1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}")
     (leader,) = (line.split()[0] for line in shown.splitlines() if line.endswith("Leader"))
-    assert f"{leader} is out of Swarm and Consul" in laptop.types(f"vagrant destroy -f {leader}")
+    assert f"{leader} is removed from Swarm and Consul" in laptop.types(f"vagrant destroy -f {leader}")
     laptop.types(f"vagrant up {leader}")
     assert names(laptop) == ALL
 

@@ -44,7 +44,7 @@ def guest() -> Iterator[Guest]:
     built = image.ensure_image(environment.CACHE, say)
     say(f"boots {built.disk}")
     with Guest(built, environment.STATE / "vm-console.log", say, ports=(PORT,)) as powered_on:
-        took_s = powered_on.until(lambda: powered_on.console.readies > 0, BOOT_S, "the node is not ready")
+        took_s = powered_on.until(lambda: powered_on.console.boots > 0, BOOT_S, "the node is not ready")
         say(f"= ready {took_s:.0f} s after power on")
         cluster_status.load_probe(built.probe)
         yield powered_on
@@ -91,13 +91,13 @@ def test_routing_mesh_carries_traffic_to_a_virtual_ip(guest: Guest) -> None:
 
 def test_reboot_is_survived_unaided(guest: Guest) -> None:
     before = boot_id()
-    guest.console.readies = 0
+    guest.console.boots = 0
     say("reboots")
     try:
         cluster_status.on_machine("systemctl", "reboot")
     except process.Failed as exc:
         say(f"connection cut: {exc}")
-    took_s = guest.until(lambda: guest.console.readies > 0, BOOT_S, "the node is not ready again")
+    took_s = guest.until(lambda: guest.console.boots > 0, BOOT_S, "the node is not ready again")
     say(f"= ready again {took_s:.0f} s after the reboot was asked for")
     took_s = guest.until(is_validated, SETTLE_S, "the cluster does not validate again")
     say(f"= validated again {took_s:.0f} s later")

@@ -90,17 +90,17 @@ def bootstrap_and_synthesise(env: Environment) -> None:
 def deploy(env: Environment) -> None:
     """Run `cdk deploy --all` on the synthesised app in the quickest way."""
     # Only change sets can import existing resources.
-    way = ("change-set", "--import-existing-resources") if _takes_bucket_in(env) else ("direct",)
+    way = ("change-set", "--import-existing-resources") if _imports_bucket(env) else ("direct",)
     options = ("--method", *way, "--require-approval", "never", "--concurrency", "4")
     _cdk(env, "deploy", "--all", "--app", str(env.state / "cdk.out"), *options)
 
 
-def _takes_bucket_in(env: Environment) -> bool:
+def _imports_bucket(env: Environment) -> bool:
     """Whether the bucket that servers.yml names is left from a deleted stack. Raises UserError."""
     if env.cluster.registry.bucket is None:
         return False
     stack = f"{env.cluster.name}-registry"
-    with _asking():
+    with _aws_errors():
         found = _client("s3", env.aws_url).list_buckets()["Buckets"]
         stacks = _client("cloudformation", env.aws_url).describe_stacks()["Stacks"]
     is_there = env.cluster.registry.bucket in {each["Name"] for each in found}
@@ -147,7 +147,7 @@ def _client(service: str, url: str) -> Any:
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
+def _aws_errors() -> Iterator[None]:
     try:
         yield
     except botocore.exceptions.ClientError as exc:
@@ -172,7 +172,7 @@ def instances(env: Environment, running: dict[str, str] | None = None) -> list[N
         {"Name": "tag-key", "Values": [names.TAG_GROUP]},
         {"Name": "instance-state-name", "Values": ["pending", "running"]},
     ]
-    with _asking():
+    with _aws_errors():
         pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
         found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
         nodes = [_node(ec2, each, running) for each in found]
@@ -195,7 +195,7 @@ def terminated(env: Environment) -> set[str]:
         {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]},
         {"Name": "instance-state-name", "Values": ["terminated"]},
     ]
-    with _asking():
+    with _aws_errors():
         pages = _client("ec2", env.aws_url).get_paginator("describe_instances").paginate(Filters=filters)
         return {
             each["InstanceId"]
@@ -208,7 +208,7 @@ def terminated(env: Environment) -> set[str]:
 def outdated(env: Environment) -> set[str]:
     """IDs of instances in service that an older launch template of their group made. Raises UserError."""
     wanted = [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
-    with _asking():
+    with _aws_errors():
         pager = _client("autoscaling", env.aws_url).get_paginator("describe_auto_scaling_groups")
         found = [
             group
@@ -231,7 +231,7 @@ def _version(group: dict[str, Any]) -> str:
 
 def terminate(env: Environment, instance_id: str) -> None:
     """Terminate the instance as the console would. Raises UserError."""
-    with _asking():
+    with _aws_errors():
         _client("ec2", env.aws_url).terminate_instances(InstanceIds=[instance_id])
 
 
@@ -251,13 +251,13 @@ def scale(env: Environment, group: str, number: int) -> int:
 def cluster_id(env: Environment) -> str:
     """ID of the cluster, as its SSM parameter holds it. Raises UserError."""
     name = names.identity_parameter(env.cluster.name)
-    with _asking():
+    with _aws_errors():
         return str(_client("ssm", env.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
 
 
 def _outputs(env: Environment, stack: str) -> dict[str, str]:
     """Outputs of one of the cluster's stacks. Raises UserError."""
-    with _asking():
+    with _aws_errors():
         found = _client("cloudformation", env.aws_url).describe_stacks(
             StackName=f"{env.cluster.name}-{stack}"
         )
@@ -274,7 +274,7 @@ def deployed_version(env: Environment) -> str:
 def registry_objects(env: Environment) -> tuple[str, list[tuple[str, int]]]:
     """Name of the registry's bucket, and key and bytes of every object in it. Raises UserError."""
     values = _outputs(env, "registry")
-    with _asking():
+    with _aws_errors():
         pages = (
             _client("s3", env.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
         )

@@ -23,7 +23,7 @@ from swarmer.fakeaws.base.errors import ListenError
 from swarmer.fakeaws.daemon import offline
 from swarmer.fakeaws.daemon.server import Server
 
-MISUSE = 2
+INVALID_INPUT = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         server = Server(options.listen)
     except ListenError as exc:
         sys.stderr.write(f"swarmer: AWS on this machine: {exc}\n")
-        return MISUSE
+        return INVALID_INPUT
     with _written(options.pid_file, f"{os.getpid()}\n"):
         offline.refuse_connections()
         with _without_garbage_collection():

@@ -42,7 +42,7 @@ def remove_all() -> list[str]:
         for network in engine.networks():
             engine.docker("network", "rm", network)
             done.append("their network")
-        done += ["the Docker Engine that was started for it"] if host.stop_engine_of_ours() else []
+        done += ["the Docker Engine that was started for it"] if host.stop_own_engine() else []
     shutil.rmtree(environment.STATE / "clusters", ignore_errors=True)
     return done
 

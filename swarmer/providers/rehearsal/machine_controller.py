@@ -81,7 +81,7 @@ class Machines:
     def __init__(self, path: Path, describe: Callable[[str], Iterable[tuple[dict[str, Any], str]]]) -> None:
         self._path = path
         self._describe = describe
-        self._last_words: dict[str, str] = {}
+        self._ended_consoles: dict[str, str] = {}
         self._changed = threading.Event()
         self._ends = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="machines")
@@ -112,8 +112,8 @@ class Machines:
 
     def console(self, instance_id: str) -> str:
         """Console output of the instance's machine; as on EC2 it stays for a while after the end."""
-        if instance_id in self._last_words:
-            return self._last_words[instance_id]
+        if instance_id in self._ended_consoles:
+            return self._ended_consoles[instance_id]
         found = engine.containers(**{environment.LABEL_INSTANCE: instance_id})
         return read_console(found[0]["Id"]) if found else ""
 
@@ -141,9 +141,9 @@ class Machines:
         for name in wanted.power_off:
             engine.docker("kill", node_containers.container_name(env, held[name][0]))
         for name in wanted.remove:
-            self._last_words[name] = read_console(node_containers.container_name(env, held[name][0]))
-        for name in list(self._last_words)[:-KEPT_CONSOLES]:
-            del self._last_words[name]
+            self._ended_consoles[name] = read_console(node_containers.container_name(env, held[name][0]))
+        for name in list(self._ended_consoles)[:-KEPT_CONSOLES]:
+            del self._ended_consoles[name]
         remove(env, [held[name][0] for name in wanted.remove])
         return wanted != Plan()
 

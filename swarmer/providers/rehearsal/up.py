@@ -38,7 +38,7 @@ class BootFailure(UserError):
         super().__init__(text, status=1)
 
 
-class Busy(UserError):
+class AlreadyRunning(UserError):
     """Error: another `up` of this cluster is at work."""
 
 
@@ -65,11 +65,11 @@ class Up:
         self.prepare_machine()
         self.env = aws_daemon.with_free_port(self.env)
         try:
-            with _terminable(), alone(self.env):
+            with _terminable(), exclusive(self.env):
                 self.start_aws()
                 self.deploy()
                 status = self.boot()
-        except Busy:
+        except AlreadyRunning:
             raise
         except (UserError, process.Failed, KeyboardInterrupt):
             if self.is_new and not self.retain:
@@ -162,7 +162,7 @@ class Up:
                 consoles[node.name] = Console(self.env, node.name, since.get(node.name, ""))
                 consoles[node.name].follow()
 
-    def keep_up(self, consoles: dict[str, Console]) -> None:
+    def update_nodes(self, consoles: dict[str, Console]) -> None:
         """Follow Auto Scaling meanwhile: nodes come, others are drained and go."""
         self.nodes[:] = cloud.instances(self.env)
         for name in consoles.keys() - {node.name for node in self.nodes}:
@@ -188,16 +188,16 @@ class Up:
             draw(note)
             self.check_alive(consoles, deadline_s, note)
             if not status.validated:
-                self.keep_up(consoles)
+                self.update_nodes(consoles)
             time.sleep(OBSERVATION_INTERVAL_S)
 
     def check_alive(self, consoles: dict[str, Console], deadline_s: float, note: str) -> None:
         """Check that no node is dead and the time is not up. Raises BootFailure."""
-        if any(console.death for console in consoles.values()):
-            self.keep_up(consoles)  # it may be gone because it should be
+        if any(console.dead_reason for console in consoles.values()):
+            self.update_nodes(consoles)  # it may be gone because it should be
         for name, console in consoles.items():
-            if console.death:
-                raise BootFailure(f"{name} cannot boot: {console.death}\n{_last_lines(console)}")
+            if console.dead_reason:
+                raise BootFailure(f"{name} cannot boot: {console.dead_reason}\n{_last_lines(console)}")
         if time.monotonic() > deadline_s:
             late = [name for name, console in consoles.items() if not console.is_ready]
             name = late[0] if late else next(iter(consoles))
@@ -210,7 +210,7 @@ def _last_lines(console: Console) -> str:
 
 
 @contextmanager
-def alone(env: Environment) -> Iterator[None]:
+def exclusive(env: Environment) -> Iterator[None]:
     """Hold the lock of one `up` per cluster. It ends with the process; `down` finds the holder."""
     env.state.mkdir(parents=True, exist_ok=True)
     with (env.state / UP_PID).open("a+") as lock:
@@ -218,7 +218,7 @@ def alone(env: Environment) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             lock.seek(0)
-            raise Busy(
+            raise AlreadyRunning(
                 f"process {lock.read().strip()} is at work on {env.cluster.name} already: wait for its end",
                 status=1,
             ) from exc

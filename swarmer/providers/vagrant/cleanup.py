@@ -26,28 +26,28 @@ SWARM_TIMEOUT_S: Final = 30.0
 CLUSTER_ID_FILE: Final = "identity"
 
 
-def forget(env: Environment, name: str) -> str:
+def remove_machine(env: Environment, name: str) -> str:
     """Remove the destroyed machine from its cluster; return a line about what was done."""
     left = plan.created(env)
     if not left:
         return _end(env)
     if name in {each.name for each in left}:
-        return f"{name} is not gone: nothing to forget"
+        return f"{name} is not gone: nothing to remove"
     try:
-        _retry(lambda: _out_of_swarm(env, name, left))
-        _retry(lambda: _out_of_consul(name, left))
+        _retry(lambda: _remove_from_swarm(env, name, left))
+        _retry(lambda: _remove_from_consul(name, left))
     except (Unavailable, ConsulUnavailable) as exc:
-        return f"{name} could not be taken out of what is left of the cluster: {exc}"
-    return f"{name} is out of Swarm and Consul"
+        return f"{name} could not be removed from the rest of the cluster: {exc}"
+    return f"{name} is removed from Swarm and Consul"
 
 
 def _end(env: Environment) -> str:
     """End the cluster; the next `vagrant up` bootstraps another one with these images."""
-    (plan.kept(env) / CLUSTER_ID_FILE).unlink(missing_ok=True)
+    (plan.cluster_folder(env) / CLUSTER_ID_FILE).unlink(missing_ok=True)
     # Virtual machines do not need Docker here.
     with contextlib.suppress(process.Failed):
         _remove_network(env)
-    return f"{env.cluster.name} is over; its images stay in {plan.kept(env) / 'images'}"
+    return f"{env.cluster.name} is over; its images stay in {plan.cluster_folder(env) / 'images'}"
 
 
 def _remove_network(env: Environment) -> None:
@@ -70,7 +70,7 @@ def _retry(step: Callable[[], None]) -> None:
             time.sleep(0.5)
 
 
-def _out_of_swarm(env: Environment, name: str, left: Iterable[Machine]) -> None:
+def _remove_from_swarm(env: Environment, name: str, left: Iterable[Machine]) -> None:
     for address in _answering(left, SWARM_MANAGER, names.DOCKER_PORT):
         swarm = Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=SWARM_TIMEOUT_S)
         if not swarm.swarm().is_manager:
@@ -83,7 +83,7 @@ def _out_of_swarm(env: Environment, name: str, left: Iterable[Machine]) -> None:
     raise Unavailable("no manager that is left has a majority")
 
 
-def _out_of_consul(name: str, left: Iterable[Machine]) -> None:
+def _remove_from_consul(name: str, left: Iterable[Machine]) -> None:
     for address in _answering(left, CONSUL_SERVER, names.CONSUL_HTTP_PORT):
         consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=5)
         if not consul.leader():
@@ -94,7 +94,7 @@ def _out_of_consul(name: str, left: Iterable[Machine]) -> None:
         consul.force_leave(name)
         consul.deregister_node(name)
         return
-    raise ConsulUnavailable("no server that is left knows a leader")
+    raise ConsulUnavailable("no server that is left has a leader")
 
 
 def _answering(left: Iterable[Machine], role: str, port: int) -> list[str]:

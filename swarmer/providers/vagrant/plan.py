@@ -28,7 +28,7 @@ def network(env: Environment) -> str:
     return f"swarmer-{env.cluster.name}-vagrant"
 
 
-def kept(env: Environment) -> Path:
+def cluster_folder(env: Environment) -> Path:
     """Path of the cluster's own folder in SHARED."""
     return SHARED / env.cluster.name
 

@@ -14,7 +14,7 @@ from swarmer.providers.vagrant import plan
 
 def prepare(env: Environment, provider: str, display: Display) -> None:
     """Prepare everything that PROVIDER's machines need. Idempotent. Raises UserError, process.Failed."""
-    (plan.kept(env) / "images").mkdir(parents=True, exist_ok=True)
+    (plan.cluster_folder(env) / "images").mkdir(parents=True, exist_ok=True)
     for each in machines(env.cluster):
         seeds.write(plan.seed_folder(env, each, provider), _seed(env, each, provider))
     if provider == plan.DOCKER:

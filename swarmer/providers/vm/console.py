@@ -21,9 +21,9 @@ class SerialConsole:
 
     log: Path
     progress: Progress
-    readies: int = 0
+    boots: int = 0
     """Number of ready messages: one in each boot."""
-    death: str = ""
+    dead_reason: str = ""
     """Reason why the machine is dead; empty while it is alive."""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=30))
 
@@ -40,18 +40,18 @@ class SerialConsole:
                 line = CONTROL.sub("", raw.decode(errors="replace")).rstrip()
                 log.write(f"{time.monotonic() - began_s:7.1f} {line}\n")
                 self.handle_line(line)
-        self.death = self.death or "its machine stopped"
+        self.dead_reason = self.dead_reason or "its machine stopped"
 
     def handle_line(self, line: str) -> None:
         """Process one line."""
         if line:
             self.last.append(line)
         if PANIC in line:
-            self.death = line
+            self.dead_reason = line
         if not (message := MESSAGE.search(line)):
             return
         self.progress(message["text"])
         if message["text"].startswith("dead: "):
-            self.death = message["text"].removeprefix("dead: ")
+            self.dead_reason = message["text"].removeprefix("dead: ")
         elif message["text"] == "ready":
-            self.readies += 1
+            self.boots += 1

@@ -71,7 +71,7 @@ def _install_backport(cache: Path) -> None:
             f"Dir::State::Lists={root}/lists",
             f"Dir::Cache={root}",
             "APT::Sandbox::User=root",
-            host.APT_WAITS,
+            host.APT_LOCK_TIMEOUT,
         )
         apt = ["apt-get", "-qy", *(word for option in options for word in ("-o", option))]
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

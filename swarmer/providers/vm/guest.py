@@ -79,12 +79,12 @@ class Guest:
                 self._process.stdout.close()
         self._files.cleanup()
 
-    def until(self, promise: Callable[[], bool], within_s: float, what: str) -> float:
-        """Seconds until the promise holds. Raises Dead where the machine dies, or time is up, before."""
+    def until(self, condition: Callable[[], bool], within_s: float, what: str) -> float:
+        """Seconds until the condition holds. Raises Dead where the machine dies, or time is up, before."""
         began_s = time.monotonic()
-        while not promise():
-            if self.console.death:
-                raise Dead(self._words(self.console.death))
+        while not condition():
+            if self.console.dead_reason:
+                raise Dead(self._words(self.console.dead_reason))
             if time.monotonic() - began_s > within_s:
                 raise Dead(self._words(f"{what}: not within {within_s:.0f} s"))
             time.sleep(POLL_INTERVAL_S)

@@ -78,7 +78,7 @@ class Pool:
 
     def _run(self, function: Function, request_id: str, event: Any, output: _Log) -> Outcome:
         init_ms = 0.0
-        warm = self._take(function)
+        warm = self._acquire(function)
         if warm is None:
             began_s = time.monotonic()
             warm, answer = self._start(function)
@@ -95,7 +95,7 @@ class Pool:
         if answer.is_over:
             self._end(warm)
         else:
-            self._give_back(function, warm)
+            self._release(function, warm)
         payload = json.dumps(answer.error) if answer.error else answer.result
         return Outcome(payload=payload, error="Unhandled" if answer.error else "", lines=tuple(output.lines))
 
@@ -109,7 +109,7 @@ class Pool:
         with own, self._total:
             yield
 
-    def _take(self, function: Function) -> Warm | None:
+    def _acquire(self, function: Function) -> Warm | None:
         """Take a warm environment of this very revision; end the others."""
         with self._guard:
             idle = self._idle.pop(function.name, [])
@@ -122,7 +122,7 @@ class Pool:
             self._end(each)
         return fit[-1] if fit else None
 
-    def _give_back(self, function: Function, warm: Warm) -> None:
+    def _release(self, function: Function, warm: Warm) -> None:
         warm.environment.used_s = time.monotonic()
         with self._guard:
             if not self._closed.is_set():

@@ -17,7 +17,7 @@ from typing import Final
 from swarmer.fakeaws.lambda_.model import Archive
 from swarmer.local import engine, environment
 
-BROUGHT: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
+RUNTIME_PACKAGES: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 """Packages of a node that Lambda's Python runtime has, and no others."""
 KEPT_RUNTIMES: Final = 3
 """Number of older runtimes to keep, because functions on an earlier image still read theirs."""
@@ -28,15 +28,15 @@ _making: Final = threading.Lock()
 """Lock for making a tree, because several environments of a function may start at once."""
 
 
-class Differs(Exception):
+class DigestMismatch(Exception):
     """Error: the tree differs from the uploaded archives."""
 
 
 def ensure_tree(archives: Sequence[Archive], below: Path) -> Path:
-    """Ensure a tree of the archives, later over earlier, and compare it with them. Raises Differs."""
+    """Ensure a tree of the archives, later over earlier, and compare it with them. Raises DigestMismatch."""
     for each in archives:
         if base64.b64encode(hashlib.sha256(each.content).digest()).decode() != each.sha256:
-            raise Differs(f"the archive is not the one whose digest is {each.sha256}")
+            raise DigestMismatch(f"the archive is not the one whose digest is {each.sha256}")
     contents = tuple(each.content for each in archives)
     wanted = digest_of_archives(contents)
     tree = below / wanted
@@ -44,7 +44,7 @@ def ensure_tree(archives: Sequence[Archive], below: Path) -> Path:
         if not tree.exists():
             _unpack(contents, tree)
     if digest_of_tree(tree) != wanted:
-        raise Differs(f"{tree} is not what its archive holds")
+        raise DigestMismatch(f"{tree} is not what its archive holds")
     return tree
 
 
@@ -95,7 +95,7 @@ def _copy_runtime(image: str, kept: Path) -> None:
     held = engine.docker("create", image)
     draft = Path(tempfile.mkdtemp(dir=environment.CACHE))
     try:
-        for name in BROUGHT:
+        for name in RUNTIME_PACKAGES:
             engine.docker("cp", "-q", f"{held}:{PACKAGES}/{name}", f"{draft}/{name}")
         draft.chmod(0o755)
         older = sorted(environment.CACHE.glob("lambda-runtime-*"), key=lambda path: path.stat().st_mtime)
