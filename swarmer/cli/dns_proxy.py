@@ -13,7 +13,7 @@ def dns_proxy() -> None:
     """Make the image of dns-proxy-compose.yml, which forwards names where ./setup.sh cannot."""
     with working("makes an image of Debian's dnsmasq"):
         name = images.make_image()
-    click.echo(f"{name} is made: ./setup.sh says how to start it")
+    click.echo(f"{name} is made: ./setup.sh shows how to start it")
 
 
 COMMANDS = (dns_proxy,)

@@ -64,7 +64,7 @@ def spread(group: Group, zones: int) -> tuple[Cell, ...]:
 def svg(cluster: Cluster) -> str:
     """The whole picture as SVG text."""
     plan = _Plan(cluster)
-    body = "".join((*plan.people(), *plan.vpc(), *plan.zones(), *plan.bands(), *plan.outside()))
+    body = "".join((*plan.operator(), *plan.vpc(), *plan.zones(), *plan.bands(), *plan.outside()))
     title = f"The cluster {cluster.name}: {listed_groups(cluster)}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {plan.height}" width="{WIDTH}" '
@@ -113,7 +113,7 @@ class _Plan:
     def zone_left(self, zone: int) -> float:
         return self.left + 16 + zone * self.pitch
 
-    def people(self) -> Iterator[str]:
+    def operator(self) -> Iterator[str]:
         domain, top = self.cluster.domain, self.top
         rows = (
             ("Docker", names.DOCKER_PORT, names.docker_host(domain)),
@@ -150,8 +150,8 @@ class _Plan:
         )
         yield _text(self.left + 16, self.top + 26, self.cluster.name, weight=700, size=17)
         zones, nodes = _number(self.count, "zone"), _number(self.cluster.nodes, "node")
-        said = f"VPC {network.cidr} · {zones} · {nodes} at most"
-        yield _text(self.left + self.inner - 16, self.top + 26, said, colour=SOFT, size=12, anchor="end")
+        summary = f"VPC {network.cidr} · {zones} · {nodes} at most"
+        yield _text(self.left + self.inner - 16, self.top + 26, summary, colour=SOFT, size=12, anchor="end")
 
     def zones(self) -> Iterator[str]:
         plan = network_plan.subnets(self.cluster.network.cidr, self.count)
@@ -208,7 +208,7 @@ class _Plan:
     def outside(self) -> Iterator[str]:
         top, half = self.bottom_top, (self.inner - 24) / 2
         bucket = self.cluster.registry.bucket or "its name is CloudFormation's"
-        for left, head, said in (
+        for left, head, caption in (
             (self.left, "Internet", "out only: nothing comes in from here"),
             (self.left + half + 24, "S3 bucket of images", bucket),
         ):
@@ -216,7 +216,7 @@ class _Plan:
             yield _box(left, top, half, 58, fill="#fffbeb" if head.startswith("S3") else "#f8fafc")
             yield _text(left + half / 2, top + 24, head, weight=600, anchor="middle")
             yield _text(
-                left + half / 2, top + 43, said, size=11, colour=SOFT, anchor="middle", room=half - 20
+                left + half / 2, top + 43, caption, size=11, colour=SOFT, anchor="middle", room=half - 20
             )
 
 
@@ -253,8 +253,8 @@ def _card(
     is_narrow = sum(_breadth(ROLES[role][0], 10, bold=True) + 17 for role in held) > width - 15
     at = left + 10
     for role in held:
-        said, broad = _pill(role, at, top + 30 + pile / 2, is_narrow=is_narrow)
-        yield said
+        pill, broad = _pill(role, at, top + 30 + pile / 2, is_narrow=is_narrow)
+        yield pill
         at += broad + 5
 
 
@@ -263,9 +263,9 @@ def _pill(role: Role, left: float, top: float, *, is_narrow: bool = False) -> tu
     label, short, ink, fill = ROLES[role]
     label = short if is_narrow else label
     broad = _breadth(label, 10, bold=True) + 12
-    ground = _box(left, top, broad, 17, fill=fill, stroke="none", radius=8.5)
+    background = _box(left, top, broad, 17, fill=fill, stroke="none", radius=8.5)
     word = _text(left + broad / 2, top + 12, label, size=10, colour=ink, anchor="middle", weight=600)
-    return ground + word, broad
+    return background + word, broad
 
 
 def _breadth(text: str, size: float, *, bold: bool = False) -> float:

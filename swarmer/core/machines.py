@@ -21,7 +21,7 @@ FIRST_ADDRESS: Final = 10
 SEED_LABEL: Final = "cidata"
 """Label of a volume with a seed. Source:
 https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html"""
-FALLBACK: Final = "# Nothing is said here: cloud-init asks DHCP on the first interface.\n"
+FALLBACK: Final = "# Nothing is set here: cloud-init asks DHCP on the first interface.\n"
 """Text of a network configuration that leaves the choice to cloud-init."""
 SOFTWARE_FILE: Final = "software.zip"
 """Name of the file with the node software, in a seed."""

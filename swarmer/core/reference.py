@@ -87,7 +87,7 @@ def _row(model: type[Model], key: str) -> Row:
     """Raises ValueError for a key without a docstring."""
     field = model.model_fields[key]
     if not field.description:
-        raise ValueError(f"{key} has no docstring in {source(model)}: say what it means")
+        raise ValueError(f"{key} has no docstring in {source(model)}: describe what it means")
     said = inspect.cleandoc(field.description)
     meaning, default, rule = (_joined(part) for part in _parts(said))
     return Row(key, meaning, default or _default(field), rule or _rule(field))

@@ -130,7 +130,7 @@ def _start_engine() -> None:
 
 
 def stop_own_engine() -> bool:
-    """End the dockerd that we started, unless somebody else uses it by now."""
+    """End the dockerd that we started, unless another program uses it by now."""
     if not DOCKERD_PID.exists():
         return False
     pid = int(DOCKERD_PID.read_text())

@@ -37,7 +37,7 @@ StartProbe = Callable[[str], "subprocess.Popen[str]"]
 
 
 class Probe:
-    """Container inside a node that says whether a URL answers there."""
+    """Container inside a node that reports whether a URL answers there."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         """Take over `process`: PROBE, run by a shell on the node."""

@@ -29,7 +29,7 @@ WITHOUT_EFFECT: Final = {
     "AWS::EC2::SecurityGroupIngress": "no traffic is filtered",
     "AWS::EC2::VPCEndpoint": "nodes reach the AWS APIs at the rehearsal's own address",
     "AWS::KMS::Key": "nothing is encrypted",
-    "AWS::SNS::Topic": "alarms are not evaluated, so nobody is told",
+    "AWS::SNS::Topic": "alarms are not evaluated, so no target is notified",
     "AWS::S3::BucketPolicy": "statements with conditions are not evaluated",
 }
 """Types that can be read back but have no effect, with the explanation."""
