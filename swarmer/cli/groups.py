@@ -22,6 +22,7 @@ from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import cloud, history
 
 POWER_OFF_TIMEOUT_S = 30.0
+"""Timeout for a terminated machine to be gone, in seconds."""
 
 
 @click.command()

@@ -14,7 +14,9 @@ from swarmer.local.environment import Environment
 from swarmer.local.node_containers import container_name
 
 MESSAGE = re.compile(r"swarmer: (?P<text>.*)$")
+"""Pattern of a message that a node program writes to the console."""
 CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
+"""Pattern of control sequences that only move a cursor or set colours."""
 
 
 @dataclass

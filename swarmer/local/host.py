@@ -23,6 +23,7 @@ DOCKERD_PID: Final = environment.STATE / "dockerd.pid"
 DOCKERD: Final = Path("/usr/sbin/dockerd")
 """Path of dockerd on Debian, because only root's PATH names its folder: others would install it again."""
 DOCKERD_START_TIMEOUT_S: Final = 30.0
+"""Timeout for the first answer of a dockerd that was started, in seconds."""
 APT_LOCK_TIMEOUT: Final = "DPkg::Lock::Timeout=300"
 """Option of apt that waits 300 s for another installation, by the operator or unattended upgrades."""
 BIN: Final = environment.ROOT / ".venv/bin"

@@ -20,6 +20,7 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import SwarmNode
 
 ANSWER_TIMEOUT_S: Final = 6.0
+"""Timeout for the answers of all probes together, in seconds."""
 
 # PROBE imports the image that every node carries, then runs a container that tries each URL it receives.
 PROBE: Final = """

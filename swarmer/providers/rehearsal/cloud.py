@@ -33,6 +33,7 @@ from swarmer.providers.rehearsal import machine_controller
 APP: Path = environment.ROOT
 """Folder of cdk.json: the app to synthesise."""
 START_TIMEOUT_S: Final = 30.0
+"""Timeout for the start of the daemon, in seconds."""
 CDK_QUIET: Final = {
     "CDK_DISABLE_VERSION_CHECK": "1",
     "CDK_DISABLE_CLI_TELEMETRY": "1",
@@ -167,15 +168,12 @@ def observer(env: Environment) -> Observer:
 def instances(env: Environment, running: dict[str, str] | None = None) -> list[Node]:
     """Nodes of the cluster as EC2 has them; `running`: the nodes whose machines run. Raises UserError."""
     ec2 = _client("ec2", env.aws_url)
-    filters = [
-        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]},
+    filters = (
         {"Name": "tag-key", "Values": [names.TAG_GROUP]},
         {"Name": "instance-state-name", "Values": ["pending", "running"]},
-    ]
+    )
     with _aws_errors():
-        pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
-        found = [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
-        nodes = [_node(ec2, each, running) for each in found]
+        nodes = [_node(ec2, each, running) for each in _describe_instances(env, *filters)]
     order = {group.name: position for position, group in enumerate(env.cluster.groups)}
     return sorted(nodes, key=lambda node: (order.get(node.expected.group, len(order)), node.name))
 
@@ -191,18 +189,16 @@ def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) ->
 
 def terminated(env: Environment) -> set[str]:
     """IDs of this cluster's instances that EC2 reports as gone for good. Raises UserError."""
-    filters = [
-        {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]},
-        {"Name": "instance-state-name", "Values": ["terminated"]},
-    ]
+    is_terminated = {"Name": "instance-state-name", "Values": ["terminated"]}
     with _aws_errors():
-        pages = _client("ec2", env.aws_url).get_paginator("describe_instances").paginate(Filters=filters)
-        return {
-            each["InstanceId"]
-            for page in pages
-            for held in page["Reservations"]
-            for each in held["Instances"]
-        }
+        return {each["InstanceId"] for each in _describe_instances(env, is_terminated)}
+
+
+def _describe_instances(env: Environment, *filters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of DescribeInstances for this cluster that pass the filters."""
+    own = {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]}
+    pages = _client("ec2", env.aws_url).get_paginator("describe_instances").paginate(Filters=[own, *filters])
+    return [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
 
 
 def outdated(env: Environment) -> set[str]:

@@ -24,6 +24,7 @@ from swarmer.fakeaws.daemon import offline
 from swarmer.fakeaws.daemon.server import Server
 
 INVALID_INPUT = 2
+"""Exit status for invalid input, such as a port that is taken."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,9 @@ from swarmer.core.errors import UserError
 
 PATH: Final = "/swarmer/events"
 POLL_TIMEOUT_S: Final = 20.0
+"""Timeout for a request that waits for new entries, in seconds."""
 RUNTIME_LINES: Final = ("START RequestId", "END RequestId", "REPORT RequestId")
+"""Beginnings of the lines that the runtime writes for every invocation."""
 SUBJECTS: Final = (
     "EC2InstanceId",
     "instance-id",

@@ -29,8 +29,11 @@ log: Final = logging.getLogger("swarmer.rehearsal")
 OBSERVATION_INTERVAL_S: Final = 5.0
 """Interval between observations without a reported change, in seconds."""
 PARALLEL_STARTS: Final = 4
+"""Maximum number of machines that start at the same time."""
 CONSOLE_LINES: Final = 500
+"""Number of last lines of a console."""
 KEPT_CONSOLES: Final = 50
+"""Number of removed machines whose consoles are kept."""
 FILE: Final = "ground.json"
 """Name of the file for the daemon. It stays, because a daemon that an older release started reads it."""
 

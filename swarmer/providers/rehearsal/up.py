@@ -28,7 +28,9 @@ from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.down import UP_PID, remove
 
 BOOT_TIMEOUT_S: Final = 240.0
+"""Timeout for all nodes to boot and the cluster to be validated, in seconds."""
 MACHINES_TIMEOUT_S: Final = 60.0
+"""Timeout for every instance to get its machine, in seconds."""
 
 
 class BootFailure(UserError):

@@ -20,10 +20,13 @@ from swarmer.local.environment import Environment
 from swarmer.providers.vagrant import plan
 
 CONNECT_TIMEOUT_S: Final = 1.0
+"""Timeout for a connection to a machine, in seconds."""
 STEP_TIMEOUT_S: Final = 45.0
+"""Timeout for one step of the cleanup with all its tries, in seconds."""
 SWARM_TIMEOUT_S: Final = 30.0
 """Timeout for an answer of the Swarm, in seconds: after the leader's loss the election takes 10 to 20 s."""
 CLUSTER_ID_FILE: Final = "identity"
+"""Name of the file with the cluster ID, which node.json names."""
 
 
 def remove_machine(env: Environment, name: str) -> str:

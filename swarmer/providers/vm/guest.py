@@ -21,6 +21,7 @@ ADDRESS: Final = "127.44.0.15"
 FORWARDED: Final = (names.CONSUL_HTTP_PORT, names.DOCKER_PORT, names.REGISTRY_PORT)
 MEMORY_MB: Final = 2048
 POLL_INTERVAL_S: Final = 1.0
+"""Interval between two checks of a condition, in seconds."""
 
 
 class Dead(Exception):

@@ -34,9 +34,13 @@ INIT_TIMEOUT_S: Final = 30.0
 DEFAULT_CONCURRENCY: Final = 10
 """Maximum number of environments of a function that reserves no concurrency."""
 MAX_ENVIRONMENTS: Final = 16
+"""Maximum number of environments of all functions."""
 MAX_IDLE_S: Final = 600.0
+"""Time without an invocation after which an environment ends, in seconds."""
 MAX_AGE_S: Final = 3600.0
+"""Age after which an idle environment ends, in seconds."""
 SWEEP_INTERVAL_S: Final = 30.0
+"""Interval between two searches for environments to end, in seconds."""
 UNPRIVILEGED: Final = "993:990"
 """User and group IDs of functions: Lambda's sandbox user has no rights either."""
 BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
