@@ -15,7 +15,7 @@ from swarmer.cli.status import console
 from swarmer.local import doctor as examination
 from swarmer.local.doctor import Finding, State
 
-MARKS = {
+SYMBOLS = {
     State.OK: "[green]✓[/green]",
     State.INSTALLED_BY_UP: "[green]✓[/green]",
     State.OPTIONAL: "[yellow]–[/yellow]",
@@ -51,7 +51,7 @@ def _table(findings: tuple[Finding, ...]) -> Table:
     for each in findings:
         shown = each.found if each.state is not State.INSTALLED_BY_UP else f"{each.found}: {each.state}"
         words = ": ".join(filter(None, (shown, each.advice)))
-        table.add_row(MARKS[each.state], each.what, escape(words))
+        table.add_row(SYMBOLS[each.state], each.what, escape(words))
     return table
 
 

@@ -60,17 +60,17 @@ def cloud_init(
 ) -> None:
     """Write user-data, meta-data and network-config for node INDEX of GROUP, on any machine."""
     cluster = load(servers).cluster
-    one = _found(cluster, group, index, address)
+    one = _find_machine(cluster, group, index, address)
     for text in nameserver:
-        _address(text, "--nameserver")
+        _check_address(text, "--nameserver")
     for text, option in ((zone, "--zone"), (interface, "--interface")):
         if not re.fullmatch(r"[A-Za-z0-9._-]*", text):
             raise UserError(f"{option}: {text!r} is no name; take letters, digits, '.', '_' and '-'")
     for text in server:
-        _host(cluster, text, "--server")
+        _check_host(cluster, text, "--server")
     addressing = Addressing(gateway=gateway or "", nameservers=nameserver, interface=interface)
-    _check(addressing, cluster, one)
-    shared, url = _share(cluster, share), _url(software)
+    _check_addressing(addressing, cluster, one)
+    shared, url = _parse_share(cluster, share), _parse_url(software)
     folder = Path(output or one.name)
     if as_volume and volume.tool() is None:
         with working(f"installs {volume.PACKAGE}"):
@@ -91,7 +91,7 @@ def cloud_init(
     click.echo(f"{folder}: {', '.join(written)} for {one.name}, {one.address}")
 
 
-def _found(cluster: Cluster, group: str, index: int, address: str | None) -> Machine:
+def _find_machine(cluster: Cluster, group: str, index: int, address: str | None) -> Machine:
     known = {each.name: each for each in cluster.groups}
     if group not in known:
         raise UserError(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
@@ -100,30 +100,30 @@ def _found(cluster: Cluster, group: str, index: int, address: str | None) -> Mac
         raise UserError(f"{group} has {len(found)} nodes at most, not {index}: take 1 to {len(found)}")
     if address is None:
         return found[index - 1]
-    _host(cluster, address, "--address")
+    _check_host(cluster, address, "--address")
     return Machine(group=known[group], index=index, address=address)
 
 
-def _check(addressing: Addressing, cluster: Cluster, one: Machine) -> None:
+def _check_addressing(addressing: Addressing, cluster: Cluster, one: Machine) -> None:
     """Check that the machine fits the cluster. Raises UserError."""
     if (addressing.gateway or addressing.nameservers) and not addressing.interface:
         raise UserError("--interface is missing: --gateway and --nameserver need its name, for example eno1")
     if addressing.gateway:
-        _host(cluster, addressing.gateway, "--gateway")
+        _check_host(cluster, addressing.gateway, "--gateway")
     if addressing.gateway == one.address:
         raise UserError(f"--gateway: {one.address} is {one.name} itself; name the router's address")
 
 
-def _address(text: str, option: str) -> None:
+def _check_address(text: str, option: str) -> None:
     try:
         IPv4Address(text)
     except ValueError:
         raise UserError(f"{option}: {text!r} is no IPv4 address; write one like 10.42.0.10") from None
 
 
-def _host(cluster: Cluster, address: str, option: str) -> None:
+def _check_host(cluster: Cluster, address: str, option: str) -> None:
     """Check a host address. Raises UserError if no machine of the cluster's network can have it."""
-    _address(address, option)
+    _check_address(address, option)
     network = IPv4Network(cluster.network.cidr)
     if IPv4Address(address) not in network:
         raise UserError(f"{option}: {address} is outside network.cidr, {network}; take one in it")
@@ -133,7 +133,7 @@ def _host(cluster: Cluster, address: str, option: str) -> None:
         )
 
 
-def _share(cluster: Cluster, text: str | None) -> Share:
+def _parse_share(cluster: Cluster, text: str | None) -> Share:
     voting = max(cluster.consul_servers, cluster.swarm_managers)
     if text is None and voting > 1:
         raise UserError(
@@ -153,7 +153,7 @@ def _share(cluster: Cluster, text: str | None) -> Share:
     raise UserError(f"--share: {text!r} is no share; write HOST:/PATH, virtiofs:TAG, or `mounted`")
 
 
-def _url(text: str | None) -> str | None:
+def _parse_url(text: str | None) -> str | None:
     if text is None:
         return None
     is_one = re.match("https?://[^/?#]", text) and text.isprintable() and text.isascii()

@@ -7,7 +7,7 @@ from rich.table import Table
 from swarmer.core import names
 from swarmer.core.health import Status
 
-GOOD = {"alive", "ready"}
+HEALTHY_STATES = {"alive", "ready"}
 
 
 def status_table(status: Status) -> Table:
@@ -29,7 +29,7 @@ def status_table(status: Status) -> Table:
 
 
 def _coloured(state: str) -> str:
-    return f"[{'green' if state in GOOD else 'red'}]{state}[/]"
+    return f"[{'green' if state in HEALTHY_STATES else 'red'}]{state}[/]"
 
 
 def next_steps(status: Status, *, domain: str) -> str:

@@ -83,7 +83,7 @@ def _rows(nodes: Sequence[Node], consoles: dict[str, Console], began_s: float, n
     for node in nodes:
         console = consoles.get(node.name)
         phase = console.phase if console else "runs"
-        mark = "[green]✓[/green]" if console is None or console.is_ready else "[yellow]…[/yellow]"
-        table.add_row(f"  {mark} {node.name}", node.expected.zone, phase)
+        symbol = "[green]✓[/green]" if console is None or console.is_ready else "[yellow]…[/yellow]"
+        table.add_row(f"  {symbol} {node.name}", node.expected.zone, phase)
     table.add_row(f"  {time.monotonic() - began_s:.0f} s", "", note)
     return table
