@@ -88,14 +88,14 @@ def _row(model: type[Model], key: str) -> Row:
     field = model.model_fields[key]
     if not field.description:
         raise ValueError(f"{key} has no docstring in {source(model)}: describe what it means")
-    said = inspect.cleandoc(field.description)
-    meaning, default, rule = (_joined(part) for part in _parts(said))
+    docstring = inspect.cleandoc(field.description)
+    meaning, default, rule = (_joined(part) for part in _parts(docstring))
     return Row(key, meaning, default or _default(field), rule or _rule(field))
 
 
-def _parts(said: str) -> tuple[str, str, str]:
+def _parts(docstring: str) -> tuple[str, str, str]:
     """Texts of the meaning, of `Default:` and of `Rule:`; "" for a missing one."""
-    meaning, *others = re.split(r"^(Default|Rule): ", said, flags=re.MULTILINE)
+    meaning, *others = re.split(r"^(Default|Rule): ", docstring, flags=re.MULTILINE)
     found = dict(zip(others[::2], others[1::2], strict=True))
     return meaning, found.get("Default", ""), found.get("Rule", "")
 
