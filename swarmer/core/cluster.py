@@ -1,7 +1,8 @@
 """The keys of a cluster and of its groups, and the rules about them; `sections` has the other keys.
 
-A rule about one value is the validator of its field. A rule about several values yields a `Fault`. Both state
-the problem and the remedy. Constructing a model applies all rules and raises pydantic's ValidationError.
+A rule about one value is the validator of its field. A rule about several values yields a `BrokenRule`. Both
+state the problem and the remedy. Constructing a model applies all rules and raises pydantic's
+ValidationError.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator
 
 from swarmer.core import naming_rules, network_plan, node
-from swarmer.core.sections import Fault, Healing, Key, Model, Network, Registrator, Registry
+from swarmer.core.sections import BrokenRule, Healing, Key, Model, Network, Registrator, Registry
 from swarmer.core.validation import InvalidValue, listed, shown, truth, whole_number
 
 QUORUM_SIZES: Final = (1, 3, 5, 7)
@@ -137,8 +138,8 @@ class Group(Model):
         """Whether its nodes vote in Consul or in Swarm."""
         return bool(self.roles & QUORUM_ROLES.keys())
 
-    def faults(self) -> Iterator[Fault]:
-        return _group_faults(self)
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        return _group_rules(self)
 
 
 class Cluster(Model):
@@ -190,95 +191,97 @@ class Cluster(Model):
         """Largest number of nodes of all groups together."""
         return _total(self.groups)
 
-    def faults(self) -> Iterator[Fault]:
-        rules = (_quorum_faults, _worker_faults, _room_faults) if self.groups else ()
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        rules = (_quorum_rules, _worker_rules, _room_rules) if self.groups else ()
         found = (rule(self) for rule in rules)
-        return chain(_group_list_faults(self), *found, _vpn_faults(self.network), self.registrator.faults())
+        return chain(
+            _group_list_rules(self), *found, _vpn_rules(self.network), self.registrator.broken_rules()
+        )
 
 
-def _group_faults(group: Group) -> Iterator[Fault]:
+def _group_rules(group: Group) -> Iterator[BrokenRule]:
     given = [key for key in SIZE_KEYS if getattr(group, key) is not None]
     held = listed([plural for role, plural in QUORUM_ROLES.items() if role in group.roles])
     if not given:
-        yield _group_fault(group, "the group has no size", "write size: 3, or both min and max")
+        yield _broken(group, "the group has no size", "write size: 3, or both min and max")
     elif group.size is not None and len(given) > 1:
         message = f"{listed(given[1:])} beside size"
-        yield _group_fault(group, message, "keep size, or both min and max", given[1])
+        yield _broken(group, message, "keep size, or both min and max", given[1])
     elif group.size is None and held:
         advice = f"write size: {QUORUM_CHOICE} instead"
-        yield _group_fault(group, f"a group of {held} must not grow and shrink", advice, given[0])
+        yield _broken(group, f"a group of {held} must not grow and shrink", advice, given[0])
     elif given in (["min"], ["max"]):
-        yield _group_fault(group, f"{given[0]} stands alone", "write both min and max, or size", given[0])
+        yield _broken(group, f"{given[0]} stands alone", "write both min and max, or size", given[0])
     elif (group.min or 0) > group.largest:
-        yield _group_fault(group, f"{group.min} is more than max, {group.max}", "take min up to max", "min")
+        yield _broken(group, f"{group.min} is more than max, {group.max}", "take min up to max", "min")
     if group.spot and held:
         message = f"AWS may take spot nodes away at any time, but {held} must stay"
         advice = "take spot out, or give these roles to another group"
-        yield Fault(("groups", group.name, "spot"), message, advice, frozenset())
+        yield BrokenRule(("groups", group.name, "spot"), message, advice, frozenset())
 
 
-def _group_fault(group: Group, message: str, advice: str, *key: str) -> Fault:
-    return Fault(("groups", group.name, *key), message, advice, _needs((group,), *SIZE_KEYS))
+def _broken(group: Group, message: str, advice: str, *key: str) -> BrokenRule:
+    return BrokenRule(("groups", group.name, *key), message, advice, _needs((group,), *SIZE_KEYS))
 
 
-def _group_list_faults(cluster: Cluster) -> Iterator[Fault]:
+def _group_list_rules(cluster: Cluster) -> Iterator[BrokenRule]:
     if not cluster.groups:
-        yield Fault(("groups",), "there is no group", "describe at least one", _needs(()))
+        yield BrokenRule(("groups",), "there is no group", "describe at least one", _needs(()))
     if len({group.name for group in cluster.groups}) < len(cluster.groups):
-        yield Fault(("groups",), "two groups have the same name", "rename one of them", _needs(()))
+        yield BrokenRule(("groups",), "two groups have the same name", "rename one of them", _needs(()))
 
 
-def _quorum_faults(cluster: Cluster) -> Iterator[Fault]:
+def _quorum_rules(cluster: Cluster) -> Iterator[BrokenRule]:
     needs = _needs(cluster.groups, "roles")
     wrong: dict[tuple[Group, ...], list[str]] = {}
     for role, plural in QUORUM_ROLES.items():
         holders = cluster.with_role(role)
         if not holders:
             advice = f"give it to a group of size {QUORUM_CHOICE}"
-            yield Fault(("groups",), f"no group has the role {role}", advice, needs)
+            yield BrokenRule(("groups",), f"no group has the role {role}", advice, needs)
         elif all(group.is_sized for group in holders) and _total(holders) not in QUORUM_SIZES:
             wrong.setdefault(holders, []).append(plural)
     for holders, plurals in wrong.items():
         advice = f"take {QUORUM_CHOICE} {listed(plurals)}, they decide by majority"
         key = ("groups", holders[0].name, "size")
-        yield Fault(key, _wrong_total(holders), advice, needs | _needs(holders, *SIZE_KEYS))
+        yield BrokenRule(key, _wrong_total(holders), advice, needs | _needs(holders, *SIZE_KEYS))
 
 
 def _wrong_total(holders: tuple[Group, ...]) -> str:
     total = _total(holders)
-    fault = f"{total} is {'even' if total % 2 == 0 else 'too many'}"
+    problem = f"{total} is {'even' if total % 2 == 0 else 'too many'}"
     together = f"{listed([group.name for group in holders])} have {total} together, "
-    return fault if len(holders) == 1 else together + fault
+    return problem if len(holders) == 1 else together + problem
 
 
-def _worker_faults(cluster: Cluster) -> Iterator[Fault]:
+def _worker_rules(cluster: Cluster) -> Iterator[BrokenRule]:
     workers = cluster.with_role(Role.SWARM_WORKER)
     if all(group.is_sized for group in workers) and not sum(group.smallest for group in workers):
         advice = f"give the role {Role.SWARM_WORKER} to a group that always has a node"
         needs = _needs(cluster.groups, "roles") | _needs(workers, *SIZE_KEYS)
-        yield Fault(("groups",), "no group is sure to have a node that runs tasks", advice, needs)
+        yield BrokenRule(("groups",), "no group is sure to have a node that runs tasks", advice, needs)
 
 
-def _room_faults(cluster: Cluster) -> Iterator[Fault]:
+def _room_rules(cluster: Cluster) -> Iterator[BrokenRule]:
     cidr, zones = cluster.network.cidr, cluster.network.zones
     needs = _needs(cluster.groups, *SIZE_KEYS)
     if cluster.nodes > MOST_NODES:
         message, advice = f"up to {cluster.nodes} nodes are too many", f"take {MOST_NODES} at most"
-        yield Fault(("groups",), message, advice, needs)
+        yield BrokenRule(("groups",), message, advice, needs)
     # Each group spreads over the zones by itself, and launches a replacement before it terminates a node.
     needed = sum(-(-(group.largest + 1) // zones) for group in cluster.groups)
     smallest = network_plan.smallest_cidr_prefix(zones, needed)
     if IPv4Network(cidr).prefixlen > smallest:
         message = f"{cidr} has no room for {needed} nodes (replacements included) in each of {zones} zones"
         needs |= {("network", "cidr"), ("network", "zones")}
-        yield Fault(("network", "cidr"), message, f"take /{smallest} or larger", needs)
+        yield BrokenRule(("network", "cidr"), message, f"take /{smallest} or larger", needs)
 
 
-def _vpn_faults(network: Network) -> Iterator[Fault]:
+def _vpn_rules(network: Network) -> Iterator[BrokenRule]:
     if IPv4Network(network.cidr).overlaps(IPv4Network(network.vpn_cidr)):
         message = f"{network.vpn_cidr} overlaps network.cidr, {network.cidr}"
         needs = frozenset({("network", "cidr"), ("network", "vpn_cidr")})
-        yield Fault(("network", "vpn_cidr"), message, "take addresses apart from it", needs)
+        yield BrokenRule(("network", "vpn_cidr"), message, "take addresses apart from it", needs)
 
 
 def _needs(groups: tuple[Group, ...], *keys: str) -> frozenset[Key]:

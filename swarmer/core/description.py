@@ -212,9 +212,9 @@ class _Draft:
             healing=self._section(Healing, entries, ("healing",)),
             groups=self._groups(entries),
         )
-        for fault in chain(*(group.faults() for group in draft.groups), draft.faults()):
-            if not fault.needs & self._broken:
-                self._add(fault.key, fault.message, fault.advice)
+        for rule in chain(*(group.broken_rules() for group in draft.groups), draft.broken_rules()):
+            if not rule.needs & self._broken:
+                self._add(rule.key, rule.message, rule.advice)
         return draft
 
     def _section(self, model: type[Section], entries: Entries, key: Key) -> Section:

@@ -26,14 +26,14 @@ class Egress(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fault:
+class BrokenRule:
     """A broken rule about several values."""
 
     key: Key
     message: str
     advice: str
     needs: frozenset[Key]
-    """Keys that the rule read. If one of them is wrong by itself, this fault is not reported."""
+    """Keys that the rule read. If one of them is wrong by itself, this one is not reported."""
 
 
 def _egress(value: object) -> Egress:
@@ -50,14 +50,14 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    def faults(self) -> Iterator[Fault]:
+    def broken_rules(self) -> Iterator[BrokenRule]:
         """Broken rules about several values. Works on drafts of `model_construct` as well."""
         return iter(())
 
     @model_validator(mode="after")
     def _obeys(self) -> Self:
-        for fault in self.faults():
-            raise InvalidValue(f"{'.'.join(fault.key)}: {fault.message}", fault.advice)
+        for broken in self.broken_rules():
+            raise InvalidValue(f"{'.'.join(broken.key)}: {broken.message}", broken.advice)
         return self
 
 
@@ -190,13 +190,13 @@ class Registrator(Model):
     Rule: 1 or more.
     """
 
-    def faults(self) -> Iterator[Fault]:
+    def broken_rules(self) -> Iterator[BrokenRule]:
         try:
             faults(self.ttl, self.ttl_refresh)
         except InvalidValue as invalid:
             keys = (("registrator", "ttl"), ("registrator", "ttl_refresh"))
             key = keys[0] if self.ttl else keys[1]
-            yield Fault(key, invalid.message, invalid.advice, frozenset(keys))
+            yield BrokenRule(key, invalid.message, invalid.advice, frozenset(keys))
 
 
 LONGEST_BOOT_S: Final = 7020
