@@ -76,4 +76,4 @@ class ProviderClient:
                 self.query(within_s=max(0.0, ends_s - time.monotonic()))
             raise ProviderUnavailable(str(exc)) from exc
         self._recorded_s = time.monotonic()
-        self.view = replace(self.view, identity=swarm_id)
+        self.view = replace(self.view, cluster_id=swarm_id)

@@ -93,7 +93,9 @@ def test_a_manager_of_another_swarm_than_the_clusters_waits_and_publishes_nothin
 ) -> None:
     state = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", known_swarms=known)
     action = joining.decide(CORE, replace(state, is_published=published))
-    assert action == Wait("an operator: it manages Swarm first, but the cluster's is second", needs_operator=True)
+    assert action == Wait(
+        "an operator: it manages Swarm first, but the cluster's is second", needs_operator=True
+    )
 
 
 def test_a_manager_of_the_clusters_swarm_is_of_no_other() -> None:

@@ -214,7 +214,7 @@ def test_an_agent_that_is_started_anew_ends_the_join_that_failed() -> None:
     engine = HalfIn()
     half_in(engine).act(JoinSwarm(("10.0.0.5",), "token"))
     seen = half_in(engine).gather()
-    assert (seen.swarm_state, seen.joins) == ("error", True)
+    assert (seen.swarm_state, seen.is_joining) == ("error", True)
 
 
 def test_an_engine_that_was_in_is_not_taken_for_one_whose_join_failed(join_file: Path) -> None:
@@ -223,10 +223,10 @@ def test_an_engine_that_was_in_is_not_taken_for_one_whose_join_failed(join_file:
     made = half_in(engine)
     made.act(JoinSwarm(("10.0.0.5",), "token"))
     engine.state = "active"
-    assert not made.gather().joins
+    assert not made.gather().is_joining
     assert not join_file.exists()
     engine.state = "error"
-    assert not half_in(engine).gather().joins
+    assert not half_in(engine).gather().is_joining
 
 
 def test_an_engine_that_is_still_joining_is_not_taken_for_in_because_its_leader_hangs(
@@ -253,10 +253,10 @@ def test_a_node_whose_join_failed_joins_anew_and_removes_what_is_left_of_the_fir
     assert made.machine.name == "core-i-one"
     made.act(JoinSwarm(("10.0.0.5",), "token"))
     seen = made.gather()
-    assert (seen.swarm_state, seen.joins) == ("error", True)
+    assert (seen.swarm_state, seen.is_joining) == ("error", True)
     made.act(EndJoin("no leader"))
     seen = made.gather()
-    assert (seen.swarm_state, seen.joins) == ("inactive", False)
+    assert (seen.swarm_state, seen.is_joining) == ("inactive", False)
     made._swarm_node, engine.rows["second"] = "second", ("core-i-one", "ready")
     engine.rows["first"] = ("core-i-one", "ready")
     made.settle()  # the Swarm has not noticed yet
