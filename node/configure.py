@@ -61,8 +61,10 @@ def fetch_provider_view(machine: Machine) -> ProviderView:
             view = ProviderView.from_json(text)
         except (process.Failed, ValueError, KeyError, TypeError) as exc:
             if time.monotonic() > deadline_s:
-                raise Unusable(f"nobody says whether this cluster was founded before: {exc}") from exc
-            log(f"waits for its ground: {exc}")
+                raise Unusable(
+                    f"the provider does not report whether this cluster was initialized: {exc}"
+                ) from exc
+            log(f"waits for the provider: {exc}")
             time.sleep(1)
             continue
         ensure_file(Path(names.PROVIDER_VIEW), text)

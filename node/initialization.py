@@ -57,7 +57,7 @@ class SwarmInitializer:
                 return
             if not self.consul.renew_session(self._session):
                 return
-            self.log("founds the Swarm")
+            self.log("initializes the Swarm")
             engine.ensure_gateway_bridge()
             may_exist = True  # from here on, whatever fails
             engine.init_swarm(self.address)
@@ -80,7 +80,7 @@ class SwarmInitializer:
         if has_lock:
             self._session = session
         else:
-            self.log("waits for who founds the Swarm")
+            self.log("waits for the node that initializes the Swarm")
         return has_lock
 
     def _acquire(self, session: str) -> bool:
@@ -122,7 +122,7 @@ class SwarmInitializer:
             return not is_initialized
         except ProviderUnavailable as exc:
             self._query_failed_s = time.monotonic()
-            self.log(f"waits for its ground to say whether the cluster was founded: {exc}")
+            self.log(f"waits for the provider to report whether the cluster was initialized: {exc}")
             return False
 
     def publish(self, engine: Engine, *, within_s: float = QUERY_TIMEOUT_S) -> None:

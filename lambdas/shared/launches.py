@@ -48,7 +48,7 @@ def observe(
         deadline_s=limits.deadline_s,
         failed_in_a_row=boots.failed_in_a_row(activities, but=instance_id),
         failed_boots=limits.failed_boots,
-        is_founded=world.is_founded(connections.aws.groups),
+        is_initialized=world.is_initialized(connections.aws.groups),
         noted_s_ago=now_s - consul.missing[instance.name] if instance.name in consul.missing else None,
         ends=ends,
         consul=consul,

@@ -75,9 +75,9 @@ def observe(connections: Connections, node: LeavingNode) -> Departure:
         ends=ends,
         # The provider's record is asked last, and its "unfounded" is not trusted alone. A change to the
         # stack may reset it to "unfounded", and the Swarm's leader takes minutes to correct that.
-        is_founded=ends
+        is_initialized=ends
         or (consul.has_leader and swarm.has_quorum)
-        or world.is_founded(groups)
+        or world.is_initialized(groups)
         or connections.aws.was_initialized(),
         announced_s=node.announced_s,
         now_s=time.time(),

@@ -163,7 +163,10 @@ def test_where_the_provider_does_not_answer_no_swarm_is_initialized(
     for _ in range(3):
         made.act(InitializeSwarm())
     said = capsys.readouterr()
-    assert "waits for its ground to say whether the cluster was founded: AWS is away" in said.out + said.err
+    assert (
+        "waits for the provider to report whether the cluster was initialized: AWS is away"
+        in said.out + said.err
+    )
     assert asked == [1000.0], "a question costs half a second of a core"
     now += provider.REFRESH_INTERVAL_S
     made.act(InitializeSwarm())

@@ -34,7 +34,7 @@ class Arrival:
     """Number of launches of its group that failed since the last success, without this one."""
     failed_boots: int
     """Number of failed launches in a row that stops the launches."""
-    is_founded: bool
+    is_initialized: bool
     """Whether some voting node is in service: the cluster had a majority once."""
     noted_s_ago: float | None = None
     """Seconds since the note that it can join again, which it has not; None without a note."""
@@ -111,7 +111,7 @@ def _held(arrival: Arrival, lacks: str) -> Wait | None:
     if late_s < 0:
         return None
     if not (arrival.consul.has_leader and arrival.swarm.has_quorum):
-        return Wait(lacks, holds=True) if arrival.is_founded and late_s < QUORUM_TIMEOUT_S else None
+        return Wait(lacks, holds=True) if arrival.is_initialized and late_s < QUORUM_TIMEOUT_S else None
     if late_s <= pacing.LONGEST_PAUSE_S and not arrival.consul.is_alive(arrival.instance.name):
         # The previous look was in time and held nothing. A living instance may have lacked a majority then.
         return None

@@ -63,7 +63,7 @@ class Departure:
     """Whether its machine is proved to be gone."""
     ends: bool
     """Whether the cluster is being deleted."""
-    is_founded: bool
+    is_initialized: bool
     """Whether the cluster has, or had, a Swarm; also True if that is unknown, since a majority may be at
     stake."""
     announced_s: float
@@ -108,7 +108,7 @@ def _without_majority(departure: Departure, reason: str) -> Action:
     may need it. A cluster that was never initialized has nothing to recover, so no node is held and no alarm
     raised.
     """
-    if not departure.is_founded:
+    if not departure.is_initialized:
         return Finish(f"{reason}: the cluster was never initialized, so it never had a majority")
     if departure.is_gone:
         return Finish(f"{reason}: what is left of it stays until there is one", at_risk=True)

@@ -100,7 +100,7 @@ def wanted(groups: Iterable[Group], role: str) -> int:
     return sum(group.desired for group in groups if role in group.roles and not group.is_deleting)
 
 
-def is_founded(groups: Iterable[Group]) -> bool:
+def is_initialized(groups: Iterable[Group]) -> bool:
     """Whether some voting node was admitted: the cluster had a majority once."""
     voting = (group for group in groups if group.votes)
     return any(member.lifecycle == "InService" for group in voting for member in group.members.values())

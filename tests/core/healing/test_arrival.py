@@ -23,7 +23,7 @@ def arrival(name: str = A, **changes: Any) -> Arrival:
         deadline_s=600,
         failed_in_a_row=0,
         failed_boots=3,
-        is_founded=True,
+        is_initialized=True,
         ends=False,
         consul=consul(),
         swarm=swarm(),
@@ -100,7 +100,7 @@ def test_without_a_majority_to_join_an_instance_is_held_for_a_recovery(lost: dic
     assert found.holds
     # Not for ever, and not where nobody ever founded anything.
     assert isinstance(decide(arrival(waited_s=600 + QUORUM_TIMEOUT_S, **lost)), Abandon)
-    assert isinstance(decide(arrival(waited_s=700, is_founded=False, **lost)), Abandon)
+    assert isinstance(decide(arrival(waited_s=700, is_initialized=False, **lost)), Abandon)
 
 
 def test_one_that_was_held_has_time_to_join_once_there_is_a_majority_again() -> None:

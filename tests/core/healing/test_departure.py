@@ -45,7 +45,7 @@ def departure(name: str = A, **changes: Any) -> Departure:
         roles=CORE if name.startswith("core") else WORKER,
         is_gone=False,
         ends=False,
-        is_founded=True,
+        is_initialized=True,
         announced_s=NOW,
         now_s=NOW,
         consul=consul(A, B, C, D, workers=(W,), marks=TOLD),
@@ -318,7 +318,7 @@ def test_without_a_majority_a_machine_that_is_gone_is_not_waited_for() -> None:
 def test_a_cluster_that_was_never_founded_has_no_majority_to_lose(
     is_gone: bool, seen: dict[str, Any]
 ) -> None:
-    found = decide(departure(is_founded=False, is_gone=is_gone, **seen))
+    found = decide(departure(is_initialized=False, is_gone=is_gone, **seen))
     if is_gone and "swarm" in seen:
         assert found == RemovePeer("10.0.0.0:8300")  # Consul has a leader: its part is done
         return

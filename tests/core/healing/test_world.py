@@ -8,7 +8,7 @@ import pytest
 
 from swarmer.core.healing import quorum
 from swarmer.core.healing.quorum import Verdict
-from swarmer.core.healing.world import Group, cluster_closes, cluster_ends, group_of, is_founded, wanted
+from swarmer.core.healing.world import Group, cluster_closes, cluster_ends, group_of, is_initialized, wanted
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from tests.core.healing.scenes import CORE_GROUP, GROUPS, WORKERS, core_id, instance
 
@@ -37,8 +37,8 @@ def test_a_cluster_was_founded_once_a_node_that_votes_is_in_service(lifecycle: s
         members = {key: replace(each, lifecycle=lifecycle) for key, each in group.members.items()}
         return replace(group, members=members)
 
-    assert is_founded([of(CORE_GROUP), WORKERS]) == (lifecycle == "InService")
-    assert not is_founded([of(WORKERS)]), "workers alone are no cluster"
+    assert is_initialized([of(CORE_GROUP), WORKERS]) == (lifecycle == "InService")
+    assert not is_initialized([of(WORKERS)]), "workers alone are no cluster"
 
 
 def test_an_instance_belongs_to_the_group_that_lists_it() -> None:
