@@ -17,7 +17,8 @@ def test_a_daemon_outlives_its_handle_without_a_complaint(tmp_path: Path) -> Non
         pid = process.detach(["sleep", "60"], tmp_path / "log", cwd=tmp_path).pid
         gc.collect()
     try:
-        assert not complaints
+        # The collection also finds what other tests of this process left.
+        assert not [each for each in complaints if str(pid) in str(each.message)]
         assert os.getsid(pid) == pid
     finally:
         os.kill(pid, signal.SIGKILL)
