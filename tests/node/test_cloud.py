@@ -1,4 +1,4 @@
-"""What a node learns from its provider: a file that the machine's host keeps."""
+"""Provider as a node sees it: a file that the machine's host keeps."""
 
 from __future__ import annotations
 

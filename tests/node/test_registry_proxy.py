@@ -31,7 +31,7 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def registry(
     answer: bytes = b"HTTP/1.1 200 OK\r\n\r\nhere", delay_s: float = 0.0
 ) -> AsyncIterator[None]:
-    """What docker-registry is to the proxy."""
+    """Stand-in for docker-registry behind the proxy."""
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(OSError):
@@ -68,7 +68,7 @@ async def ask(address: str, request: bytes = REQUEST) -> bytes:
 
 
 async def under_way(one: RegistryProxy) -> asyncio.Task[bytes]:
-    """What was asked, once the proxy has let the question in."""
+    """Request that the proxy has let in."""
     asked = asyncio.create_task(ask(HERE))
     while not one.connections:
         await asyncio.sleep(0.01)

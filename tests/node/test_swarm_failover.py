@@ -69,7 +69,7 @@ class Lab:
         return SwarmStatus("active", is_manager=True, error="", id="swarm-1", node=ORDER[self.me])
 
     def term(self) -> int:
-        """What its raft wrote last, before the question and after it."""
+        """Term of its raft: the last value stays, earlier ones are used up."""
         return self.terms.pop() if len(self.terms) > 1 else self.terms[0]
 
     # -- Consul
@@ -164,7 +164,7 @@ def test_one_late_answer_of_a_leader_whose_consul_is_dead_costs_it_nothing(lab: 
 
 
 def test_the_next_one_asks_once_more_when_its_turn_comes(lab: Lab) -> None:
-    """What it asked before may hang, though the first one leads by now."""
+    """An earlier question may hang although the first manager leads by now."""
     manager = lab.manager("other")
     lab.lose("leader")
     manager.check_leader()
