@@ -87,7 +87,7 @@ class Account:
                 self.steps[line["message"]] += 1
         elif entry["source"].endswith(journal.RECONCILE) and what.startswith("{"):
             line = json.loads(what)
-            self.swept += line.get("message") == "departed" and line["node"].startswith(f"{HERD}-")
+            self.swept += line.get("message") == "removed" and line["node"].startswith(f"{HERD}-")
 
 
 @dataclass

@@ -165,9 +165,9 @@ def end_tasks(lab: Lab) -> None:
     lab.managers[0].on("docker", "service", "rm", SERVICE)
 
 
-def has_departed(nodes: list[Node]) -> bool:
+def is_removed(nodes: list[Node]) -> bool:
     """Whether one of the nodes left in order."""
-    return any(said("departed", node.name) for node in nodes)
+    return any(said("removed", node.name) for node in nodes)
 
 
 def scale_in(nodes: list[Node]) -> None:
@@ -182,7 +182,7 @@ def kill_function_while_it_drains(nodes: list[Node]) -> None:
     last, deadline_s = last_number(), time.monotonic() + KILL_S
     sdk = DockerClient(base_url=engine.docker_environment()["DOCKER_HOST"])
     nodes[-1].scale_group(1)
-    hits, signs = 0, ['"told to stay out"']
+    hits, signs = 0, ['"marker written: join nothing"']
     while hits < KILLS:
         if time.monotonic() > deadline_s:
             raise Failure(f"deregister_node was hit at work {hits} times within {KILL_S:.0f} s")
@@ -317,7 +317,7 @@ HEALING: Final = (
         inflict=scale_in,
         hold_s=5,
         within_s=REPLACED_S,
-        heals=has_departed,
+        heals=is_removed,
         heal_s=180,
         clean_up=end_tasks,
     ),
@@ -329,7 +329,7 @@ HEALING: Final = (
         inflict=kill_function_while_it_drains,
         hold_s=5,
         within_s=REPLACED_S,
-        heals=has_departed,
+        heals=is_removed,
         heal_s=180,
         clean_up=end_tasks,
     ),

@@ -108,7 +108,7 @@ class CatalogSync:
         if accepted:
             self._record(accepted)
         what = "declared without its check" if accepted else "not declared"
-        self.log_once(service.id, f"{service.id}: {what}, Consul says {refusal}")
+        self.log_once(service.id, f"{service.id}: {what}, Consul answers {refusal}")
 
     def _confirm(self, service: Service) -> None:
         """Update the state of the service's HEALTHCHECK."""
@@ -125,7 +125,7 @@ class CatalogSync:
         try:
             self.catalogue.deregister(service_id)
         except Refused as exc:
-            self.log_once(service_id, f"{service_id}: cannot be removed, Consul says {exc}")
+            self.log_once(service_id, f"{service_id}: cannot be removed, Consul answers {exc}")
             return
         gone = self.entries.pop(service_id, None) if self.entries else None
         if gone:

@@ -74,7 +74,7 @@ def record_cluster_id(machine: Machine, cluster_id: str) -> None:
     elif known == UNFOUNDED:
         aws.put_parameter(name, cluster_id, region)
     elif known != cluster_id:
-        raise aws.Unavailable(f"{name} says that the cluster is {known}, not {cluster_id}")
+        raise aws.Unavailable(f"{name} has the cluster ID {known}, not {cluster_id}")
 
 
 if __name__ == "__main__":

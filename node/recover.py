@@ -187,7 +187,7 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
                     caller.force_new_cluster(machine.address)
                 except docker.Unavailable as exc:
                     # The next look tells whether it succeeded all the same.
-                    log(f"dockerd answers with an error, looks again: {exc}")
+                    log(f"dockerd answers with an error, is asked again: {exc}")
                 called_s = time.monotonic()
 
 

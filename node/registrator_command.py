@@ -98,7 +98,9 @@ def show_plan(arguments: Sequence[str]) -> int:
     InvalidValue."""
     values, rest = options.from_arguments(arguments)
     if rest:
-        raise InvalidValue(f"{rest[0][:60]} stands there", "plan takes options only, and standard input")
+        raise InvalidValue(
+            f"{rest[0][:60]} is no option of plan", "plan takes options only, and standard input"
+        )
     who = options.options(values, hostname=socket.gethostname(), address=_address(values))
     containers = _containers(sys.stdin.buffer.read())
     plans = [plan(each, who, peer=_peer(each, containers)) for each in containers]

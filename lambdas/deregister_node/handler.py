@@ -84,5 +84,5 @@ def complete_or_wait(end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
         log("waits", node=name, reason=outcome.reason, held=held, at_risk=outcome.at_risk)
         raise RetryLater(pacing.pause_s(time.time() - end.at_s), outcome.reason)
     answered = auto_scaling.complete(end.asg, end.hook, end.instance_id, auto_scaling.CONTINUE)
-    add_metric(Metric.DEPARTED, answered)
-    log("departed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)
+    add_metric(Metric.REMOVED, answered)
+    log("removed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)

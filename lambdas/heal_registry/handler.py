@@ -88,7 +88,7 @@ def apply(connections: Connections, action: registry.Action) -> None:
             log("waits", reason=reason)
         case registry.Depose(holder, lease, session):
             connections.require_consul().destroy_session(session)
-            add_metric(Metric.DEPOSED)
-            logger.warning("deposed", extra={"node": holder, "lease": lease})
+            add_metric(Metric.REVOKED)
+            logger.warning("lease revoked", extra={"node": holder, "lease": lease})
         case registry.Powerless(reason):
             logger.warning("no registry", extra={"reason": reason})

@@ -132,8 +132,8 @@ def complete_termination(connections: Connections, scene: Scene, place: Place) -
     asg, hook = place.group.asg, names.HOOK_TERMINATE
     if isinstance(outcome, Finish):
         answered = auto_scaling.complete(asg, hook, place.instance_id, auto_scaling.CONTINUE)
-        add_metric(Metric.DEPARTED, answered)
-        log("departed", node=place.name, reason=outcome.reason, answered=answered, missed=True)
+        add_metric(Metric.REMOVED, answered)
+        log("removed", node=place.name, reason=outcome.reason, answered=answered, missed=True)
         return ""
     auto_scaling.heartbeat(asg, hook, place.instance_id)
     log("waits", node=place.name, reason=outcome.reason, at_risk=outcome.at_risk)

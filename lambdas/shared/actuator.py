@@ -17,14 +17,14 @@ from swarmer.core import names
 from swarmer.core.healing import steps
 from swarmer.core.healing.departure import Departure
 from swarmer.core.healing.steps import Step
-from swarmer.core.healing.world import STOP, Mark
+from swarmer.core.healing.world import STOP, Marker
 
 
 def apply(connections: Connections, seen: Departure, step: Step) -> None:
     """Take one step of a node's removal. Raises consul.Unavailable, docker.Unavailable, aws.Unavailable."""
     consul, name = connections.require_consul(), seen.name
     match step:
-        case steps.Tell(phase):
+        case steps.WriteMarker(phase):
             consul.put(f"{names.KV_LEAVING}{name}", _marker(seen, phase).to_json())
         case steps.HandOver(lease):
             consul.put(names.KV_REGISTRY_HANDOVER, str(lease))
@@ -34,8 +34,8 @@ def apply(connections: Connections, seen: Departure, step: Step) -> None:
             consul.force_leave(name)
         case steps.Deregister():
             consul.deregister_node(name)
-        case steps.Forget(mark):
-            _delete_records(consul, name, marker=mark)
+        case steps.Forget(marker):
+            _delete_records(consul, name, marker=marker)
         case steps.Drain(row):
             connections.require_engine().ensure_node(row.id, Availability="drain")
         case steps.Demote(row):
@@ -47,9 +47,9 @@ def apply(connections: Connections, seen: Departure, step: Step) -> None:
     log(_message(step), node=name, step=type(step).__name__)
 
 
-def _marker(seen: Departure, phase: str) -> Mark:
-    marker = seen.mark or Mark(since_s=seen.now_s)
-    return Mark(since_s=marker.since_s, stop_s=seen.now_s) if phase == STOP else marker
+def _marker(seen: Departure, phase: str) -> Marker:
+    marker = seen.marker or Marker(since_s=seen.now_s)
+    return Marker(since_s=marker.since_s, stop_s=seen.now_s) if phase == STOP else marker
 
 
 def _delete_records(consul: Consul, name: str, *, marker: bool) -> None:
@@ -59,8 +59,8 @@ def _delete_records(consul: Consul, name: str, *, marker: bool) -> None:
 
 def _message(step: Step) -> str:
     match step:
-        case steps.Tell(phase):
-            return "told to stop" if phase == STOP else "told to stay out"
+        case steps.WriteMarker(phase):
+            return "marker written: stop Consul" if phase == STOP else "marker written: join nothing"
         case steps.HandOver(lease):
             return f"asked to hand over lease {lease} of the registry"
         case steps.RemovePeer(address):

@@ -8,7 +8,7 @@ from swarmer.adapters import consul
 from swarmer.adapters.consul import Consul
 from swarmer.core import election, names
 from swarmer.core.healing import world
-from swarmer.core.healing.world import Mark
+from swarmer.core.healing.world import Marker
 from swarmer.core.state import RegistryLock
 
 
@@ -30,7 +30,7 @@ def observe(api: Consul | None, name: str | None) -> world.Consul:
         answers=True,
         members={each.name: each.status for each in api.members()},
         peers={each.name: each for each in servers},
-        marks=_markers(api),
+        markers=_markers(api),
         lease=registry_lock(api),
         catalogued=_catalogued(api, name),
         recorded=_recorded(api, name),
@@ -47,8 +47,8 @@ def registry_lock(api: Consul) -> RegistryLock | None:
     return replace(lock, handover_asked=request is not None and request.value == str(key.lock_index))
 
 
-def _markers(api: Consul) -> dict[str, Mark]:
-    found = {name: Mark.from_json(key.value) for name, key in api.below(names.KV_LEAVING).items()}
+def _markers(api: Consul) -> dict[str, Marker]:
+    found = {name: Marker.from_json(key.value) for name, key in api.below(names.KV_LEAVING).items()}
     return {name: marker for name, marker in found.items() if marker}
 
 

@@ -64,7 +64,7 @@ def apply(connections: Connections, group: Group, hook: str, seen: Arrival, acti
             actuator.record_admitted(connections, instance.name, instance.id)
             answered = auto_scaling.complete(group.asg, hook, instance.id, auto_scaling.CONTINUE)
             add_metric(Metric.ADMITTED, answered)
-            log("let in", node=instance.name, waited_s=round(seen.waited_s), answered=answered)
+            log("admitted", node=instance.name, waited_s=round(seen.waited_s), answered=answered)
         case arrival.Abandon(reason, opens_breaker):
             _abandon(group, hook, seen, reason, opens_breaker=opens_breaker)
         case arrival.Wait(_, holds, notes):

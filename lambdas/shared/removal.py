@@ -47,7 +47,7 @@ def _apply_locked(connections: Connections, node: LeavingNode, step: Step) -> Wa
     None."""
     with voting_lock.hold(connections) as lock:
         if lock is None:
-            return Wait("another function that changes who votes")
+            return Wait("another function that changes the voting members")
         # Another function may have changed the cluster before this one got the lock.
         seen = observe(connections, node)
         if departure.decide(seen) == step:

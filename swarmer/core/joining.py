@@ -105,7 +105,7 @@ Action = FindPeers | Wait | InitializeSwarm | JoinSwarm | EndJoin | Publish | St
 
 
 def leaving_phase(text: str) -> str:
-    """Return the phase in the mark that a function left for this node; empty if the text is no mark."""
+    """Return the phase in the marker that a function left for this node; empty if the text is no marker."""
     try:
         return str(json.loads(text)["phase"])
     except (ValueError, KeyError, TypeError):

@@ -81,7 +81,7 @@ KV_SWARM_MESH: Final = "swarmer/swarm/mesh"
 KV_HEALING_LOCK: Final = "swarmer/healing/lock"
 """Key of the lock that a function holds while it changes the voting members."""
 KV_LEAVING: Final = "swarmer/healing/leaving/"
-"""Prefix, followed by a node's name, of the mark of a node that is being removed and joins nothing any
+"""Prefix, followed by a node's name, of the marker of a node that is being removed and joins nothing any
 more."""
 LEAVING_STAY_OUT: Final = "stay-out"
 """First phase of a removal: the node joins nothing any more."""

@@ -40,7 +40,7 @@ def test_what_the_sweep_ends_beside_is_counted_by_itself() -> None:
         ("reconcile-cluster", "core-i-1"),
         ("deregister-node", "herd-i-1"),
     ):
-        line = {"message": "departed", "node": node, "missed": True}
+        line = {"message": "removed", "node": node, "missed": True}
         account.take({**entry(json.dumps(line)), "kind": "log", "source": f"healing-{function}"})
     assert account.swept == 1
     for each in ("CompleteLifecycleAction", "CompleteLifecycleAction", REFUSED):

@@ -71,8 +71,8 @@ def test_there_is_one_swarm_and_its_id_is_the_clusters(apart: Described) -> None
 def test_none_of_them_was_given_up_meanwhile(apart: Described) -> None:
     wanted = {node["name"] for node in apart.nodes()}
 
-    def let_in() -> set[str]:
+    def admitted() -> set[str]:
         lines = apart.told("-register-node", "-reconcile-cluster")
-        return {line["node"] for line in lines if line.get("message") == "let in"}
+        return {line["node"] for line in lines if line.get("message") == "admitted"}
 
-    until(lambda: let_in() == wanted, within_s=120, what="each node is let in, and no other ever was")
+    until(lambda: admitted() == wanted, within_s=120, what="each node is admitted, and no other ever was")

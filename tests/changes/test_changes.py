@@ -49,9 +49,7 @@ class Changing(Described):
         for line in self.told(*FUNCTIONS):
             if line.get("node", "").startswith(f"{group}-i-"):
                 steps.setdefault(line["node"], []).append(line["message"])
-        return sum(
-            "drained" in each[: each.index("departed")] for each in steps.values() if "departed" in each
-        )
+        return sum("drained" in each[: each.index("removed")] for each in steps.values() if "removed" in each)
 
     def at_risk(self) -> list[str]:
         """What functions said about a quorum that a change would have cost."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from swarmer.core import joining, names
-from swarmer.core.healing.world import Mark
+from swarmer.core.healing.world import Marker
 from swarmer.core.joining import (
     EndJoin,
     FindPeers,
@@ -145,8 +145,8 @@ def test_a_node_that_is_seen_out_joins_nothing_any_more(node: NodeDescription) -
 
 
 def test_what_a_function_notes_is_what_its_node_reads() -> None:
-    assert joining.leaving_phase(Mark(since_s=1).to_json()) == names.LEAVING_STAY_OUT
-    assert joining.leaving_phase(Mark(since_s=1, stop_s=2).to_json()) == names.LEAVING_STOP
+    assert joining.leaving_phase(Marker(since_s=1).to_json()) == names.LEAVING_STAY_OUT
+    assert joining.leaving_phase(Marker(since_s=1, stop_s=2).to_json()) == names.LEAVING_STOP
     assert joining.leaving_phase("") == joining.leaving_phase("[]") == joining.leaving_phase("{}") == ""
 
 

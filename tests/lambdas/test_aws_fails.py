@@ -22,7 +22,7 @@ from lambdas.register_node.handler import handler as register
 from swarmer.adapters import aws
 from swarmer.core import names
 from swarmer.core.healing.reconciliation import HOOK_GRACE_S
-from swarmer.core.healing.world import Mark
+from swarmer.core.healing.world import Marker
 from tests.lambdas.lab import Handler, Lab, state_change, tick
 from tests.lambdas.test_register_node import ABANDONED
 
@@ -209,6 +209,8 @@ def long_ago(lab: Lab) -> None:
     """Whoever was told to leave was told so long ago that the sweep looks after them."""
     for name in lab.consul.notes(names.KV_LEAVING):
         key = f"{names.KV_LEAVING}{name}"
-        mark = Mark.from_json(lab.consul.keys[key])
-        assert mark
-        lab.consul.keys[key] = Mark(since_s=mark.since_s - HOOK_GRACE_S - 1, stop_s=mark.stop_s).to_json()
+        marker = Marker.from_json(lab.consul.keys[key])
+        assert marker
+        lab.consul.keys[key] = Marker(
+            since_s=marker.since_s - HOOK_GRACE_S - 1, stop_s=marker.stop_s
+        ).to_json()

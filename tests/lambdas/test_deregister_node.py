@@ -12,7 +12,7 @@ from lambdas.deregister_node.handler import handler
 from swarmer.adapters import aws
 from swarmer.core import names
 from swarmer.core.healing import departure
-from swarmer.core.healing.world import Mark
+from swarmer.core.healing.world import Marker
 from swarmer.core.state import ConsulMember
 from tests.lambdas.lab import Lab
 
@@ -49,9 +49,17 @@ def test_a_worker_leaves_in_order(lab: Lab, metrics: Any) -> None:
         f"delete {names.KV_MISSING}{name}",
     ]
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
-    assert metrics() == {"QuorumAtRisk": [0], "Messages": [1], "Departed": [1]}
+    assert metrics() == {"QuorumAtRisk": [0], "Messages": [1], "Removed": [1]}
     steps = [line["step"] for line in lab.said() if "step" in line]
-    assert steps == ["Tell", "Drain", "RemoveFromSwarm", "Tell", "ForceLeave", "Deregister", "Forget"]
+    assert steps == [
+        "WriteMarker",
+        "Drain",
+        "RemoveFromSwarm",
+        "WriteMarker",
+        "ForceLeave",
+        "Deregister",
+        "Forget",
+    ]
 
 
 def test_a_core_node_leaves_once_its_replacement_votes(lab: Lab) -> None:
@@ -157,7 +165,7 @@ def test_tasks_are_waited_for_with_heartbeats(lab: Lab) -> None:
 def test_tasks_that_find_no_place_are_not_waited_for_for_ever(lab: Lab) -> None:
     instance_id, name = leaving(lab), lab.name("workers")
     lab.swarm.tasks = [{"NodeID": f"node-{name}", "DesiredState": "running", "Status": {"State": "running"}}]
-    told = Mark(since_s=time.time() - departure.DRAIN_TIMEOUT_S - 1)
+    told = Marker(since_s=time.time() - departure.DRAIN_TIMEOUT_S - 1)
     lab.consul.keys[f"{names.KV_LEAVING}{name}"] = told.to_json()
     assert lab.invoke(handler, announced(lab, instance_id)) == []
     assert answers(lab) == [("complete", instance_id, "CONTINUE")]
@@ -183,11 +191,11 @@ def test_a_node_that_does_not_stop_its_consul_is_waited_for_a_while(lab: Lab) ->
     body = announced(lab, instance_id)
     assert lab.invoke(handler, body) == [body]
     assert lab.said("waits")[0]["reason"] == "it to stop its Consul"
-    mark = json.loads(lab.consul.keys[f"{names.KV_LEAVING}{name}"])
-    late = Mark(since_s=mark["since"], stop_s=time.time() - departure.CONSUL_STOP_TIMEOUT_S - 1)
+    marker = json.loads(lab.consul.keys[f"{names.KV_LEAVING}{name}"])
+    late = Marker(since_s=marker["since"], stop_s=time.time() - departure.CONSUL_STOP_TIMEOUT_S - 1)
     lab.consul.keys[f"{names.KV_LEAVING}{name}"] = late.to_json()
     assert lab.invoke(handler, body) == []
-    # Its mark stays for the node to read; the sweep takes it once the machine is gone.
+    # Its marker stays for the node to read; the sweep takes it once the machine is gone.
     assert lab.consul.notes(names.KV_LEAVING) == {name}
 
 
@@ -242,7 +250,7 @@ def test_what_a_broken_first_deploy_leaves_is_let_go_at_once_and_calls_nobody(
     assert lab.invoke(handler, announced(lab, instance_id, "core")) == []
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
     assert metrics()["QuorumAtRisk"] == [0]
-    assert "never initialized" in lab.said("departed")[0]["reason"]
+    assert "never initialized" in lab.said("removed")[0]["reason"]
 
 
 def test_a_cluster_whose_identity_was_reset_guards_its_quorum_while_any_that_votes_is_in_service(
@@ -297,7 +305,7 @@ def test_who_votes_is_changed_by_one_function_at_a_time(lab: Lab) -> None:
     lab.consul.locks[names.KV_HEALING_LOCK] = ("another function's", 1)
     body = announced(lab, instance_id, "core")
     assert lab.invoke(handler, body) == [body]
-    assert lab.said("waits")[0]["reason"] == "another function that changes who votes"
+    assert lab.said("waits")[0]["reason"] == "another function that changes the voting members"
     assert lab.swarm.row(lab.name("core"))["Spec"]["Role"] == "manager"
 
 
@@ -324,7 +332,7 @@ def test_a_lock_that_lapsed_during_the_look_changes_no_votes(lab: Lab, step: str
     instance_id, name = leaving(lab, "core"), lab.name("core")
     if step == "RemovePeer":
         del lab.swarm.nodes[f"node-{name}"]
-        told = Mark(since_s=time.time(), stop_s=time.time())
+        told = Marker(since_s=time.time(), stop_s=time.time())
         lab.consul.keys[f"{names.KV_LEAVING}{name}"] = told.to_json()
         lab.consul.states[name] = "failed"
     members = lab.consul.members
@@ -379,7 +387,7 @@ def test_a_hook_whose_time_is_up_is_no_error(lab: Lab) -> None:
     body = announced(lab, instance_id)
     with lab.failing("CompleteLifecycleAction", "ValidationError"):
         assert lab.invoke(handler, body) == []
-    assert lab.said("departed")[0]["answered"] is False
+    assert lab.said("removed")[0]["answered"] is False
 
 
 def test_while_consul_cannot_be_asked_the_hook_of_a_machine_that_works_is_held(lab: Lab) -> None:

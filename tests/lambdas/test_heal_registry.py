@@ -47,8 +47,8 @@ def test_after_its_time_it_is_deposed_and_named(lab: Lab, metrics: Any) -> None:
     suspected(lab, SUSPECT_GRACE_S + 1)
     assert lab.invoke(handler, tick()) == []
     assert lab.consul.calls == ["destroy registry-session"]
-    assert [(line["node"], line["lease"]) for line in lab.said("deposed")] == [(name, 1)]
-    assert metrics()["Deposed"] == [1]
+    assert [(line["node"], line["lease"]) for line in lab.said("lease revoked")] == [(name, 1)]
+    assert metrics()["Revoked"] == [1]
 
 
 def test_within_its_time_it_is_waited_for(lab: Lab) -> None:

@@ -12,7 +12,7 @@ from swarmer.adapters import auto_scaling, aws
 from swarmer.core import names
 from swarmer.core.healing import pacing, reconciliation
 from swarmer.core.healing.reconciliation import HOOK_GRACE_S
-from swarmer.core.healing.world import Mark
+from swarmer.core.healing.world import Marker
 from tests.lambdas.lab import Lab, event, remains, state_change, tick
 
 
@@ -157,12 +157,12 @@ def test_a_termination_that_nobody_announced_is_finished(lab: Lab) -> None:
     assert lab.invoke(handler, tick()) == []
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
     assert name not in lab.swarm.names()
-    assert lab.said("departed")[0]["missed"] is True
+    assert lab.said("removed")[0]["missed"] is True
 
 
 def test_a_termination_that_is_looked_after_is_left_to_its_function(lab: Lab) -> None:
     lab.set_lifecycle("workers", 0, "Terminating:Wait")
-    lab.consul.keys[f"{names.KV_LEAVING}{lab.name('workers')}"] = Mark(since_s=time.time()).to_json()
+    lab.consul.keys[f"{names.KV_LEAVING}{lab.name('workers')}"] = Marker(since_s=time.time()).to_json()
     assert lab.invoke(handler, tick()) == []
     assert lab.hooks == []
 
@@ -313,7 +313,7 @@ def test_a_part_that_fails_keeps_no_other_part_from_its_own(lab: Lab, operation:
         operation != "CompleteLifecycleAction",
     )
     # Once nobody has looked after it for long enough.
-    told = Mark(since_s=time.time() - HOOK_GRACE_S - 1, stop_s=time.time())
+    told = Marker(since_s=time.time() - HOOK_GRACE_S - 1, stop_s=time.time())
     lab.consul.keys[f"{names.KV_LEAVING}{lab.name('workers', 1)}"] = told.to_json()
     assert lab.invoke(handler, body) == []
     assert ("complete", leaving, "CONTINUE") in lab.hooks

@@ -1,4 +1,4 @@
-"""Launch hooks: let in, waited for, given up."""
+"""Launch hooks: admitted, waited for, given up."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def announced(lab: Lab, instance_id: str, group: str = "workers", seconds_ago: f
 
 
 @pytest.mark.parametrize("group", ["core", "workers"])
-def test_a_member_in_its_role_is_recorded_and_let_in(lab: Lab, group: str, metrics: Any) -> None:
+def test_a_member_in_its_role_is_recorded_and_admitted(lab: Lab, group: str, metrics: Any) -> None:
     instance_id = launched(lab, group)
     lab.consul.keys.clear()
     assert lab.invoke(handler, announced(lab, instance_id, group)) == []
     assert lab.hooks == [("complete", instance_id, "CONTINUE")]
     assert lab.consul.notes(names.KV_NODES) == {lab.name(group)}
     assert metrics() == {"Messages": [1], "Admitted": [1]}
-    assert [line["node"] for line in lab.said("let in")] == [lab.name(group)]
+    assert [line["node"] for line in lab.said("admitted")] == [lab.name(group)]
 
 
 def test_one_that_is_no_member_yet_is_waited_for_without_a_word_to_its_hook(lab: Lab) -> None:

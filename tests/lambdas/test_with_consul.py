@@ -59,7 +59,7 @@ def test_a_holder_is_deposed_by_the_end_of_its_session(lab: Lab, consul: ConsulS
     lock = client.get(names.KV_REGISTRY_LOCK)
     assert lock is not None
     assert lock.session is None
-    assert lab.said("deposed")[0]["node"] == lab.name("core")
+    assert lab.said("lease revoked")[0]["node"] == lab.name("core")
 
 
 def test_many_keys_are_written_in_few_requests(consul: ConsulServer) -> None:

@@ -45,8 +45,10 @@ def entry(kind: str, what: str, source: str = "aws.ec2", **detail: Any) -> dict[
             "i-1                          CompleteLifecycleAction (t-core): register, ABANDON",
         ),
         (
-            entry("log", json.dumps({"level": "INFO", "message": "let in", "node": "core-i-1"}), "register"),
-            "register                     INFO let in (node=core-i-1)",
+            entry(
+                "log", json.dumps({"level": "INFO", "message": "admitted", "node": "core-i-1"}), "register"
+            ),
+            "register                     INFO admitted (node=core-i-1)",
         ),
         (entry("log", "plain words", "register"), "register                     plain words"),
     ],

@@ -29,10 +29,10 @@ from swarmer.core.healing.steps import (
     HandOver,
     RemoveFromSwarm,
     RemovePeer,
-    Tell,
     Wait,
+    WriteMarker,
 )
-from swarmer.core.healing.world import QUORUM_ROLES, STAY_OUT, STOP, Consul, Mark, Swarm
+from swarmer.core.healing.world import QUORUM_ROLES, STAY_OUT, STOP, Consul, Marker, Swarm
 from swarmer.core.node import SWARM_MANAGER
 from swarmer.core.state import MemberStatus
 
@@ -75,13 +75,13 @@ class Departure:
     wanted_managers: int
 
     @property
-    def mark(self) -> Mark | None:
-        return self.consul.marks.get(self.name)
+    def marker(self) -> Marker | None:
+        return self.consul.markers.get(self.name)
 
     @property
     def waited_s(self) -> float:
         """Seconds since the removal became known."""
-        begun_s = min(self.announced_s, self.mark.since_s if self.mark else self.announced_s)
+        begun_s = min(self.announced_s, self.marker.since_s if self.marker else self.announced_s)
         return self.now_s - begun_s
 
 
@@ -129,9 +129,9 @@ def _without_swarm(departure: Departure) -> Action | None:
 
 
 def _announce(departure: Departure) -> Action | None:
-    if departure.is_gone or departure.mark:
+    if departure.is_gone or departure.marker:
         return None
-    return Tell(STAY_OUT)
+    return WriteMarker(STAY_OUT)
 
 
 def _drain(departure: Departure) -> Action | None:
@@ -178,18 +178,18 @@ def _remove_from_swarm(departure: Departure) -> Action | None:
 def _stop_consul(departure: Departure) -> Action | None:
     """Stop the node's Consul. A running server would be taken into raft again, a client into the
     catalogue."""
-    consul, mark = departure.consul, departure.mark
-    if departure.is_gone or mark is None or not consul.is_alive(departure.name):
+    consul, marker = departure.consul, departure.marker
+    if departure.is_gone or marker is None or not consul.is_alive(departure.name):
         return None
-    if mark.stop_s is not None:
+    if marker.stop_s is not None:
         return (
-            Wait("it to stop its Consul") if departure.now_s - mark.stop_s < CONSUL_STOP_TIMEOUT_S else None
+            Wait("it to stop its Consul") if departure.now_s - marker.stop_s < CONSUL_STOP_TIMEOUT_S else None
         )
     if departure.name in consul.peers:
         verdict = quorum.without_server(consul, departure.name, wanted=departure.wanted_servers)
         if held := _held(departure, verdict, "Consul servers"):
             return held
-    return Tell(STOP)
+    return WriteMarker(STOP)
 
 
 def _remove_peer(departure: Departure) -> Action | None:
@@ -197,7 +197,7 @@ def _remove_peer(departure: Departure) -> Action | None:
     if peer is None:
         return None
     verdict = quorum.without_server(departure.consul, departure.name, wanted=departure.wanted_servers)
-    stopped = departure.mark is not None and departure.mark.stop_s is not None
+    stopped = departure.marker is not None and departure.marker.stop_s is not None
     if held := _held(departure, verdict, "Consul servers", only_cost=stopped):
         return held
     return RemovePeer(peer.address)
@@ -220,11 +220,11 @@ def _deregister(departure: Departure) -> Action | None:
 
 
 def _forget(departure: Departure) -> Action | None:
-    """Delete the records. The mark of a running machine stays, because its node reads it."""
+    """Delete the records. The marker of a running machine stays, because its node reads it."""
     consul = departure.consul
-    has_mark = departure.is_gone and departure.mark is not None
-    if has_mark or departure.name in consul.recorded or departure.name in consul.missing:
-        return Forget(mark=departure.is_gone)
+    has_marker = departure.is_gone and departure.marker is not None
+    if has_marker or departure.name in consul.recorded or departure.name in consul.missing:
+        return Forget(marker=departure.is_gone)
     return None
 
 
@@ -251,7 +251,7 @@ def _held(
 
 
 def _since_mark_s(departure: Departure) -> float:
-    return departure.now_s - departure.mark.since_s if departure.mark else 0.0
+    return departure.now_s - departure.marker.since_s if departure.marker else 0.0
 
 
 _STEPS: Final[tuple[Callable[[Departure], Action | None], ...]] = (

@@ -38,8 +38,8 @@ def without_server(consul: Consul, name: str, *, wanted: int) -> Verdict:
 
 
 def _is_well(consul: Consul, name: str) -> bool:
-    mark = consul.marks.get(name)
-    stops = mark is not None and mark.phase == STOP
+    marker = consul.markers.get(name)
+    stops = marker is not None and marker.phase == STOP
     return consul.is_alive(name) and not stops
 
 

@@ -105,7 +105,7 @@ def places(groups: tuple[Group, ...]) -> Iterator[Place]:
 def known_names(consul: Consul, swarm: Swarm) -> set[str]:
     """Return every name that Consul, Swarm or the records know."""
     members = {name for name, state in consul.members.items() if state != MemberStatus.LEFT}
-    noted = consul.recorded | consul.marks.keys() | consul.missing.keys()
+    noted = consul.recorded | consul.markers.keys() | consul.missing.keys()
     return members | consul.catalogued | consul.peers.keys() | noted | {row.name for row in swarm.rows}
 
 
@@ -186,8 +186,8 @@ def _departures(scene: Scene) -> Iterator[Place]:
     for place in places(scene.groups):
         if place.member.lifecycle not in DEPARTING:
             continue
-        instance, mark = scene.instances.get(place.instance_id), scene.consul.marks.get(place.name)
-        if (instance and instance.is_gone) or mark is None or scene.now_s - mark.since_s > HOOK_GRACE_S:
+        instance, marker = scene.instances.get(place.instance_id), scene.consul.markers.get(place.name)
+        if (instance and instance.is_gone) or marker is None or scene.now_s - marker.since_s > HOOK_GRACE_S:
             yield place
 
 
@@ -263,7 +263,7 @@ def _too_many(scene: Scene, missing: tuple[Missing, ...]) -> bool:
 def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
     """Yield sentences about a quorum that is lost, or that one more loss would end."""
     if _too_many(scene, missing):
-        yield f"{len(missing)} nodes in service are missed at once: none is replaced for it"
+        yield f"{len(missing)} nodes in service are missing at the same time: none of them is replaced for it"
     if not any(place.member.lifecycle == IN_SERVICE for place in places(scene.groups)):
         # A cluster that is only being created has no majority to lose.
         return

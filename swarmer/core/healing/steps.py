@@ -10,7 +10,7 @@ from swarmer.core.state import SwarmNode
 
 
 @dataclass(frozen=True)
-class Tell:
+class WriteMarker:
     """Note for the node and all others that it leaves, in this phase."""
 
     phase: str
@@ -63,9 +63,9 @@ class Deregister:
 
 @dataclass(frozen=True)
 class Forget:
-    """Delete the records about the node, and its `mark` too if no node can read it any more."""
+    """Delete the records about the node, and its `marker` too if no node can read it any more."""
 
-    mark: bool
+    marker: bool
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,15 @@ class Finish:
     at_risk: bool = False
 
 
-Step = Tell | Drain | HandOver | Demote | RemoveFromSwarm | RemovePeer | ForceLeave | Deregister | Forget
+Step = (
+    WriteMarker | Drain | HandOver | Demote | RemoveFromSwarm | RemovePeer | ForceLeave | Deregister | Forget
+)
 Action = Step | Wait | Finish
 VOTING: Final = (Demote, RemovePeer)
-"""Steps that change the voting members: taken under the lock, after a fresh look. `Tell(STOP)` is one,
+"""Steps that change the voting members: taken under the lock, after a fresh look. `WriteMarker(STOP)` is one,
 too."""
 
 
 def changes_votes(action: Action) -> bool:
     """Whether two such steps at once could cost a quorum that each alone would not."""
-    return isinstance(action, VOTING) or action == Tell(STOP)
+    return isinstance(action, VOTING) or action == WriteMarker(STOP)

@@ -125,7 +125,7 @@ def cluster_closes(groups: Iterable[Group]) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class Marker:
     """Note about a node that is being removed; times are in seconds since the epoch."""
 
     since_s: float
@@ -141,8 +141,8 @@ class Mark:
         return json.dumps({"phase": self.phase, "since": self.since_s, "stop": self.stop_s})
 
     @classmethod
-    def from_json(cls, text: str) -> Mark | None:
-        """Parse the text; None if it is no mark."""
+    def from_json(cls, text: str) -> Marker | None:
+        """Parse the text; None if it is no marker."""
         try:
             raw = json.loads(text)
             stop_s = None if raw["stop"] is None else float(raw["stop"])
@@ -163,7 +163,7 @@ class Consul:
     catalogued: frozenset[str] = frozenset()
     peers: Mapping[str, RaftServer] = field(default_factory=dict)
     """By node name."""
-    marks: Mapping[str, Mark] = field(default_factory=dict)
+    markers: Mapping[str, Marker] = field(default_factory=dict)
     recorded: frozenset[str] = frozenset()
     """Names of admitted nodes."""
     missing: Mapping[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A launched instance: let in, waited for, or given up."""
+"""A launched instance: admitted, waited for, or given up."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def arrival(name: str = A, **changes: Any) -> Arrival:
 
 
 @pytest.mark.parametrize("name", [A, W], ids=["a server and manager", "a worker"])
-def test_a_member_in_its_role_is_let_in(name: str) -> None:
+def test_a_member_in_its_role_is_admitted(name: str) -> None:
     assert decide(arrival(name)) == Admit()
 
 
-def test_a_member_is_let_in_even_when_it_comes_late() -> None:
+def test_a_member_is_admitted_even_when_it_comes_late() -> None:
     assert decide(arrival(waited_s=601)) == Admit()
 
 
@@ -134,7 +134,7 @@ def test_the_third_failed_boot_in_a_row_opens_the_breaker(failed_before: int, op
     assert found.opens_breaker is opens
 
 
-def test_a_good_boot_is_let_in_after_any_number_of_failed_ones() -> None:
+def test_a_good_boot_is_admitted_after_any_number_of_failed_ones() -> None:
     assert decide(arrival(failed_in_a_row=9)) == Admit()
 
 
@@ -149,5 +149,5 @@ def test_an_event_may_be_faster_than_auto_scalings_own_list() -> None:
     assert isinstance(decide(arrival(lifecycle="", waited_s=1, instance=instance(A, "terminated"))), Ignore)
 
 
-def test_nothing_is_let_into_a_cluster_that_is_being_deleted_and_no_breaker_opens() -> None:
+def test_nothing_is_admittedto_a_cluster_that_is_being_deleted_and_no_breaker_opens() -> None:
     assert decide(arrival(ends=True, failed_in_a_row=9)) == Abandon("the cluster is being deleted")

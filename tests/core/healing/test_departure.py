@@ -26,15 +26,15 @@ from swarmer.core.healing.steps import (
     HandOver,
     RemoveFromSwarm,
     RemovePeer,
-    Tell,
     Wait,
+    WriteMarker,
 )
-from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Mark, Swarm
+from swarmer.core.healing.world import STAY_OUT, STOP, Consul, Marker, Swarm
 from swarmer.core.node import SWARM_MANAGER
 from swarmer.core.state import MemberStatus, RaftServer, RegistryLock
 from tests.core.healing.scenes import CORE, NOW, WORKER, A, B, C, D, W, consul, row, swarm
 
-TOLD = {A: Mark(since_s=NOW), W: Mark(since_s=NOW)}
+TOLD = {A: Marker(since_s=NOW), W: Marker(since_s=NOW)}
 
 
 def departure(name: str = A, **changes: Any) -> Departure:
@@ -48,7 +48,7 @@ def departure(name: str = A, **changes: Any) -> Departure:
         is_initialized=True,
         announced_s=NOW,
         now_s=NOW,
-        consul=consul(A, B, C, D, workers=(W,), marks=TOLD),
+        consul=consul(A, B, C, D, workers=(W,), markers=TOLD),
         swarm=swarm(*rows),
         wanted_servers=3,
         wanted_managers=3,
@@ -67,12 +67,12 @@ def take(now: Departure, action: Action) -> Departure:
     """What the world looks like after a step."""
     seen, rows = now.consul, now.swarm.rows
     match action:
-        case Tell(phase):
-            old = seen.marks.get(now.name, Mark(since_s=now.now_s))
-            mark = replace(old, stop_s=now.now_s if phase == STOP else None)
+        case WriteMarker(phase):
+            old = seen.markers.get(now.name, Marker(since_s=now.now_s))
+            marker = replace(old, stop_s=now.now_s if phase == STOP else None)
             # A node that is told to stop does.
             members = {**seen.members, now.name: MemberStatus.FAILED} if phase == STOP else seen.members
-            seen = replace(seen, marks={**seen.marks, now.name: mark}, members=members)
+            seen = replace(seen, markers={**seen.markers, now.name: marker}, members=members)
         case Drain(which):
             rows = tuple(replace(each, availability="drain") if each == which else each for each in rows)
         case Demote(which):
@@ -88,9 +88,9 @@ def take(now: Departure, action: Action) -> Departure:
             seen = replace(seen, members={**seen.members, now.name: MemberStatus.LEFT})
         case Deregister():
             seen = replace(seen, catalogued=seen.catalogued - {now.name})
-        case Forget(mark):
-            marks = {key: kept for key, kept in seen.marks.items() if key != now.name or not mark}
-            seen = replace(seen, recorded=seen.recorded - {now.name}, marks=marks)
+        case Forget(marker):
+            markers = {key: kept for key, kept in seen.markers.items() if key != now.name or not marker}
+            seen = replace(seen, recorded=seen.recorded - {now.name}, markers=markers)
     return replace(now, consul=seen, swarm=replace(now.swarm, rows=rows))
 
 
@@ -108,18 +108,19 @@ def whole_way(start: Departure) -> list[str]:
 
 def test_a_core_node_leaves_step_by_step() -> None:
     start = departure(
-        consul=replace(departure().consul, marks={}, lease=RegistryLock(session="s", number=7, holder=A))
+        consul=replace(departure().consul, markers={}, lease=RegistryLock(session="s", number=7, holder=A))
     )
     assert whole_way(start) == [
-        "Tell", "Drain", "HandOver", "Demote", "RemoveFromSwarm", "Tell", "RemovePeer", "ForceLeave",
-        "Deregister", "Forget", "Finish",
+        "WriteMarker", "Drain", "HandOver", "Demote", "RemoveFromSwarm", "WriteMarker", "RemovePeer",
+        "ForceLeave", "Deregister", "Forget", "Finish",
     ]  # fmt: skip
 
 
 def test_a_worker_leaves_step_by_step() -> None:
-    start = departure(W, consul=replace(departure().consul, marks={}))
+    start = departure(W, consul=replace(departure().consul, markers={}))
     assert whole_way(start) == [
-        "Tell", "Drain", "RemoveFromSwarm", "Tell", "ForceLeave", "Deregister", "Forget", "Finish",
+        "WriteMarker", "Drain", "RemoveFromSwarm", "WriteMarker", "ForceLeave", "Deregister",
+        "Forget", "Finish",
     ]  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def test_a_node_that_never_joined_or_was_purged_already_is_finished(name: str) -
 
 def test_a_run_that_was_broken_off_goes_on_where_things_stand() -> None:
     """Wherever it stops: what comes then is the rest of the same way."""
-    start = departure(consul=replace(departure().consul, marks={}))
+    start = departure(consul=replace(departure().consul, markers={}))
     way, now = whole_way(start), start
     for at in range(len(way) - 1):
         assert whole_way(now) == way[at:]
@@ -190,10 +191,10 @@ def test_swarm_takes_a_moment_to_demote() -> None:
 
 
 def test_a_node_that_does_not_stop_its_consul_is_not_waited_for_for_ever() -> None:
-    told = {W: Mark(since_s=NOW, stop_s=NOW)}
-    leaving = departure(W, consul=replace(departure().consul, marks=told), swarm=swarm(row(B)))
+    told = {W: Marker(since_s=NOW, stop_s=NOW)}
+    leaving = departure(W, consul=replace(departure().consul, markers=told), swarm=swarm(row(B)))
     assert decide(leaving) == Wait("it to stop its Consul")
-    assert decide(replace(leaving, now_s=NOW + 21)) == Forget(mark=False)
+    assert decide(replace(leaving, now_s=NOW + 21)) == Forget(marker=False)
 
 
 def test_consul_takes_a_moment_to_notice_that_a_machine_is_gone() -> None:
@@ -211,7 +212,7 @@ def test_every_wait_ends() -> None:
 
 
 def test_a_server_stays_until_its_replacement_votes() -> None:
-    arriving = replace(consul(A, B, C, marks=TOLD), members=dict.fromkeys((A, B, C, D), MemberStatus.ALIVE))
+    arriving = replace(consul(A, B, C, markers=TOLD), members=dict.fromkeys((A, B, C, D), MemberStatus.ALIVE))
     out_of_swarm = swarm(row(B), row(C), row(D))
     leaving = departure(consul=arriving, swarm=out_of_swarm)
     assert decide(leaving) == Wait("Consul servers: its replacement does not vote yet")
@@ -222,7 +223,7 @@ def test_a_server_stays_until_its_replacement_votes() -> None:
     voting = replace(
         arriving, peers={**arriving.peers, D: RaftServer(name=D, address="10.0.0.3:8300", is_voter=True)}
     )
-    assert decide(replace(leaving, consul=voting)) == Tell(STOP)
+    assert decide(replace(leaving, consul=voting)) == WriteMarker(STOP)
 
 
 def test_a_manager_stays_until_its_replacement_is_reachable() -> None:
@@ -253,37 +254,37 @@ def test_a_member_without_which_there_is_no_majority_stays_and_the_alarm_is_rais
 
 
 def test_the_same_for_raft() -> None:
-    seen = consul(A, B, C, marks=TOLD, members={A: "alive", B: "failed", C: "alive"})
+    seen = consul(A, B, C, markers=TOLD, members={A: "alive", B: "failed", C: "alive"})
     found = decide(departure(consul=seen, swarm=swarm(row(B), row(C), row(D))))
     assert found == Wait("Consul servers: the others are no majority without it", at_risk=True)
 
 
 def test_of_two_servers_that_leave_at_once_the_second_sees_the_first_go() -> None:
     """B was told to stop and still looks alive: without A and B, C and D are no majority of three."""
-    seen = replace(departure().consul, marks={**TOLD, B: Mark(since_s=NOW, stop_s=NOW)})
+    seen = replace(departure().consul, markers={**TOLD, B: Marker(since_s=NOW, stop_s=NOW)})
     found = decide(departure(consul=seen, swarm=swarm(row(C), row(D)), wanted_servers=2))
-    assert isinstance(found, Tell)
-    three = consul(A, B, C, marks={**TOLD, B: Mark(since_s=NOW, stop_s=NOW)})
+    assert isinstance(found, WriteMarker)
+    three = consul(A, B, C, markers={**TOLD, B: Marker(since_s=NOW, stop_s=NOW)})
     held = decide(departure(consul=three, swarm=swarm(row(C), row(D)), wanted_servers=1))
     assert held == Wait("Consul servers: the others are no majority without it", at_risk=True)
 
 
 def test_the_only_server_stays_until_another_votes() -> None:
-    alone = consul(A, marks=TOLD, workers=())
+    alone = consul(A, markers=TOLD, workers=())
     found = decide(departure(consul=alone, swarm=swarm(row(B)), wanted_servers=1))
     assert isinstance(found, Wait)
     assert found.at_risk
 
 
 def test_a_server_without_a_vote_may_go_at_any_time() -> None:
-    seen = consul(A, B, C, marks=TOLD, peers={A: RaftServer(name=A, address="x:8300", is_voter=False)})
-    assert decide(departure(consul=seen, swarm=swarm(row(B)))) == Tell(STOP)
+    seen = consul(A, B, C, markers=TOLD, peers={A: RaftServer(name=A, address="x:8300", is_voter=False)})
+    assert decide(departure(consul=seen, swarm=swarm(row(B)))) == WriteMarker(STOP)
 
 
 def test_once_it_was_told_to_stop_a_server_is_taken_out_of_raft() -> None:
     """The replacement may have died meanwhile: a silent voter helps nobody."""
-    told = {A: Mark(since_s=NOW, stop_s=NOW)}
-    seen = consul(A, B, C, marks=told, members={A: "failed", B: "alive", C: "alive"})
+    told = {A: Marker(since_s=NOW, stop_s=NOW)}
+    seen = consul(A, B, C, markers=told, members={A: "failed", B: "alive", C: "alive"})
     assert decide(departure(consul=seen, swarm=swarm(row(B), row(C)))) == RemovePeer("10.0.0.0:8300")
 
 
@@ -330,36 +331,36 @@ def test_a_cluster_that_was_never_founded_has_no_majority_to_lose(
 def test_without_a_swarm_majority_a_manager_stays_and_a_worker_leaves_consul() -> None:
     held = decide(departure(swarm=Swarm()))
     assert held == Wait("no Swarm manager with a quorum answers", at_risk=True)
-    assert decide(departure(W, swarm=Swarm())) == Tell(STOP)
+    assert decide(departure(W, swarm=Swarm())) == WriteMarker(STOP)
 
 
 def test_a_cluster_that_is_being_deleted_is_left_alone() -> None:
     assert decide(departure(ends=True)) == Finish("the cluster is being deleted")
 
 
-# -- marks -----------------------------------------------------------------------------------------
+# -- markers --------------------------------------------------------------------------------------
 
 
 def test_the_time_counts_from_whatever_came_first() -> None:
     early = departure(
-        announced_s=NOW - 50, consul=replace(departure().consul, marks={A: Mark(since_s=NOW - 9)})
+        announced_s=NOW - 50, consul=replace(departure().consul, markers={A: Marker(since_s=NOW - 9)})
     )
     assert early.waited_s == 50
     assert replace(early, announced_s=NOW).waited_s == 9
 
 
 def test_a_mark_is_read_as_it_was_written_and_rubbish_is_none() -> None:
-    for mark in (Mark(since_s=1.5), Mark(since_s=1.5, stop_s=2.5)):
-        assert Mark.from_json(mark.to_json()) == mark
-    assert Mark(since_s=1).phase == STAY_OUT
-    assert Mark(since_s=1, stop_s=2).phase == STOP
-    assert Mark.from_json("?") is Mark.from_json("{}") is Mark.from_json("[]") is None
+    for marker in (Marker(since_s=1.5), Marker(since_s=1.5, stop_s=2.5)):
+        assert Marker.from_json(marker.to_json()) == marker
+    assert Marker(since_s=1).phase == STAY_OUT
+    assert Marker(since_s=1, stop_s=2).phase == STOP
+    assert Marker.from_json("?") is Marker.from_json("{}") is Marker.from_json("[]") is None
 
 
 def test_the_steps_that_change_who_votes_are_known() -> None:
-    voting: list[steps.Action] = [Demote(row(A)), RemovePeer("x"), Tell(STOP)]
+    voting: list[steps.Action] = [Demote(row(A)), RemovePeer("x"), WriteMarker(STOP)]
     others: list[steps.Action] = [
-        Tell(STAY_OUT),
+        WriteMarker(STAY_OUT),
         Drain(row(A)),
         ForceLeave(),
         Finish("x"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from swarmer.core.healing.reconciliation import HOOK_GRACE_S, Plan, Scene, decide, suspects
-from swarmer.core.healing.world import Consul, Instance, Mark, Member, Swarm
+from swarmer.core.healing.world import Consul, Instance, Marker, Member, Swarm
 from swarmer.core.state import MemberStatus
 from tests.core.healing.scenes import (
     CORE_GROUP,
@@ -87,7 +87,7 @@ def test_whatever_remembers_a_ghost_gives_it_away() -> None:
         scene(consul=without(consul(), ghost)),
         scene(consul=replace(consul(), catalogued=consul().catalogued | {ghost})),
         scene(consul=replace(consul(), recorded=consul().recorded | {ghost})),
-        scene(consul=replace(consul(), marks={ghost: Mark(since_s=NOW)})),
+        scene(consul=replace(consul(), markers={ghost: Marker(since_s=NOW)})),
         scene(consul=replace(consul(), missing={ghost: NOW})),
         scene(swarm=swarm(*swarm().rows, row(ghost, state="down"))),
     ):
@@ -129,7 +129,7 @@ def test_a_departure_that_nobody_announced_is_found() -> None:
 
 def test_a_departure_that_is_looked_after_is_left_to_its_function() -> None:
     groups = lifecycle(worker_id(0), "Terminating:Wait")
-    seen = scene(instance(W), groups=groups, consul=replace(consul(), marks={W: Mark(since_s=NOW - 10)}))
+    seen = scene(instance(W), groups=groups, consul=replace(consul(), markers={W: Marker(since_s=NOW - 10)}))
     assert decide(seen).departures == ()
     later = replace(seen, now_s=NOW + HOOK_GRACE_S)
     assert [each.name for each in decide(later).departures] == [W]
@@ -138,7 +138,7 @@ def test_a_departure_that_is_looked_after_is_left_to_its_function() -> None:
 def test_the_departure_of_a_machine_that_is_gone_is_taken_up_at_once() -> None:
     groups = lifecycle(worker_id(0), "Terminating:Wait")
     seen = scene(
-        instance(W, "terminated"), groups=groups, consul=replace(consul(), marks={W: Mark(since_s=NOW)})
+        instance(W, "terminated"), groups=groups, consul=replace(consul(), markers={W: Marker(since_s=NOW)})
     )
     assert [each.name for each in decide(seen).departures] == [W]
 
@@ -204,7 +204,7 @@ def test_where_half_of_all_are_missed_at_once_none_is_replaced() -> None:
     seen = replace(without(consul(), C, W, V), missing=dict.fromkeys((C, W, V), NOW - GRACE_S - 1))
     found = decide(scene(instance(C), instance(W), instance(V), consul=seen))
     assert found.unhealthy == ()
-    assert "3 nodes in service are missed at once: none is replaced for it" in found.at_risk
+    assert "3 nodes in service are missing at the same time: none of them is replaced for it" in found.at_risk
 
 
 def test_of_the_nodes_that_vote_one_goes_at_a_time() -> None:
