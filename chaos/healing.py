@@ -15,7 +15,7 @@ import boto3
 from docker import DockerClient
 from docker.errors import APIError
 
-from chaos.actions import drop_packets, heal_network
+from chaos.actions import cut_power, drop_packets, heal_network
 from chaos.catalogue import Fault
 from chaos.disturbances import did_not_happen
 from chaos.journal import lacks_alarm, lacks_breaker
@@ -116,13 +116,18 @@ class Disturbance:
 
 @dataclass
 class LostMajority:
-    """Termination of a majority at once, and the proof that the functions saw that no majority is left."""
+    """Termination of a majority at once, and the proof that the functions saw that no majority is left.
+
+    The machines lose their power together first. If one instance ended half a second before the other, the
+    functions could remove it while a majority still agreed, and nothing would be left to recover.
+    """
 
     last: int | None = None
     """Number of the last entry of the rehearsal's log before it; None if it never began."""
 
     def begin(self, nodes: list[Node]) -> None:
         self.last = last_number()
+        cut_power(nodes)
         terminate(nodes)
 
     def lacks(self) -> list[str]:
