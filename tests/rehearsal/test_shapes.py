@@ -1,4 +1,4 @@
-"""Clusters of other shapes than the shipped one: one node with every role, nine nodes with a role each."""
+"""Clusters of other shapes than the shipped one: one node with every role, seven nodes with a role each."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SHAPES = {
         "  all: {roles: [consul-server, swarm-manager, swarm-worker], size: 1}\n",
         ["--aws-port", "4579"],
     ),
-    "nine nodes, a role each, the servers last": (
+    "seven nodes, a role each, the servers last": (
         "  consul: {roles: [consul-server], size: 3}\n"
         "  managers: {roles: [swarm-manager], size: 3}\n"
-        "  workers: {roles: [swarm-worker], size: 3}\n",
+        "  workers: {roles: [swarm-worker], size: 1}\n",
         ["--aws-port", "4579", "--apart", "3"],
     ),
 }
