@@ -85,7 +85,9 @@ def statuses(aws: Aws) -> set[str]:
     return {aws.stack(name)["StackStatus"] for name in STACKS}
 
 
-def test_cluster_is_deployed_and_a_second_deploy_changes_nothing(aws: Aws, cdk: Cdk, assembly: str) -> None:
+def test_a_second_deploy_changes_nothing_and_a_larger_group_starts_only_what_is_missing(
+    aws: Aws, cdk: Cdk, assembly: str, tmp_path: Path
+) -> None:
     cdk.bootstrap()
     cdk.deploy(assembly)
     first = nodes(aws)
@@ -96,6 +98,12 @@ def test_cluster_is_deployed_and_a_second_deploy_changes_nothing(aws: Aws, cdk: 
     cdk.deploy(assembly)
     assert statuses(aws) == {"CREATE_COMPLETE"}
     assert nodes(aws) == first
+    larger = tmp_path / "servers.yml"
+    larger.write_text((ROOT / "servers.yml").read_text().replace("size: 2", "size: 3"))
+    cdk.deploy(cdk.synth("larger.out", larger))
+    after = {each["InstanceId"] for each in nodes(aws)}
+    assert {each["InstanceId"] for each in first} < after
+    assert len(after) == 6
 
 
 def test_cluster_is_deployed_by_change_sets_too(aws: Aws, cdk: Cdk, assembly: str) -> None:
@@ -105,15 +113,3 @@ def test_cluster_is_deployed_by_change_sets_too(aws: Aws, cdk: Cdk, assembly: st
     cdk.deploy(assembly, "--method", "change-set")
     assert len(first) == 5
     assert nodes(aws) == first
-
-
-def test_larger_group_starts_only_what_is_missing(aws: Aws, cdk: Cdk, assembly: str, tmp_path: Path) -> None:
-    cdk.bootstrap()
-    cdk.deploy(assembly)
-    before = {each["InstanceId"] for each in nodes(aws)}
-    larger = tmp_path / "servers.yml"
-    larger.write_text((ROOT / "servers.yml").read_text().replace("size: 2", "size: 3"))
-    cdk.deploy(cdk.synth("larger.out", larger))
-    after = {each["InstanceId"] for each in nodes(aws)}
-    assert before < after
-    assert len(after) == 6
