@@ -10,6 +10,7 @@ Exit status: 0 everything is there; 2 something is missing and cannot be install
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -41,6 +42,11 @@ def packages(*wanted: tuple[str, str]) -> Step:
     return partial(host.ensure_packages, *wanted)
 
 
+def _root() -> None:
+    if os.geteuid() != 0:
+        raise UserError("only root can make a Debian in a folder: sudo make test-fresh")
+
+
 def _emulator() -> None:
     emulator.ensure_tools(environment.CACHE, lambda _: None)
 
@@ -66,7 +72,7 @@ STEPS: Final[Mapping[str, tuple[Step, ...]]] = {
     "test-examples": (packages(CURL, DIG, MMDEBSTRAP), host.ensure_engine),
     "test-vagrant": (packages(MMDEBSTRAP, VAGRANT), host.ensure_engine),
     "test-changes": (host.ensure_engine,),
-    "test-fresh": (packages(MMDEBSTRAP, GIT),),
+    "test-fresh": (packages(MMDEBSTRAP, GIT), _root),
     "bench-up": (packages(GIT, ("make", "make")), host.ensure_engine),
     "bench-failover": (host.ensure_engine,),
     "bench-rest": (host.ensure_engine,),
