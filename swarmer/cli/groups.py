@@ -93,7 +93,7 @@ def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> 
 )
 @click.option("--all", "everything", is_flag=True, help="Also the lines of the runtime itself.")
 def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bool) -> None:
-    """Show events in order: EventBridge, completed hooks, log lines of the functions."""
+    """List events in order: those of EventBridge, completed hooks, log lines of the functions."""
     env = load_running(servers)
     entries = history.fetch(env.aws_url, after=0)
     last = entries[-1]["number"] if entries else 0

@@ -52,14 +52,8 @@ def test_a_worker_leaves_in_order(lab: Lab, metrics: Any) -> None:
     assert metrics() == {"QuorumAtRisk": [0], "Messages": [1], "Removed": [1]}
     steps = [line["step"] for line in lab.said() if "step" in line]
     assert steps == [
-        "WriteMarker",
-        "Drain",
-        "RemoveFromSwarm",
-        "WriteMarker",
-        "ForceLeave",
-        "Deregister",
-        "Forget",
-    ]
+        "WriteMarker", "Drain", "RemoveFromSwarm", "WriteMarker", "ForceLeave", "Deregister", "Forget",
+    ]  # fmt: skip
 
 
 def test_a_core_node_leaves_once_its_replacement_votes(lab: Lab) -> None:

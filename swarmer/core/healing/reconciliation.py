@@ -263,7 +263,7 @@ def _too_many(scene: Scene, missing: tuple[Missing, ...]) -> bool:
 def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
     """Yield sentences about a quorum that is lost, or that one more loss would end."""
     if _too_many(scene, missing):
-        yield f"{len(missing)} nodes in service are missing at the same time: none of them is replaced for it"
+        yield f"{len(missing)} nodes in service are missing at the same time: none of them is replaced"
     if not any(place.member.lifecycle == IN_SERVICE for place in places(scene.groups)):
         # A cluster that is only being created has no majority to lose.
         return

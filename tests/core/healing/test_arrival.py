@@ -149,5 +149,5 @@ def test_an_event_may_be_faster_than_auto_scalings_own_list() -> None:
     assert isinstance(decide(arrival(lifecycle="", waited_s=1, instance=instance(A, "terminated"))), Ignore)
 
 
-def test_nothing_is_admittedto_a_cluster_that_is_being_deleted_and_no_breaker_opens() -> None:
+def test_nothing_is_admitted_to_a_cluster_that_is_being_deleted_and_no_breaker_opens() -> None:
     assert decide(arrival(ends=True, failed_in_a_row=9)) == Abandon("the cluster is being deleted")

@@ -204,7 +204,7 @@ def test_where_half_of_all_are_missed_at_once_none_is_replaced() -> None:
     seen = replace(without(consul(), C, W, V), missing=dict.fromkeys((C, W, V), NOW - GRACE_S - 1))
     found = decide(scene(instance(C), instance(W), instance(V), consul=seen))
     assert found.unhealthy == ()
-    assert "3 nodes in service are missing at the same time: none of them is replaced for it" in found.at_risk
+    assert "3 nodes in service are missing at the same time: none of them is replaced" in found.at_risk
 
 
 def test_of_the_nodes_that_vote_one_goes_at_a_time() -> None:
