@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Generator, Mapping
+import weakref
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -92,6 +93,8 @@ class Connection:
     timeout_s: float = 10.0
     headers: Mapping[str, str] = field(default_factory=dict)
     _socket: socket.socket | None = None
+    _close: Callable[[], object] | None = None
+    """Closes the socket, also when this connection is garbage."""
     _buffer: bytearray = field(default_factory=bytearray)
     _reading: Generator[None, None, Response] | None = None
     """Generator of the answer that has begun to come."""
@@ -117,8 +120,7 @@ class Connection:
         if data or method != "GET":
             lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
         try:
-            self._socket = self._socket or self.address.connect(self.timeout_s)
-            self._socket.sendall("\r\n".join([*lines, "\r\n"]).encode("latin-1") + data)
+            self._connected().sendall("\r\n".join([*lines, "\r\n"]).encode("latin-1") + data)
         except (OSError, UnicodeError) as exc:
             self.close()
             raise Unavailable(f"{self.address}: {exc}") from exc
@@ -170,12 +172,16 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
-        if self._socket:
-            self._socket.close()
-        self._socket, self._buffer, self._reading = None, bytearray(), None
+        if self._close:
+            self._close()
+        self._socket, self._close, self._buffer, self._reading = None, None, bytearray(), None
 
-    def __del__(self) -> None:
-        self.close()
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = self.address.connect(self.timeout_s)
+            # A `__del__` is too late where the garbage collector finalizes the socket first.
+            self._close = weakref.finalize(self, self._socket.close)
+        return self._socket
 
     def _answer(self) -> Response:
         """Read an answer; the next call goes on after an interruption. Raises OSError, ValueError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,3 +163,26 @@ def test_docker_host_names_a_socket_or_a_port() -> None:
     for odd in ("ssh://h", "tcp://h", "h:1"):
         with pytest.raises(ValueError, match="DOCKER_HOST"):
             engine.address(odd, {})
+
+
+def test_a_connection_that_is_garbage_is_closed_although_its_socket_is_collected_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connection = Connection(Address(host="127.0.0.1", port=listening.getsockname()[1]))
+        connection.send("GET", "/")
+        accepted, _ = listening.accept()
+        # A collection leaves what is alive in the order in which it found it: here the socket comes first.
+        ring: list[object] = [connection, connection._socket]
+        ring.append(ring)
+        del connection
+        gc.collect()
+        del ring
+        gc.collect()
+        with accepted:
+            accepted.settimeout(5)
+            while accepted.recv(4096):
+                pass
+    assert complaints == []
