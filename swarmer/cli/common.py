@@ -86,16 +86,22 @@ EXIT_STATUSES: Final = (
 class Command(click.Group):
     """Outermost command: it turns exceptions into lines on standard error and an exit status."""
 
+    def all_commands(self, ctx: click.Context) -> dict[str, click.Command]:
+        """All commands by name, in the order of their names."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        return {name: command for name, command in found.items() if command}
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in sections, by their purpose."""
+        known = self.all_commands(ctx)
         named = [name for section in SECTIONS.values() for name in section]
-        others = tuple(name for name in self.list_commands(ctx) if name not in named)
-        width = max(map(len, self.commands))
+        others = tuple(name for name in known if name not in named)
+        width = max(map(len, known))
         for heading, section in {**SECTIONS, "Others": others}.items():
             rows = [
-                (f"{name:<{width}}", self.commands[name].get_short_help_str(limit=90))
+                (f"{name:<{width}}", known[name].get_short_help_str(limit=90))
                 for name in section
-                if name in self.commands
+                if name in known
             ]
             if rows:
                 with formatter.section(heading):

@@ -118,4 +118,4 @@ def _show(entries: list[dict[str, Any]], as_json: bool) -> None:
     sys.stdout.flush()
 
 
-COMMANDS = (terminate, scale, events)
+COMMANDS = (events, scale, terminate)

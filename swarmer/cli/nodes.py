@@ -88,4 +88,4 @@ def _replace(argv: list[str]) -> None:
     os.execvpe("docker", ["docker", *argv], engine.docker_environment())  # noqa: S606 - no shell is wanted
 
 
-COMMANDS = (logs, exec_, reboot, kill)
+COMMANDS = (exec_, kill, logs, reboot)

@@ -63,4 +63,4 @@ def down_(servers: str | None) -> None:
     click.echo(f"removed: {', '.join(done)}" if done else "nothing to remove")
 
 
-COMMANDS = (up, down_)
+COMMANDS = (down_, up)

@@ -68,8 +68,9 @@ def check_options(line: str, words: list[str]) -> None:
         return
     command: click.Command = main
     while words and isinstance(command, click.Group):
-        assert words[0] in command.commands, line
-        command, words = command.commands[words[0]], words[1:]
+        found = command.get_command(click.Context(command), words[0])
+        assert found, line
+        command, words = found, words[1:]
     known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
     for word in words:
         if word == "--" or name in ("registrator", "exec"):

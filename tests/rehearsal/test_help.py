@@ -5,23 +5,52 @@ from __future__ import annotations
 import io
 import shlex
 import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import click
 import pytest
 from rich.console import Console
 
-from swarmer.cli.main import main
+from swarmer.cli.main import COMMANDS_OF, main
 from swarmer.cli.progress import PROGRESS_DELAY_S
 from swarmer.local import environment
 from swarmer.local.progress import Display
 from tests.rehearsal.conftest import SWARMER, swarmer
 
+COMMANDS = main.all_commands(click.Context(main))
+
+
+def test_each_module_holds_the_commands_for_which_it_is_imported() -> None:
+    for module, names in COMMANDS_OF.items():
+        assert [command.name for command in import_module(f"swarmer.cli.{module}").COMMANDS] == list(names)
+
+
+def test_no_module_with_commands_is_left_out() -> None:
+    folder = environment.ROOT / "swarmer/cli"
+    assert {path.stem for path in folder.glob("*.py") if "\nCOMMANDS = " in path.read_text()} == set(
+        COMMANDS_OF
+    )
+
+
+def test_one_command_imports_no_other_command() -> None:
+    """A shell that completes a word, and each of a script's calls, would wait for all of them."""
+    script = (
+        "import sys; from swarmer.cli.main import main;"
+        "main(['validate'], standalone_mode=False); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert "swarmer.cli.describe" in imported
+    assert not imported & {"boto3", "requests", "rich", "swarmer.cli.status", "swarmer.cli.machines"}
+
 
 def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
     shown = swarmer("--help").stdout
-    for name in main.commands:
+    for name in COMMANDS:
         assert f"  {name}" in shown
     for heading in ("What is described:", "The rehearsal on this machine:", "The cluster:", "One node:"):
         assert heading in shown
@@ -56,7 +85,7 @@ def test_off_a_terminal_nothing_is_said_twice_in_a_row() -> None:
 
 
 def test_every_command_and_every_option_is_explained() -> None:
-    for name, command in main.commands.items():
+    for name, command in COMMANDS.items():
         assert command.help, name
         for option in command.params:
             if option.param_type_name == "option":

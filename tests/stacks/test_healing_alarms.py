@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from swarmer.cli.main import main
+from swarmer.cli.main import MODULE_OF
 from swarmer.core import description, software
 from swarmer.core.cluster import Role
 from tests.stacks.assembly import Assembly, Resource, joined, listed, synthesise
@@ -92,7 +92,7 @@ def test_a_topic_that_is_given_is_called_and_none_is_made(tmp_path: Path) -> Non
 
 
 def test_no_alarm_names_a_command_that_acts_on_rehearsals_alone(assembly: Assembly) -> None:
-    verbs = re.compile(rf"\bswarmer ({'|'.join(main.commands)})\b")
+    verbs = re.compile(rf"\bswarmer ({'|'.join(MODULE_OF)})\b")
     assert verbs.search("type `swarmer status`")
     for name, alarm in alarms(assembly).items():
         assert not verbs.search(joined(alarm["AlarmDescription"])), name
