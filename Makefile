@@ -24,10 +24,10 @@ down: $(VENV)/.deploy ## remove every rehearsal of this checkout
 status: $(VENV)/.deploy ## show the nodes of the rehearsal
 	@$(BIN)/swarmer status
 
-test: $(VENV)/.test lint ## everything that proves correctness
+test: $(VENV)/.test ## everything that proves correctness
 	@$(PREREQUISITES)
+	@$(BIN)/python -m tests.side_by_side lint='$(MAKE) -s lint' units='$(MAKE) -s test-units'
 	@$(BIN)/python -m tests.prepare
-	@$(MAKE) -s test-units
 	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
 	@$(BIN)/pytest -q -m alone $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
 
