@@ -114,8 +114,8 @@ def answer(headers: dict[str, str], *bodies: bytes, trailers: dict[str, str] | N
         session = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
         session.initiate_connection()
         connection.sendall(session.data_to_send())
-        while True:
-            for event in session.receive_data(connection.recv(65536)):
+        while received := connection.recv(65536):
+            for event in session.receive_data(received):
                 if not isinstance(event, h2.events.StreamEnded):
                     continue
                 first = [(":status", "200"), *headers.items()]
@@ -144,7 +144,9 @@ def served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Callable[[ssl.SSLSocket], None]], Path]]:
     """Serves one connection on loopback; the certificates to ask it with."""
-    port, listeners = free_port(), []
+    port = free_port()
+    listeners: list[socket.socket] = []
+    threads: list[threading.Thread] = []
     monkeypatch.setattr(names, "SWARM_CLUSTER_PORT", port)
 
     def start(serve: Callable[[ssl.SSLSocket], None]) -> Path:
@@ -163,12 +165,18 @@ def served(
                 with context.wrap_socket(plain, server_side=True) as connection:
                     serve(connection)
 
-        threading.Thread(target=run, daemon=True).start()
+        threads.append(threading.Thread(target=run, daemon=True))
+        threads[-1].start()
         return tmp_path
 
     yield start
-    for listener in listeners:
+    for listener, thread in zip(listeners, threads, strict=True):
+        # It wakes a thread that still waits for its connection.
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+        thread.join(10)
+        assert not thread.is_alive(), "the server goes on when its client has gone"
 
 
 def ask(certificates: Path, timeout_s: float = 5) -> int:
