@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +32,28 @@ def run(
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise Failed(f"{' '.join(argv[:3])}: {exc}") from exc
     return done.stdout.decode(errors="replace")
+
+
+def run_logged(argv: Sequence[str], log: Path, *, env: Mapping[str, str], cwd: Path) -> int:
+    """Exit status of `argv`; both outputs go to `log`. An interruption kills it and its children."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=env,
+            cwd=cwd,
+            process_group=0,
+        ) as running,
+    ):
+        try:
+            return running.wait()
+        except BaseException:
+            # A child that goes on would write into folders that are removed next.
+            os.killpg(running.pid, signal.SIGKILL)
+            raise
 
 
 def detach(argv: Sequence[str], log: Path, *, cwd: Path) -> Daemon:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -12,6 +14,9 @@ from swarmer.local import environment
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, names_with, swarmer, until
 
 pytestmark = pytest.mark.cluster
+
+SMALL: Final = environment.STATE / "clusters/small"
+"""Folder of the cluster that is described in `small`."""
 
 
 def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
@@ -26,12 +31,19 @@ def test_a_node_that_cannot_boot_is_named_and_everything_is_removed(
     assert "Traceback" not in done.stderr
     assert containers(cluster.env) == before
     assert names_with("small") == []
-    assert not (environment.STATE / "clusters/small").exists()
+    assert not SMALL.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "is_reached", "moment"),
+    [
+        (signal.SIGINT, lambda: (SMALL / "cdk.out").exists(), "nothing was synthesised"),
+        (signal.SIGTERM, lambda: bool(names_with("small")), "no node was started"),
+    ],
+    ids=["Ctrl-C before there is a node", "SIGTERM when a node boots"],
+)
 def test_an_up_that_is_interrupted_removes_what_it_made(
-    number: signal.Signals, cluster: Cluster, small: Path
+    number: signal.Signals, is_reached: Callable[[], bool], moment: str, cluster: Cluster, small: Path
 ) -> None:
     before = containers(cluster.env)
     # Below nohup Ctrl-C is ignored.
@@ -39,7 +51,7 @@ def test_an_up_that_is_interrupted_removes_what_it_made(
     interrupted = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    until(lambda: bool(names_with("small")), 60, "no node was started")
+    until(is_reached, 60, moment)
     interrupted.send_signal(number)
     try:
         _, said = interrupted.communicate(timeout=60)
@@ -49,4 +61,4 @@ def test_an_up_that_is_interrupted_removes_what_it_made(
     assert b"Traceback" not in said
     assert containers(cluster.env) == before
     assert names_with("small") == []
-    assert not (environment.STATE / "clusters/small").exists()
+    assert not SMALL.exists()

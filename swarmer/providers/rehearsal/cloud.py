@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -112,17 +111,13 @@ def _imports_bucket(env: Environment) -> bool:
 
 def _cdk(env: Environment, verb: str, *argv: str, cwd: Path | None = None) -> None:
     log = f"cdk-{verb}.log"
-    with (env.state / log).open("wb") as written:
-        done = subprocess.run(
-            [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=subprocess.STDOUT,
-            env=host.node_environment(environment.aws_environment(env.aws_url) | CDK_QUIET),
-            cwd=cwd or APP,
-            check=False,
-        )
-    if done.returncode:
+    status = process.run_logged(
+        [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
+        env.state / log,
+        env=host.node_environment(environment.aws_environment(env.aws_url) | CDK_QUIET),
+        cwd=cwd or APP,
+    )
+    if status:
         raise UserError(
             f"cdk {verb} failed:\n{_tail(env, log, 15)}\n(all of it: {env.state / log})", status=1
         )
