@@ -35,15 +35,15 @@ test-units: $(VENV)/.test ## part of make test: what needs no cluster
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
 
-test-cluster: $(VENV)/.test ## part of make test: a cluster that works, clusters of other shapes, and what does not come up
+test-cluster: $(VENV)/.test ## part of make test: a cluster that works, a cluster of seven nodes, and what does not come up
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -v -m "cluster and not alone" --no-header \
-	  tests/rehearsal/test_cluster.py tests/rehearsal/test_teardown.py tests/rehearsal/test_shapes.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_cluster.py tests/rehearsal/test_teardown.py tests/rehearsal/test_roles_apart.py $(ARGS) || [ $$? = 5 ]
 
-test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets back, Vagrant's machines, functions
+test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets back, a cluster of one node, Vagrant's machines, functions
 	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
-	  tests/rehearsal/test_resilience.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
 
 test-recovery: $(VENV)/.test ## swarmer recover, killed at each of its steps and typed again
 	@$(PREREQUISITES)

@@ -88,12 +88,15 @@ def cluster() -> Iterator[Cluster]:
     swarmer("down", "-f", servers)
 
 
-def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
-    """Seconds until the promise holds; fails where it does not in time."""
+def until(promise: Callable[[], bool], within_s: float, what: str, pause_s: float = 0.3) -> float:
+    """Seconds until the promise holds; fails where it does not in time.
+
+    A promise that runs `swarmer status` takes most of a core: give the nodes a longer `pause_s`.
+    """
     began_s = time.monotonic()
     while not promise():
         assert time.monotonic() - began_s < within_s, what
-        time.sleep(0.3)
+        time.sleep(pause_s)
     return time.monotonic() - began_s
 
 
