@@ -26,6 +26,8 @@ DISK_GIB: Final = 6
 """Disk space of the node image, its build, and the data of five nodes, in GiB."""
 NODE_MIB: Final = 350
 """Memory of a node at rest, in MiB; AWS on this machine takes about as much."""
+INOTIFY_PER_NODE: Final = 8
+"""Number of inotify instances that systemd, dockerd and journald of one node take."""
 PYTHON: Final = (3, 11)
 
 
@@ -64,6 +66,8 @@ class Facts:
     cidr: str
     disk_gib: float
     memory_mib: int | None
+    inotify_instances: int | None
+    """Limit of inotify instances for one user (fs.inotify.max_user_instances)."""
     nodes: int
     """Maximum number of nodes in the description."""
 
@@ -111,6 +115,7 @@ def gather(env: Environment) -> Facts:
         cidr=env.cluster.network.cidr,
         disk_gib=shutil.disk_usage(_docker_root()).free / GIB,
         memory_mib=_available_mib(),
+        inotify_instances=_inotify_instances(),
         nodes=env.cluster.nodes,
     )
 
@@ -182,6 +187,15 @@ def _resources(facts: Facts) -> Iterator[Finding]:
             f"{facts.memory_mib} MiB free, about {wanted} needed for {facts.nodes} nodes",
             f"{facts.memory_mib} MiB free, about {wanted} needed for {facts.nodes} nodes: "
             "end something, or describe fewer nodes",
+        )
+    needed = (facts.nodes + 1) * INOTIFY_PER_NODE
+    if facts.inotify_instances is not None:
+        yield _finding(
+            "inotify",
+            facts.inotify_instances >= needed,
+            f"{facts.inotify_instances} instances allowed, about {needed} needed for {facts.nodes} nodes",
+            f"{facts.inotify_instances} instances allowed, about {needed} needed for {facts.nodes} nodes: "
+            f"sudo sysctl fs.inotify.max_user_instances={max(1024, needed)}",
         )
 
 
@@ -288,3 +302,8 @@ def _available_mib() -> int | None:
     path = Path("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", path.read_text(), re.MULTILINE) if path.exists() else None
     return int(found[1]) // 1024 if found else None
+
+
+def _inotify_instances() -> int | None:
+    path = Path("/proc/sys/fs/inotify/max_user_instances")
+    return int(path.read_text()) if path.exists() else None

@@ -31,6 +31,7 @@ WELL = Facts(
     cidr="10.42.0.0/16",
     disk_gib=100.0,
     memory_mib=8000,
+    inotify_instances=128,
     nodes=5,
 )
 
@@ -52,6 +53,7 @@ def test_a_machine_that_has_everything_is_well() -> None:
         ({"networks": ("10.42.0.0/16 (br-1)",)}, "addresses", "10.42.0.0/16 (br-1) overlaps it"),
         ({"disk_gib": 2.0}, "disk", "2.0 GiB free, 6 wanted"),
         ({"memory_mib": 900}, "memory", "describe fewer nodes"),
+        ({"nodes": 20}, "inotify", "sudo sysctl fs.inotify.max_user_instances=1024"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
