@@ -26,10 +26,9 @@ status: $(VENV)/.deploy ## show the nodes of the rehearsal
 
 test: $(VENV)/.test ## everything that proves correctness
 	@$(PREREQUISITES)
-	@$(MAKE) -s test-units
+	@$(BIN)/python -m tests.side_by_side lint='$(MAKE) -s lint' units='$(MAKE) -s test-units'
 	@$(BIN)/python -m tests.prepare
-	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses' \
-	  lint='nice -n 19 $(MAKE) -s lint'  # it takes what the nodes leave of the processors
+	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
 	@$(BIN)/pytest -q -m alone $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
 
 test-units: $(VENV)/.test ## part of make test: what needs no cluster
