@@ -179,7 +179,7 @@ class Connection:
     def _connected(self) -> socket.socket:
         if self._socket is None:
             self._socket = self.address.connect(self.timeout_s)
-            # A `__del__` is too late where the garbage collector finalizes the socket first.
+            # The garbage collector may finalize the socket first. Then `__del__` would be too late.
             self._close = weakref.finalize(self, self._socket.close)
         return self._socket
 

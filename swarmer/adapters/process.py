@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -52,7 +53,8 @@ def run_logged(argv: Sequence[str], log: Path, *, env: Mapping[str, str], cwd: P
             return running.wait()
         except BaseException:
             # A child that goes on would write into folders that are removed next.
-            os.killpg(running.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.killpg(running.pid, signal.SIGKILL)
             raise
 
 

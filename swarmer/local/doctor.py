@@ -179,24 +179,33 @@ def _resources(facts: Facts) -> Iterator[Finding]:
         f"{facts.disk_gib:.0f} GiB free",
         f"{facts.disk_gib:.1f} GiB free, {DISK_GIB} wanted: docker image prune, or another data-root",
     )
-    wanted = (facts.nodes + 1) * NODE_MIB
-    if facts.memory_mib is not None:
-        yield _finding(
-            "memory",
-            facts.memory_mib >= wanted,
-            f"{facts.memory_mib} MiB free, about {wanted} needed for {facts.nodes} nodes",
-            f"{facts.memory_mib} MiB free, about {wanted} needed for {facts.nodes} nodes: "
-            "end something, or describe fewer nodes",
-        )
-    needed = (facts.nodes + 1) * INOTIFY_PER_NODE
-    if facts.inotify_instances is not None:
-        yield _finding(
-            "inotify",
-            facts.inotify_instances >= needed,
-            f"{facts.inotify_instances} instances allowed, about {needed} needed for {facts.nodes} nodes",
-            f"{facts.inotify_instances} instances allowed, about {needed} needed for {facts.nodes} nodes: "
-            f"sudo sysctl fs.inotify.max_user_instances={max(1024, needed)}",
-        )
+    yield from _per_node(
+        "memory",
+        facts.memory_mib,
+        NODE_MIB,
+        "MiB free",
+        facts.nodes,
+        "end something, or describe fewer nodes",
+    )
+    yield from _per_node(
+        "inotify",
+        facts.inotify_instances,
+        INOTIFY_PER_NODE,
+        "instances allowed",
+        facts.nodes,
+        "sudo sysctl fs.inotify.max_user_instances=8192",
+    )
+
+
+def _per_node(
+    what: str, there: int | None, each: int, unit: str, nodes: int, advice: str
+) -> Iterator[Finding]:
+    """Compare what is there with what all nodes and AWS on this machine need together."""
+    if there is None:
+        return
+    needed = (nodes + 1) * each
+    text = f"{there} {unit}, about {needed} needed for {nodes} nodes"
+    yield _finding(what, there >= needed, text, f"{text}: {advice}")
 
 
 def _optional_tools(facts: Facts) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ import sys
 import warnings
 from pathlib import Path
 
+import pytest
+
 from swarmer.adapters import process
 from tests.node.lab import until
 
@@ -54,3 +56,18 @@ def test_an_interruption_ends_a_command_and_its_children(tmp_path: Path) -> None
     state = Path(f"/proc/{int((tmp_path / 'child').read_text())}/stat")
     # A process that nobody has collected yet is a zombie.
     until(lambda: not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z")
+
+
+def test_an_interruption_that_comes_when_the_command_has_ended_is_that_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subprocess.Popen.wait
+
+    def wait(self: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        monkeypatch.setattr(subprocess.Popen, "wait", real)
+        real(self, timeout)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        process.run_logged(["true"], tmp_path / "log", env=os.environ, cwd=tmp_path)

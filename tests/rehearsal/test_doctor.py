@@ -53,7 +53,7 @@ def test_a_machine_that_has_everything_is_well() -> None:
         ({"networks": ("10.42.0.0/16 (br-1)",)}, "addresses", "10.42.0.0/16 (br-1) overlaps it"),
         ({"disk_gib": 2.0}, "disk", "2.0 GiB free, 6 wanted"),
         ({"memory_mib": 900}, "memory", "describe fewer nodes"),
-        ({"nodes": 20}, "inotify", "sudo sysctl fs.inotify.max_user_instances=1024"),
+        ({"nodes": 20}, "inotify", "sudo sysctl fs.inotify.max_user_instances=8192"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
