@@ -240,6 +240,8 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     assert complaint_about(Path("/dev/zero")).startswith("zero: is no regular file")
     assert complaint_about(tmp_path / ("x" * 300)).endswith("name a file that you may read")
     assert "does not exist" in complaint_about(Path("a\0b"))
+    unreadable = complaint_about(Path("/proc/self/mem"))
+    assert unreadable == "mem: cannot be read: Input/output error; name a file that you may read"
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,12 @@ def test_node_json_may_know_options_that_this_software_does_not() -> None:
         from_description({"internal": "yes"})
 
 
+@pytest.mark.parametrize("resync", [True, "30", 1.5, None])
+def test_a_number_of_the_description_is_a_whole_number(resync: object) -> None:
+    with pytest.raises(InvalidValue, match="is not a whole number"):
+        from_description({"resync": resync})
+
+
 # -- templates --------------------------------------------------------------------------------
 
 INSPECTED = container(
@@ -119,6 +125,7 @@ INSPECTED = container(
         ('{{ split "." .Name }}', "[/web 1]"),
         ('{{ splitIndex 0 "." .Name }}{{ splitIndex -1 "." .Name }}{{ splitIndex 9 "." .Name }}', "/web11"),
         ('{{ matchFirstElement "^REG" .Config.Env }}', "REGION=eu"),
+        ('a{{ matchFirstElement "^NONE" .Config.Env }}', "a"),
         ('{{ matchAllElements "^[PR]" .Config.Env }}', "[PATH=/bin REGION=eu]"),
         ('{{ jsonParse (index .Config.Labels "json") "a::b::1" }}', "2"),
         ('{{ matchFirstElement "^REG" .Config.Env | split "=" | sIndex 1 }}', "eu"),
