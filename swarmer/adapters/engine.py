@@ -109,6 +109,9 @@ class Engine:
         return self._plain(method, f"{self.api}{path}", body)
 
     def _plain(self, method: str, target: str, body: object = None) -> Any:
+        return _value(self._request(method, target, body), target.partition("?")[0])
+
+    def _request(self, method: str, target: str, body: object = None) -> Response:
         try:
             response = self._connection.request(method, target, body)
         except http.Unavailable as exc:
@@ -118,7 +121,7 @@ class Engine:
             raise (TimedOut if is_late else Unavailable)(f"docker: {exc}") from exc
         if response.status == 400:
             self._api = ""  # the engine reports an unsupported version like this
-        return _value(response, target.partition("?")[0])
+        return response
 
     def _get(self, path: str) -> Any:
         """JSON value of `path`; None if nothing has that name."""
@@ -134,6 +137,13 @@ class Engine:
         if not isinstance(found, list):
             raise Unavailable("an answer that is not Docker's")
         return [_mapping(each) for each in found]
+
+    def swarm_state(self) -> str:
+        """State of the Swarm from the engine's answer to a ping: inactive, active/worker, pending …
+
+        Empty if the engine is older than 23.0 (API 1.42). Raises Unavailable.
+        """
+        return self._request("GET", "/_ping").headers.get("swarm", "")
 
     def info(self) -> EngineInfo:
         """The engine, and its Swarm as it sees it."""

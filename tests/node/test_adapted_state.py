@@ -99,10 +99,13 @@ MANAGER: dict[str, Any] = {
 
 
 class Informing(Engine):
-    """An engine whose `docker info` is given."""
+    """An engine whose `docker info` is given, and whose ping says nothing of its Swarm."""
 
     def __init__(self, found: Any) -> None:
         self.found = found
+
+    def swarm_state(self) -> str:
+        return ""
 
     def ask_engine(self, method: str, path: str, body: object = None) -> Any:
         return self.found

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from swarmer.adapters.docker import Engine, TimedOut, Unavailable
+from swarmer.core.state import SwarmStatus
 from tests.node.daemons.bad_server import answering, http, nobody
 
 VERSION = http(b'{"ApiVersion": "1.41"}')
+PING = http(b"OK")
+"""Answer of an engine before 23.0, which says nothing of its Swarm."""
 
 
 def test_this_machines_engine_is_in_no_swarm(engine: Engine) -> None:
@@ -58,9 +61,24 @@ def test_an_engine_that_answers_rubbish_is_unavailable(answer: bytes) -> None:
     ids=["an error", "no JSON", "JSON of somebody else", "no HTTP"],
 )
 def test_an_engine_that_breaks_later_is_unavailable(answer: bytes) -> None:
-    for call in (Engine.swarm, Engine.nodes):
-        with answering(VERSION, answer) as port, pytest.raises(Unavailable):
+    for call, before in ((Engine.swarm, (PING, VERSION)), (Engine.nodes, (VERSION,))):
+        with answering(*before, answer) as port, pytest.raises(Unavailable):
             call(Engine(f"tcp://127.0.0.1:{port}", timeout_s=2))
+
+
+def test_an_engine_outside_a_swarm_tells_so_by_a_ping_alone() -> None:
+    with answering(http(b"OK", "200 OK", "Swarm: inactive")) as port:
+        found = Engine(f"tcp://127.0.0.1:{port}").swarm()
+    assert found == SwarmStatus("inactive", is_manager=False, error="", id="", node="")
+
+
+@pytest.mark.parametrize("state", ["pending", "error", "active/worker", "active/manager"])
+def test_an_engine_with_a_swarm_is_asked_for_more(state: str) -> None:
+    name = state.partition("/")[0]
+    info = http(f'{{"Swarm": {{"LocalNodeState": "{name}", "NodeID": "n1", "Error": "why"}}}}'.encode())
+    with answering(http(b"OK", "200 OK", f"Swarm: {state}"), VERSION, info) as port:
+        found = Engine(f"tcp://127.0.0.1:{port}").swarm()
+    assert (found.state, found.node, found.error) == (name, "n1", "why")
 
 
 def test_an_engine_that_hangs_is_unavailable_in_time() -> None:
