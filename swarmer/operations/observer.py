@@ -71,11 +71,16 @@ class Probe:
         """Whether the process ended or never began."""
         return self._process.poll() is not None
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Close the input: the loop ends and the container removes itself."""
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        with contextlib.suppress(OSError):
             if self._process.stdin:
                 self._process.stdin.close()
+
+    def close(self) -> None:
+        """End, and wait until the process is gone."""
+        self.end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         if self._process.poll() is None:
             self._process.kill()
@@ -96,6 +101,8 @@ class Observer:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for probe in self._probes.values():
+            probe.end()  # all at once: each takes its tenth of a second
         for probe in self._probes.values():
             probe.close()
 
