@@ -35,7 +35,7 @@ test-units: $(VENV)/.test ## part of make test: what needs no cluster
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
 
-test-cluster: $(VENV)/.test ## part of make test: a cluster that works, a cluster of seven nodes, and what does not come up
+test-cluster: $(VENV)/.test ## part of make test: a cluster that works, a cluster of six nodes, and what does not come up
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -v -m "cluster and not alone" --no-header \
 	  tests/rehearsal/test_cluster.py tests/rehearsal/test_teardown.py tests/rehearsal/test_roles_apart.py $(ARGS) || [ $$? = 5 ]

@@ -1,4 +1,4 @@
-"""Seven nodes with a role each, the Consul servers last."""
+"""Six nodes: Consul servers that are nothing else and boot last, and managers, one of which also works."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ name: apart
 network: {cidr: 10.58.0.0/16, vpn_cidr: 10.59.0.0/22}
 groups:
   consul: {roles: [consul-server], size: 3}
-  managers: {roles: [swarm-manager], size: 3}
-  workers: {roles: [swarm-worker], size: 1}
+  managers: {roles: [swarm-manager], size: 2}
+  workers: {roles: [swarm-manager, swarm-worker], size: 1}
 """
 
 
