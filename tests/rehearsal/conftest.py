@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -88,16 +89,31 @@ def cluster() -> Iterator[Cluster]:
     swarmer("down", "-f", servers)
 
 
-def until(promise: Callable[[], bool], within_s: float, what: str, pause_s: float = 0.3) -> float:
-    """Seconds until the promise holds; fails where it does not in time.
-
-    A promise that runs `swarmer status` takes most of a core: give the nodes a longer `pause_s`.
-    """
+def until(promise: Callable[[], bool], within_s: float, what: str) -> float:
+    """Seconds until the promise holds; fails where it does not in time. For a status use `watched`."""
     began_s = time.monotonic()
     while not promise():
         assert time.monotonic() - began_s < within_s, what
-        time.sleep(pause_s)
+        time.sleep(0.3)
     return time.monotonic() - began_s
+
+
+def watched(promise: Callable[[dict[str, Any]], bool], within_s: float, what: str, *argv: str) -> None:
+    """Watch the status until it keeps the promise, or fail. `argv`: more words of the command.
+
+    One `swarmer status --watch` costs the nodes less than a status for each look, which takes two seconds of
+    a core.
+    """
+    command = [SWARMER, "status", "--watch", "--json", *argv]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as watching:
+        deadline = threading.Timer(within_s, watching.terminate)
+        deadline.start()
+        kept = any(promise(json.loads(line)) for line in watching.stdout or ())
+        deadline.cancel()
+        watching.terminate()
+    assert kept, what
 
 
 def containers(g: environment.Environment) -> dict[str, str]:

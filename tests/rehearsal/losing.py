@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from swarmer.local import node_image
 from swarmer.providers.rehearsal import cloud
@@ -15,9 +16,15 @@ def serve_everywhere(cluster: Cluster) -> None:
         *("service", "create", "-d", "--name", "kept", "--mode", "global", "--endpoint-mode", "dnsrr"),
         *("--no-resolve-image", "--stop-grace-period", "1s", node_image.PROBE_IMAGE, "sleep", "3600"),
     )
-    until(
-        lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "the service does not run"
-    )
+    serves_everywhere(cluster)
+
+
+def serves_everywhere(cluster: Cluster) -> None:
+    """Wait until `kept` runs on each node: for Swarm, and then for the nodes' engines."""
+    nodes = cluster.nodes()
+    shown = ("service", "ls", "--filter", "name=kept", "--format", "{{.Replicas}}")
+    until(lambda: cluster.docker(*shown) == f"{len(nodes)}/{len(nodes)}", 60, "the service does not run")
+    until(lambda: all(kept(cluster, node["name"]) for node in nodes), 30, "a task has no container")
 
 
 def kept(cluster: Cluster, node: str) -> str:
@@ -32,8 +39,8 @@ def lose_power(names_of_nodes: list[str]) -> None:
             assert done.returncode == 0, done.stderr
 
 
-def says_both() -> bool:
-    said = swarmer("status").stderr
+def says_both(status: dict[str, Any]) -> bool:
+    said = "\n".join(status["problems"])
     return "Consul has no leader" in said and "Swarm answers on no manager" in said
 
 
@@ -45,5 +52,5 @@ def is_whole_again(cluster: Cluster, survivor: str, swarm: str) -> None:
     assert cloud.cluster_id(cluster.env) == swarm
     assert cluster.on(survivor, "consul", "kv", "get", "people/key") == "value"
     assert len(cluster.nodes("consul-server")) == 3
-    until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")
+    serves_everywhere(cluster)
     cluster.docker("service", "rm", "kept")

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from importlib.metadata import version
+from typing import Any
 
 import boto3
 import dns.resolver
@@ -19,7 +20,7 @@ from swarmer.cli.status import warn_of_version
 from swarmer.core import user_data
 from swarmer.local import engine, environment, node_image
 from swarmer.providers.rehearsal import cloud
-from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until
+from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until, watched
 
 pytestmark = pytest.mark.cluster
 
@@ -270,10 +271,10 @@ def test_a_killed_node_takes_neither_consul_nor_swarm_with_it(cluster: Cluster) 
     others = [node for node in cluster.nodes("consul-server") if node["name"] != victim["name"]]
     assert swarmer("kill", victim["name"]).returncode == 0
 
-    def is_noticed() -> bool:
-        return any(victim["name"] in problem for problem in cluster.status()["problems"])
+    def is_noticed(status: dict[str, Any]) -> bool:
+        return any(victim["name"] in problem for problem in status["problems"])
 
-    until(is_noticed, 30, "nobody notices")
+    watched(is_noticed, 30, "nobody notices")
     for node in others:
         assert cluster.on(node["name"], "consul", "kv", "get", "swarmer/swarm/id")
         assert cluster.docker("node", "ls", "-q", address=node["address"])
@@ -316,7 +317,7 @@ def test_an_image_pushed_before_is_pulled_from_the_next_holder(cluster: Cluster,
     holder = cluster.status()["registry"]["holder"]
     worker = cluster.nodes()[-1]["name"]
     assert swarmer("kill", holder).returncode == 0
-    until(lambda: cluster.status()["registry"]["holder"] not in ("", holder), 40, "nobody takes the registry")
+    watched(lambda status: status["registry"]["holder"] not in ("", holder), 40, "nobody takes the registry")
     cluster.on(worker, "docker", "image", "rm", "-f", image)
     cluster.on(worker, "docker", "pull", image)
     done = swarmer("up")

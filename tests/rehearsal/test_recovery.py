@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swarmer.providers.rehearsal import cloud
-from tests.rehearsal.conftest import Cluster, swarmer, until
+from tests.rehearsal.conftest import Cluster, swarmer, watched
 from tests.rehearsal.losing import is_whole_again, lose_power, says_both, serve_everywhere
 
 pytestmark = pytest.mark.cluster
@@ -24,7 +24,7 @@ def test_a_recovery_that_is_killed_at_each_step_is_finished_by_the_same_command(
     cluster.on(survivor, "consul", "kv", "put", "people/key", "value")
     serve_everywhere(cluster)
     lose_power(lost)
-    until(says_both, 90, "the majority is not lost")
+    watched(says_both, 90, "the majority is not lost")
     for name in lost:
         assert swarmer("terminate", name).returncode == 0
     for step in STEPS_OF_A_RECOVERY:

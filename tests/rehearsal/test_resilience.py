@@ -9,20 +9,28 @@ import os
 import threading
 import time
 from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
 from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names, network_plan
 from swarmer.providers.rehearsal import cloud
-from tests.rehearsal.conftest import Cluster, swarmer, until
-from tests.rehearsal.losing import is_whole_again, kept, lose_power, says_both, serve_everywhere
+from tests.rehearsal.conftest import Cluster, swarmer, until, watched
+from tests.rehearsal.losing import (
+    is_whole_again,
+    kept,
+    lose_power,
+    says_both,
+    serve_everywhere,
+    serves_everywhere,
+)
 
 pytestmark = pytest.mark.cluster
 
 
-def validated() -> bool:
-    return swarmer("status").returncode == 0
+def validated(status: dict[str, Any]) -> bool:
+    return bool(status["validated"])
 
 
 def lease(address: str, timeout_s: float = 3) -> tuple[str, int]:
@@ -135,7 +143,7 @@ def test_nodes_rebooted_one_after_the_other_come_back_unaided(cluster: Cluster) 
     for group in (*voters, [node["name"] for node in seen if [node["name"]] not in voters]):
         done = swarmer("reboot", *group)
         assert done.returncode == 0, done.stderr
-        until(validated, 90, f"{group} does not come back", pause_s=1.5)
+        watched(validated, 90, f"{group} does not come back")
     assert cloud.cluster_id(cluster.env) == before
 
 
@@ -144,10 +152,10 @@ def test_all_nodes_rebooted_at_once_are_the_same_cluster_again(cluster: Cluster)
     serve_everywhere(cluster)
     done = swarmer("reboot", "--all")
     assert done.returncode == 0, done.stderr
-    until(validated, 120, "the cluster does not come back", pause_s=1.5)
+    watched(validated, 120, "the cluster does not come back")
     assert cloud.cluster_id(cluster.env) == before
     assert cluster.docker("info", "-f", "{{.Swarm.Cluster.ID}}") == before
-    until(lambda: all(kept(cluster, node["name"]) for node in cluster.nodes()), 60, "a service was lost")
+    serves_everywhere(cluster)
     cluster.docker("service", "rm", "kept")
 
 
@@ -165,14 +173,9 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
     alive = [survivor, cluster.nodes()[-1]["name"]]
     running = [kept(cluster, name) for name in alive]
     lose_power(lost)
-    until(
-        lambda: not cluster.status()["registry"]["holder"],
-        60,
-        "the registry is still answered for",
-        pause_s=1.5,
-    )
+    watched(lambda status: not status["registry"]["holder"], 60, "the registry is still answered for")
     assert [kept(cluster, name) for name in alive] == running, "what runs goes on without a majority"
-    until(says_both, 60, "the status does not say what is lost", pause_s=1.5)
+    watched(says_both, 60, "the status does not say what is lost")
     with pytest.raises(Unavailable):
         Engine(f"tcp://{core[0]['address']}:{names.DOCKER_PORT}").nodes()
 

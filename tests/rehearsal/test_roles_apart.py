@@ -11,7 +11,7 @@ import pytest
 
 from swarmer.adapters.docker import Engine
 from swarmer.core import names
-from tests.rehearsal.conftest import swarmer, until
+from tests.rehearsal.conftest import swarmer, watched
 
 pytestmark = pytest.mark.cluster
 
@@ -54,8 +54,8 @@ def test_servers_that_are_nothing_else_are_recovered_and_the_swarm_is_left_alone
         max_workers=len(lost)
     ) as pool:  # one after the other, Consul would remove the first
         assert not any(pool.map(lambda name: swarmer("kill", *servers, name).returncode, lost))
-    no_leader = lambda: "Consul has no leader" in swarmer("status", *servers).stderr  # noqa: E731
-    until(no_leader, 60, "Consul has a leader still", pause_s=1.5)
+    no_leader = "Consul has no leader"
+    watched(lambda status: no_leader in str(status["problems"]), 60, "Consul has a leader still", *servers)
 
     refused = swarmer("recover", *servers)
     assert refused.returncode == 1
