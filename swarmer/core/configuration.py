@@ -188,7 +188,7 @@ def registry(machine: Machine) -> str:
 
 def _s3(machine: Machine) -> dict[str, Any]:
     """Storage of blobs in S3, with the credentials of the instance."""
-    storage, endpoint = machine.node.storage, machine.identity.endpoints.aws_endpoint_url
+    storage = machine.node.storage
     s3: dict[str, Any] = {
         "bucket": storage.bucket,
         "region": storage.region,
@@ -196,6 +196,9 @@ def _s3(machine: Machine) -> dict[str, Any]:
         # A bucket whose owner owns every object refuses the driver's default, `private`.
         "objectacl": "bucket-owner-full-control",
     }
+    # Without an endpoint, Distribution 2.8 refuses every region that is younger than its SDK
+    # (distribution/distribution#4614).
+    endpoint = machine.identity.endpoints.aws_endpoint_url or storage.endpoint
     if endpoint:
         s3 |= {"regionendpoint": endpoint, "secure": endpoint.startswith("https:")}
     return {"s3": s3}

@@ -22,6 +22,8 @@ class Storage:
 
     bucket: str = ""
     region: str = ""
+    endpoint: str = ""
+    """URL of S3 in that region."""
     directory: str = ""
     """Path of the directory; the bucket is then empty."""
 
