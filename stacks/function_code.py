@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -13,7 +12,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from swarmer.adapters import process
+from swarmer.adapters import pip
 from swarmer.core import software
 
 REQUIREMENTS: Final = software.ROOT / "lambdas/requirements.txt"
@@ -22,8 +21,6 @@ CACHE: Final = software.ROOT / ".swarmer/layer"
 """Folder that keeps finished layers."""
 PYTHON: Final = "3.13"
 """Python version of the functions."""
-PIP_TIMEOUT_S: Final = 300
-"""Timeout for pip."""
 EXCLUDED: Final = ("bin", "*-stubs", "*requirements.txt", "*.dist-info/RECORD", "*.dist-info/direct_url.json")
 """Patterns of files that pip writes and the layer does not need: scripts, types, and notes that hold
 paths."""
@@ -82,18 +79,14 @@ def layer_digest() -> str:
 
 
 def ensure_layer() -> Path:
-    """Return the layer's folder, made once for each list. Raises process.Failed if pip cannot fetch it.
-
-    The layer holds pure wheels only (`--platform any`). Thus it is the same for every processor, and contains
-    no compiled code.
-    """
+    """Return the layer's folder, made once for each list. Raises process.Failed if pip cannot fetch it."""
     folder = CACHE / layer_digest()[:16]
     if folder.exists():
         return folder
     CACHE.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=CACHE) as staged:
         target = Path(staged) / "layer"
-        process.run(_pip(target / "python"), timeout_s=PIP_TIMEOUT_S)
+        pip.install(REQUIREMENTS, target / "python", python=PYTHON)
         for pattern in EXCLUDED:
             for path in (target / "python").glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -104,12 +97,3 @@ def ensure_layer() -> Path:
             if not folder.exists():
                 raise
     return folder
-
-
-def _pip(target: Path) -> list[str]:
-    return [
-        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-        "--no-deps", "--no-compile", "--only-binary=:all:", "--platform=any", "--abi=none",
-        "--implementation=py", f"--python-version={PYTHON}", f"--target={target}",
-        f"--requirement={REQUIREMENTS}",
-    ]  # fmt: skip

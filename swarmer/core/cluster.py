@@ -7,7 +7,6 @@ ValidationError.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import partial
@@ -17,8 +16,9 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
-from swarmer.core import naming_rules, network_plan, node
-from swarmer.core.sections import BrokenRule, Healing, Key, Model, Network, Registrator, Registry
+from swarmer.core import instance_types, naming_rules, network_plan, node
+from swarmer.core.instance_types import Architecture
+from swarmer.core.sections import BrokenRule, Healing, Image, Key, Model, Network, Registrator, Registry
 from swarmer.core.validation import InvalidValue, listed, shown, truth, whole_number
 
 QUORUM_SIZES: Final = (1, 3, 5, 7)
@@ -69,15 +69,6 @@ def _roles(value: object) -> frozenset[Role]:
     return frozenset(map(Role, roles))
 
 
-def _instance_type(value: object) -> str:
-    pattern = r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
-    if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise InvalidValue(
-            f"{shown(value)} is no EC2 instance type", "write family.size, for example t3.small"
-        )
-    return value
-
-
 Bound = Annotated[int | None, BeforeValidator(partial(_whole_number_or_none, low=0))]
 
 
@@ -98,10 +89,10 @@ class Group(Model):
     """
     max: Bound = None
     """Largest number of nodes."""
-    instance_type: Annotated[str, BeforeValidator(_instance_type)] = "t3.small"
+    instance_type: Annotated[str, BeforeValidator(instance_types.valid)] = "t3.small"
     """EC2 instance type.
 
-    Rule: `family.size`: `t3.small`, `m7g.2xlarge`, `u-6tb1.112xlarge`.
+    Rule: `family.size`: `t3.small`, `m7g.2xlarge`, `u-6tb1.112xlarge`. Not `mac…`, which runs macOS only.
     """
     spot: Annotated[bool, BeforeValidator(truth)] = False
     """Use spot instances, which are cheaper, but which AWS may terminate at any time.
@@ -138,6 +129,11 @@ class Group(Model):
         """Whether its nodes vote in Consul or in Swarm."""
         return bool(self.roles & QUORUM_ROLES.keys())
 
+    @property
+    def processor(self) -> Architecture:
+        """Processor of its instance type."""
+        return instance_types.architecture(self.instance_type)
+
     def broken_rules(self) -> Iterator[BrokenRule]:
         return _group_rules(self)
 
@@ -159,6 +155,8 @@ class Cluster(Model):
     """
     network: Network = Network()
     """Addresses and ports; see below."""
+    image: Image = Image()
+    """Images that AWS starts the nodes from; see below."""
     registry: Registry = Registry()
     """Registry of the cluster's images; see below."""
     registrator: Registrator = Registrator()
@@ -192,7 +190,7 @@ class Cluster(Model):
         return _total(self.groups)
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        rules = (_quorum_rules, _worker_rules, _room_rules) if self.groups else ()
+        rules = (_quorum_rules, _worker_rules, _room_rules, _image_rules) if self.groups else ()
         found = (rule(self) for rule in rules)
         return chain(
             _group_list_rules(self), *found, _vpn_rules(self.network), self.registrator.broken_rules()
@@ -275,6 +273,16 @@ def _room_rules(cluster: Cluster) -> Iterator[BrokenRule]:
         message = f"{cidr} has no room for {needed} nodes (replacements included) in each of {zones} zones"
         needs |= {("network", "cidr"), ("network", "zones")}
         yield BrokenRule(("network", "cidr"), message, f"take /{smallest} or larger", needs)
+
+
+def _image_rules(cluster: Cluster) -> Iterator[BrokenRule]:
+    processors = {group.processor for group in cluster.groups}
+    needs = _needs(cluster.groups, "instance_type")
+    for key, processor in (("base", Architecture.AMD64), ("base_arm64", Architecture.ARM64)):
+        if cluster.image.of(processor) and processor not in processors:
+            message = f"no group has an instance_type with {processor}"
+            advice = f"take {key} out, or give a group such a type"
+            yield BrokenRule(("image", key), message, advice, needs)
 
 
 def _vpn_rules(network: Network) -> Iterator[BrokenRule]:

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import yaml
 
 from swarmer.core.cluster import Cluster, Group, Role
-from swarmer.core.sections import Healing, Key, Model, Network, Registrator, Registry
+from swarmer.core.sections import Healing, Image, Key, Model, Network, Registrator, Registry
 from swarmer.core.validation import InvalidValue, listed, shown
 
 LIMIT_BYTES: Final = 64 * 1024
@@ -36,7 +36,7 @@ MAY_BE_NULL: Final[frozenset[Key]] = frozenset({("registry", "bucket")})
 GROUP_KEYS: Final = tuple(key for key in Group.model_fields if key != "name")
 """Keys below a group's name."""
 
-Section = TypeVar("Section", Network, Registry, Registrator, Healing)
+Section = TypeVar("Section", Network, Image, Registry, Registrator, Healing)
 Entries = dict[str, yaml.Node]
 
 
@@ -207,6 +207,7 @@ class _Draft:
         draft = Cluster.model_construct(
             **self._values(Cluster, entries, (), ("name", "domain")),
             network=self._section(Network, entries, ("network",)),
+            image=self._section(Image, entries, ("image",)),
             registry=self._section(Registry, entries, ("registry",)),
             registrator=self._section(Registrator, entries, ("registrator",)),
             healing=self._section(Healing, entries, ("healing",)),

@@ -132,6 +132,11 @@ def identity_parameter(cluster: str) -> str:
     return f"/swarmer/{cluster}/identity"
 
 
+def software_prefix(cluster: str) -> str:
+    """Return the beginning of the S3 keys of this cluster's node software."""
+    return f"swarmer/{cluster}/"
+
+
 def share_directory(cluster: str) -> str:
     """Return the folder, below SHARE, in which a cluster without AWS keeps its images and its cluster ID for
     good."""

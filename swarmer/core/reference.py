@@ -15,11 +15,12 @@ from pydantic.fields import FieldInfo
 
 from swarmer.core import network_plan
 from swarmer.core.cluster import MOST_NODES, Cluster, Group
-from swarmer.core.sections import Healing, Model, Network, Registrator, Registry
+from swarmer.core.sections import Healing, Image, Model, Network, Registrator, Registry
 
 SECTIONS: Final[dict[str, type[Model]]] = {
     "cluster": Cluster,
     "network": Network,
+    "image": Image,
     "registry": Registry,
     "registrator": Registrator,
     "healing": Healing,

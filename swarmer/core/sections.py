@@ -1,4 +1,4 @@
-"""The keys of `network`, `registry`, `registrator` and `healing`, and the rules about them."""
+"""The keys of `network`, `image`, `registry`, `registrator` and `healing`, and the rules about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from swarmer.core import naming_rules, network_plan
+from swarmer.core import instance_types, naming_rules, network_plan
+from swarmer.core.instance_types import Architecture
 from swarmer.core.registration.options import RULES, Options, faults
 from swarmer.core.validation import InvalidValue, shown, truth, whole_number
 
@@ -88,6 +89,26 @@ class Network(Model):
     Rule: As `cidr`, but `/12` to `/22`. AWS cannot change it later. AWS recommends twice as many addresses as
     clients.
     """
+
+
+class Image(Model):
+    base: Annotated[str | None, BeforeValidator(instance_types.image)] = None
+    """AMI of the nodes with x86 processors, for a region where Debian's parameter does not exist, or for an
+    image of your own. It must be Debian 13 with cloud-init, and its root device `/dev/xvda`.
+
+    Default: Debian's newest image, which `/aws/service/debian/release/13/latest/amd64` names
+    Rule: `ami-` and 8 or 17 hexadecimal digits, for a group with an x86 `instance_type`.
+    """
+    base_arm64: Annotated[str | None, BeforeValidator(instance_types.image)] = None
+    """As `base`, for nodes with Arm processors (`t4g.small`, `m7g.large` …).
+
+    Default: Debian's newest image, which `/aws/service/debian/release/13/latest/arm64` names
+    Rule: As `base`, for a group with an Arm `instance_type`.
+    """
+
+    def of(self, processor: Architecture) -> str | None:
+        """AMI for the processor; None: Debian's newest."""
+        return self.base_arm64 if processor is Architecture.ARM64 else self.base
 
 
 class Registry(Model):

@@ -15,6 +15,7 @@ FILES: Final = ("swarmer/__init__.py",)
 NOT_ON_NODES: Final = (
     "swarmer/adapters/auto_scaling.py",
     "swarmer/adapters/instances.py",
+    "swarmer/adapters/pip.py",
     "swarmer/adapters/queue.py",
     "swarmer/adapters/volume.py",
     "swarmer/core/cluster.py",
@@ -23,6 +24,7 @@ NOT_ON_NODES: Final = (
     "swarmer/core/errors.py",
     "swarmer/core/healing",
     "swarmer/core/health.py",
+    "swarmer/core/instance_types.py",
     "swarmer/core/machines.py",
     "swarmer/core/naming_rules.py",
     "swarmer/core/reference.py",

@@ -20,6 +20,8 @@ TEMPLATE: Final = FOLDER / "user-data.yaml"
 """Template of the whole user-data."""
 FETCH_ASSET: Final = FOLDER / "fetch-asset.sh"
 """Template of the script that fetches the node software from S3."""
+SESSION_MANAGER: Final = FOLDER / "session-manager.sh"
+"""Template of the script that installs the agent of AWS Session Manager."""
 LIMIT_BYTES: Final = 12 * 1024
 """Largest size of the user-data, in bytes. EC2 accepts 16 KiB; the rest is for manual additions."""
 NFS: Final = "nfs"
@@ -36,7 +38,11 @@ class Software:
 
     bucket: str
     key: str
+    packages: str
+    """Key of the archive with the Python packages."""
     region: str
+    url_suffix: str
+    """Domain of the region's S3: amazonaws.com, or amazonaws.com.cn in China."""
     digest: str
     """Digest of the files (`software.digest()`). An image with the same digest installs nothing."""
 
@@ -97,8 +103,15 @@ def render(node: NodeDescription, software: AnySoftware, share: Share | None = N
         target=names.TARGET,
         digest=software.digest,
         share=_indent(_mount(node, share), 4),
+        first=_indent(_first(software), 6),
+        give_up="shutdown -h now" if isinstance(software, Software) else ":",
         fetch=_indent(_filled(software.template, **asdict(software)), 6),
     )
+
+
+def _first(software: AnySoftware) -> str:
+    """Shell commands that run before anything else can fail: on AWS, they open the way in."""
+    return _filled(SESSION_MANAGER, **asdict(software)) if isinstance(software, Software) else ":"
 
 
 def _mount(node: NodeDescription, share: Share | None) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from swarmer.adapters import files, process
+from swarmer.adapters import files, pip, process
 from swarmer.core import software
 from swarmer.local.engine import docker
 
@@ -182,28 +182,14 @@ def _ensure_consul(cache: Path, progress: Progress) -> Path:
 
 
 def ensure_wheels(cache: Path, progress: Progress) -> Path:
-    """Fetch the node's Python packages, for the Python of the suite."""
-    with files.alone(cache / "wheels.lock"):
-        return _ensure_wheels(cache, progress)
-
-
-def _ensure_wheels(cache: Path, progress: Progress) -> Path:
-    wanted = software.ROOT / "node/requirements.txt"
-    folder = cache / f"wheels-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
-    if folder.exists():
-        return folder
-    progress("fetches the node's Python packages")
-    fresh = folder.with_suffix(".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    process.run(
-        [
-            *(str(software.ROOT / ".venv/bin/pip"), "download", "-q", "--disable-pip-version-check"),
-            *("--only-binary=:all:", "--python-version", PYTHON, "-d", str(fresh), "-r", str(wanted)),
-        ],
-        timeout_s=600,
+    """Fetch the node's Python packages, for the Python of the suite. Raises process.Failed."""
+    return pip.ensure_wheels(
+        software.ROOT / "node/requirements.txt",
+        software.ROOT / "constraints.txt",
+        cache,
+        python=PYTHON,
+        on_fetch=lambda: progress("fetches the node's Python packages"),
     )
-    fresh.rename(folder)
-    return folder
 
 
 def copy_software(folder: Path) -> None:

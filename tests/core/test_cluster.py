@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from swarmer.core import names
 from swarmer.core.cluster import Cluster, Group, Role
-from swarmer.core.sections import Egress, Healing, Model, Network, Registrator, Registry
+from swarmer.core.sections import Egress, Healing, Image, Model, Network, Registrator, Registry
 
 CORE = [Role.CONSUL_SERVER, Role.SWARM_MANAGER, Role.SWARM_WORKER]
 WORKER = [Role.SWARM_WORKER]
@@ -201,11 +201,11 @@ def test_an_unknown_egress_is_refused_with_the_choice() -> None:
         Network.model_validate({"egress": "none"})
 
 
-@pytest.mark.parametrize("model", [Cluster, Network, Registry, Registrator, Healing, Group])
+@pytest.mark.parametrize("model", [Cluster, Network, Image, Registry, Registrator, Healing, Group])
 def test_every_plain_field_has_its_own_rule(model: type[Model]) -> None:
     """`description` relies on it to judge fields one by one."""
     for name, field in model.model_fields.items():
-        if name not in {"network", "registry", "registrator", "healing", "groups"}:
+        if name not in {"network", "image", "registry", "registrator", "healing", "groups"}:
             assert [type(rule) for rule in field.metadata] == [BeforeValidator], name
 
 

@@ -60,6 +60,7 @@ network:
   egress: nat-gateway-per-zone
   service_ports: 8080-8090
   vpn_cidr: 10.8.0.0/22
+image: {base: ami-0123456789abcdef0, base_arm64: ami-01234567}
 registry: {bucket: shop-images}
 registrator:
   internal: true

@@ -43,12 +43,21 @@ LONGEST = NodeDescription(
     roles=(CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER),
     consul_servers=7,
     network_cidr="100.100.100.0/24",
-    storage=Storage(bucket="b" * 63, region="ap-southeast-99"),
+    storage=Storage(
+        bucket="b" * 63, region="ap-southeast-99", endpoint="https://s3.ap-southeast-99.amazonaws.com.cn"
+    ),
     peers=tuple(f"100.100.100.{number}" for number in range(100, 107)),
     identity=f"/swarmer/{'c' * LONGEST_CLUSTER_NAME}/identity",
     registrator=LONGEST_REGISTRATOR,
 )
-SOFTWARE = Software(bucket="b" * 63, key="k" * 200, region="ap-southeast-99", digest="0" * 64)
+SOFTWARE = Software(
+    bucket="b" * 63,
+    key="k" * 200,
+    packages="p" * 200,
+    region="ap-southeast-99",
+    url_suffix="amazonaws.com.cn",
+    digest="0" * 64,
+)
 
 
 def test_user_data_of_the_longest_description_fits() -> None:
@@ -123,5 +132,5 @@ def test_boto3_has_one_version_wherever_it_is_installed() -> None:
     wanted = next(
         line for line in (software.ROOT / "node/requirements.txt").read_text().split() if "boto3" in line
     )
-    assert wanted in user_data.FETCH_ASSET.read_text()
+    assert wanted in (software.ROOT / "constraints.txt").read_text().split()
     assert wanted in (software.ROOT / "requirements.txt").read_text()

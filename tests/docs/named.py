@@ -27,7 +27,7 @@ SOURCES: Final = ("swarmer", "node", "stacks", "lambdas", "benchmarks", "chaos")
 NOT_OURS: Final = frozenset(
     (
         *("docker.io", "amazonaws.com", "swarmer.internal", "a.b", "debian/trixie64", "swarmer/probe"),
-        *("family.size", "t3.small"),
+        *("family.size", "m7g.large", "t3.small", "t4g.small"),
     )
 )
 """Words that only look like ours: packages, domains, images, values of servers.yml."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+DEBIAN = "/aws/service/debian/release/13/latest/amd64"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -30,7 +30,7 @@ def cluster(
     resources["Group"] = _group(group, sizes or {"MinSize": "5", "MaxSize": "5"})
     return {
         "Parameters": {
-            "Image": {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "Default": UBUNTU},
+            "Image": {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "Default": DEBIAN},
             "Words": {"Type": "String", "Default": "as before"},
         },
         "Resources": resources,

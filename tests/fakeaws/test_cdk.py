@@ -95,6 +95,8 @@ def test_a_second_deploy_changes_nothing_and_a_larger_group_starts_only_what_is_
     assert len(first) == 5
     assert {each["Placement"]["AvailabilityZone"] for each in first} == {f"us-east-1{zone}" for zone in "abc"}
     assert len({each["SubnetId"] for each in first}) == 3
+    # A second one would be the image's own: small, and not encrypted.
+    assert {len(each["BlockDeviceMappings"]) for each in first} == {1}
     cdk.deploy(assembly)
     assert statuses(aws) == {"CREATE_COMPLETE"}
     assert nodes(aws) == first

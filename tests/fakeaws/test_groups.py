@@ -3,9 +3,10 @@ from __future__ import annotations
 import base64
 import ipaddress
 from collections import Counter
+from typing import Any
 
 from tests.fakeaws.client import Aws
-from tests.fakeaws.template import UBUNTU, cluster
+from tests.fakeaws.template import DEBIAN, cluster
 
 
 def test_instances_are_spread_over_the_subnets(aws: Aws) -> None:
@@ -28,16 +29,50 @@ def test_instance_carries_what_its_launch_template_says(aws: Aws) -> None:
 
 def test_image_is_the_one_that_the_public_parameter_names(aws: Aws) -> None:
     aws.create("t", cluster())
-    image = aws.client("ssm").get_parameter(Name=UBUNTU)["Parameter"]["Value"]
+    image = aws.client("ssm").get_parameter(Name=DEBIAN)["Parameter"]["Value"]
     assert {each["ImageId"] for each in aws.instances("t-core")} == {image}
     described = aws.client("ec2").describe_images(ImageIds=[image])["Images"][0]
     assert described["Architecture"] == "x86_64"
 
 
+def image_named(aws: Aws, parameter: str) -> tuple[str, str]:
+    """Architecture and root device of the image that a public parameter names."""
+    image = aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+    (found,) = aws.client("ec2").describe_images(ImageIds=[image])["Images"]
+    return found["Architecture"], found["RootDeviceName"]
+
+
 def test_arm_has_an_image_of_its_own(aws: Aws) -> None:
-    name = UBUNTU.replace("amd64", "arm64")
-    image = aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
-    assert aws.client("ec2").describe_images(ImageIds=[image])["Images"][0]["Architecture"] == "arm64"
+    assert image_named(aws, DEBIAN) == ("x86_64", "/dev/xvda")
+    assert image_named(aws, DEBIAN.replace("amd64", "arm64")) == ("arm64", "/dev/xvda")
+
+
+def test_the_images_of_version_0_1_are_still_there(aws: Aws) -> None:
+    name = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+    assert image_named(aws, name) == ("x86_64", "/dev/sda1")
+
+
+def volumes(aws: Aws, devices: list[dict[str, Any]]) -> dict[str, tuple[int, bool]]:
+    """Size in GiB and encryption of each volume of an instance, by its device; `devices`: the template's."""
+    wanted = cluster(MinSize="1", MaxSize="1")
+    wanted["Resources"]["Template"]["Properties"]["LaunchTemplateData"]["BlockDeviceMappings"] = devices
+    aws.create("t", wanted)
+    (instance,) = aws.instances("t-core")
+    ids = {each["DeviceName"]: each["Ebs"]["VolumeId"] for each in instance["BlockDeviceMappings"]}
+    described = aws.client("ec2").describe_volumes(VolumeIds=list(ids.values()))["Volumes"]
+    found = {each["VolumeId"]: (each["Size"], each["Encrypted"]) for each in described}
+    return {device: found[volume] for device, volume in ids.items()}
+
+
+def test_a_template_changes_the_root_volume_by_its_device(aws: Aws) -> None:
+    ebs = {"VolumeSize": 20, "VolumeType": "gp3", "Encrypted": True}
+    assert volumes(aws, [{"DeviceName": "/dev/xvda", "Ebs": ebs}]) == {"/dev/xvda": (20, True)}
+
+
+def test_any_other_device_is_a_second_volume_beside_the_images_own(aws: Aws) -> None:
+    ebs = {"VolumeSize": 20, "VolumeType": "gp3", "Encrypted": True}
+    found = volumes(aws, [{"DeviceName": "/dev/sda1", "Ebs": ebs}])
+    assert found == {"/dev/xvda": (8, False), "/dev/sda1": (20, True)}
 
 
 def test_instance_carries_the_tags_of_group_and_template(aws: Aws) -> None:

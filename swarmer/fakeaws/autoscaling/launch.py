@@ -9,6 +9,7 @@ from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, Instance
 from moto.ssm import ssm_backends
 
 from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES, State
+from swarmer.fakeaws.ec2 import images
 
 launch_by_configuration: Final = FakeAutoScalingGroup.replace_autoscaling_group_instances
 
@@ -49,8 +50,10 @@ def _launch_one(group: Any, tags: dict[str, str]) -> Any:
     """
     version = group.ec2_launch_template.get_version(group.launch_template_version)
     data = version.data
+    image_id = _image_id(group, version.image_id)
+    devices = images.block_devices(group.ec2_backend, image_id, data.get("BlockDeviceMappings", []))
     reservation = group.ec2_backend.run_instances(
-        _image_id(group, version.image_id),
+        image_id,
         1,
         version.user_data,
         [],
@@ -67,7 +70,7 @@ def _launch_one(group: Any, tags: dict[str, str]) -> Any:
         security_group_ids=_security_groups(data),
         metadata_options=data.get("MetadataOptions", {}),
         instance_market_options=data.get("InstanceMarketOptions"),
-        **({"block_device_mappings": data["BlockDeviceMappings"]} if "BlockDeviceMappings" in data else {}),
+        **({"block_device_mappings": devices} if devices else {}),
     )
     instance = reservation.instances[0]
     _associate_profile(group.ec2_backend, instance.id, data.get("IamInstanceProfile", {}))

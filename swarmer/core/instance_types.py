@@ -1,0 +1,55 @@
+"""EC2 instance types and images: those that a node can have, and their processor.
+
+Source of the names: Amazon EC2 User Guide, "Amazon EC2 instance type naming conventions".
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from swarmer.core.validation import InvalidValue, shown
+
+FORM: Final = re.compile(
+    r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
+)
+GRAVITON: Final = re.compile(r"[a-z]+\d+[a-z]*g[a-z]*")
+"""Families with Graviton: `g` is among the letters after the generation, for example m7g, im4gn, g5g."""
+GRACE: Final = re.compile(r"p\d+e?-gb\d+")
+"""Families with NVIDIA's Grace, for example p6e-gb200."""
+AMI: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
+
+
+class Architecture(StrEnum):
+    """Processor of a machine, by Debian's name."""
+
+    AMD64 = "amd64"
+    ARM64 = "arm64"
+
+
+def valid(value: object) -> str:
+    """Return the value if it names a type that can run Linux. Raises InvalidValue."""
+    if not isinstance(value, str) or not FORM.fullmatch(value):
+        raise InvalidValue(
+            f"{shown(value)} is no EC2 instance type", "write family.size, for example t3.small"
+        )
+    if value.startswith("mac"):
+        raise InvalidValue(f"{shown(value)} runs macOS only", "take a type for Linux, for example t3.small")
+    return value
+
+
+def architecture(instance_type: str) -> Architecture:
+    """Return the processor of a type that `valid` has returned."""
+    family = instance_type.partition(".")[0]
+    is_arm = family == "a1" or GRAVITON.fullmatch(family) or GRACE.fullmatch(family)
+    return Architecture.ARM64 if is_arm else Architecture.AMD64
+
+
+def image(value: object) -> str | None:
+    """Return the value if it has the form of an AMI's ID, or is None. Raises InvalidValue."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not AMI.fullmatch(value):
+        raise InvalidValue(f"{shown(value)} is no ID of an AMI", "write one, like ami-0123456789abcdef0")
+    return value
