@@ -1,2 +1,6 @@
-"$$root/bin/pip" install --quiet boto3==1.44.5
-"$$root/bin/python" -c "import boto3, sys; boto3.client('s3', region_name=sys.argv[1]).download_file(*sys.argv[2:])" "$region" "$bucket" "$key" /run/swarmer-software.zip
+apt install --no-install-recommends awscli
+try aws s3 cp --only-show-errors --region "$region" "s3://$bucket/$packages" /run/swarmer-packages.zip
+try aws s3 cp --only-show-errors --region "$region" "s3://$bucket/$key" /run/swarmer-software.zip
+rm -rf /run/swarmer-wheels
+"$$root/bin/python" -m zipfile -e /run/swarmer-packages.zip /run/swarmer-wheels
+export SWARMER_WHEELS=/run/swarmer-wheels

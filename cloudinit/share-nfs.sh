@@ -1,1 +1,4 @@
-[ -x /sbin/mount.nfs ] || { apt-get update && apt-get install -y --no-install-recommends nfs-common; }
+if [ ! -x /sbin/mount.nfs ]; then
+  apt update
+  apt install --no-install-recommends nfs-common
+fi

@@ -2,5 +2,7 @@
 mkdir -p $mount
 $before
 for _ in $$(seq 150); do mountpoint -q $mount || mount $mount && break; sleep 2; done
-mountpoint -q $mount || { echo "swarmer: dead: nothing is mounted at $mount" | tee /dev/console; exit 1; }
+why="nothing is mounted at $mount"
+mountpoint -q $mount
+why="the first boot failed"
 mkdir -p $directory

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes a Debian 13 or Ubuntu 24.04 machine able to be a node: AMI, node container, Vagrant box, stock image.
+# Makes a Debian 13 machine able to be a node: AMI, node container, Vagrant box, stock image.
 #
 #   node/install.sh DIGEST       DIGEST: what the installed software calls itself (swarmer/core/software.py)
 #
 # SWARMER_WHEELS=DIR  take the Python packages from DIR, ask no index
 # SWARMER_CONSUL=FILE take this consul binary, download none
 #
-# Idempotent: what is there already is left alone.
+# Idempotent: what is there already is left alone. Exit status 78 (EX_CONFIG): another attempt would fail, too.
 set -eu
 
 digest=${1:?usage: node/install.sh DIGEST}
@@ -22,10 +22,7 @@ install_packages() {
     done)
     [ -n "$missing" ] || return 0
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
-    # Debian 13 splits docker-cli off docker.io, Ubuntu 24.04 does not know it.
-    apt-cache show docker-cli >/dev/null 2>&1 || missing=$(echo "$missing" | grep -vx docker-cli || true)
-    [ -n "$missing" ] || return 0
+    apt-get -o APT::Update::Error-Mode=any update -q
     say "packages:" $missing
     # The units of what is installed are started by swarmer.target, not by apt.
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -40,7 +37,7 @@ consul_digest() {
     case $1 in
         amd64) echo 9891495a2defabc3d637b376c66550e9879102868fbe6456a9a683067ae20ae9 ;;
         arm64) echo 9481aec98bd198d919332e1bed75a62825a9b44cc341b1d56bbfbfb81c5a14c9 ;;
-        *) say "no Consul release is known for $1" >&2; exit 1 ;;
+        *) say "no Consul release is known for $1" >&2; exit 78 ;;
     esac
 }
 
@@ -53,11 +50,13 @@ install_consul() {
     arch=$(dpkg --print-architecture)
     archive=consul_${CONSUL_VERSION}_linux_$arch.zip
     say "$archive"
-    python3 - "https://releases.hashicorp.com/consul/$CONSUL_VERSION/$archive" "$(consul_digest "$arch")" <<'PY'
+    digest_of_archive=$(consul_digest "$arch")
+    python3 - "https://releases.hashicorp.com/consul/$CONSUL_VERSION/$archive" "$digest_of_archive" <<'PY'
 import hashlib, io, pathlib, sys, urllib.request, zipfile
 archive = urllib.request.urlopen(sys.argv[1], timeout=300).read()
 if hashlib.sha256(archive).hexdigest() != sys.argv[2]:
-    sys.exit("install: the archive's SHA-256 is not the pinned one")
+    print("install: the archive's SHA-256 is not the pinned one", file=sys.stderr)
+    sys.exit(78)
 binary = pathlib.Path("/usr/local/bin/consul")
 binary.write_bytes(zipfile.ZipFile(io.BytesIO(archive)).read("consul"))
 binary.chmod(0o755)

@@ -33,8 +33,11 @@ class ClusterStack(cdk.Stack):
         registry: RegistryStack,
         description: str,
     ) -> None:
-        super().__init__(scope, construct_id, description=description)
-        self.software = NodeSoftware(self, "NodeSoftware")
+        # All assets of this stack are node software, and nodes may read what has this prefix.
+        prefix = names.software_prefix(cluster.name)
+        synthesizer = cdk.DefaultStackSynthesizer(bucket_prefix=prefix)
+        super().__init__(scope, construct_id, description=description, synthesizer=synthesizer)
+        self.software = NodeSoftware(self, "NodeSoftware", prefix=prefix)
         self.cluster_id = ssm.StringParameter(
             self,
             "Identity",

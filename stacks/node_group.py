@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,10 +20,13 @@ from swarmer.core import machines, names, user_data
 from swarmer.core.cluster import Cluster, Group, Role
 from swarmer.core.node import Storage
 
-ROOT_DEVICE: Final = "/dev/sda1"
-"""Root device of Ubuntu's images."""
-IMAGE: Final = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
-"""Public SSM parameter of Canonical, documented in 'Find Ubuntu images on AWS'."""
+ROOT_DEVICE: Final = "/dev/xvda"
+"""Root device of Debian's images (debian-cloud-images, upload_ec2.py).
+
+EC2 would add a volume of another name beside the image's small root volume, which is not encrypted.
+"""
+IMAGE: Final = "/aws/service/debian/release/13/latest/{}"
+"""Public SSM parameter of Debian's cloud team (debian-cloud-images, put_ssm.py)."""
 
 
 class NodeGroup(Construct):
@@ -45,14 +49,16 @@ class NodeGroup(Construct):
             self,
             "Role",
             statements=[software.read, *([record_cluster_id(cluster_id)] if group.has_quorum_role else [])],
+            reasons=[software.reason],
             storage=bucket if Role.SWARM_MANAGER in group.roles else None,
         )
-        storage = Storage(bucket=bucket.bucket_name, region=software.location.region)
+        region, suffix = software.location.region, software.location.url_suffix
+        storage = Storage(bucket=bucket.bucket_name, region=region, endpoint=f"https://s3.{region}.{suffix}")
         described = machines.describe(
             cluster, group, storage=storage, identity=names.identity_parameter(cluster.name)
         )
         text = user_data.render(described, software.location)
-        self.launch_template = self._launch_template(group, network, text)
+        self.launch_template = self._launch_template(cluster, group, network, text)
         for security_group in _role_security_groups(group, network):
             self.launch_template.add_security_group(security_group)
         self.auto_scaling_group = auto_scaling_group(
@@ -66,29 +72,37 @@ class NodeGroup(Construct):
         for tagged in (self.launch_template, self.auto_scaling_group):
             _tag(tagged, _group_tags(cluster, group))
 
-    def _launch_template(self, group: Group, network: NetworkStack, text: str) -> ec2.LaunchTemplate:
-        instance_type = ec2.InstanceType(group.instance_type)
-        return ec2.LaunchTemplate(
+    def _launch_template(
+        self, cluster: Cluster, group: Group, network: NetworkStack, text: str
+    ) -> ec2.LaunchTemplate:
+        base = cluster.image.of(group.processor)
+        made = ec2.LaunchTemplate(
             self,
             "LaunchTemplate",
-            instance_type=instance_type,
+            instance_type=ec2.InstanceType(group.instance_type),
             # CloudFormation reads the parameter at every deployment, so that new nodes are up to date.
-            machine_image=ec2.MachineImage.from_ssm_parameter(image_parameter(instance_type)),
+            machine_image=None if base else ec2.MachineImage.from_ssm_parameter(image_parameter(group)),
             user_data=ec2.UserData.custom(text),
             role=self.role,
             security_group=network.security_groups.nodes,
             associate_public_ip_address=False,
             require_imdsv2=True,
+            # A first boot that failed ends the instance, so that the next attempt starts at once.
+            instance_initiated_shutdown_behavior=ec2.InstanceInitiatedShutdownBehavior.TERMINATE,
             # A container on a bridge is one hop further away, so it cannot take the node's role.
             http_put_response_hop_limit=1,
             block_devices=[ec2.BlockDevice(device_name=ROOT_DEVICE, volume=_root_volume(group.disk))],
         )
+        if base:
+            # The CDK takes an AMI's ID only together with a region that it knows.
+            resource = typing.cast(ec2.CfnLaunchTemplate, made.node.default_child)
+            resource.add_property_override("LaunchTemplateData.ImageId", base)
+        return made
 
 
-def image_parameter(instance_type: ec2.InstanceType) -> str:
-    """Return the name of the public SSM parameter with the image for this type's processor."""
-    is_arm = instance_type.architecture is ec2.InstanceArchitecture.ARM_64
-    return IMAGE.format("arm64" if is_arm else "amd64")
+def image_parameter(group: Group) -> str:
+    """Return the name of the public SSM parameter with the image for the group's processor."""
+    return IMAGE.format(group.processor)
 
 
 def _role_security_groups(group: Group, network: NetworkStack) -> Iterator[ec2.SecurityGroup]:

@@ -24,11 +24,14 @@ def node_role(
     construct_id: str,
     *,
     statements: list[iam.PolicyStatement],
+    reasons: list[cdk.Acknowledgment],
     storage: s3.IBucket | None,
 ) -> iam.Role:
-    """Create the role of one group's nodes. `storage` is the registry's bucket if these nodes may serve
-    it."""
-    reasons = [cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE)]
+    """Create the role of one group's nodes. `reasons` are those of the wildcards in `statements`.
+
+    `storage` is the registry's bucket if these nodes may serve it.
+    """
+    reasons = [cdk.Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WHY_ANY_RESOURCE), *reasons]
     policies = {"Node": iam.PolicyDocument(statements=[find_peers(), use_session_manager(), *statements])}
     if storage:
         policies["Registry"] = iam.PolicyDocument(statements=serve_registry(storage))

@@ -1,46 +1,88 @@
-"""Node software as an asset that nodes of a stock image fetch at their first boot."""
+"""Node software and its Python packages as assets that nodes of a stock image fetch at their first boot."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
+from swarmer.adapters import files, pip
 from swarmer.core import software
 from swarmer.core.user_data import Software
 
+REQUIREMENTS: Final = software.ROOT / "node/requirements.txt"
+"""Path of the nodes' requirements."""
+CONSTRAINTS: Final = software.ROOT / "constraints.txt"
+"""Path of the versions of what they need."""
+CACHE: Final = software.ROOT / ".swarmer/packages"
+"""Folder that keeps finished archives of packages."""
+PYTHON: Final = "3.13"
+"""Python version of Debian 13."""
+ASSET_BUCKET: Final = "arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>"
+"""ARN of the bucket that `cdk bootstrap` makes, in the words of cdk-nag."""
+WHY_ALL_ARCHIVES: Final = (
+    "The prefix holds this cluster's node software alone. A node of an older launch template version, for "
+    "example after a rollback, fetches an older archive."
+)
+
 
 class NodeSoftware(Construct):
-    """Asset of the node software.
+    """Assets of the node software.
 
-    Results: `asset`; `location`, for the user-data; `read`, the permission to fetch exactly this asset.
+    Results: `location`, for the user-data; `read`, the permission to fetch this archive and earlier ones.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
+        """`prefix`: the beginning of the assets' keys, from the stack's synthesizer."""
         super().__init__(scope, construct_id)
         digest = software.digest()
         with TemporaryDirectory() as staged:
             _copy(Path(staged))
             # The asset copies the directory into cdk.out immediately.
-            self.asset = assets.Asset(
-                self, "Archive", path=staged, asset_hash=digest, asset_hash_type=cdk.AssetHashType.CUSTOM
-            )
+            self.archive = _asset(self, "Archive", Path(staged), digest)
+        packages = _asset(self, "Packages", ensure_packages(), packages_digest())
         self.location = Software(
-            bucket=self.asset.s3_bucket_name,
-            key=self.asset.s3_object_key,
+            bucket=self.archive.s3_bucket_name,
+            key=self.archive.s3_object_key,
+            packages=packages.s3_object_key,
             region=cdk.Stack.of(self).region,
+            url_suffix=cdk.Stack.of(self).url_suffix,
             digest=digest,
         )
+        resource = self.archive.bucket.arn_for_objects(f"{prefix}*.zip")
         self.read = iam.PolicyStatement(
-            sid="FetchNodeSoftware",
-            actions=["s3:GetObject"],
-            resources=[self.asset.bucket.arn_for_objects(self.asset.s3_object_key)],
+            sid="FetchNodeSoftware", actions=["s3:GetObject"], resources=[resource]
         )
+        self.reason = cdk.Acknowledgment(
+            id=f"AwsSolutions-IAM5[Resource::{ASSET_BUCKET}/{prefix}*.zip]", reason=WHY_ALL_ARCHIVES
+        )
+
+
+def packages_digest() -> str:
+    return pip.wheels_digest(REQUIREMENTS, CONSTRAINTS, python=PYTHON)
+
+
+def ensure_packages() -> Path:
+    """Return the archive of the node's wheels, made once for each list. Raises process.Failed."""
+    archive = CACHE / f"packages-{packages_digest()[:12]}.zip"
+    wheels = pip.ensure_wheels(REQUIREMENTS, CONSTRAINTS, CACHE, python=PYTHON)
+    with files.alone(CACHE / "packages.lock"):
+        if not archive.exists():
+            made = shutil.make_archive(str(archive.with_suffix(".new")), "zip", wheels)
+            Path(made).rename(archive)
+    return archive
+
+
+def _asset(scope: Construct, construct_id: str, path: Path, digest: str) -> assets.Asset:
+    return assets.Asset(
+        scope, construct_id, path=str(path), asset_hash=digest, asset_hash_type=cdk.AssetHashType.CUSTOM
+    )
 
 
 def _copy(target: Path) -> None:

@@ -77,9 +77,13 @@ TYPED: Final = {
 MARKED: Final = {
     "apt-get install nfs-kernel-server": NEEDS_VMS,
     "apt-get install vagrant docker.io": "a machine that lacks them; tests/vagrant installs vagrant so",
+    "aws ec2 describe-volumes --filters Name=attachment.instance-id,Values=INSTANCE": NEEDS_AWS,
+    "aws ssm describe-instance-information": NEEDS_AWS,
+    "aws ssm get-parameter --name /aws/service/debian/release/13/latest/amd64": NEEDS_AWS,
     "aws ssm start-session": NEEDS_AWS,
     "cdk deploy --all --context servers=FILE": NEEDS_AWS,
     "cdk destroy --all": NEEDS_AWS,
+    "cdk gc": NEEDS_AWS,
     "echo '* 10.42.0.0/16' | sudo tee -a /etc/vbox/networks.conf": NEEDS_VMS,
     "mmdebstrap --variant=minbase trixie - | docker import - debian:trixie-slim": (
         "Debian's own mirror; tests/examples/base.py does it with this machine's"

@@ -19,6 +19,7 @@ network:
   egress: nat-gateway-per-zone
   service_ports: 31000-31999
   vpn_cidr: 10.51.0.0/20
+image: {base: ami-0123456789abcdef0, base_arm64: ami-0fedcba9876543210}
 registry: {bucket: images-of-variant}
 registrator:
   internal: true
@@ -39,7 +40,7 @@ healing: {boot_deadline: 1200, failed_boots: 5, grace: 600, alarms: people@examp
 groups:
   consul: {roles: [consul-server], size: 3}
   managers: {roles: [swarm-manager], size: 5, instance_type: m7g.large, disk: 40}
-  workers: {roles: [swarm-worker], size: 1, memory: 1024, cpus: 4}
+  workers: {roles: [swarm-worker], size: 1, instance_type: u-6tb1.112xlarge, memory: 1024, cpus: 4}
   spare-workers-with-a-rather-long-name: {roles: [swarm-worker], min: 0, max: 9, spot: true}
 """
 

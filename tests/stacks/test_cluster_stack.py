@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from fnmatch import fnmatchcase
 
 import pytest
 import yaml
 
+from stacks.node_group import image_parameter
 from swarmer.core import names, user_data
-from swarmer.core.cluster import Role
+from swarmer.core.cluster import Group, Role
 from swarmer.core.healing import pacing
 from swarmer.core.naming_rules import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME
 from swarmer.core.node import NodeDescription, Storage
@@ -42,7 +45,7 @@ def test_instance_metadata_needs_a_token_and_stays_on_the_node(assembly: Assembl
 def test_root_volumes_are_encrypted_and_as_large_as_asked_for(assembly: Assembly) -> None:
     for group in assembly.cluster.groups:
         (device,) = assembly.launch_template_data(group.name)["BlockDeviceMappings"]
-        assert device["DeviceName"] == "/dev/sda1"
+        assert device["DeviceName"] == "/dev/xvda"
         assert device["Ebs"] == {
             "DeleteOnTermination": True,
             "Encrypted": True,
@@ -51,14 +54,29 @@ def test_root_volumes_are_encrypted_and_as_large_as_asked_for(assembly: Assembly
         }
 
 
-@pytest.mark.parametrize(("group", "processor"), [("consul", "amd64"), ("managers", "arm64")])
-def test_the_image_fits_the_processor(variant: Assembly, group: str, processor: str) -> None:
-    parameters = variant.templates["variant-cluster"]["Parameters"]
-    image = parameters[variant.launch_template_data(group)["ImageId"]["Ref"]]
+def test_the_image_is_debians_newest_at_every_deployment(shipped: Assembly) -> None:
+    parameters = shipped.templates["swarmer-cluster"]["Parameters"]
+    image = parameters[shipped.launch_template_data("core")["ImageId"]["Ref"]]
     assert image["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
-    assert image["Default"] == (
-        f"/aws/service/canonical/ubuntu/server/24.04/stable/current/{processor}/hvm/ebs-gp3/ami-id"
+    assert image["Default"] == "/aws/service/debian/release/13/latest/amd64"
+
+
+def test_another_image_is_taken_for_its_processor_without_debians_parameter(variant: Assembly) -> None:
+    images = {
+        group.name: variant.launch_template_data(group.name)["ImageId"] for group in variant.cluster.groups
+    }
+    base, base_arm64 = variant.cluster.image.base, variant.cluster.image.base_arm64
+    assert images.pop("managers") == base_arm64
+    assert set(images.values()) == {base}
+    assert "debian" not in json.dumps(variant.templates["variant-cluster"].get("Parameters", {}))
+
+
+@pytest.mark.parametrize(("instance_type", "processor"), [("m7g.large", "arm64"), ("m7i.large", "amd64")])
+def test_debians_parameter_is_the_one_for_the_processor(instance_type: str, processor: str) -> None:
+    group = Group.model_validate(
+        {"name": "a", "roles": ["swarm-worker"], "size": 1, "instance_type": instance_type}
     )
+    assert image_parameter(group) == f"/aws/service/debian/release/13/latest/{processor}"
 
 
 def test_groups_are_found_by_name_and_nodes_by_tag(assembly: Assembly) -> None:
@@ -167,8 +185,22 @@ def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) ->
             "ssmmessages",
         }
         assert found["FetchNodeSoftware"]["Action"] == "s3:GetObject"
-        key = f"/{assembly.node_software.name.removeprefix('asset.')}.zip"
-        assert joined(found["FetchNodeSoftware"]["Resource"]).endswith(key)
+        resource = joined(found["FetchNodeSoftware"]["Resource"])
+        assert resource.endswith(f"/swarmer/{assembly.cluster.name}/*.zip")
+
+
+def test_a_node_of_any_launch_template_version_may_fetch_its_software(assembly: Assembly) -> None:
+    """A rollback starts nodes of an earlier version, and no deployment grants what that version needs."""
+    for group in assembly.cluster.groups:
+        found = {it["Sid"]: it for it in assembly.statements_of(group.name)}
+        granted = joined(found["FetchNodeSoftware"]["Resource"]).partition(":::")[2]
+        text = assembly.user_data(group.name)
+        fetched = re.findall(r'aws s3 cp .*"s3://(\S+)"', text)
+        assert len(fetched) == 2, text
+        assert all(fnmatchcase(key, granted) for key in fetched)
+        earlier = [re.sub(r"[0-9a-f]{64}", "0" * 64, key) for key in fetched]
+        assert earlier != fetched
+        assert all(fnmatchcase(key, granted) for key in earlier)
 
 
 def test_user_data_is_cloud_config_that_describes_the_node(assembly: Assembly) -> None:
@@ -198,9 +230,16 @@ def test_user_data_fits_with_the_longest_names() -> None:
         roles=tuple(sorted(Role)),
         consul_servers=7,
         network_cidr="100.100.100.100/16",
-        storage=Storage(bucket="b" * 63, region="r" * 20),
+        storage=Storage(bucket="b" * 63, region="r" * 20, endpoint="https://" + "e" * 40),
     )
-    software = Software(bucket="b" * 63, key="k" * 68, region="r" * 20, digest="d" * 64)
+    software = Software(
+        bucket="b" * 63,
+        key="k" * 99,
+        packages="p" * 99,
+        region="r" * 20,
+        url_suffix="s" * 16,
+        digest="d" * 64,
+    )
     assert len(user_data.render(node, software).encode()) <= user_data.LIMIT_BYTES
 
 
