@@ -87,6 +87,7 @@ install_units() {
     mkdir -p /etc/systemd/system/docker.service.d
     sed "s|@DOCKERD@|$(command -v dockerd)|" "$source/node/systemd/docker.conf.in" \
         > /etc/systemd/system/docker.service.d/swarmer.conf
+    install -D -m 644 "$source/node/needrestart.conf" /etc/needrestart/conf.d/swarmer.conf
     # swarmer.target starts them, once they are configured.
     systemctl disable -q docker.service docker.socket docker-registry.service 2>/dev/null || true
     systemctl enable -q containerd.service systemd-resolved.service

@@ -19,6 +19,14 @@ SUITE: Final = "trixie"
 CONSUL_SUITE: Final = "bullseye"
 CONSUL_DEB_SHA256: Final = "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"
 """SHA-256 of consul 1.8.7+dfsg1-2+b3 for amd64, the newest that Debian has."""
+BASE_FILES: Final = (
+    "node/install.sh",
+    "node/needrestart.conf",
+    "node/packages.txt",
+    "node/requirements.txt",
+    "swarmer/__init__.py",
+)
+"""Files that node/install.sh needs, beside the units, for the part of the image that changes seldom."""
 EXTRA_PACKAGES: Final = ("cloud-init", "systemd", "systemd-sysv")
 PYTHON: Final = "3.13"
 """Version of the suite's Python: its wheels are fetched outside the image."""
@@ -207,7 +215,7 @@ def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
     shutil.copytree(wheels, context / "base/wheels")
     shutil.copy(consul, context / "base/consul")
     copy_software(context / "software")
-    for name in ("node/install.sh", "node/packages.txt", "node/requirements.txt", "swarmer/__init__.py"):
+    for name in BASE_FILES:
         target = context / "base" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(software.ROOT / name, target)
