@@ -9,7 +9,7 @@ from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.core.common_models import CloudFormationModel
 from moto.s3.exceptions import BucketAlreadyExists
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket, FakeDeleteMarker, S3Backend, s3_backends
 from moto.utilities.utils import get_partition
 
 from swarmer.fakeaws.base.template_resource import (
@@ -28,6 +28,7 @@ LIFECYCLE_DAYS: Final = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker"
 def extend() -> None:
     _configure_buckets()
     _ignore_conditional_statements()
+    _list_no_deleted_folders()
 
 
 def unmanaged_bucket(account: str, name: Any) -> Any:
@@ -105,6 +106,25 @@ def _ignore_conditional_statements() -> None:
         return real(_BucketWithPolicy(json.dumps(policy).encode()), action, resource)
 
     FakeBucket.get_permission = get_permission
+
+
+def _list_no_deleted_folders() -> None:
+    """S3 lists a common prefix if an object is left below it; bare moto also if delete markers are."""
+    real = S3Backend.list_objects
+
+    def list_objects(
+        self: Any, bucket: Any, prefix: str | None, delimiter: str | None, *args: Any, **options: Any
+    ) -> Any:
+        keys, folders, *rest = real(self, bucket, prefix, delimiter, *args, **options)
+        if folders:
+            left = [name for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)]
+            begin = prefix or ""
+            below = (name.removeprefix(begin) for name in left if name.startswith(begin))
+            alive = {f"{begin}{name.partition(delimiter)[0]}{delimiter}" for name in below}
+            folders = [folder for folder in folders if folder in alive]
+        return keys, folders, *rest
+
+    S3Backend.list_objects = list_objects
 
 
 class _BucketWithPolicy:

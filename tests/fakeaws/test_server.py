@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -45,6 +46,33 @@ def test_policy_that_demands_tls_does_not_lock_the_bucket(aws: Aws) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
     assert "SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
+def folders(s3: Any, prefix: str) -> list[str]:
+    """Common prefixes in the answers of both versions of the API, which have to agree."""
+    wanted = {"Bucket": "deleting", "Prefix": prefix, "Delimiter": "/"}
+    found = [
+        [each["Prefix"] for each in answer.get("CommonPrefixes", [])]
+        for answer in (s3.list_objects(**wanted), s3.list_objects_v2(**wanted))
+    ]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def test_a_folder_of_deleted_objects_is_not_listed(aws: Aws) -> None:
+    """The registry lists a repository's tags so."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="deleting")
+    s3.put_bucket_versioning(Bucket="deleting", VersioningConfiguration={"Status": "Enabled"})
+    for key in ("tags/one/link", "tags/two/link", "tags/two/index/a"):
+        s3.put_object(Bucket="deleting", Key=key, Body=b"x")
+    assert folders(s3, "tags/") == ["tags/one/", "tags/two/"]
+    for key in ("tags/one/link", "tags/two/link"):
+        s3.delete_object(Bucket="deleting", Key=key)
+    assert folders(s3, "tags/") == ["tags/two/"]
+    assert folders(s3, "") == ["tags/"]
+    s3.put_object(Bucket="deleting", Key="tags/one/link", Body=b"x")
+    assert folders(s3, "tags/") == ["tags/one/", "tags/two/"]
 
 
 def test_action_that_moto_does_not_know_is_refused_without_retries(aws: Aws) -> None:
