@@ -72,6 +72,66 @@ def test_an_action_that_is_not_granted_is_refused_and_told(aws: Aws) -> None:
     assert client("sts").get_caller_identity()["Arn"].endswith("assumed-role/function/function")
 
 
+@pytest.fixture
+def stored(aws: Aws) -> Any:
+    """S3 of everybody, with two objects in a bucket."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="store")
+    for key in ("nodes/one.zip", "others/two.zip"):
+        s3.put_object(Bucket="store", Key=key, Body=b"content")
+    return s3
+
+
+def test_an_object_is_read_only_where_its_key_is_granted(aws: Aws, stored: Any) -> None:
+    s3 = session(aws, allow("s3:GetObject", on="arn:aws:s3:::store/nodes/*.zip"), service="ec2")("s3")
+    assert s3.get_object(Bucket="store", Key="nodes/one.zip")["Body"].read() == b"content"
+    assert is_refused(s3.get_object, Bucket="store", Key="others/two.zip")
+    assert is_refused(s3.put_object, Bucket="store", Key="nodes/one.zip", Body=b"changed")
+    assert is_refused(s3.delete_object, Bucket="store", Key="nodes/one.zip")
+    assert is_refused(s3.list_objects_v2, Bucket="store")
+    with pytest.raises(ClientError) as refused:
+        s3.get_object(Bucket="store", Key="others/two.zip")
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    with pytest.raises(ClientError, match="403"):
+        s3.head_object(Bucket="store", Key="others/two.zip")
+
+
+def test_an_acl_and_a_copy_need_permissions_of_their_own(aws: Aws, stored: Any) -> None:
+    everything = "arn:aws:s3:::store/*"
+    s3 = session(aws, allow("s3:PutObject", on=everything), service="ec2")("s3")
+    put = {"Bucket": "store", "Key": "nodes/new", "Body": b"x"}
+    assert not is_refused(s3.put_object, **put)
+    assert is_refused(s3.put_object, **put, ACL="bucket-owner-full-control")
+    copy = {"Bucket": "store", "Key": "nodes/copy", "CopySource": "store/others/two.zip"}
+    assert is_refused(s3.copy_object, **copy)
+    granted = allow("s3:PutObject", "s3:PutObjectAcl", "s3:GetObject", on=everything)
+    s3 = session(aws, granted, service="ec2", name="more")("s3")
+    assert not is_refused(s3.put_object, **put, ACL="bucket-owner-full-control")
+    assert not is_refused(s3.copy_object, **copy)
+
+
+def test_each_of_many_objects_has_to_be_granted_before_one_is_deleted(aws: Aws, stored: Any) -> None:
+    s3 = session(aws, allow("s3:DeleteObject", on="arn:aws:s3:::store/nodes/*"), service="ec2")("s3")
+    both = [{"Key": "nodes/one.zip"}, {"Key": "others/two.zip"}]
+    assert is_refused(s3.delete_objects, Bucket="store", Delete={"Objects": both})
+    assert stored.list_objects_v2(Bucket="store")["KeyCount"] == 2
+    assert not is_refused(s3.delete_objects, Bucket="store", Delete={"Objects": both[:1]})
+    assert stored.list_objects_v2(Bucket="store")["KeyCount"] == 1
+
+
+def test_an_upload_in_parts_is_a_put_that_others_may_not_see(aws: Aws, stored: Any) -> None:
+    s3 = session(aws, allow("s3:PutObject", on="arn:aws:s3:::store/*"), service="ec2")("s3")
+    wanted = {"Bucket": "store", "Key": "nodes/parts"}
+    upload = {**wanted, "UploadId": s3.create_multipart_upload(**wanted)["UploadId"]}
+    tag = s3.upload_part(**upload, PartNumber=1, Body=b"part")["ETag"]
+    assert is_refused(s3.list_parts, **upload)
+    assert is_refused(s3.abort_multipart_upload, **upload)
+    assert is_refused(s3.list_multipart_uploads, Bucket="store")
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})
+    assert stored.get_object(**wanted)["Body"].read() == b"part"
+
+
 def test_hooks_of_the_cluster_s_own_groups_only(aws: Aws) -> None:
     aws.create("t", group_template(MinSize="1", MaxSize="1"))
     client = session(

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NoReturn
 
 from moto.core import errors
@@ -20,12 +20,13 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.iam import iam_backends
+from moto.s3.exceptions import S3ClientError
 from moto.sts import sts_backends
 from werkzeug.exceptions import HTTPException
 
 from swarmer.fakeaws.base import faults, journal
 from swarmer.fakeaws.base.preload import ACCOUNT
-from swarmer.fakeaws.iam import policies
+from swarmer.fakeaws.iam import policies, s3
 from swarmer.fakeaws.iam.policies import Request, Resource
 from swarmer.fakeaws.iam.resources import resources
 
@@ -48,6 +49,9 @@ DENIAL_CODES: Final = {
 DEFAULT_DENIAL_CODE: Final = "AccessDeniedException"
 """Error code for a missing permission in every other service."""
 
+Fail = Callable[[Any, str, str, int], NoReturn]
+"""Way to end a request of a service: its response object, the error's code and message, the HTTP status."""
+
 moto_authorize: Final = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action
 
 
@@ -63,10 +67,19 @@ def extend() -> None:
         }
     )
     ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _authorize
+    ActionAuthenticatorMixin._authenticate_and_authorize_s3_action = _authorize_s3
 
 
 class AccessDenied(ServiceException):  # type: ignore[misc]
     """Error of this module, because moto's own class expects the module of a service."""
+
+
+class S3Error(S3ClientError):  # type: ignore[misc]
+    """Error that moto's S3 sends in its own format."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(code, message)
+        self.status_code = status
 
 
 class Denied(HTTPException):
@@ -76,58 +89,84 @@ class Denied(HTTPException):
 
 
 def _authorize(self: Any, resource: str = "*") -> None:
-    key = temporary_key(self.headers.get("Authorization", ""))
-    if key is None:
+    if temporary_key(self.headers.get("Authorization", "")) is None:
         moto_authorize(self, resource)
         return
-    session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
-    role = None if session is None else _role(session)
-    if role is None:
-        _reject_credentials(
-            self, key, session, UNKNOWN_KEY, "The security token included in the request is invalid."
-        )
-    if session.expiration.replace(tzinfo=UTC).timestamp() <= time.time():
-        _reject_credentials(
-            self, key, session, EXPIRED_KEY, "The security token included in the request is expired"
-        )
-    if not ENFORCED_FOR & trusted_services(role):
-        return
+    session, role = _session(self, _fail)
     service, action = _signing_name(self.boto3_service_name), self._get_action()
-    name = f"{service}:{action}"
-    if error := faults.active.error_for(name):
-        journal.record_call("fault", error, {"function": session.session_name, "error": name})
-        _fail(self, error, f"{name} fails on purpose", faults.STATUS_BY_ERROR[error])
-    if name in ALWAYS_ALLOWED:
+    if role is None or _is_free(session, f"{service}:{action}", partial(_fail, self)):
         return
     parameters = _parameters(self)
     request = Request(
-        action=name,
+        action=f"{service}:{action}",
         resources=resources(service, action, self.region, parameters),
         context=_context(session, role, self.region, service, parameters),
     )
     refused = policies.refusal(statements(role), request)
     if refused is not None:
-        _refuse(self, session, request, refused)
+        code = DENIAL_CODES.get(service, DEFAULT_DENIAL_CODE)
+        _fail(self, code, _told(session, request, refused), Denied.code)
 
 
-def _refuse(self: Any, session: Any, request: Request, refused: policies.Refusal) -> None:
+def _authorize_s3(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
+    if temporary_key(self.headers.get("Authorization", "")) is None:
+        return
+    session, role = _session(self, _fail_s3)
+    if role is None:
+        return
+    body = self.raw_body if self.is_delete_keys() else b""
+    asked = s3.permissions(self._get_action(), bucket_name, key_name, self.headers, body or b"")
+    context = _context(session, role, self.region, "s3", {})
+    for action, arn in asked:
+        if _is_free(session, action, partial(_fail_s3, self)):
+            return
+        request = Request(action=action, resources=(Resource(arn=arn),), context=context)
+        refused = policies.refusal(statements(role), request)
+        if refused is not None:
+            _fail_s3(self, "AccessDenied", _told(session, request, refused), Denied.code)
+
+
+def _session(self: Any, fail: Fail) -> tuple[Any, Any]:
+    """The session of a temporary key, and its role; no role if the role is not enforced."""
+    key = temporary_key(self.headers.get("Authorization", ""))
+    session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
+    role = None if session is None else _role(session)
+    if role is None:
+        _reject(
+            self, fail, key, session, UNKNOWN_KEY, "The security token included in the request is invalid."
+        )
+    if session.expiration.replace(tzinfo=UTC).timestamp() <= time.time():
+        _reject(
+            self, fail, key, session, EXPIRED_KEY, "The security token included in the request is expired"
+        )
+    return session, role if ENFORCED_FOR & trusted_services(role) else None
+
+
+def _is_free(session: Any, name: str, fail: Callable[[str, str, int], NoReturn]) -> bool:
+    """Whether the call needs no permission. Fails if it is to fail on purpose."""
+    if error := faults.active.error_for(name):
+        journal.record_call("fault", error, {"function": session.session_name, "error": name})
+        fail(error, f"{name} fails on purpose", faults.STATUS_BY_ERROR[error])
+    return name in ALWAYS_ALLOWED
+
+
+def _told(session: Any, request: Request, refused: policies.Refusal) -> str:
+    """Message of a refusal, which is also in the journal and in the log."""
     message = (
         f"User: {session.arn} is not authorized to perform: {request.action} on resource: "
         f"{refused.resource} {refused.because}"
     )
-    detail = {"function": session.session_name, "error": message}
-    journal.record_call("iam", "AccessDenied", detail)
+    journal.record_call("iam", "AccessDenied", {"function": session.session_name, "error": message})
     log.warning("%s", message)
-    code = DENIAL_CODES.get(request.action.partition(":")[0], DEFAULT_DENIAL_CODE)
-    _fail(self, code, message, Denied.code)
+    return message
 
 
-def _reject_credentials(self: Any, key: str, session: Any, code: str, message: str) -> NoReturn:
+def _reject(self: Any, fail: Fail, key: str | None, session: Any, code: str, message: str) -> NoReturn:
     """Refuse a request whose credentials are unknown or have expired."""
     who = key if session is None else session.session_name
     journal.record_call("iam", code, {"function": who, "error": f"{self._get_action()}: {message}"})
     log.warning("%s: %s: %s", who, self._get_action(), message)
-    _fail(self, code, message, Denied.code)
+    fail(self, code, message, Denied.code)
 
 
 def _fail(self: Any, code: str, message: str, status: int) -> NoReturn:
@@ -136,6 +175,10 @@ def _fail(self: Any, code: str, message: str, status: int) -> NoReturn:
     failure = Denied(description=body)
     failure.code = status
     raise failure
+
+
+def _fail_s3(self: Any, code: str, message: str, status: int) -> NoReturn:
+    raise S3Error(code, message, status)
 
 
 def first_refusal(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | None:
