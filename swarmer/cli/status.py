@@ -86,8 +86,8 @@ def status(servers: str, as_json: bool, watch: bool) -> None:
     else:
         show_status(found)
         click.echo(f"  {env.cluster.name} runs swarmer {found.version or 'before 0.2'}")
-        for problem in found.problems:
-            click.echo(f"  {problem}", err=True)
+        for line in (*found.problems, *found.notes):
+            click.echo(f"  {line}", err=True)
         warn_of_version(found.version)
         show_outdated(env, found)
     if not found.validated:

@@ -5,12 +5,16 @@ Gather (an observer outside the nodes) → `judge` → show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import MemberStatus, SwarmNode
+
+SPREAD_ZONES: Final = 3
+"""Smallest number of zones over which a majority can be spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,8 @@ class Status:
     registry: RegistryStatus
     version: str = ""
     """Release that deployed the cluster; empty if it was not recorded."""
+    notes: tuple[str, ...] = ()
+    """Risks that do not make the cluster unwell."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that `swarmer status --json` prints."""
@@ -112,6 +118,7 @@ def judge(cluster: str, expected: tuple[Expected, ...], observed: Observation) -
             address=observed.registry_address,
             healthy=bool(expected) and all(observed.answers.get(node.name, False) for node in expected),
         ),
+        notes=tuple(_zone_notes(expected)),
     )
 
 
@@ -171,6 +178,21 @@ def _registry_problems(expected: tuple[Expected, ...], observed: Observation) ->
         for node in expected
         if not observed.answers.get(node.name, False)
     ]
+
+
+def _zone_notes(expected: tuple[Expected, ...]) -> Iterator[str]:
+    """Zones whose loss ends a majority that could be spread over three."""
+    if len({node.zone for node in expected}) < SPREAD_ZONES:
+        return
+    for role, plural in ((CONSUL_SERVER, "Consul servers"), (SWARM_MANAGER, "Swarm managers")):
+        zones = Counter(node.zone for node in expected if role in node.roles)
+        total = zones.total()
+        for zone, held in zones.items():
+            if total >= SPREAD_ZONES and total - held <= total // 2:
+                yield (
+                    f"{held} of {total} {plural} are in {zone}, and its loss would end their majority: "
+                    "terminate one of them, and its successor starts in another zone"
+                )
 
 
 def _node_status(node: Expected, observed: Observation) -> NodeStatus:

@@ -101,7 +101,52 @@ def test_a_machine_that_does_not_run_is_down() -> None:
 
 def test_the_status_is_an_interface() -> None:
     shown = observe().to_json()
-    assert list(shown) == ["cluster", "validated", "problems", "nodes", "registry", "version"]
+    assert list(shown) == ["cluster", "validated", "problems", "nodes", "registry", "version", "notes"]
     wanted = "name instance_id group roles address zone consul swarm swarm_role"
     assert list(shown["nodes"][0]) == wanted.split()
     assert shown["registry"] == {"holder": "c1", "address": "10.0.0.4:5000", "healthy": True}
+
+
+def in_zones(role: str, *zones: str) -> tuple[Expected, ...]:
+    return tuple(replace(expected(f"{role}-{i}", role), zone=zone) for i, zone in enumerate(zones))
+
+
+@pytest.mark.parametrize(
+    ("zones", "noted"),
+    [
+        (("a", "b", "c"), ""),
+        (("a", "b", "b"), "2 of 3 Consul servers are in b"),
+        (("a", "a", "b", "b", "c"), ""),
+        (("a", "a", "a", "b", "c"), "3 of 5 Consul servers are in a"),
+        (("a",), ""),
+    ],
+)
+def test_a_zone_whose_loss_ends_the_majority_is_noted(zones: tuple[str, ...], noted: str) -> None:
+    workers = in_zones("swarm-worker", "a", "b", "c")
+    status = judge("lab", (*in_zones("consul-server", *zones), *workers), Observation())
+    assert bool(status.notes) is bool(noted)
+    assert all(note.startswith(noted) and "starts in another zone" in note for note in status.notes)
+
+
+def test_managers_are_noted_too_and_a_cluster_of_two_zones_is_not() -> None:
+    managers = in_zones("swarm-manager", "a", "a", "b")
+    assert judge("lab", managers, Observation()).notes == ()
+    (note,) = judge("lab", (*managers, *in_zones("swarm-worker", "c")), Observation()).notes
+    assert note.startswith("2 of 3 Swarm managers are in a")
+
+
+def test_a_note_does_not_make_the_cluster_unwell() -> None:
+    core = tuple(replace(node, roles=CORE) for node in in_zones("core", "a", "a", "b"))
+    nodes = (*core, *in_zones("swarm-worker", "c"))
+    found = replace(
+        WELL,
+        members=dict.fromkeys((node.name for node in nodes), MemberStatus.ALIVE),
+        voters=frozenset(node.name for node in core),
+        swarm={
+            node.name: row(node.name, "manager" if node in core else "worker", reachability="reachable")
+            for node in nodes
+        },
+        answers=dict.fromkeys((node.name for node in nodes), True),
+    )
+    status = judge("lab", nodes, found)
+    assert (status.validated, len(status.notes)) == (True, 2)
