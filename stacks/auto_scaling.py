@@ -60,6 +60,7 @@ def auto_scaling_group(
         health_check_type="EC2",
         health_check_grace_period=HEALTH_CHECK_GRACE_S,
         instance_maintenance_policy=_maintenance(group),
+        availability_zone_distribution=_distribution(group),
         lifecycle_hook_specification_list=_hooks(cluster.healing.boot_deadline),
         metrics_collection=[{"granularity": "1Minute"}],
     )
@@ -108,6 +109,18 @@ def _hooks(boot_deadline_s: int) -> list[Cfn.LifecycleHookSpecificationProperty]
             default_result="CONTINUE",
         ),
     ]
+
+
+def _distribution(group: Group) -> Cfn.AvailabilityZoneDistributionProperty | None:
+    """Return the distribution of a quorum group: never two voters in a zone because another lacks capacity.
+
+    EC2 Auto Scaling User Guide, "Auto Scaling group Availability Zone distribution": `balanced-only` "is
+    important to meet certain requirements such as quorum-based workloads". While a zone is away, its voter
+    has no successor, and the others keep the majority.
+    """
+    if not group.has_quorum_role:
+        return None
+    return Cfn.AvailabilityZoneDistributionProperty(capacity_distribution_strategy="balanced-only")
 
 
 def _maintenance(group: Group) -> Cfn.InstanceMaintenancePolicyProperty:

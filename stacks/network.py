@@ -73,16 +73,17 @@ def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:
         scope,
         "Vpc",
         vpc_name=name,
-        ip_addresses=PlannedAddresses(cidr=network.cidr, zones=network.zones),
+        ip_addresses=PlannedAddresses(cidr=network.cidr, zones=network.zone_count),
         # Without an account CDK knows two zones. Picking them at deployment needs no look-up.
-        availability_zones=[cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(network.zones)],
+        availability_zones=list(network.zone_names)
+        or [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(network.zone_count)],
         subnet_configuration=[
             ec2.SubnetConfiguration(
                 name="Egress", subnet_type=ec2.SubnetType.PUBLIC, map_public_ip_on_launch=False
             ),
             ec2.SubnetConfiguration(name="Nodes", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
         ],
-        nat_gateways=network.zones if network.egress is Egress.NAT_PER_ZONE else 1,
+        nat_gateways=network.zone_count if network.egress is Egress.NAT_PER_ZONE else 1,
         # Emptying the default group takes a custom resource (a function with permissions on security groups).
         # No part of the cluster is ever in that group, and it admits only its own members.
         restrict_default_security_group=False,

@@ -261,7 +261,7 @@ def _worker_rules(cluster: Cluster) -> Iterator[BrokenRule]:
 
 
 def _room_rules(cluster: Cluster) -> Iterator[BrokenRule]:
-    cidr, zones = cluster.network.cidr, cluster.network.zones
+    cidr, zones = cluster.network.cidr, cluster.network.zone_count
     needs = _needs(cluster.groups, *SIZE_KEYS)
     if cluster.nodes > MOST_NODES:
         message, advice = f"up to {cluster.nodes} nodes are too many", f"take {MOST_NODES} at most"

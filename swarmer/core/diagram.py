@@ -90,7 +90,7 @@ class _Plan:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.count = cluster.network.zones
+        self.count = cluster.network.zone_count
         self.left = MARGIN + SIDE + 56
         self.inner = WIDTH - MARGIN - self.left
         self.pitch = (self.inner - 2 * 16) / self.count

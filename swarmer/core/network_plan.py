@@ -5,6 +5,7 @@ Standard library only, because nodes configure Docker from these constants. The 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from itertools import islice
 from typing import Final
 
 from swarmer.core import names
-from swarmer.core.validation import InvalidValue, listed, shown
+from swarmer.core.validation import InvalidValue, listed, shown, whole_number
 
 DOCKER_BRIDGE: Final = IPv4Network("172.17.0.0/16")
 """Network of docker0. AWS services that use it themselves (Cloud9, SageMaker) refuse it in VPCs or fail."""
@@ -43,6 +44,10 @@ VPN_PREFIXES: Final = (12, 22)
 """Shortest and longest prefix of the VPN clients' network (AWS Client VPN, rules and best practices)."""
 MOST_ZONES: Final = 6
 """Largest number of availability zones of any AWS region."""
+ZONE_NAME: Final = re.compile(r"[a-z]+(-[a-z]+)+-[0-9][a-z]")
+"""Name of an availability zone: the region and a letter."""
+GROWING_PREFIX: Final = 21
+"""Prefix length of the smallest VPC that has room for the subnets of six zones from the start."""
 
 PUBLIC_PREFIX: Final = 28
 """Prefix length of the public subnets, which hold only NAT gateways. AWS has no smaller subnets."""
@@ -83,24 +88,58 @@ def subnets(cidr: str, zones: int) -> tuple[ZoneSubnets, ...]:
     """One pair of disjoint subnets within `cidr` per zone, in order.
 
     The public subnets (/28) come first, so that the VPC's first address belongs to a public subnet's router.
-    The private subnets have equal size, as large as possible. Raises InvalidValue if `cidr` is too small.
+    In a VPC of GROWING_PREFIX or larger, the subnets of a zone are the same for every number of zones,
+    because AWS can move none. In a smaller one the private subnets have equal size, as large as possible.
+    Raises InvalidValue if `cidr` is too small.
     """
     vpc = IPv4Network(cidr)
-    prefix = _private_prefix(vpc, zones)
     public = islice(vpc.subnets(new_prefix=PUBLIC_PREFIX), zones)
-    private = islice(vpc.subnets(new_prefix=prefix), _blocks_before(prefix, zones), None)
+    private = _growing(vpc) if vpc.prefixlen <= GROWING_PREFIX else _equal(vpc, zones)
     return tuple(ZoneSubnets(*pair) for pair in zip(public, private, strict=False))
+
+
+def _growing(vpc: IPv4Network) -> Iterator[IPv4Network]:
+    """The private subnets of six zones: three quarters of the VPC, and three quarters of its first quarter.
+
+    The public subnets are in the rest.
+    """
+    first, *large = vpc.subnets(prefixlen_diff=2)
+    _, *small = first.subnets(prefixlen_diff=2)
+    return iter((*large, *small))
+
+
+def _equal(vpc: IPv4Network, zones: int) -> Iterator[IPv4Network]:
+    prefix = _private_prefix(vpc, zones)
+    return islice(vpc.subnets(new_prefix=prefix), _blocks_before(prefix, zones), None)
 
 
 def node_capacity(cidr: str, zones: int) -> int:
     """Number of nodes in the private subnets if evenly spread over the zones. Raises as `subnets` does."""
-    prefix = _private_prefix(IPv4Network(cidr), zones)
-    return zones * _node_addresses(prefix)
+    smallest = max(pair.private.prefixlen for pair in subnets(cidr, zones))
+    return zones * _node_addresses(smallest)
 
 
 def vpc_cidr(value: object) -> str:
     """The value, if it is a network for the VPC of a cluster. Raises InvalidValue."""
     return _private_cidr(value, VPC_PREFIXES, "10.42.0.0/16")
+
+
+def zones(value: object) -> int | tuple[str, ...]:
+    """The value, if it is a number of availability zones, or a list of their names. Raises InvalidValue."""
+    if not isinstance(value, list | tuple):
+        return whole_number(value, low=1, high=MOST_ZONES)
+    advice = "write names like eu-central-1a"
+    if not 1 <= len(value) <= MOST_ZONES:
+        raise InvalidValue(f"{len(value)} zones are named", f"name 1 to {MOST_ZONES}")
+    if wrong := [shown(each) for each in value if not isinstance(each, str) or not ZONE_NAME.fullmatch(each)]:
+        raise InvalidValue(
+            f"{listed(wrong)} {'is' if len(wrong) == 1 else 'are'} no availability zone", advice
+        )
+    if twice := sorted({each for each in value if list(value).count(each) > 1}):
+        raise InvalidValue(f"{listed(twice)} is named twice", "name each zone once")
+    if len(regions := {each[:-1] for each in value}) > 1:
+        raise InvalidValue(f"the zones are in {listed(sorted(regions))}", "name zones of one region")
+    return tuple(value)
 
 
 def vpn_cidr(value: object) -> str:
@@ -134,12 +173,16 @@ def port_range(ports: str) -> tuple[int, int]:
 
 
 def smallest_cidr_prefix(zones: int, nodes_per_zone: int = 1) -> int:
-    """Prefix length of the smallest VPC with room for `nodes_per_zone` nodes in each of `zones` zones."""
-    prefix = SMALLEST_PRIVATE_PREFIX
-    while _node_addresses(prefix) < nodes_per_zone:
-        prefix -= 1
-    blocks = _blocks_before(prefix, zones) + zones
-    return 32 - (blocks * _addresses(prefix) - 1).bit_length()
+    """Prefix length of the smallest VPC with room for `nodes_per_zone` nodes in each of `zones` zones.
+
+    The largest VPC of AWS has room for every cluster.
+    """
+    widest, narrowest = VPC_PREFIXES
+    for prefix in range(narrowest, widest, -1):
+        with contextlib.suppress(InvalidValue):
+            if node_capacity(f"0.0.0.0/{prefix}", zones) >= zones * nodes_per_zone:
+                return prefix
+    return widest
 
 
 def _private_cidr(value: object, prefixes: tuple[int, int], example: str) -> str:
@@ -181,7 +224,8 @@ def _private_prefix(vpc: IPv4Network, zones: int) -> int:
     for prefix in range(vpc.prefixlen + 1, SMALLEST_PRIVATE_PREFIX + 1):
         if (_blocks_before(prefix, zones) + zones) * _addresses(prefix) <= vpc.num_addresses:
             return prefix
-    smallest = smallest_cidr_prefix(zones)
+    needed = (_blocks_before(SMALLEST_PRIVATE_PREFIX, zones) + zones) * _addresses(SMALLEST_PRIVATE_PREFIX)
+    smallest = 32 - (needed - 1).bit_length()
     raise InvalidValue(f"{vpc} is too small for {zones} zones", f"take /{smallest} or larger, or fewer zones")
 
 

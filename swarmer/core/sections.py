@@ -69,8 +69,13 @@ class Network(Model):
     Rule: IPv4 network without host bits, `/16` to `/26`, within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or
     100.64.0.0/10. It must not overlap Docker's networks or `vpn_cidr`, and must be large enough (see below).
     """
-    zones: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=network_plan.MOST_ZONES))] = 3
-    """Number of availability zones for the nodes, at most as many as the region has."""
+    zones: Annotated[int | tuple[str, ...], BeforeValidator(network_plan.zones)] = 3
+    """Availability zones for the nodes: their number, or their names. With a number AWS chooses, and may
+    choose others later ([aws.md](aws.md#zones)). Add zones at the end of the list.
+
+    Rule: 1 to 6, at most as many as the region has. Or a list of names, like
+    `[eu-central-1a, eu-central-1b]`, each once.
+    """
     egress: Annotated[Egress, BeforeValidator(_egress)] = Egress.ONE_NAT
     """NAT gateways through which nodes reach the internet. `nat-gateway-per-zone` costs more and survives the
     loss of a zone.
@@ -89,6 +94,21 @@ class Network(Model):
     Rule: As `cidr`, but `/12` to `/22`. AWS cannot change it later. AWS recommends twice as many addresses as
     clients.
     """
+
+    @property
+    def zone_count(self) -> int:
+        """Number of availability zones."""
+        return self.zones if isinstance(self.zones, int) else len(self.zones)
+
+    @property
+    def zone_names(self) -> tuple[str, ...]:
+        """Names of the zones; empty: AWS chooses."""
+        return () if isinstance(self.zones, int) else self.zones
+
+    @property
+    def region(self) -> str:
+        """Region of the named zones, for example eu-central-1; empty if no zone is named."""
+        return self.zone_names[0][:-1] if self.zone_names else ""
 
 
 class Image(Model):

@@ -23,6 +23,7 @@ ROOT: Final = software.ROOT
 STATE: Final = ROOT / ".swarmer"
 CACHE: Final = STATE / "cache"
 REGION: Final = "us-east-1"
+"""Region of a rehearsal whose description pins no zones."""
 AWS_PORT: Final = 4566
 
 
@@ -53,6 +54,11 @@ class Environment:
         return str(IPv4Network(self.cluster.network.cidr)[1])
 
     @property
+    def region(self) -> str:
+        """Region of the pinned zones, or REGION."""
+        return self.cluster.network.region or REGION
+
+    @property
     def aws_url(self) -> str:
         """URL of AWS for this machine. The name matters: moto reads other first labels as a bucket."""
         return f"http://localhost:{self.aws_port}"
@@ -63,7 +69,7 @@ class Environment:
         return f"http://{self.gateway}:{self.aws_port}"
 
 
-def aws_environment(url: str) -> dict[str, str]:
+def aws_environment(url: str, region: str = REGION) -> dict[str, str]:
     """Environment variables of this process, with an AWS that exists on this machine only."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
     return kept | {
@@ -71,7 +77,7 @@ def aws_environment(url: str) -> dict[str, str]:
         # moto accepts any key; no request leaves this machine.
         "AWS_ACCESS_KEY_ID": "rehearsal",
         "AWS_SECRET_ACCESS_KEY": "rehearsal",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
     }

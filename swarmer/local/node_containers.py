@@ -93,7 +93,7 @@ def write_seed(env: Environment, node: Node) -> Path:
         "local-hostname": f"ip-{node.expected.address.replace('.', '-')}",
         "local-ipv4": node.expected.address,
         "availability-zone": node.expected.zone,
-        "region": environment.REGION,
+        "region": env.region,
         "swarmer": {
             "aws_endpoint_url": env.aws_url_for_nodes,
             "metadata_endpoint": env.aws_url_for_nodes,

@@ -38,11 +38,54 @@ def test_subnets_never_overlap_and_lie_within_the_vpc(cidr: str, zones: int) -> 
 
 
 @given(vpcs, zone_counts)
-def test_private_subnets_are_equal_and_take_aws_client_vpn(cidr: str, zones: int) -> None:
+def test_private_subnets_take_aws_client_vpn(cidr: str, zones: int) -> None:
     if fits(cidr, zones):
-        prefixes = {pair.private.prefixlen for pair in network_plan.subnets(cidr, zones)}
-        assert len(prefixes) == 1
+        prefixes = [pair.private.prefixlen for pair in network_plan.subnets(cidr, zones)]
+        assert len(set(prefixes[:3])) == 1
         assert max(prefixes) <= network_plan.SMALLEST_PRIVATE_PREFIX
+
+
+@given(vpcs.filter(lambda cidr: IPv4Network(cidr).prefixlen <= network_plan.GROWING_PREFIX), zone_counts)
+def test_more_zones_move_no_subnet(cidr: str, zones: int) -> None:
+    most = network_plan.subnets(cidr, network_plan.MOST_ZONES)
+    assert network_plan.subnets(cidr, zones) == most[:zones]
+
+
+def test_six_zones_have_room_for_many_nodes() -> None:
+    private = [str(pair.private) for pair in network_plan.subnets("10.42.0.0/16", 6)]
+    assert private[3:] == ["10.42.16.0/20", "10.42.32.0/20", "10.42.48.0/20"]
+
+
+@pytest.mark.parametrize("value", [1, 6])
+def test_zones_may_be_a_number(value: int) -> None:
+    assert network_plan.zones(value) == value
+
+
+def test_zones_may_be_named_in_their_order() -> None:
+    named = ["eu-central-1b", "eu-central-1a"]
+    assert network_plan.zones(named) == tuple(named)
+    assert network_plan.zones(["us-gov-west-1a"]) == ("us-gov-west-1a",)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        pytest.param(0, "too small", id="none"),
+        pytest.param(7, "too large", id="seven"),
+        pytest.param("eu-central-1a", "is not a whole number", id="no list"),
+        pytest.param([], "0 zones are named", id="an empty list"),
+        pytest.param([f"us-east-1{letter}" for letter in "abcdefg"], "7 zones are named", id="seven names"),
+        pytest.param(["eu-central-1"], "is no availability zone; write names like", id="a region"),
+        pytest.param(["euc1-az1"], "is no availability zone", id="an ID"),
+        pytest.param(["us-east-1-bos-1a"], "is no availability zone", id="a local zone"),
+        pytest.param([1, None], "1 and null are no availability zone", id="no names"),
+        pytest.param(["eu-west-1a", "eu-west-1a"], "is named twice", id="twice"),
+        pytest.param(["eu-west-1a", "eu-west-2a"], "in eu-west-1 and eu-west-2", id="two regions"),
+    ],
+)
+def test_zones_that_cannot_be_are_refused(value: object, complaint: str) -> None:
+    with pytest.raises(InvalidValue, match=complaint):
+        network_plan.zones(value)
 
 
 @given(zone_counts, st.integers(1, 200))

@@ -15,7 +15,7 @@ name: variant
 domain: swarm.example
 network:
   cidr: 10.50.0.0/20
-  zones: 1
+  zones: [eu-central-1b]
   egress: nat-gateway-per-zone
   service_ports: 31000-31999
   vpn_cidr: 10.51.0.0/20
@@ -53,7 +53,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 @pytest.fixture(scope="session")
 def variant(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    """Separate roles, Graviton managers, spot workers between min and max, one zone, a named bucket."""
+    """Separate roles, Graviton managers, spot workers between min and max, one named zone and bucket."""
     return synthesise(tmp_path_factory.mktemp("variant"), description.parse(VARIANT))
 
 

@@ -65,7 +65,12 @@ def test_stacks_come_in_the_order_of_their_deployment(shipped: Assembly) -> None
 def test_synthesis_says_nothing(assembly: Assembly) -> None:
     """Neither cdk-nag nor CDK's own validation nor an annotation: no error, no warning."""
     report = json.loads((assembly.directory / "validation-report.json").read_text())
-    assert report["pluginReports"] == []
+    assert [each for plugin in report["pluginReports"] for each in plugin["violations"]] == []
+    # W3010 warns of zones by name, which a description may pin on purpose. The CDK itself gives the reason.
+    excused = {
+        each["ruleName"] for plugin in report["pluginReports"] for each in plugin["suppressedViolations"]
+    }
+    assert excused == ({"W3010"} if assembly.cluster.network.zone_names else set())
 
 
 def test_a_finding_of_cdk_nag_stops_the_synthesis(tmp_path: Path) -> None:
@@ -77,7 +82,8 @@ def test_a_finding_of_cdk_nag_stops_the_synthesis(tmp_path: Path) -> None:
 
 def test_cfn_lint_finds_nothing(assembly: Assembly) -> None:
     for path in assembly.directory.glob("*.template.json"):
-        found = cfn_lint(path.read_text(), config=ManualArgs(regions=REGIONS))
+        # W3010: see above.
+        found = cfn_lint(path.read_text(), config=ManualArgs(regions=REGIONS, ignore_checks=["W3010"]))
         assert [str(match) for match in found] == []
 
 

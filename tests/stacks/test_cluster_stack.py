@@ -109,7 +109,7 @@ def test_quorum_groups_have_a_fixed_size_over_all_zones(assembly: Assembly) -> N
     for group in assembly.groups(quorum=True):
         asg = assembly.auto_scaling_group(group.name)
         assert asg["MinSize"] == asg["MaxSize"] == asg["DesiredCapacity"] == str(group.size)
-        assert len(asg["VPCZoneIdentifier"]) == assembly.cluster.network.zones
+        assert len(asg["VPCZoneIdentifier"]) == assembly.cluster.network.zone_count
 
 
 def test_quorum_groups_replace_one_member_at_a_time_and_launch_first(assembly: Assembly) -> None:
@@ -118,6 +118,14 @@ def test_quorum_groups_replace_one_member_at_a_time_and_launch_first(assembly: A
         assert policy["MinHealthyPercentage"] == 100
         surplus = group.largest * (policy["MaxHealthyPercentage"] - 100) / 100
         assert 0 < surplus <= 1
+
+
+def test_voters_are_spread_over_the_zones_even_if_one_lacks_capacity(assembly: Assembly) -> None:
+    only = {"CapacityDistributionStrategy": "balanced-only"}
+    for group in assembly.groups(quorum=True):
+        assert assembly.auto_scaling_group(group.name)["AvailabilityZoneDistribution"] == only
+    for group in assembly.groups(quorum=False):
+        assert "AvailabilityZoneDistribution" not in assembly.auto_scaling_group(group.name)
 
 
 def test_every_group_says_how_it_is_maintained(assembly: Assembly) -> None:

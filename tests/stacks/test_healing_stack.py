@@ -170,7 +170,7 @@ def test_it_stands_beside_the_nodes_in_the_functions_own_security_group(
     network = the_function(assembly, function)["VpcConfig"]
     (group,) = network["SecurityGroupIds"]
     assert "SecurityGroupsFunctions" in group["Fn::ImportValue"]
-    assert len(network["SubnetIds"]) == assembly.cluster.network.zones
+    assert len(network["SubnetIds"]) == assembly.cluster.network.zone_count
     assert all("VpcNodesSubnet" in each["Fn::ImportValue"] for each in network["SubnetIds"])
 
 

@@ -53,9 +53,16 @@ def test_three_zones_without_lookups(shipped: Assembly) -> None:
     assert [subnet["AvailabilityZone"] for subnet in subnets(shipped, "Egress")] == zones
 
 
+def test_zones_that_are_named_are_taken_as_they_are(variant: Assembly) -> None:
+    named = list(variant.cluster.network.zone_names)
+    assert named == ["eu-central-1b"]
+    assert [subnet["AvailabilityZone"] for subnet in subnets(variant, "Nodes")] == named
+    assert [subnet["AvailabilityZone"] for subnet in subnets(variant, "Egress")] == named
+
+
 def test_subnets_are_exactly_those_of_the_plan(assembly: Assembly) -> None:
     network = assembly.cluster.network
-    planned = network_plan.subnets(network.cidr, network.zones)
+    planned = network_plan.subnets(network.cidr, network.zone_count)
     assert [it["CidrBlock"] for it in subnets(assembly, "Egress")] == [str(zone.public) for zone in planned]
     assert [it["CidrBlock"] for it in subnets(assembly, "Nodes")] == [str(zone.private) for zone in planned]
 
@@ -80,14 +87,14 @@ def test_six_zones_have_as_many_gateways_as_asked_for(tmp_path: Path, egress: Eg
 def test_nodes_leave_through_a_nat_gateway_only(assembly: Assembly) -> None:
     routes = assembly.of_type("AWS::EC2::Route")
     of_nodes = [route for name, route in routes.items() if name.startswith("VpcNodes")]
-    assert len(of_nodes) == assembly.cluster.network.zones
+    assert len(of_nodes) == assembly.cluster.network.zone_count
     assert all("NatGatewayId" in route and "GatewayId" not in route for route in of_nodes)
 
 
 def test_images_come_from_s3_without_the_nat_gateway(assembly: Assembly) -> None:
     (endpoint,) = assembly.of_type("AWS::EC2::VPCEndpoint").values()
     assert endpoint["VpcEndpointType"] == "Gateway"
-    assert len(endpoint["RouteTableIds"]) == assembly.cluster.network.zones
+    assert len(endpoint["RouteTableIds"]) == assembly.cluster.network.zone_count
     assert all(table["Ref"].startswith("VpcNodes") for table in endpoint["RouteTableIds"])
 
 

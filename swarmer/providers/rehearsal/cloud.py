@@ -79,9 +79,7 @@ def bootstrap_and_synthesise(env: Environment) -> None:
     """Run `cdk bootstrap` and `cdk synth` at the same time, because neither needs the other."""
     with ThreadPoolExecutor() as pool:
         # bootstrap runs away from cdk.json so that it has no app to synthesise first.
-        bootstrap = pool.submit(
-            _cdk, env, "bootstrap", f"aws://{ACCOUNT}/{environment.REGION}", cwd=env.state
-        )
+        bootstrap = pool.submit(_cdk, env, "bootstrap", f"aws://{ACCOUNT}/{env.region}", cwd=env.state)
         out = str(env.state / "cdk.out")
         _cdk(env, "synth", "--quiet", "--context", f"servers={env.servers}", "--output", out)
         bootstrap.result()
@@ -101,8 +99,8 @@ def _imports_bucket(env: Environment) -> bool:
         return False
     stack = f"{env.cluster.name}-registry"
     with _aws_errors():
-        found = _client("s3", env.aws_url).list_buckets()["Buckets"]
-        stacks = _client("cloudformation", env.aws_url).describe_stacks()["Stacks"]
+        found = _client("s3", env).list_buckets()["Buckets"]
+        stacks = _client("cloudformation", env).describe_stacks()["Stacks"]
     is_there = env.cluster.registry.bucket in {each["Name"] for each in found}
     # A stack whose creation failed has no resources; the CDK deletes it first.
     having = {each["StackName"] for each in stacks if each["StackStatus"] != "ROLLBACK_COMPLETE"}
@@ -114,7 +112,7 @@ def _cdk(env: Environment, verb: str, *argv: str, cwd: Path | None = None) -> No
     status = process.run_logged(
         [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
         env.state / log,
-        env=host.node_environment(environment.aws_environment(env.aws_url) | CDK_QUIET),
+        env=host.node_environment(environment.aws_environment(env.aws_url, env.region) | CDK_QUIET),
         cwd=cwd or APP,
     )
     if status:
@@ -130,12 +128,16 @@ def _tail(env: Environment, log: str, lines: int) -> str:
 # -- what was deployed --------------------------------------------------------------------
 
 
+def _client(service: str, env: Environment) -> Any:
+    return _client_of(service, env.aws_url, env.region)
+
+
 @lru_cache
-def _client(service: str, url: str) -> Any:
+def _client_of(service: str, url: str, region: str) -> Any:
     return boto3.client(
         service,
         endpoint_url=url,
-        region_name=environment.REGION,
+        region_name=region,
         aws_access_key_id="rehearsal",
         aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
         config=Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20),
@@ -162,7 +164,7 @@ def observer(env: Environment) -> Observer:
 
 def instances(env: Environment, running: dict[str, str] | None = None) -> list[Node]:
     """Nodes of the cluster as EC2 has them; `running`: the nodes whose machines run. Raises UserError."""
-    ec2 = _client("ec2", env.aws_url)
+    ec2 = _client("ec2", env)
     filters = (
         {"Name": "tag-key", "Values": [names.TAG_GROUP]},
         {"Name": "instance-state-name", "Values": ["pending", "running"]},
@@ -192,7 +194,7 @@ def terminated(env: Environment) -> set[str]:
 def _describe_instances(env: Environment, *filters: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of DescribeInstances for this cluster that pass the filters."""
     own = {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]}
-    pages = _client("ec2", env.aws_url).get_paginator("describe_instances").paginate(Filters=[own, *filters])
+    pages = _client("ec2", env).get_paginator("describe_instances").paginate(Filters=[own, *filters])
     return [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
 
 
@@ -200,7 +202,7 @@ def outdated(env: Environment) -> set[str]:
     """IDs of instances in service that an older launch template of their group made. Raises UserError."""
     wanted = [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
     with _aws_errors():
-        pager = _client("autoscaling", env.aws_url).get_paginator("describe_auto_scaling_groups")
+        pager = _client("autoscaling", env).get_paginator("describe_auto_scaling_groups")
         found = [
             group
             for page in pager.paginate(AutoScalingGroupNames=wanted)
@@ -223,12 +225,12 @@ def _version(group: dict[str, Any]) -> str:
 def terminate(env: Environment, instance_id: str) -> None:
     """Terminate the instance as the console would. Raises UserError."""
     with _aws_errors():
-        _client("ec2", env.aws_url).terminate_instances(InstanceIds=[instance_id])
+        _client("ec2", env).terminate_instances(InstanceIds=[instance_id])
 
 
 def scale(env: Environment, group: str, number: int) -> int:
     """Set a group's desired capacity, and return the former one. Raises UserError."""
-    autoscaling, name = _client("autoscaling", env.aws_url), names.group_asg_name(env.cluster.name, group)
+    autoscaling, name = _client("autoscaling", env), names.group_asg_name(env.cluster.name, group)
     try:
         found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
         if not found:
@@ -243,15 +245,13 @@ def cluster_id(env: Environment) -> str:
     """ID of the cluster, as its SSM parameter holds it. Raises UserError."""
     name = names.identity_parameter(env.cluster.name)
     with _aws_errors():
-        return str(_client("ssm", env.aws_url).get_parameter(Name=name)["Parameter"]["Value"])
+        return str(_client("ssm", env).get_parameter(Name=name)["Parameter"]["Value"])
 
 
 def _outputs(env: Environment, stack: str) -> dict[str, str]:
     """Outputs of one of the cluster's stacks. Raises UserError."""
     with _aws_errors():
-        found = _client("cloudformation", env.aws_url).describe_stacks(
-            StackName=f"{env.cluster.name}-{stack}"
-        )
+        found = _client("cloudformation", env).describe_stacks(StackName=f"{env.cluster.name}-{stack}")
     return {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", ())}
 
 
@@ -266,9 +266,7 @@ def registry_objects(env: Environment) -> tuple[str, list[tuple[str, int]]]:
     """Name of the registry's bucket, and key and bytes of every object in it. Raises UserError."""
     values = _outputs(env, "registry")
     with _aws_errors():
-        pages = (
-            _client("s3", env.aws_url).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
-        )
+        pages = _client("s3", env).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
         objects = [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
     return values["BucketName"], objects
 
