@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
-import random
+import os
 import socket
 import subprocess
 import time
@@ -20,14 +20,26 @@ from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core.node import ProviderView
 from swarmer.local import environment, host, node_image
 
+PORTS_OF_WORKER = 3000
+"""Number of ports for each process of tests."""
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+PORTS = itertools.cycle(range(20000 + WORKER * PORTS_OF_WORKER, 20000 + (WORKER + 1) * PORTS_OF_WORKER))
+"""Ports of this process, below the range from which the kernel gives ports to clients."""
+
 
 def free_port() -> int:
-    """Below the range from which the kernel gives ports to clients: nobody takes it before we do."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """Port that no other process of tests takes: each has its own range."""
+    return next(port for port in PORTS if is_free(port))
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        try:
+            stream.bind(("127.0.0.1", port))
+            datagrams.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @dataclass
@@ -60,6 +72,7 @@ class ConsulServer:
         )
         deadline_s = time.monotonic() + 30
         while not self.is_ready():
+            assert self.process.poll() is None, f"Consul ended: {ports}"
             assert time.monotonic() < deadline_s, "Consul is not ready"
             time.sleep(0.05)
 
