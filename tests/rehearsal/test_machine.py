@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 from swarmer.adapters import process
 from swarmer.core import description
 from swarmer.core.errors import UserError
+from swarmer.core.sections import Network
 from swarmer.local import engine, environment, host, node_containers, node_image
 from swarmer.local.console import Console
 from swarmer.local.environment import Environment
+from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.up import AlreadyRunning, exclusive
 
 
@@ -138,6 +141,17 @@ def test_a_node_image_that_another_checkout_has_just_made_is_left_to_it() -> Non
     now = datetime(2026, 11, 24, 19, 0, tzinfo=UTC)
     assert not node_image.is_outdated("2026-11-24T18:56:48.123456789Z", now)
     assert node_image.is_outdated("2026-11-24T17:59:59.123456789Z", now)
+
+
+def test_a_cluster_that_is_there_does_not_move_to_another_region(g: Environment) -> None:
+    cloud.ensure_region(g)
+    cloud.ensure_region(g)
+    zones = Network(cidr=g.cluster.network.cidr, zones=("eu-central-1a",))
+    moved = replace(g, cluster=g.cluster.model_copy(update={"network": zones}))
+    told = "network.zones: small is there already, in us-east-1, and cannot move to eu-central-1"
+    with pytest.raises(UserError, match=told):
+        cloud.ensure_region(moved)
+    cloud.ensure_region(g)
 
 
 def test_a_cluster_that_is_there_does_not_move_to_another_network(

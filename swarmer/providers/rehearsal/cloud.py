@@ -18,7 +18,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from swarmer.adapters import process
+from swarmer.adapters import files, process
 from swarmer.core import names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
@@ -73,6 +73,16 @@ def ensure_aws(env: Environment, image: str, apart_s: float = 0.0) -> bool:
             )
         time.sleep(0.05)
     return True
+
+
+def ensure_region(env: Environment) -> None:
+    """Record the region of the cluster at its first start. Raises UserError if it runs in another one."""
+    record = env.state / "region"
+    known = record.read_text() if record.exists() else env.region
+    if known != env.region:
+        what = f"{env.servers}: network.zones: {env.cluster.name} is there already, in {known}"
+        raise UserError(f"{what}, and cannot move to {env.region}: remove it first, or take {known} again")
+    files.ensure_file(record, known)
 
 
 def bootstrap_and_synthesise(env: Environment) -> None:

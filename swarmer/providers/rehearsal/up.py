@@ -98,6 +98,7 @@ class Up:
     def start_aws(self) -> None:
         """Start the VPC's network, then moto at its gateway."""
         with self.display.step("aws", "AWS on this machine") as report:
+            cloud.ensure_region(self.env)
             node_containers.ensure_network(self.env)
             cloud.ensure_aws(self.env, str(self.image), self.apart_s)
             report(f"={self.env.aws_url}")
