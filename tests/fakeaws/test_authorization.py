@@ -270,6 +270,21 @@ def test_an_expired_session_is_refused(aws: Aws) -> None:
         client("ec2").describe_vpcs()
 
 
+def test_s3_has_its_own_words_for_credentials_that_are_none(aws: Aws, stored: Any) -> None:
+    wanted = {"Bucket": "store", "Key": "nodes/one.zip"}
+    s3 = session(aws, allow("s3:GetObject", on="arn:aws:s3:::store/*"), service="ec2")("s3")
+    assert s3.head_object(**wanted)["ContentLength"] == len(b"content")
+    held = sts_backends[ACCOUNT]["aws"].assumed_roles[-1]
+    held.expiration -= timedelta(hours=2)
+    with pytest.raises(ClientError, match="ExpiredToken") as refused:
+        s3.get_object(**wanted)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    aws.client("iam").delete_role_policy(RoleName="function", PolicyName="p")
+    aws.client("iam").delete_role(RoleName="function")
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        s3.get_object(**wanted)
+
+
 def test_an_event_needs_the_queue_s_permission(aws: Aws) -> None:
     without = template()
     del without["Resources"]["QueuePolicy"]

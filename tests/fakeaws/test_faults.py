@@ -46,6 +46,18 @@ def test_an_event_is_lost(aws: Aws, runner: Answers) -> None:
     assert announced(aws, runner) == 0
 
 
+def test_a_call_of_s3_fails_on_purpose_as_well(aws: Aws) -> None:
+    aws.client("s3").create_bucket(Bucket="store")
+    s3 = session(aws, allow("s3:ListBucket"), service="ec2")("s3")
+    # The SDK tries a call again: more faults than it has attempts.
+    ask(aws, call="s3:ListBucket", error="ServiceUnavailable", times=20)
+    with pytest.raises(ClientError, match="ServiceUnavailable") as failed:
+        s3.list_objects_v2(Bucket="store")
+    assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    ask(aws, "DELETE")
+    assert s3.list_objects_v2(Bucket="store")["KeyCount"] == 0
+
+
 def test_the_log_says_which_event_or_call_a_fault_has_hit(aws: Aws, runner: Answers) -> None:
     ask(aws, event=ACTION, how="repeat", times=1)
     ask(aws, call="ec2:DescribeVpcs", error="RequestLimitExceeded", times=1)

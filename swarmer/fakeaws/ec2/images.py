@@ -22,6 +22,7 @@ class Publisher:
     owner: str
     """ID of the publisher's AWS account."""
     root_device: str
+    """Name of the device with the root volume."""
 
 
 PUBLISHERS: Final = (

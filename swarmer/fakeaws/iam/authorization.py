@@ -20,9 +20,9 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.iam import iam_backends
-from moto.s3.exceptions import S3ClientError
 from moto.sts import sts_backends
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from swarmer.fakeaws.base import faults, journal
 from swarmer.fakeaws.base.preload import ACCOUNT
@@ -40,6 +40,8 @@ UNKNOWN_KEY: Final = "InvalidClientTokenId"
 """Error code of STS and of the query services for an unknown session; other services have other codes."""
 EXPIRED_KEY: Final = "ExpiredToken"
 """Error code of the same services for an expired session."""
+S3_KEY_ERRORS: Final = {UNKNOWN_KEY: ("InvalidAccessKeyId", 403), EXPIRED_KEY: ("ExpiredToken", 400)}
+"""Error codes and HTTP statuses of S3 for the same two errors."""
 DENIAL_CODES: Final = {
     "ec2": "UnauthorizedOperation",
     "autoscaling": "AccessDenied",
@@ -72,14 +74,6 @@ def extend() -> None:
 
 class AccessDenied(ServiceException):  # type: ignore[misc]
     """Error of this module, because moto's own class expects the module of a service."""
-
-
-class S3Error(S3ClientError):  # type: ignore[misc]
-    """Error that moto's S3 sends in its own format."""
-
-    def __init__(self, code: str, message: str, status: int) -> None:
-        super().__init__(code, message)
-        self.status_code = status
 
 
 class Denied(HTTPException):
@@ -178,7 +172,9 @@ def _fail(self: Any, code: str, message: str, status: int) -> NoReturn:
 
 
 def _fail_s3(self: Any, code: str, message: str, status: int) -> NoReturn:
-    raise S3Error(code, message, status)
+    code, status = S3_KEY_ERRORS.get(code, (code, status))
+    _, headers, body = self.serialized(ActionResult(AccessDenied(code, message)))
+    raise Denied(response=Response(body, status, headers))
 
 
 def first_refusal(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | None:
