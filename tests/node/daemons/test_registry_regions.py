@@ -27,10 +27,14 @@ REGIONS: dict[str, str] = {
 """Domain of every region with S3 that botocore knows."""
 SERVE = """
 mkdir /tmp/regions && cd /tmp/regions && tar -x
-for file in *.json; do docker-registry serve $file > ${file%.json}.log 2>&1 & done
+for file in *.json; do
+  docker-registry serve $file > /dev/null 2>&1 & echo $! > ${file%.json}.pid
+done
+starts() { [ ! -S $1.sock ] && kill -0 $(cat $1.pid) 2>/dev/null; }
 for _ in $(seq 600); do
-  listening=$(ls *.sock 2>/dev/null | wc -l) running=$(pgrep -c docker-registry)
-  [ "$listening" -lt "$running" ] || break
+  waiting=
+  for file in *.pid; do starts ${file%.pid} && waiting=yes; done
+  [ "$waiting" ] || break
   sleep 0.1
 done
 ls *.sock 2>/dev/null
