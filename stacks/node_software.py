@@ -24,8 +24,10 @@ CACHE: Final = software.ROOT / ".swarmer/packages"
 """Folder that keeps finished archives of packages."""
 PYTHON: Final = "3.13"
 """Python version of Debian 13."""
-ASSET_BUCKET: Final = "arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>"
-"""ARN of the bucket that `cdk bootstrap` makes, in the words of cdk-nag."""
+ASSET_BUCKET: Final = "arn:<AWS::Partition>:s3:::cdk-{}-assets-<AWS::AccountId>-<AWS::Region>"
+"""ARN of the bucket that `cdk bootstrap` makes, in the words of cdk-nag, with a gap for its qualifier."""
+QUALIFIER_KEY: Final = "@aws-cdk/core:bootstrapQualifier"
+"""Key of the context with the qualifier of an account that was bootstrapped with another one."""
 WHY_ALL_ARCHIVES: Final = (
     "The prefix holds this cluster's node software alone. A node of an older launch template version, for "
     "example after a rollback, fetches an older archive."
@@ -59,12 +61,15 @@ class NodeSoftware(Construct):
         self.read = iam.PolicyStatement(
             sid="FetchNodeSoftware", actions=["s3:GetObject"], resources=[resource]
         )
+        qualifier = self.node.try_get_context(QUALIFIER_KEY) or cdk.DefaultStackSynthesizer.DEFAULT_QUALIFIER
+        bucket = ASSET_BUCKET.format(qualifier)
         self.reason = cdk.Acknowledgment(
-            id=f"AwsSolutions-IAM5[Resource::{ASSET_BUCKET}/{prefix}*.zip]", reason=WHY_ALL_ARCHIVES
+            id=f"AwsSolutions-IAM5[Resource::{bucket}/{prefix}*.zip]", reason=WHY_ALL_ARCHIVES
         )
 
 
 def packages_digest() -> str:
+    """Return the digest of all that decides which packages the archive holds."""
     return pip.wheels_digest(REQUIREMENTS, CONSTRAINTS, python=PYTHON)
 
 

@@ -14,11 +14,13 @@ from swarmer.core.validation import InvalidValue, shown
 FORM: Final = re.compile(
     r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
 )
+"""Form of an instance type: family, and size."""
 GRAVITON: Final = re.compile(r"[a-z]+\d+[a-z]*g[a-z]*")
 """Families with Graviton: `g` is among the letters after the generation, for example m7g, im4gn, g5g."""
 GRACE: Final = re.compile(r"p\d+e?-gb\d+")
 """Families with NVIDIA's Grace, for example p6e-gb200."""
 AMI: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
+"""Form of the ID of an AMI."""
 
 
 class Architecture(StrEnum):

@@ -71,7 +71,7 @@ class Network(Model):
     """
     zones: Annotated[int | tuple[str, ...], BeforeValidator(network_plan.zones)] = 3
     """Availability zones for the nodes: their number, or their names. With a number AWS chooses, and may
-    choose others later ([aws.md](aws.md#zones)). Add zones at the end of the list.
+    choose others later ([aws.md](aws.md#zones)).
 
     Rule: 1 to 6, at most as many as the region has. Or a list of names, like
     `[eu-central-1a, eu-central-1b]`, each once.
