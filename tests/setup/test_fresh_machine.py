@@ -152,7 +152,8 @@ def lend(root: Path, path: Path) -> None:
     for each in (folder, *folder.parents):
         if each == root.parent:
             break
-        each.chmod(0o755)
+        # A checkout may lie below /tmp, which stays open to everybody.
+        each.chmod(each.stat().st_mode & 0o7777 | 0o755)
 
 
 def check_out(folder: Path) -> None:
