@@ -41,11 +41,12 @@ class Shell:
             text=True,
         )
 
-    def type(self, block: str) -> str:
+    def type(self, block: str, *, may_fail: bool = False) -> str:
         """Run a block to its end; all that it prints."""
         assert self._bash.stdin and self._bash.stdout
+        otherwise = ' || echo "exit status $?"' if may_fail else ""
         # Braces: bash reads the block whole, so that no command in it can eat the rest as its input.
-        self._bash.stdin.write(f"{{\n{block}}} < /dev/null\necho; echo '{END}'\n")
+        self._bash.stdin.write(f"{{\n{block}}} < /dev/null{otherwise}\necho; echo '{END}'\n")
         self._bash.stdin.flush()
         lines: list[str] = []
         for line in self._bash.stdout:
@@ -68,19 +69,22 @@ class Page:
         self._shell = shell
         self.untyped = [block for each in self._blocks.values() for block in each]
 
-    def type(self, heading: str, number: int = 1) -> str:
+    def type(self, heading: str, number: int = 1, *, may_fail: bool = False) -> str:
         """Type one block below a heading, the first where none is named; what it prints."""
         block = self._blocks[heading][number - 1]
         if block in self.untyped:
             self.untyped.remove(block)
-        return self._shell.type(block)
+        return self._shell.type(block, may_fail=may_fail)
 
     def type_until(
         self, heading: str, number: int, shows: Callable[[str], bool], *, within_s: float = 60
     ) -> str:
-        """Type a block again and again, as one does who waits, until it shows what the page promises."""
+        """Type a block again and again, as one does who waits, until it shows what the page promises.
+
+        A call that reaches a machine which is just lost may fail meanwhile.
+        """
         deadline_s = time.monotonic() + within_s
-        while not shows(printed := self.type(heading, number)):
+        while not shows(printed := self.type(heading, number, may_fail=True)):
             assert time.monotonic() < deadline_s, f"{heading}: after {within_s:.0f} s still\n{printed}"
             time.sleep(0.5)
         return printed
