@@ -7,11 +7,9 @@ way_in() {
     arm64) sha256=2ed75ecacf633af8b48568f1d468a4849ad006ff901f63761ecb9b0daa8d90d2 ;;
     *) why="there is none for $$arch" && return 1 ;;
   esac
-  url=https://s3.$region.$url_suffix/amazon-ssm-$region/3.3.5226.0/debian_$$arch/amazon-ssm-agent.deb
-  try timeout 120 python3 -c "import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])" "$$url" /run/amazon-ssm-agent.deb || return 1
-  why="the package's SHA-256 is not $$sha256"
-  echo "$$sha256  /run/amazon-ssm-agent.deb" | sha256sum -c --quiet || return 1
-  apt install /run/amazon-ssm-agent.deb
+  package=/run/amazon-ssm-agent.deb
+  get https://s3.$region.$url_suffix/amazon-ssm-$region/3.3.5226.0/debian_$$arch/amazon-ssm-agent.deb $$package &&
+    check $$package $$sha256 && apt install $$package
 }
 # A node that nobody can log in to still serves.
 way_in || echo "swarmer: Session Manager is not installed: $$why" | tee /dev/console

@@ -2,7 +2,5 @@
 mkdir -p $mount
 $before
 for _ in $$(seq 150); do mountpoint -q $mount || mount $mount && break; sleep 2; done
-why="nothing is mounted at $mount"
-mountpoint -q $mount
-why="the first boot failed"
+mountpoint -q $mount || { why="nothing is mounted at $mount"; exit 1; }
 mkdir -p $directory

@@ -120,7 +120,7 @@ class Image(Model):
     Rule: `ami-` and 8 or 17 hexadecimal digits, for a group with an x86 `instance_type`.
     """
     base_arm64: Annotated[str | None, BeforeValidator(instance_types.image)] = None
-    """As `base`, for nodes with Arm processors (`t4g.small`, `m7g.large` …).
+    """AMI of the nodes with Arm processors (`t4g.small`, `m7g.large` …), with the properties of `base`.
 
     Default: Debian's newest image, which `/aws/service/debian/release/13/latest/arm64` names
     Rule: As `base`, for a group with an Arm `instance_type`.

@@ -119,7 +119,7 @@ def test_nothing_is_made_in_a_share_before_it_is_mounted() -> None:
 
 def test_an_archive_that_is_downloaded_is_checked_before_it_is_opened() -> None:
     text = script(told(of("core-1"), software=DOWNLOADED))
-    assert text.index(f"{'1' * 64}  /run/swarmer-software.zip") < text.index("zipfile")
+    assert text.index(f"check /run/swarmer-software.zip {'1' * 64}") < text.index("-m zipfile")
 
 
 def test_the_network_is_dhcp_or_as_fixed_as_a_person_says() -> None:

@@ -14,19 +14,10 @@ import pytest
 import yaml
 
 from swarmer.core import names, user_data
-from swarmer.core.node import CONSUL_SERVER, NodeDescription, Storage
-from swarmer.core.user_data import AnySoftware, CarriedSoftware, Software
+from swarmer.core.user_data import AnySoftware, CarriedSoftware, DownloadedSoftware, Software
+from tests.node.daemons.daemon import machine as machine_of_tests
 
-NODE = NodeDescription(
-    cluster="lab",
-    domain="lab.internal",
-    group="core",
-    roles=(CONSUL_SERVER,),
-    consul_servers=1,
-    network_cidr="10.42.0.0/16",
-    storage=Storage(bucket="blobs", region="eu-west-1"),
-    identity="/swarmer/lab/identity",
-)
+NODE = machine_of_tests("10.42.0.4").node
 ON_AWS = Software(
     bucket="assets",
     key="swarmer/lab/software.zip",
@@ -70,7 +61,7 @@ COMMANDS = ("apt-get", "aws", "dpkg", "install-sh", "python3", "shutdown", "slee
 
 @dataclass
 class Boot:
-    """What one run of the script did."""
+    """Outcome of one run of the script."""
 
     status: int
     console: str
@@ -212,9 +203,18 @@ def test_a_node_without_session_manager_serves_all_the_same(machine: Machine, ag
     done = machine.boot(plan={"python3 -c": [1]} if agent else {}, agent=agent)
     assert done.status == 0
     assert done.console.startswith("swarmer: Session Manager is not installed: ")
-    assert ("SHA-256 is not" in done.console) is not agent
+    assert ("the SHA-256 of " in done.console) is not agent
     assert not done.of("install /")
     assert done.of(f"systemctl start --no-block {names.TARGET}")
+
+
+def test_an_archive_with_another_digest_is_told_and_not_opened(machine: Machine) -> None:
+    software = DownloadedSoftware(url="https://example.com/software.zip", sha256="0" * 64, digest="d1")
+    done = machine.boot(software)
+    assert done.status == 78
+    assert done.console.startswith("swarmer: dead: the SHA-256 of ")
+    assert len(done.of("https://example.com/software.zip")) == 1
+    assert not done.of("zipfile") and not done.of("systemctl")
 
 
 def test_a_machine_of_ones_own_is_left_on_for_a_look(machine: Machine) -> None:
