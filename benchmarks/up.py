@@ -49,8 +49,8 @@ def memory() -> dict[str, dict[str, float]]:
     """PSS in MB of each program, by node."""
     found = {}
     for container in engine.containers(environment.LABEL_NODE):
-        held = programs.sample(container["Id"])
-        found[container["Config"]["Labels"][environment.LABEL_NODE]] = {
+        held = programs.sample(container.id)
+        found[container.labels[environment.LABEL_NODE]] = {
             name: round(held[name][0], 1) if name in held else 0.0
             for name in (*programs.OURS, *programs.OTHERS)
         }

@@ -164,7 +164,7 @@ class Lab:
     def look(self) -> None:
         """Read the list of nodes."""
         by_name = {
-            each["Config"]["Labels"][environment.LABEL_NODE]: each["Name"].lstrip("/")
+            each.labels[environment.LABEL_NODE]: each.name
             for each in engine.containers(
                 environment.LABEL_NODE, **{environment.LABEL_CLUSTER: self.described["name"]}
             )

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from swarmer.core import names
 from swarmer.core.cluster import Cluster
 
 UPLOAD_DAYS: Final = 7
@@ -34,7 +35,7 @@ class RegistryStack(cdk.Stack):
         )
         cdk.CfnOutput(
             self,
-            "BucketName",
+            names.OUTPUT_BUCKET,
             value=self.bucket.bucket_name,
             description="Holds every image of the registry. It stays when this stack is deleted; under "
             "registry.bucket in servers.yml the next cluster takes it in",

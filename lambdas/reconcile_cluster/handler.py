@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSEvent, SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.reconcile_cluster import sweep
@@ -37,13 +38,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     queue."""
     environment = read(Environment)
     metrics.set_default_dimensions(cluster=environment.cluster)
-    connections = Connections(environment.cluster, swarm_timeout_s=swarm_timeout_s(event["Records"]))
+    records = tuple(SQSEvent(event).records)
+    connections = Connections(environment.cluster, swarm_timeout_s=swarm_timeout_s(records))
 
     @cache
     def sweep_once() -> str:
         """Sweep once in this invocation; return what is left to wait for. Each message retries a failed
         sweep."""
-        reported_ids = frozenset(changed_instances(record["body"] for record in event["Records"]))
+        reported_ids = frozenset(changed_instances(record.body for record in records))
         return sweep.sweep(connections, environment, reported_ids, context.get_remaining_time_in_millis)
 
     def reconcile(body: str) -> None:
@@ -61,12 +63,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     return messages.process(event, context, environment, reconcile)
 
 
-def swarm_timeout_s(records: Iterable[dict[str, Any]]) -> float:
+def swarm_timeout_s(records: Iterable[SQSRecord]) -> float:
     """Return the timeout for Swarm's answer in seconds.
 
     Before Swarm can have a new leader, the sweep does Consul's part alone.
     """
-    sent_s = min(int(record["attributes"]["SentTimestamp"]) / 1000 for record in records)
+    sent_s = min(int(record.attributes.sent_timestamp) / 1000 for record in records)
     return ELECTION_TIMEOUT_S if time.time() - sent_s > ELECTION_GRACE_S else BRIEF_TIMEOUT_S
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSEvent, SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.shared.environment import Environment
@@ -46,7 +46,7 @@ def process(
     event: dict[str, Any], context: LambdaContext, environment: Environment, handle: Handle
 ) -> PartialItemFailureResponse:
     """Handle every message; the answer names the messages that stay in the queue."""
-    add_metric(Metric.MESSAGES, len(event["Records"]))
+    add_metric(Metric.MESSAGES, len(list(SQSEvent(event).records)))
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
     def one(record: SQSRecord) -> None:

@@ -19,6 +19,10 @@ class Unavailable(Exception):
     """AWS did not answer, or refused."""
 
 
+class Refused(Unavailable):
+    """AWS refused."""
+
+
 SETTINGS: Final = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 
 
@@ -30,10 +34,12 @@ def client(service: str) -> Any:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Every failure of botocore becomes `Unavailable`."""
+    """Every failure of botocore becomes `Unavailable`, a refusal becomes `Refused`."""
     try:
         yield
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+    except botocore.exceptions.ClientError as exc:
+        raise Refused(str(exc)) from exc
+    except botocore.exceptions.BotoCoreError as exc:
         raise Unavailable(str(exc)) from exc
 
 

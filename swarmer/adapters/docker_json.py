@@ -13,6 +13,7 @@ from swarmer.core.state import (
     Container,
     ContainerSummary,
     EngineInfo,
+    HostContainer,
     PortBinding,
     ServicePort,
     SwarmNode,
@@ -95,6 +96,20 @@ def container_summary(raw: Mapping[str, Any]) -> ContainerSummary:
             f"{each.get('PublicPort', '')}:{each.get('PrivatePort', '')}" for each in raw.get("Ports") or ()
         ),
         addresses={name: (each or {}).get("IPAddress") or "" for name, each in networks.items()},
+    )
+
+
+def host_container(raw: Mapping[str, Any]) -> HostContainer:
+    """Container of this machine from what `docker inspect` prints."""
+    networks = raw["NetworkSettings"]["Networks"]
+    chosen = {name: (each.get("IPAMConfig") or {}).get("IPv4Address") for name, each in networks.items()}
+    return HostContainer(
+        id=raw["Id"],
+        name=raw["Name"].removeprefix("/"),
+        labels=raw["Config"]["Labels"] or {},
+        is_running=raw["State"]["Running"],
+        started_at=raw["State"]["StartedAt"],
+        chosen_addresses={name: address for name, address in chosen.items() if address},
     )
 
 

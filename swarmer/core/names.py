@@ -15,6 +15,8 @@ TAG_ROLES: Final = "swarmer:roles"
 # -- CloudFormation ------------------------------------------------------------------------
 OUTPUT_VERSION: Final = "Version"
 """Output of the cluster's stack: the release of this project that deployed it."""
+OUTPUT_BUCKET: Final = "BucketName"
+"""Output of the registry's stack: its bucket."""
 
 # -- Auto Scaling's lifecycle hooks -----------------------------------------------------
 HOOK_LAUNCH: Final = "swarmer-launch"

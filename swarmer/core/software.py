@@ -15,6 +15,7 @@ FILES: Final = ("swarmer/__init__.py",)
 NOT_ON_NODES: Final = (
     "swarmer/adapters/auto_scaling.py",
     "swarmer/adapters/instances.py",
+    "swarmer/adapters/operator.py",
     "swarmer/adapters/pip.py",
     "swarmer/adapters/queue.py",
     "swarmer/adapters/volume.py",

@@ -109,6 +109,35 @@ class SwarmStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupInstance:
+    """EC2 instance of a group."""
+
+    id: str
+    state: str
+    """State of the instance: pending, running, stopped, terminated …"""
+    group: str
+    roles: tuple[str, ...]
+    address: str
+    """Private address; empty if a terminated instance has none any more."""
+    zone: str
+    user_data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostContainer:
+    """Container of an operator's machine that stands for a machine or a function."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    is_running: bool
+    started_at: str
+    """Time of the last start (RFC 3339)."""
+    chosen_addresses: Mapping[str, str]
+    """Address that was chosen for it, by network; it stays while the container is stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
     """A Docker engine as `docker info` shows it."""
 

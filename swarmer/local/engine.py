@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import Any, Final
+from typing import Final
 
-from swarmer.adapters import process
+from swarmer.adapters import docker_json, process
+from swarmer.core.state import HostContainer
 from swarmer.local import environment
 
 ATTEMPTS: Final = 10
@@ -40,8 +41,8 @@ def stream(*argv: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Pop
     )
 
 
-def containers(*keys: str, **labels: str) -> list[dict[str, Any]]:
-    """Containers of this checkout, running or not, as `docker inspect` prints them.
+def containers(*keys: str, **labels: str) -> list[HostContainer]:
+    """Containers of this checkout, running or not.
 
     They have a label with each of `keys` (any value) and each of `labels`.
     """
@@ -49,13 +50,13 @@ def containers(*keys: str, **labels: str) -> list[dict[str, Any]]:
     for attempt in range(ATTEMPTS):
         ids = docker("ps", "-aq", *filters).split()
         try:
-            found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
+            found = json.loads(docker("inspect", *ids)) if ids else []
         except process.Failed:
             # One of them disappeared between the two commands.
             if attempt == ATTEMPTS - 1:
                 raise
         else:
-            return found
+            return list(map(docker_json.host_container, found))
     return []
 
 

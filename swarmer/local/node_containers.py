@@ -7,12 +7,13 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from swarmer.adapters import process
 from swarmer.core import names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
+from swarmer.core.state import GroupInstance, HostContainer
 from swarmer.local import engine, environment
 from swarmer.local.environment import Environment
 
@@ -143,27 +144,22 @@ def start(env: Environment, *nodes: Node) -> None:
     engine.docker("start", *(container_name(env, node.name) for node in nodes))
 
 
-def containers(env: Environment) -> list[dict[str, Any]]:
-    """Containers of the cluster's nodes, running or not, as `docker inspect` prints them."""
+def containers(env: Environment) -> list[HostContainer]:
+    """Containers of the cluster's nodes, running or not."""
     return engine.containers(environment.LABEL_NODE, **{environment.LABEL_CLUSTER: env.cluster.name})
 
 
 def running(env: Environment) -> dict[str, str]:
     """Start time of each running node's container (RFC 3339), by node name."""
     return {
-        each["Config"]["Labels"][environment.LABEL_NODE]: each["State"]["StartedAt"]
-        for each in containers(env)
-        if each["State"]["Running"]
+        each.labels[environment.LABEL_NODE]: each.started_at for each in containers(env) if each.is_running
     }
 
 
 def addresses(env: Environment) -> dict[str, str]:
     """Address of each node container, running or not, by node name."""
     return {
-        each["Config"]["Labels"][environment.LABEL_NODE]: each["NetworkSettings"]["Networks"][env.network][
-            "IPAMConfig"
-        ]["IPv4Address"]
-        for each in containers(env)
+        each.labels[environment.LABEL_NODE]: each.chosen_addresses[env.network] for each in containers(env)
     }
 
 
@@ -177,19 +173,17 @@ def find(env: Environment, known: Mapping[str, str], text: str) -> str:
     raise UserError(f"{what}; the nodes of {env.cluster.name}: {', '.join(sorted(known))}")
 
 
-def from_instance(instance: dict[str, Any], user_data: str, runs: bool) -> Node:
-    """Node for an entry of DescribeInstances."""
-    tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
-    group = tags[names.TAG_GROUP]
+def from_instance(instance: GroupInstance, *, runs: bool) -> Node:
+    """Node for an instance."""
     return Node(
-        user_data=user_data,
+        user_data=instance.user_data,
         expected=Expected(
-            name=names.node_name(group, instance["InstanceId"]),
-            instance_id=instance["InstanceId"],
-            group=group,
-            roles=tuple(tags[names.TAG_ROLES].split()),
-            address=instance["PrivateIpAddress"],
-            zone=instance["Placement"]["AvailabilityZone"],
+            name=names.node_name(instance.group, instance.id),
+            instance_id=instance.id,
+            group=instance.group,
+            roles=instance.roles,
+            address=instance.address,
+            zone=instance.zone,
             runs=runs,
         ),
     )

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from lambdas.reconcile_cluster.handler import BRIEF_TIMEOUT_S, handler, swarm_timeout_s
 from lambdas.shared import connections
@@ -123,7 +124,7 @@ def test_swarm_is_waited_for_once_it_may_have_another_leader(age_s: float, withi
     """Until then it would only hold up what is to be done in Consul."""
     sent_ms = [time.time() * 1000, (time.time() - age_s) * 1000]
     records = [{"attributes": {"SentTimestamp": str(round(each))}} for each in sent_ms]
-    assert swarm_timeout_s(records) == within_s
+    assert swarm_timeout_s(map(SQSRecord, records)) == within_s
 
 
 def test_a_manager_that_hangs_holds_nobody_up_where_another_answers() -> None:

@@ -285,3 +285,21 @@ def test_an_answer_of_another_shape_is_no_answer_of_consuls() -> None:
     for ask in (Consul.members, Consul.raft_servers):
         with pytest.raises(ConsulUnavailable, match="not Consul's"):
             ask(consul())
+
+
+def test_a_container_of_this_machine_has_the_address_that_was_chosen_for_it() -> None:
+    networks = {
+        "vpc": {"IPAMConfig": {"IPv4Address": "10.42.0.4"}, "IPAddress": ""},
+        "bridge": {"IPAMConfig": None, "IPAddress": "172.17.0.2"},
+    }
+    raw = {
+        "Id": "c1",
+        "Name": "/swarmer.core-i-1",
+        "Config": {"Labels": {"swarmer.node": "core-i-1"}},
+        "State": {"Running": False, "StartedAt": "2026-11-30T12:00:00Z"},
+        "NetworkSettings": {"Networks": networks},
+    }
+    found = docker_json.host_container(raw)
+    assert (found.id, found.name, found.is_running) == ("c1", "swarmer.core-i-1", False)
+    assert (found.labels, found.started_at) == ({"swarmer.node": "core-i-1"}, "2026-11-30T12:00:00Z")
+    assert found.chosen_addresses == {"vpc": "10.42.0.4"}

@@ -126,12 +126,12 @@ def watched(promise: Callable[[dict[str, Any]], bool], within_s: float, what: st
 
 def containers(g: environment.Environment) -> dict[str, str]:
     """Name to start time of every node container of a cluster."""
-    return {each["Name"]: each["State"]["StartedAt"] for each in node_containers.containers(g)}
+    return {each.name: each.started_at for each in node_containers.containers(g)}
 
 
 def names_with(text: str) -> list[str]:
     """Names of the node containers of this checkout that have `text` in them."""
-    found = [each["Name"] for each in engine.containers(environment.LABEL_NODE)]
+    found = [each.name for each in engine.containers(environment.LABEL_NODE)]
     return [name for name in found if text in name]
 
 

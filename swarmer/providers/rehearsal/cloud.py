@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import sys
 import time
@@ -10,15 +9,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import boto3
-import botocore.exceptions
-from botocore.config import Config
-
-from swarmer.adapters import files, process
+from swarmer.adapters import aws, files, process
+from swarmer.adapters.operator import Account
 from swarmer.core import names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
@@ -107,14 +102,9 @@ def _imports_bucket(env: Environment) -> bool:
     """Whether the bucket that servers.yml names is left from a deleted stack. Raises UserError."""
     if env.cluster.registry.bucket is None:
         return False
-    stack = f"{env.cluster.name}-registry"
     with _aws_errors():
-        found = _client("s3", env).list_buckets()["Buckets"]
-        stacks = _client("cloudformation", env).describe_stacks()["Stacks"]
-    is_there = env.cluster.registry.bucket in {each["Name"] for each in found}
-    # A stack whose creation failed has no resources; the CDK deletes it first.
-    having = {each["StackName"] for each in stacks if each["StackStatus"] != "ROLLBACK_COMPLETE"}
-    return is_there and stack not in having
+        is_there = env.cluster.registry.bucket in _account(env).buckets()
+        return is_there and f"{env.cluster.name}-registry" not in _account(env).stacks()
 
 
 def _cdk(env: Environment, verb: str, *argv: str, cwd: Path | None = None) -> None:
@@ -138,29 +128,17 @@ def _tail(env: Environment, log: str, lines: int) -> str:
 # -- what was deployed --------------------------------------------------------------------
 
 
-def _client(service: str, env: Environment) -> Any:
-    return _client_of(service, env.aws_url, env.region)
-
-
-@lru_cache
-def _client_of(service: str, url: str, region: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id="rehearsal",
-        aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
-        config=Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20),
-    )
+def _account(env: Environment) -> Account:
+    return Account(env.aws_url, env.region)
 
 
 @contextmanager
 def _aws_errors() -> Iterator[None]:
     try:
         yield
-    except botocore.exceptions.ClientError as exc:
+    except aws.Refused as exc:
         raise UserError(f"AWS on this machine refuses: {exc}", status=1) from exc
-    except botocore.exceptions.BotoCoreError as exc:
+    except aws.Unavailable as exc:
         raise UserError(f"AWS on this machine does not answer: {exc}", status=1) from exc
 
 
@@ -174,95 +152,57 @@ def observer(env: Environment) -> Observer:
 
 def instances(env: Environment, running: dict[str, str] | None = None) -> list[Node]:
     """Nodes of the cluster as EC2 has them; `running`: the nodes whose machines run. Raises UserError."""
-    ec2 = _client("ec2", env)
-    filters = (
-        {"Name": "tag-key", "Values": [names.TAG_GROUP]},
-        {"Name": "instance-state-name", "Values": ["pending", "running"]},
-    )
     with _aws_errors():
-        nodes = [_node(ec2, each, running) for each in _describe_instances(env, *filters)]
+        found = _account(env).instances(env.cluster.name)
+    nodes = [
+        from_instance(each, runs=running is None or names.node_name(each.group, each.id) in running)
+        for each in found
+    ]
     order = {group.name: position for position, group in enumerate(env.cluster.groups)}
     return sorted(nodes, key=lambda node: (order.get(node.expected.group, len(order)), node.name))
 
 
-def _node(ec2: Any, instance: dict[str, Any], running: dict[str, str] | None) -> Node:
-    found = ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
-    text = base64.b64decode(found["UserData"].get("Value", "")).decode()
-    node = from_instance(instance, text, runs=True)
-    if running is None or node.name in running:
-        return node
-    return from_instance(instance, text, runs=False)
-
-
 def terminated(env: Environment) -> set[str]:
     """IDs of this cluster's instances that EC2 reports as gone for good. Raises UserError."""
-    is_terminated = {"Name": "instance-state-name", "Values": ["terminated"]}
     with _aws_errors():
-        return {each["InstanceId"] for each in _describe_instances(env, is_terminated)}
-
-
-def _describe_instances(env: Environment, *filters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the entries of DescribeInstances for this cluster that pass the filters."""
-    own = {"Name": f"tag:{names.TAG_CLUSTER}", "Values": [env.cluster.name]}
-    pages = _client("ec2", env).get_paginator("describe_instances").paginate(Filters=[own, *filters])
-    return [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
+        return _account(env).terminated(env.cluster.name)
 
 
 def outdated(env: Environment) -> set[str]:
     """IDs of instances in service that an older launch template of their group made. Raises UserError."""
-    wanted = [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
     with _aws_errors():
-        pager = _client("autoscaling", env).get_paginator("describe_auto_scaling_groups")
-        found = [
-            group
-            for page in pager.paginate(AutoScalingGroupNames=wanted)
-            for group in page["AutoScalingGroups"]
-        ]
-    return {
-        each["InstanceId"]
-        for group in found
-        for each in group["Instances"]
-        if each["LifecycleState"] == "InService" and each["LaunchTemplate"]["Version"] != _version(group)
-    }
-
-
-def _version(group: dict[str, Any]) -> str:
-    """Version of the launch template that the group's next instance gets."""
-    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
-    return str((group.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])["Version"])
+        return _account(env).outdated(
+            [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
+        )
 
 
 def terminate(env: Environment, instance_id: str) -> None:
     """Terminate the instance as the console would. Raises UserError."""
     with _aws_errors():
-        _client("ec2", env).terminate_instances(InstanceIds=[instance_id])
+        _account(env).terminate(instance_id)
 
 
 def scale(env: Environment, group: str, number: int) -> int:
     """Set a group's desired capacity, and return the former one. Raises UserError."""
-    autoscaling, name = _client("autoscaling", env), names.group_asg_name(env.cluster.name, group)
     try:
-        found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-        if not found:
-            raise UserError(f"{group} is not deployed yet: `swarmer up`", status=1)
-        autoscaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=number)
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+        before = _account(env).scale(names.group_asg_name(env.cluster.name, group), number)
+    except aws.Unavailable as exc:
         raise UserError(f"{group} was not scaled: {exc}", status=1) from exc
-    return int(found[0]["DesiredCapacity"])
+    if before is None:
+        raise UserError(f"{group} is not deployed yet: `swarmer up`", status=1)
+    return before
 
 
 def cluster_id(env: Environment) -> str:
     """ID of the cluster, as its SSM parameter holds it. Raises UserError."""
-    name = names.identity_parameter(env.cluster.name)
     with _aws_errors():
-        return str(_client("ssm", env).get_parameter(Name=name)["Parameter"]["Value"])
+        return _account(env).parameter(names.identity_parameter(env.cluster.name))
 
 
 def _outputs(env: Environment, stack: str) -> dict[str, str]:
     """Outputs of one of the cluster's stacks. Raises UserError."""
     with _aws_errors():
-        found = _client("cloudformation", env).describe_stacks(StackName=f"{env.cluster.name}-{stack}")
-    return {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", ())}
+        return _account(env).outputs(f"{env.cluster.name}-{stack}")
 
 
 def deployed_version(env: Environment) -> str:
@@ -274,11 +214,9 @@ def deployed_version(env: Environment) -> str:
 
 def registry_objects(env: Environment) -> tuple[str, list[tuple[str, int]]]:
     """Name of the registry's bucket, and key and bytes of every object in it. Raises UserError."""
-    values = _outputs(env, "registry")
+    bucket = _outputs(env, "registry")[names.OUTPUT_BUCKET]
     with _aws_errors():
-        pages = _client("s3", env).get_paginator("list_objects_v2").paginate(Bucket=values["BucketName"])
-        objects = [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
-    return values["BucketName"], objects
+        return bucket, _account(env).objects(bucket)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _remove_containers(**labels: str) -> int:
     removed: set[str] = set()
     quiet = 0
     for _ in range(MAX_CHECKS):
-        ids = {each["Id"] for each in engine.containers(**labels)}
+        ids = {each.id for each in engine.containers(**labels)}
         quiet = 0 if ids else quiet + 1
         if quiet == QUIET_CHECKS:
             break

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from swarmer.adapters import process
+from swarmer.adapters.operator import group_instance
 from swarmer.core import description
 from swarmer.core.node import CONSUL_SERVER
 from swarmer.fakeaws.ec2.states import LIVING
@@ -118,26 +119,24 @@ class Machines:
         if instance_id in self._ended_consoles:
             return self._ended_consoles[instance_id]
         found = engine.containers(**{environment.LABEL_INSTANCE: instance_id})
-        return read_console(found[0]["Id"]) if found else ""
+        return read_console(found[0].id) if found else ""
 
     def ensure(self) -> bool:
         """Observe once and act; return whether anything was done."""
         env, image, apart_s = read(self._path)
-        found = {each["InstanceId"]: (each, data) for each, data in self._describe(env.cluster.name)}
+        described = (group_instance(each, data) for each, data in self._describe(env.cluster.name))
+        found = {each.id: each for each in described}
         held = {
-            labels[environment.LABEL_INSTANCE]: (labels[environment.LABEL_NODE], runs)
-            for labels, runs in (
-                (each["Config"]["Labels"], bool(each["State"]["Running"]))
-                for each in node_containers.containers(env)
-            )
+            each.labels[environment.LABEL_INSTANCE]: (each.labels[environment.LABEL_NODE], each.is_running)
+            for each in node_containers.containers(env)
         }
         wanted = plan(
-            {name: each["State"]["Name"] for name, (each, _) in found.items()},
+            {name: each.state for name, each in found.items()},
             {name: runs for name, (_, runs) in held.items()},
         )
         boot(
             env,
-            [node_containers.from_instance(*found[name], runs=True) for name in wanted.create],
+            [node_containers.from_instance(found[name], runs=True) for name in wanted.create],
             image,
             apart_s,
         )

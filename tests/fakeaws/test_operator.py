@@ -1,0 +1,87 @@
+"""What an operator reads of AWS, as values."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarmer.adapters.aws import Refused, Unavailable
+from swarmer.adapters.operator import Account
+from swarmer.core import names
+from swarmer.core.state import GroupInstance
+from tests.fakeaws.client import Aws
+from tests.fakeaws.template import cluster
+
+
+@pytest.fixture
+def account(aws: Aws) -> Account:
+    return Account(aws.server.url, aws.region)
+
+
+def launch(aws: Aws, of: str, group: str) -> str:
+    """ID of a new instance."""
+    tags = {names.TAG_CLUSTER: of, names.TAG_GROUP: group, names.TAG_ROLES: "consul-server swarm-manager"}
+    made = aws.client("ec2").run_instances(
+        ImageId="ami-12345678",
+        MinCount=1,
+        MaxCount=1,
+        UserData="#cloud-config\n",
+        TagSpecifications=[
+            {
+                "ResourceType": "instance",
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            }
+        ],
+    )
+    return str(made["Instances"][0]["InstanceId"])
+
+
+def test_the_instances_of_one_cluster_are_listed_with_their_user_data(aws: Aws, account: Account) -> None:
+    mine, lost, _ = launch(aws, "t", "core"), launch(aws, "t", "core"), launch(aws, "other", "core")
+    account.terminate(lost)
+    (found,) = account.instances("t")
+    assert found == GroupInstance(
+        id=mine,
+        state="running",
+        group="core",
+        roles=("consul-server", "swarm-manager"),
+        address=found.address,
+        zone=found.zone,
+        user_data="#cloud-config\n",
+    )
+    assert found.address and found.zone.startswith(aws.region)
+    assert account.terminated("t") == {lost}
+
+
+def test_a_group_is_scaled_and_one_that_is_not_there_is_none(aws: Aws, account: Account) -> None:
+    aws.create("t", cluster(MinSize="1", MaxSize="3"))
+    assert account.scale("t-core", 2) == 1
+    assert aws.group("t-core")["DesiredCapacity"] == 2
+    assert account.scale("t-none", 2) is None
+
+
+def test_instances_of_an_older_launch_template_are_outdated(aws: Aws, account: Account) -> None:
+    aws.create("t", cluster(MinSize="2", MaxSize="2"))
+    assert account.outdated(["t-core"]) == set()
+    aws.update("t", cluster(MinSize="2", MaxSize="2", user_data="#changed\n"))
+    assert account.outdated(["t-core"]) == {each["InstanceId"] for each in aws.instances("t-core")}
+
+
+def test_stacks_outputs_parameters_and_buckets_are_plain_values(aws: Aws, account: Account) -> None:
+    aws.create("t", cluster(MinSize="1", MaxSize="1"))
+    assert account.stacks() == {"t"}
+    assert account.outputs("t")["Group"] == "t-core"
+    aws.client("ssm").put_parameter(Name="/a", Value="b", Type="String")
+    assert account.parameter("/a") == "b"
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="held")
+    s3.put_object(Bucket="held", Key="one", Body=b"123")
+    assert "held" in account.buckets()
+    assert account.objects("held") == [("one", 3)]
+
+
+def test_a_refusal_and_silence_are_told_apart(aws: Aws, account: Account) -> None:
+    with pytest.raises(Refused, match="ParameterNotFound"):
+        account.parameter("/none")
+    with pytest.raises(Unavailable) as silent:
+        Account("http://127.0.0.1:9", aws.region).parameter("/none")
+    assert not isinstance(silent.value, Refused)
