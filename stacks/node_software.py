@@ -16,14 +16,6 @@ from swarmer.adapters import files, pip
 from swarmer.core import software
 from swarmer.core.user_data import Software
 
-REQUIREMENTS: Final = software.ROOT / "node/requirements.txt"
-"""Path of the nodes' requirements."""
-CONSTRAINTS: Final = software.ROOT / "constraints.txt"
-"""Path of the versions of what they need."""
-CACHE: Final = software.ROOT / ".swarmer/packages"
-"""Folder that keeps finished archives of packages."""
-PYTHON: Final = "3.13"
-"""Python version of Debian 13."""
 ASSET_BUCKET: Final = "arn:<AWS::Partition>:s3:::cdk-{}-assets-<AWS::AccountId>-<AWS::Region>"
 """ARN of the bucket that `cdk bootstrap` makes, in the words of cdk-nag, with a gap for its qualifier."""
 QUALIFIER_KEY: Final = "@aws-cdk/core:bootstrapQualifier"
@@ -48,7 +40,8 @@ class NodeSoftware(Construct):
             _copy(Path(staged))
             # The asset copies the directory into cdk.out immediately.
             self.archive = _asset(self, "Archive", Path(staged), digest)
-        packages = _asset(self, "Packages", ensure_packages(), packages_digest())
+        wheels = pip.node_wheels_digest()
+        packages = _asset(self, "Packages", ensure_packages(wheels), wheels)
         self.location = Software(
             bucket=self.archive.s3_bucket_name,
             key=self.archive.s3_object_key,
@@ -68,16 +61,11 @@ class NodeSoftware(Construct):
         )
 
 
-def packages_digest() -> str:
-    """Return the digest of all that decides which packages the archive holds."""
-    return pip.wheels_digest(REQUIREMENTS, CONSTRAINTS, python=PYTHON)
-
-
-def ensure_packages() -> Path:
+def ensure_packages(digest: str) -> Path:
     """Return the archive of the node's wheels, made once for each list. Raises process.Failed."""
-    archive = CACHE / f"packages-{packages_digest()[:12]}.zip"
-    wheels = pip.ensure_wheels(REQUIREMENTS, CONSTRAINTS, CACHE, python=PYTHON)
-    with files.alone(CACHE / "packages.lock"):
+    archive = software.CACHE / f"packages-{digest[:12]}.zip"
+    wheels = pip.ensure_node_wheels()
+    with files.alone(software.CACHE / "packages.lock"):
         if not archive.exists():
             made = shutil.make_archive(str(archive.with_suffix(".new")), "zip", wheels)
             Path(made).rename(archive)

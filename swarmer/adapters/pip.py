@@ -14,47 +14,32 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import files, process
+from swarmer.core import software
 
 TIMEOUT_S: Final = 600
 """Timeout for one call."""
 
 
-def wheels_digest(requirements: Path, constraints: Path, *, python: str) -> str:
-    """SHA-256 (hexadecimal) of all that decides which wheels `ensure_wheels` gets."""
-    made = (requirements.read_bytes(), constraints.read_bytes(), python.encode())
-    return hashlib.sha256(b"\0".join(made)).hexdigest()
+def node_wheels_digest() -> str:
+    """SHA-256 (hexadecimal) of all that decides which wheels `ensure_node_wheels` gets."""
+    lists = (software.REQUIREMENTS.read_bytes(), software.CONSTRAINTS.read_bytes())
+    return hashlib.sha256(b"\0".join((*lists, software.PYTHON.encode()))).hexdigest()
 
 
-def ensure_wheels(
-    requirements: Path,
-    constraints: Path,
-    cache: Path,
-    *,
-    python: str,
-    on_fetch: Callable[[], object] = lambda: None,
-) -> Path:
-    """Return a folder with the wheels of `requirements`, and of all that they need.
+def ensure_node_wheels(on_fetch: Callable[[], object] = lambda: None) -> Path:
+    """Return a folder with the wheels of the nodes' requirements, and of all that they need.
 
-    `constraints` has the versions. The folder lies in `cache` and is made once for each list; `on_fetch` is
-    called before that.
+    The folder is made once for each list; `on_fetch` is called before that.
     """
-    folder = cache / f"wheels-{wheels_digest(requirements, constraints, python=python)[:12]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with files.alone(cache / "wheels.lock"):
+    folder = software.CACHE / f"wheels-{node_wheels_digest()[:12]}"
+    with files.alone(software.CACHE / "wheels.lock"):
         if folder.exists():
             return folder
         on_fetch()
         fresh = folder.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        process.run(
-            [
-                *_pip("download", python),
-                f"--constraint={constraints}",
-                f"--dest={fresh}",
-                f"-r{requirements}",
-            ],
-            timeout_s=TIMEOUT_S,
-        )
+        lists = [f"--constraint={software.CONSTRAINTS}", f"-r{software.REQUIREMENTS}"]
+        process.run([*_pip("download", software.PYTHON), *lists, f"--dest={fresh}"], timeout_s=TIMEOUT_S)
         fresh.rename(folder)
     return folder
 

@@ -10,6 +10,14 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 TREES: Final = ("node", "swarmer/core", "swarmer/adapters")
 """Folders whose files are the node software, except NOT_ON_NODES."""
+REQUIREMENTS: Final = ROOT / "node/requirements.txt"
+"""Path of the nodes' requirements."""
+CONSTRAINTS: Final = ROOT / "constraints.txt"
+"""Path of the versions of all packages that requirements need."""
+PYTHON: Final = "3.13"
+"""Version of the nodes' Python, Debian 13's."""
+CACHE: Final = ROOT / ".swarmer/cache"
+"""Folder of what is fetched or built once for a checkout."""
 FILES: Final = ("swarmer/__init__.py",)
 """Files of the node software outside TREES."""
 NOT_ON_NODES: Final = (

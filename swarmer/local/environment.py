@@ -21,7 +21,7 @@ LABEL_FUNCTION: Final = "swarmer.function"
 
 ROOT: Final = software.ROOT
 STATE: Final = ROOT / ".swarmer"
-CACHE: Final = STATE / "cache"
+CACHE: Final = software.CACHE
 REGION: Final = "us-east-1"
 """Region of a rehearsal whose description pins no zones."""
 AWS_PORT: Final = 4566

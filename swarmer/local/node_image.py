@@ -28,8 +28,6 @@ BASE_FILES: Final = (
 )
 """Files that node/install.sh needs, beside the units, for the part of the image that changes seldom."""
 EXTRA_PACKAGES: Final = ("cloud-init", "systemd", "systemd-sysv")
-PYTHON: Final = "3.13"
-"""Version of the suite's Python: its wheels are fetched outside the image."""
 HERE: Final = Path(__file__).parent / "image"
 PROBE_IMAGE: Final = "swarmer/probe"
 """Name of a tiny image that needs no registry: for operators to push, and for tests."""
@@ -64,7 +62,7 @@ def _ensure_image(cache: Path, progress: Progress) -> str:
     if exists(wanted):
         return wanted
     _ensure_base(cache, progress)
-    consul, wheels = ensure_consul(cache, progress), ensure_wheels(cache, progress)
+    consul, wheels = ensure_consul(cache, progress), ensure_wheels(progress)
     progress("builds the node image")
     with tempfile.TemporaryDirectory(dir=cache) as held:
         context = Path(held)
@@ -189,15 +187,9 @@ def _ensure_consul(cache: Path, progress: Progress) -> Path:
     return binary
 
 
-def ensure_wheels(cache: Path, progress: Progress) -> Path:
-    """Fetch the node's Python packages, for the Python of the suite. Raises process.Failed."""
-    return pip.ensure_wheels(
-        software.ROOT / "node/requirements.txt",
-        software.ROOT / "constraints.txt",
-        cache,
-        python=PYTHON,
-        on_fetch=lambda: progress("fetches the node's Python packages"),
-    )
+def ensure_wheels(progress: Progress) -> Path:
+    """Fetch the node's Python packages. Raises process.Failed."""
+    return pip.ensure_node_wheels(lambda: progress("fetches the node's Python packages"))
 
 
 def copy_software(folder: Path) -> None:

@@ -84,7 +84,7 @@ def ensure_image(cache: Path, progress: Progress) -> Image:
     host.ensure_packages(("mmdebstrap", "mmdebstrap"), ("mkfs.ext4", "e2fsprogs"))
     cache.mkdir(parents=True, exist_ok=True)
     consul = node_image.ensure_consul(cache, progress)
-    wheels = node_image.ensure_wheels(cache, progress)
+    wheels = node_image.ensure_wheels(progress)
     with tempfile.TemporaryDirectory(dir=cache) as held:
         context, tree, fresh = (Path(held) / name for name in ("context", "tree", "fresh"))
         _fill_context(context, consul, wheels)
