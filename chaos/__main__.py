@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from chaos import healing
+from chaos import simulated_aws
 from chaos.catalogue import FAULTS, Fault
 from chaos.evidence import is_steady
 from chaos.healing import HEALING
@@ -46,7 +46,7 @@ def endure(lab: Lab, fault: Fault) -> Outcome:
     victims = fault.victims(lab)
     say(f"{fault.name}: {fault.what}: {', '.join(node.name for node in victims)}")
     trouble: list[str] = []
-    last = healing.last_number()
+    last = simulated_aws.last_number()
     validated_s: float | None = None
     with Probe(lab.target(victims)) as probe:
         wait_steady(probe)
@@ -71,7 +71,7 @@ def endure(lab: Lab, fault: Fault) -> Outcome:
 def refused(last: int) -> list[str]:
     """Calls that IAM refused since that entry of the rehearsal's log: a missing right is not survived."""
     try:
-        return refusals(healing.happened(last))
+        return refusals(simulated_aws.happened(last))
     except OSError as exc:
         return [f"nothing is known of IAM: {exc}"]
 

@@ -14,6 +14,8 @@ from chaos.lab import Failure, Lab, Node, docker, say
 Action = Callable[[list[Node]], None]
 REBOOT_S: Final = 300.0
 BUSY_S: Final = 300.0
+PERIOD_US: Final = 100_000
+"""Period of the kernel's accounts for a share of a core, in microseconds."""
 LINKS: Final = (("INPUT", "-i"), ("OUTPUT", "-o"), ("FORWARD", "-i"), ("FORWARD", "-o"))
 
 
@@ -45,6 +47,38 @@ def drop_packets(nodes: list[Node]) -> None:
 def heal_network(nodes: list[Node]) -> None:
     for node in nodes:
         node.on("sh", "-c", "; ".join(f"iptables -D {chain} {way} eth0 -j DROP" for chain, way in LINKS))
+
+
+def cut_pair(nodes: list[Node]) -> None:
+    """Drop every packet between the first two nodes, on the first one."""
+    one, other = nodes[:2]
+    one.on("sh", "-c", " && ".join(f"iptables -I {rule} -j DROP" for rule in _pair_rules(other)))
+
+
+def join_pair(nodes: list[Node]) -> None:
+    one, other = nodes[:2]
+    one.on("sh", "-c", "; ".join(f"iptables -D {rule} -j DROP" for rule in _pair_rules(other)))
+
+
+def _pair_rules(other: Node) -> list[str]:
+    """Chains and matches of all packets from and to the other node."""
+    return [
+        f"{chain} {way} {other.address}"
+        for chain, way in (("INPUT", "-s"), ("OUTPUT", "-d"), ("FORWARD", "-s"), ("FORWARD", "-d"))
+    ]
+
+
+def starve(nodes: list[Node]) -> None:
+    """Leave each node a twelfth of a core."""
+    docker("update", "--cpu-period", f"{PERIOD_US}", "--cpu-quota", f"{PERIOD_US // 12}", *_containers(nodes))
+
+
+def feed(nodes: list[Node]) -> None:
+    docker("update", "--cpu-quota", "-1", *_containers(nodes))
+
+
+def _containers(nodes: list[Node]) -> list[str]:
+    return [node.container for node in nodes]
 
 
 def freeze(nodes: list[Node]) -> None:

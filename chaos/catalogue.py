@@ -11,20 +11,25 @@ from chaos.actions import (
     BUSY_S,
     Action,
     Standstill,
+    cut_pair,
     cut_power,
     drop_packets,
+    feed,
     freeze,
     give_power,
     heal_network,
+    join_pair,
     keep_busy,
     kill,
     nothing,
     reboot,
     runs,
     start_unit,
+    starve,
     stop_unit,
     thaw,
 )
+from chaos.first_boot import FirstBoot
 from chaos.identity import Identity
 from chaos.lab import Lab, Node
 from chaos.newcomer import Newcomer
@@ -34,6 +39,7 @@ from chaos.victims import (
     everyone,
     follower,
     holder,
+    holder_and_leader,
     holder_that_leads,
     swarm_leader,
     worker,
@@ -47,6 +53,8 @@ AGENT_WATCHDOG_S: Final = 120.0
 """Watchdog timeout after which systemd ends a silent agent or registrator."""
 RESOLVED_WATCHDOG_S: Final = 30.0
 """Watchdog timeout of the node's resolver."""
+FIRST_BOOT_S: Final = 600.0
+"""Timeout for a first boot during which three services fail for a minute each."""
 NAMED_S: Final = 90.0
 """Timeout for a name: a killed registrator runs again at once, but a busy node starts containers slowly."""
 
@@ -74,6 +82,8 @@ class Fault:
     heals: Callable[[list[Node]], bool] | None = None
     """Check that the node itself recovered in the end, on a point that `swarmer status` does not cover."""
     heal_s: float = 30.0
+    away_s: float | None = None
+    """Goal for the longest time in seconds without a good answer by name; None if the fault has no goal."""
     lacks: Callable[[], list[str]] = list
     """Problems that remain in the end, in words, on points that neither the probe nor `swarmer status`
     covers."""
@@ -203,6 +213,21 @@ def wiped_server(name: str, what: str) -> Fault:
     )
 
 
+def first_boot(name: str, what: str) -> Fault:
+    """Fault of a machine that installs everything at its first boot."""
+    boot = FirstBoot()
+    return Fault(
+        name=name,
+        what=what,
+        victims=lambda lab: lab.workers,
+        inflict=boot.begin,
+        hold_s=5,
+        within_s=FIRST_BOOT_S,
+        lacks=boot.lacks,
+        clean_up=boot.put_back,
+    )
+
+
 FAULTS: Final = (
     killed_node("holder-killed", "the registry's holder loses its power", holder),
     killed_node("follower-killed", "a manager that is not the holder loses its power", follower),
@@ -285,4 +310,25 @@ FAULTS: Final = (
     ),
     forgotten_keys("kv-forgotten", "Consul forgets the Swarm's id and its join tokens"),
     wiped_server("server-amnesia", "all that a Consul server knows is wiped, and its node reboots"),
+    Fault(
+        name="pair-cut",
+        what="the holder and Consul's leader do not hear each other for 40 s; everybody else hears both",
+        victims=holder_and_leader,
+        inflict=cut_pair,
+        recover=join_pair,
+        hold_s=40,
+        away_s=10,
+    ),
+    Fault(
+        name="holder-starved",
+        what="the holder has a twelfth of a core for a minute",
+        victims=holder,
+        inflict=starve,
+        recover=feed,
+        hold_s=60,
+        away_s=10,
+    ),
+    first_boot(
+        "boot-unserved", "a worker's replacement boots while apt, AWS metadata and S3 fail for a minute each"
+    ),
 )

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-import boto3
 from docker import DockerClient
 from docker.errors import APIError
 
@@ -19,12 +15,13 @@ from chaos.actions import cut_power, drop_packets, heal_network
 from chaos.catalogue import Fault
 from chaos.disturbances import did_not_happen
 from chaos.journal import lacks_alarm, lacks_breaker
-from chaos.lab import AWS_PORT, Failure, Lab, Node, docker, swarmer, until
+from chaos.lab import Failure, Lab, Node, docker, swarmer, until
+from chaos.new_image import NewImage, cluster_of
+from chaos.simulated_aws import disturb, happened, last_number, leave_in_peace, person, said
 from chaos.victims import holder
 from swarmer.core import names
 from swarmer.local import engine, environment
 
-AWS: Final = f"http://127.0.0.1:{AWS_PORT}"
 REPLACED_S: Final = 240.0
 BREAKER_S: Final = 300.0
 SUSPENDED_S: Final = 60.0
@@ -38,43 +35,6 @@ CUT_S: Final = 60.0
 SERVICE: Final = "work"
 TASKS: Final = 6
 BROKEN: Final = "swarmer/broken-node"
-
-
-# -- calls to AWS --------------------------------------------------------------------------------
-
-
-def disturb(**fault: Any) -> None:
-    """Have calls or events fail on purpose: swarmer/fakeaws/base/faults.py."""
-    request = urllib.request.Request(f"{AWS}/swarmer/faults", data=json.dumps(fault).encode(), method="POST")
-    urllib.request.urlopen(request, timeout=10).close()
-
-
-def leave_in_peace(_: object = None) -> None:
-    """End all failures of calls and events."""
-    request = urllib.request.Request(f"{AWS}/swarmer/faults", method="DELETE")
-    urllib.request.urlopen(request, timeout=10).close()
-
-
-def happened(after: int, *, wait_s: float = 0) -> list[dict[str, Any]]:
-    """Entries of the rehearsal's own log with greater numbers; waits up to `wait_s` for one."""
-    with urllib.request.urlopen(f"{AWS}/swarmer/events?after={after}&wait={wait_s}", timeout=30) as answer:
-        found: list[dict[str, Any]] = json.load(answer)
-    return found
-
-
-def last_number() -> int:
-    """Number of that log's newest entry."""
-    return max((each["number"] for each in happened(0)), default=0)
-
-
-def said(message: str, about: str = "", *, after: int = 0) -> bool:
-    """Whether a function has logged this, in a line that holds `about`.
-
-    `after` is the number of an entry. Without it, only lines about one instance count, because earlier faults
-    left theirs.
-    """
-    lines = [each["what"] for each in happened(after) if each["kind"] == "log"]
-    return any(f'"{message}"' in line and about in line for line in lines)
 
 
 # -- actions ---------------------------------------------------------------------------------------
@@ -214,8 +174,7 @@ def kill_containers_of(sdk: DockerClient, function: str) -> None:
 class BrokenImage:
     """Image for new machines with node software that does not start."""
 
-    path: Path | None = None
-    was: str = ""
+    image: NewImage = field(default_factory=lambda: NewImage(BROKEN))
     asg: str = ""
     last: int | None = None
     """Number of the last entry of the rehearsal's log before it; None if it never began."""
@@ -224,17 +183,14 @@ class BrokenImage:
 
     def terminate(self, nodes: list[Node]) -> None:
         self.last = last_number()
-        cluster = json.loads(swarmer(nodes[0].servers, "status", "--json").stdout)["cluster"]
+        cluster = cluster_of(nodes[0])
         self.asg = names.group_asg_name(cluster, nodes[-1].group)
-        self.path = environment.STATE / "clusters" / cluster / "ground.json"
-        told = json.loads(self.path.read_text())
-        self.was = told["image"]
         # No command is given: the image would inherit it, and no machine that prints anything would boot.
-        container = docker("create", self.was).strip()
+        container = docker("create", self.image.find(cluster)).strip()
         docker("cp", "/dev/null", f"{container}:/etc/systemd/system/swarmer-configure.service")
         docker("commit", container, BROKEN, timeout_s=120)
         docker("rm", container)
-        self.path.write_text(json.dumps(told | {"image": BROKEN}))
+        self.image.use()
         nodes[-1].terminate()
         is_open = lambda: said("breaker open", self.asg, after=self.last or 0)  # noqa: E731
         until(is_open, BREAKER_S, "the breaker did not open", pause_s=2.0)
@@ -244,19 +200,9 @@ class BrokenImage:
 
     def mend(self, nodes: list[Node]) -> None:
         self.mended = last_number()
-        if self.path:
-            self.path.write_text(json.dumps(json.loads(self.path.read_text()) | {"image": self.was}))
-            # By force: the last machine made of it may be on its way out.
-            docker("image", "rm", "-f", BROKEN)
-        cluster = json.loads(swarmer(nodes[0].servers, "status", "--json").stdout)["cluster"]
-        client = boto3.client(
-            *("autoscaling", environment.REGION),
-            endpoint_url=AWS,
-            aws_access_key_id="person",
-            aws_secret_access_key="person",
-        )
-        asg = names.group_asg_name(cluster, nodes[-1].group)
-        client.resume_processes(AutoScalingGroupName=asg, ScalingProcesses=["Launch"])
+        self.image.put_back()
+        asg = names.group_asg_name(cluster_of(nodes[0]), nodes[-1].group)
+        person("autoscaling").resume_processes(AutoScalingGroupName=asg, ScalingProcesses=["Launch"])
 
 
 def two_servers(lab: Lab) -> list[Node]:

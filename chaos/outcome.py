@@ -73,14 +73,18 @@ def judge(
     lost, findings = probe.lost(), contradictions(calls)
     failed = evidence.failed(after, PULL) + evidence.failed(after, PUSH)
     alarms = false_alarms(consul, failed) if fault.is_nothing else []
+    away_s = evidence.away_s(calls, fault_s)
     proofs = [f"{len(lost)} acknowledged pushes are lost"] if lost else []
     return Outcome(
         name=fault.name,
         what=fault.what,
-        troubles=[*troubles, *proofs, *findings, *intruders(calls), *unproven(calls), *alarms],
+        troubles=[
+            *(*troubles, *proofs, *findings),
+            *(*intruders(calls), *unproven(calls), *alarms, *too_long(away_s, fault.away_s)),
+        ],
         detected_s=round(min(moments), 2) if moments else None,
         consul=consul,
-        away_s=round(evidence.away_s(calls, fault_s), 2),
+        away_s=round(away_s, 2),
         last_failure_s=None if last_s is None else round(last_s - fault_s, 2),
         validated_s=None if validated_s is None else round(validated_s, 1),
         calls={kind: sum(call.kind == kind for call in after) for kind in (PULL, PUSH, DOOR, WALL)},
@@ -121,6 +125,13 @@ def intruders(calls: Sequence[evidence.Call]) -> list[str]:
 def unproven(calls: Sequence[evidence.Call]) -> list[str]:
     """Finding that no answer names its lease: the servers are unknown, and that is no survival."""
     return [] if evidence.leases(calls) else [f"{NO_EVIDENCE}: no answer said under which lease it was given"]
+
+
+def too_long(away_s: float, goal_s: float | None) -> list[str]:
+    """Finding that the registry was away for longer than the fault's goal."""
+    if goal_s is None or away_s <= goal_s:
+        return []
+    return [f"the registry was away for {away_s:.1f} s; the goal is {goal_s:.0f} s"]
 
 
 def false_alarms(consul: Sequence[tuple[float, str]], failed: int) -> list[str]:

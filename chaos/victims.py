@@ -66,6 +66,18 @@ def holder_that_leads(lab: Lab) -> list[Node]:
     raise Failure(f"the holder did not lead Consul within {ALIGN_TRIES} tries")
 
 
+def holder_and_leader(lab: Lab) -> list[Node]:
+    """Holder of the registry, and Consul's leader once it is another node. Raises Failure."""
+    for _ in range(ALIGN_TRIES):
+        with contextlib.suppress(Failure):
+            holds, leads = lab.holder(), lab.consul_leader()
+            if holds != leads:
+                return [holds, leads]
+            lab.swarmer("handover")
+        lab.wait_validated(ALIGN_S * 3)
+    raise Failure(f"the holder led Consul after {ALIGN_TRIES} tries")
+
+
 def all_in_one(lab: Lab) -> list[Node]:
     """Leader of the Swarm, once it leads Consul and holds the registry too. Raises Failure.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import signal
 import sys
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from node.consul_route import LeaderRoute
 from node.docker_registry import DockerRegistry
 from node.machine import log, notify_watchdog, read_machine
 from node.registry_proxy import LeaseState, RegistryProxy
@@ -63,6 +65,9 @@ class RegistryElector:
     machine: Machine
     lease: LeaseState = field(default_factory=LeaseState)
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=election.FENCE_S))
+    """The own agent: it declares the registry's name."""
+    route: LeaderRoute = field(init=False)
+    """Way to Consul's leader, which knows the session and the lock."""
     session: str | None = None
     lock: RegistryLock | None = None
     is_leaving: bool = False
@@ -90,6 +95,10 @@ class RegistryElector:
     _watcher: threading.Thread | None = None
     _proxy: RegistryProxy | None = None
     _loop: asyncio.AbstractEventLoop | None = None
+
+    def __post_init__(self) -> None:
+        connect = functools.partial(Consul, timeout_s=election.FENCE_S)
+        self.route = LeaderRoute(self.consul, self.machine.name, connect)
 
     # -- threads ----------------------------------------------------------------------------
 
@@ -137,6 +146,7 @@ class RegistryElector:
             try:
                 index, found = consul.watch(names.KV_REGISTRY, index, wait_s=WATCH_TIMEOUT_S)
                 self.on_keys_changed(found)
+                self.route.return_after(lambda: consul.get(names.KV_REGISTRY_LOCK, consistency="consistent"))
             except Unavailable:
                 index = None
                 time.sleep(election.CONFIRM_INTERVAL_S)
@@ -201,7 +211,7 @@ class RegistryElector:
         with contextlib.suppress(Unavailable):
             self.withdraw()
             for session in filter(None, (self.session, self._uncertain_session)):
-                self.consul.destroy_session(session)
+                self.route.agent.destroy_session(session)
         SESSION_FILE.unlink(missing_ok=True)
 
     # -- gather -----------------------------------------------------------------------------
@@ -218,9 +228,17 @@ class RegistryElector:
             serving=number,
             unnamed_s=0.0 if number is None or self._is_named else time.monotonic() - self._unnamed_since_s,
             is_leaving=self.is_leaving or (number is not None and self._handover == str(number)),
-            is_beside_leader=is_free and self.consul.leader().rpartition(":")[0] == self.machine.address,
+            is_beside_leader=is_free and self.leader_address() == self.machine.address,
             free_s=time.monotonic() - free_since_s if free_since_s is not None else 0.0,
         )
+
+    def read_lock(self) -> Key | None:
+        """Return the lock as a majority of the servers knows it. Raises Unavailable."""
+        return self.route.agent.get(names.KV_REGISTRY_LOCK, consistency="consistent")
+
+    def leader_address(self) -> str:
+        """Return the address of Consul's leader; empty if there is none. Raises Unavailable."""
+        return self.route.agent.leader().rpartition(":")[0]
 
     def confirm(self) -> None:
         """Have Consul confirm the session and, if this node seems to hold it, the lock; or create a session.
@@ -233,15 +251,17 @@ class RegistryElector:
         holds = bool(self.session and lock and lock.session == self.session)
         try:
             if self._uncertain_session:
-                self.consul.destroy_session(self._uncertain_session)
+                self.route.agent.destroy_session(self._uncertain_session)
                 self._uncertain_session = None
             if holds:
-                key = self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent")
+                key = self.read_lock()
                 self.update_lock(key, known=lock)
             if not holds or asked_s - self._renewed_s >= election.SESSION_INTERVAL_S:
                 self.renew(asked_s)
         except Unavailable:
+            self.route.on_failure()
             return
+        self.route.on_answer()
         self._confirmed_s = asked_s
         if self.session and key and key.session == self.session and key.lock_index == self.lease.number:
             self.lease.fresh_until_s = asked_s + election.FENCE_S
@@ -255,15 +275,18 @@ class RegistryElector:
             return
         self._lock_checked_s = now_s
         with contextlib.suppress(Unavailable):
-            self.update_lock(self.consul.get(names.KV_REGISTRY_LOCK, consistency="consistent"), known=lock)
+            self.update_lock(self.read_lock(), known=lock)
 
     def renew(self, asked_s: float) -> None:
         """Renew the session, or create one. Raises Unavailable."""
-        if self.session and not self.consul.renew_session(self.session):
+        if self.session and not self.route.agent.renew_session(self.session):
             self.session = None
         if not self.session and not self.is_leaving:
-            self.session = self.consul.create_session(
-                names.SERVICE_REGISTRY, ttl_s=election.SESSION_TTL_S, lock_delay_s=election.LOCK_DELAY_S
+            self.session = self.route.agent.create_session(
+                names.SERVICE_REGISTRY,
+                node=self.machine.name,
+                ttl_s=election.SESSION_TTL_S,
+                lock_delay_s=election.LOCK_DELAY_S,
             )
             SESSION_FILE.write_text(self.session)
         self._renewed_s = asked_s
@@ -294,8 +317,8 @@ class RegistryElector:
 
     def acquire(self) -> None:
         """Try to get the lock: serve at once after success, or try again soon while the lock's delay runs."""
-        if self.session and self.consul.acquire(names.KV_REGISTRY_LOCK, self._lock_value, self.session):
-            key = self.consul.get(names.KV_REGISTRY_LOCK)
+        if self.session and self.route.agent.acquire(names.KV_REGISTRY_LOCK, self._lock_value, self.session):
+            key = self.route.agent.get(names.KV_REGISTRY_LOCK)
             self.update_lock(key)
             if key and key.session == self.session:
                 self.serve(key.lock_index)
@@ -322,10 +345,10 @@ class RegistryElector:
         It is never overwritten, because a holder that stood still may continue here after the next one
         created it.
         """
-        if (key := self.consul.get(names.KV_REGISTRY_SECRET)) is not None:
+        if (key := self.route.agent.get(names.KV_REGISTRY_SECRET)) is not None:
             return key.value
         made = secrets.token_hex(32)
-        if self.consul.create(names.KV_REGISTRY_SECRET, made):
+        if self.route.agent.create(names.KV_REGISTRY_SECRET, made):
             return made
         return self.secret()
 
@@ -369,7 +392,7 @@ class RegistryElector:
     def is_named_elsewhere(self) -> bool:
         """Whether the name already leads to another node; False if Consul does not answer."""
         with contextlib.suppress(Unavailable):
-            found = self.consul.healthy(names.SERVICE_REGISTRY)
+            found = self.route.agent.healthy(names.SERVICE_REGISTRY)
             return any(each.address != self.machine.address for each in found)
         return False
 
@@ -442,7 +465,7 @@ class RegistryElector:
         if self.session is None:
             return
         try:
-            self.consul.release(names.KV_REGISTRY_LOCK, self._lock_value, self.session)
+            self.route.agent.release(names.KV_REGISTRY_LOCK, self._lock_value, self.session)
         except Unavailable:
             self._uncertain_session, self.session = self.session, None
             SESSION_FILE.unlink(missing_ok=True)

@@ -277,10 +277,13 @@ class Consul:
             for begin in range(0, len(operations), PER_TRANSACTION):
                 self._api.txn.put(operations[begin : begin + PER_TRANSACTION])
 
-    def create_session(self, name: str, *, ttl_s: int, lock_delay_s: int) -> str:
-        """Create a session that ends with its node's health or `ttl_s` after its last renewal."""
+    def create_session(self, name: str, *, ttl_s: int, lock_delay_s: int, node: str | None = None) -> str:
+        """Create a session that ends with its node's health or `ttl_s` after its last renewal.
+
+        `node`: name of that node; by default the agent's own.
+        """
         with _translated():
-            return str(self._api.session.create(name, ttl=ttl_s, lock_delay=lock_delay_s))
+            return str(self._api.session.create(name, node=node, ttl=ttl_s, lock_delay=lock_delay_s))
 
     def renew_session(self, session: str) -> bool:
         """Renew a session. Returns False if Consul has ended it. The leader does not check that it still

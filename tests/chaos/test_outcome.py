@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from chaos.catalogue import Fault
@@ -65,3 +66,11 @@ def test_what_a_worker_answers_under_an_old_lease_is_a_second_registry() -> None
     found = judged(answer(lease=5), answer(kind=WALL, via="worker", began_s=12.0, lease=4))
     assert found.evidence == "contradiction"
     assert len(found.troubles) == 2
+
+
+def test_a_registry_that_is_away_for_longer_than_the_goal_is_a_trouble() -> None:
+    calls = [answer(began_s=11.0), answer(began_s=30.0)]
+    fault = replace(FAULT, away_s=10)
+    found = judge(fault, Probe(TARGET, calls=calls), FAULT_S, 20.0, [])
+    assert found.troubles == [f"the registry was away for {found.away_s:.1f} s; the goal is 10 s"]
+    assert judge(replace(FAULT, away_s=20), Probe(TARGET, calls=calls), FAULT_S, 20.0, []).survived

@@ -114,5 +114,18 @@ def test_what_is_no_fault_is_refused(aws: Aws, fault: dict[str, Any]) -> None:
 def test_a_fault_ends() -> None:
     faults = Faults()
     faults.add(Fault(call="ec2:*", times=2))
-    assert [faults.error_for("ec2:X") for _ in range(3)] == ["Throttling", "Throttling", ""]
+    assert [faults.error_for("ec2:X", "f") for _ in range(3)] == ["Throttling", "Throttling", ""]
     assert faults.delivery_delays_s("anything") == (0.0,)
+
+
+def test_calls_of_one_caller_fail_for_a_time_that_begins_with_the_first_of_them() -> None:
+    now_s = 100.0
+    faults = Faults(clock=lambda: now_s)
+    faults.add(Fault(call="s3:Get*", caller="i-new", seconds=60, times=1000))
+    now_s = 500.0
+    assert faults.error_for("s3:GetObject", "i-old") == ""
+    assert faults.error_for("s3:GetObject", "i-new") == "Throttling"
+    now_s = 559.0
+    assert faults.error_for("s3:GetObject", "i-new") == "Throttling"
+    now_s = 560.0
+    assert faults.error_for("s3:GetObject", "i-new") == ""

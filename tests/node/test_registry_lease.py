@@ -16,7 +16,7 @@ from node.registry_proxy import RegistryProxy
 from swarmer.adapters.consul import Key, Unavailable
 from swarmer.core import election, names
 from swarmer.core.election import Acquire, Stay, Stop
-from swarmer.core.state import RegistryLock
+from swarmer.core.state import ConsulMember, MemberStatus, RegistryLock
 from tests.node.daemons.daemon import machine
 
 MINE = Key("", session="old", lock_index=1, index=5)
@@ -52,6 +52,13 @@ class SlowConsul:
 
     def leader(self) -> str:
         return f"{self.leads}:8300"
+
+    def members(self) -> tuple[ConsulMember, ...]:
+        addresses = {machine("10.0.0.1").name: "10.0.0.1", "another": "10.0.0.3"}
+        return tuple(
+            ConsulMember(name=name, address=address, status=MemberStatus.ALIVE, is_server=True)
+            for name, address in addresses.items()
+        )
 
     def create_session(self, *_: Any, **__: Any) -> str:
         return "new"
@@ -121,6 +128,20 @@ def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_proxy(candidat
     consul_of(candidate).has_majority = False
     candidate.confirm()
     assert not is_open(candidate)
+
+
+def test_a_holder_that_is_cut_off_from_consuls_leader_keeps_its_lease_through_another_server(
+    candidate: RegistryElector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody else reaches both, so the session stays: a lease that ends here would be missing."""
+    consul_of(candidate).has_majority = False
+    other = SlowConsul(lock=MINE)
+    monkeypatch.setattr(candidate.route, "connect", {"10.0.0.3": other}.get)
+    candidate.confirm()
+    assert not is_open(candidate)
+    candidate.confirm()
+    assert is_open(candidate)
+    assert other.renewed == ["old"]
 
 
 def test_a_server_that_is_behind_makes_nobody_serve_under_a_lease_that_was_given_up(

@@ -7,7 +7,8 @@ EventBridge delivers at least once and in no order, and every API throttles. A r
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -32,13 +33,17 @@ class Fault:
     times: int
     """Number of calls or events that the fault still applies to."""
     call: str = ""
-    """Pattern of actions, for example `ec2:Describe*`."""
+    """Pattern of actions, for example `ec2:Describe*`; `imds:*` is the metadata service."""
+    caller: str = "*"
+    """Pattern of the callers: a function's name or an instance's ID."""
     error: str = "Throttling"
     event: str = ""
     """Pattern of detail types."""
     how: str = LOSE
     seconds: float = 0.0
-    """Length of a delay."""
+    """Length of an event's delay. Time in which calls fail, from the first one; 0 means no limit."""
+    began_s: float | None = None
+    """Time of the first call that failed; None before it."""
 
     def __post_init__(self) -> None:
         if bool(self.call) == bool(self.event):
@@ -53,6 +58,7 @@ class Fault:
 class Faults:
     """Faults in force. The oldest matching fault applies."""
 
+    clock: Callable[[], float] = time.monotonic
     _active: list[Fault] = field(default_factory=list)
     _guard: Any = field(default_factory=threading.Lock)
 
@@ -66,9 +72,18 @@ class Faults:
         with self._guard:
             self._active.clear()
 
-    def error_for(self, action: str) -> str:
-        """Error code with which the call fails; empty if it does not fail."""
-        fault = self._use(lambda each: bool(each.call) and fnmatchcase(action, each.call))
+    def error_for(self, action: str, caller: str) -> str:
+        """Error code with which the call of the function or instance fails; empty if it does not fail."""
+        now_s = self.clock()
+
+        def fails(each: Fault) -> bool:
+            is_meant = fnmatchcase(action, each.call) and fnmatchcase(caller, each.caller)
+            if not is_meant or not each.call:
+                return False
+            each.began_s = now_s if each.began_s is None else each.began_s
+            return not each.seconds or now_s - each.began_s < each.seconds
+
+        fault = self._use(fails)
         return fault.error if fault else ""
 
     def delivery_delays_s(self, detail_type: str) -> tuple[float, ...]:

@@ -19,6 +19,7 @@ from moto.ec2 import ec2_backends
 from moto.iam import iam_backends
 from moto.sts import sts_backends
 
+from swarmer.fakeaws.base import faults, journal
 from swarmer.fakeaws.base.preload import ACCOUNT
 from swarmer.fakeaws.ec2.states import LIVING
 
@@ -46,6 +47,7 @@ class Reply:
 NOT_FOUND: Final = Reply(status="404 Not Found", body="Not Found")
 BAD_REQUEST: Final = Reply(status="400 Bad Request", body="Bad Request")
 UNAUTHORIZED: Final = Reply(status="401 Unauthorized", body="Unauthorized")
+UNAVAILABLE: Final = Reply(status="503 Service Unavailable", body="Service Unavailable")
 
 
 @dataclass
@@ -64,6 +66,9 @@ class MetadataService:
         instance = instance_at(caller)
         if instance is None:
             return NOT_FOUND
+        if error := faults.active.error_for("imds:Get", instance.id):
+            journal.record_call("fault", error, {"function": instance.id, "error": "imds:Get"})
+            return UNAVAILABLE
         if path.strip("/") == TOKEN_PATH:
             return self._new_token(environ, caller)
         if not self._is_valid(environ.get(TOKEN_HEADER, ""), caller):

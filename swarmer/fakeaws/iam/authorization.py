@@ -138,7 +138,7 @@ def _session(self: Any, fail: Fail) -> tuple[Any, Any]:
 
 def _is_free(session: Any, name: str, fail: Callable[[str, str, int], NoReturn]) -> bool:
     """Whether the call needs no permission. Fails if it is to fail on purpose."""
-    if error := faults.active.error_for(name):
+    if error := faults.active.error_for(name, session.session_name):
         journal.record_call("fault", error, {"function": session.session_name, "error": name})
         fail(error, f"{name} fails on purpose", faults.STATUS_BY_ERROR[error])
     return name in ALWAYS_ALLOWED
