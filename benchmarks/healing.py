@@ -45,7 +45,6 @@ sys.path[:0] = ["/task", "/layer/python", "/runtime"]
 sys.dont_write_bytecode = True
 os.environ |= {
     "AWS_DEFAULT_REGION": "us-east-1",
-    # Lambda sets it; elsewhere the X-Ray SDK makes two clients of its own, at once.
     "LAMBDA_TASK_ROOT": "/task",
     "POWERTOOLS_SERVICE_NAME": "bench",
 }

@@ -16,6 +16,7 @@ def mail_topic(scope: Construct, cluster: str, address: str) -> sns.Topic:
     It has its own key, because CloudWatch may not use the key that AWS manages.
     """
     cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+    of_this_account = {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}}
     key = kms.Key(
         scope,
         "AlarmKey",
@@ -29,6 +30,7 @@ def mail_topic(scope: Construct, cluster: str, address: str) -> sns.Topic:
             principals=[cloudwatch],
             actions=["kms:Decrypt", "kms:GenerateDataKey*"],
             resources=["*"],
+            conditions=of_this_account,
         )
     )
     topic = sns.Topic(scope, "AlarmTopic", master_key=key, enforce_ssl=True)
@@ -39,7 +41,7 @@ def mail_topic(scope: Construct, cluster: str, address: str) -> sns.Topic:
             principals=[cloudwatch],
             actions=["sns:Publish"],
             resources=[topic.topic_arn],
-            conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
+            conditions=of_this_account,
         )
     )
     topic.add_subscription(subscriptions.EmailSubscription(address))

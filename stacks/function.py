@@ -19,6 +19,7 @@ from constructs import Construct
 from stacks.function_code import FunctionCode
 from stacks.function_role import function_role
 from stacks.network import NetworkStack
+from swarmer.core import names
 from swarmer.core.healing.metrics import DIMENSION_CLUSTER, DIMENSION_SERVICE, NAMESPACE, Metric
 
 TIMEOUT_S: Final = 60
@@ -159,7 +160,11 @@ class Function(Construct):
     ) -> lambda_.Function:
         name = f"{self.cluster}-{self.purpose}"
         log_group = logs.LogGroup(
-            self, "Log", retention=LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY
+            self,
+            "Log",
+            log_group_name=names.function_log_group(self.cluster, self.purpose),
+            retention=LOG_RETENTION,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         role = function_role(
             self,
@@ -195,16 +200,14 @@ class Function(Construct):
                     **environment,
                 },
             )
-        # The option `tracing=` is not used, because it gives the role a separate policy after the function.
         cfn: Any = made.node.default_child
         # CDK lists the role's policies here. They are inline in the role, which is already referred to.
         cfn.add_deletion_override("DependsOn")
-        cfn.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
         return made
 
     def _add_alarms(self, max_message_age_s: int) -> None:
         minute, errors = cdk.Duration.minutes(1), cdk.Duration.minutes(ERRORS_MINUTES)
-        log = f"the log of {self.cluster}-{self.purpose}"
+        log = f"the log group {names.function_log_group(self.cluster, self.purpose)}"
         dead, age = (
             self.dead_letters.metric_approximate_number_of_messages_visible,
             self.queue.metric_approximate_age_of_oldest_message,

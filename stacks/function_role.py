@@ -14,7 +14,7 @@ from constructs import Construct
 from swarmer.core import names
 
 WHY_ANY_RESOURCE: Final = (
-    "Describe* of EC2 and Auto Scaling and X-Ray's Put* know no resource-level permissions; the network "
+    "Describe* of EC2 and Auto Scaling know no resource-level permissions; the network "
     "interfaces of a function in a VPC are made by Lambda itself, and the function's own code is denied them."
 )
 WHY_ANY_OF_THE_CLUSTER: Final = (
@@ -49,9 +49,6 @@ def function_role(
             sid="WriteLogs",
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
             resources=[log_group.log_group_arn],
-        ),
-        iam.PolicyStatement(
-            sid="SendTraces", actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]
         ),
         iam.PolicyStatement(
             sid="ConsumeQueue",

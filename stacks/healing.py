@@ -184,7 +184,7 @@ class HealingStack(cdk.Stack):
             "BreakerOpen",
             made.metric(Metric.BREAKER_OPEN),
             f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
-            f"`given up` in the log of {self._cluster.name}-register-node holds the reason and the machine's "
+            f"`given up` in the log group {self._log('register-node')} holds the reason and the machine's "
             "console. Fix it, deploy (resume first if the deploy makes the group larger), then: aws "
             "autoscaling resume-processes --scaling-processes Launch --auto-scaling-group-name GROUP. The "
             "boots that failed still count until one is admitted: the next that fails stops the launching "
@@ -202,6 +202,9 @@ class HealingStack(cdk.Stack):
             **options,
         )
 
+    def _log(self, purpose: str) -> str:
+        return names.function_log_group(self._cluster.name, purpose)
+
     def _from_groups(self, *kinds: str) -> dict[str, Any]:
         prefix = names.group_prefix(self._cluster.name)
         return {
@@ -217,7 +220,7 @@ class HealingStack(cdk.Stack):
         metric."""
         text = (
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
-            "of them. `at risk` in the log of {log} gives the reason. While "
+            "of them. `at risk` in the log group {log} gives the reason. While "
             "there is a majority a replacement repairs it unaided. Where there is none (by Session Manager: "
             "`consul operator raft list-peers` on a server, `sudo docker node ls` on a manager), and the "
             "lost machines are terminated, one survivor goes on alone: `sudo /opt/swarmer/bin/python -m "
@@ -226,13 +229,13 @@ class HealingStack(cdk.Stack):
         self.deregister_node.alarm(
             "QuorumAtRisk",
             self.deregister_node.metric(Metric.QUORUM_AT_RISK),
-            text.format(log=f"{self._cluster.name}-deregister-node"),
+            text.format(log=self._log("deregister-node")),
             minutes=3,
         )
         self.reconcile_cluster.alarm(
             "QuorumAtRisk",
             self.reconcile_cluster.metric(Metric.QUORUM_AT_RISK),
-            text.format(log=f"{self._cluster.name}-reconcile-cluster"),
+            text.format(log=self._log("reconcile-cluster")),
             minutes=3,
             silence_alarms=True,
         )

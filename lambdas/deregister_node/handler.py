@@ -13,7 +13,7 @@ from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
 from lambdas.shared.messages import RetryLater
 from lambdas.shared.removal import LeavingNode
-from lambdas.shared.telemetry import add_metric, log, metrics, tracer
+from lambdas.shared.telemetry import add_metric, log, metrics
 from swarmer.adapters import auto_scaling
 from swarmer.core import names
 from swarmer.core.healing import departure, events, pacing
@@ -24,7 +24,6 @@ from swarmer.core.healing.world import DEPARTING
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
     queue."""

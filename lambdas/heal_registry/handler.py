@@ -13,7 +13,7 @@ from lambdas.shared import consul_state, messages
 from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
 from lambdas.shared.messages import RetryLater
-from lambdas.shared.telemetry import add_metric, log, logger, metrics, tracer
+from lambdas.shared.telemetry import add_metric, log, logger, metrics
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.core import names
 from swarmer.core.healing import events, registry, world
@@ -25,7 +25,6 @@ RETRY_PAUSE_S: Final = 5
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
     queue."""

@@ -18,7 +18,7 @@ from lambdas.shared.aws_state import AwsState
 from lambdas.shared.connections import ELECTION_TIMEOUT_S, Connections
 from lambdas.shared.environment import read
 from lambdas.shared.messages import RetryLater
-from lambdas.shared.telemetry import log, metrics, tracer
+from lambdas.shared.telemetry import log, metrics
 from swarmer.adapters import instances
 from swarmer.core import names
 from swarmer.core.healing import events, pacing
@@ -32,7 +32,6 @@ BRIEF_TIMEOUT_S: Final = 2.0
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
     queue."""

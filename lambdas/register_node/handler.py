@@ -14,12 +14,11 @@ from lambdas.shared.connections import Connections
 from lambdas.shared.environment import read
 from lambdas.shared.launches import Limits
 from lambdas.shared.messages import RetryLater
-from lambdas.shared.telemetry import log, metrics, tracer
+from lambdas.shared.telemetry import log, metrics
 from swarmer.core.healing import arrival, events, pacing
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Handle a batch of SQS messages, each with one event; the answer names the messages that stay in the
     queue."""

@@ -1,16 +1,15 @@
-"""Logger, tracer and metrics of a function; its template names the service."""
+"""Logger and metrics of a function; its template names the service."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from swarmer.core.healing.metrics import NAMESPACE, Metric
 
 logger: Final = Logger()
-tracer: Final = Tracer(patch_modules=["botocore"])
 metrics: Final = Metrics(namespace=NAMESPACE)
 
 

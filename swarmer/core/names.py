@@ -165,6 +165,11 @@ def group_asg_name(cluster: str, group: str) -> str:
     return f"{cluster}-{group}"
 
 
+def function_log_group(cluster: str, purpose: str) -> str:
+    """Return the name of a function's log group: `/aws/lambda/<cluster>-<purpose>`, Lambda's own default."""
+    return f"/aws/lambda/{cluster}-{purpose}"
+
+
 def group_prefix(cluster: str) -> str:
     """Return the prefix that only the names of this cluster's Auto Scaling groups have."""
     return f"{cluster}-"

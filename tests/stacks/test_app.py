@@ -36,7 +36,6 @@ WITHOUT_RESOURCES = (
     "UseSessionManager",
     "DescribeCluster",
     "ReadScalingActivities",
-    "SendTraces",
     "AttachToVpc",
 )
 """Statements whose actions have no resource level (Service Authorization Reference), or that Lambda itself

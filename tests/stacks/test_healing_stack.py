@@ -23,7 +23,6 @@ ENVIRONMENTS: dict[str, type[environment.Environment]] = {
 }
 COMMON = {
     "WriteLogs",
-    "SendTraces",
     "ConsumeQueue",
     "SendToDeadLetterQueue",
     "AttachToVpc",
@@ -85,7 +84,6 @@ def test_a_function_runs_as_it_was_meant_to(assembly: Assembly, function: str) -
     assert (found["Runtime"], found["Architectures"]) == ("python3.13", ["arm64"])
     assert found["Handler"] == f"lambdas.{function}.handler.handler"
     assert found["MemorySize"] == (1024 if function == "reconcile_cluster" else 256)
-    assert found["TracingConfig"] == {"Mode": "Active"}
 
 
 @each_function
@@ -102,6 +100,20 @@ def test_logs_are_kept_for_a_bounded_time(assembly: Assembly) -> None:
     for function in software.FUNCTIONS:
         (log_group,) = of(assembly, function, "AWS::Logs::LogGroup").values()
         assert log_group["RetentionInDays"] == 90
+
+
+def test_a_functions_log_group_has_the_name_that_people_look_for_first(assembly: Assembly) -> None:
+    for function in software.FUNCTIONS:
+        (log_group,) = of(assembly, function, "AWS::Logs::LogGroup").values()
+        name = the_function(assembly, function)["FunctionName"]
+        assert log_group["LogGroupName"] == f"/aws/lambda/{name}"
+
+
+def test_an_alarm_about_a_function_names_the_log_group_to_search(assembly: Assembly) -> None:
+    texts = [each["AlarmDescription"] for each in assembly.of_type("AWS::CloudWatch::Alarm").values()]
+    told = [text for text in texts if "Search" in text or "the reason" in text or "Check the log" in text]
+    assert len(told) >= 2 * len(software.FUNCTIONS)
+    assert all("/aws/lambda/" in text for text in told)
 
 
 # -- events --------------------------------------------------------------------------------------------
