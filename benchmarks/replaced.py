@@ -22,8 +22,8 @@ from benchmarks import goals
 from chaos import probe
 from chaos.actions import cut_power, start_unit, stop_unit
 from chaos.evidence import quantile
-from chaos.healing import happened
 from chaos.lab import DOCKER_PORT, Failure, Lab, Node, say
+from chaos.simulated_aws import happened
 from swarmer.core import names
 
 GOALS: Final = {"gone_s": 10.0, "replaced_s": 40.0}

@@ -17,7 +17,7 @@ from typing import Any, Final
 import boto3
 
 from benchmarks import goals
-from chaos import healing, journal, probe
+from chaos import healing, journal, probe, simulated_aws
 from chaos.evidence import quantile
 from chaos.lab import Failure, Lab, say, until
 from swarmer.core import names
@@ -62,7 +62,7 @@ class Account:
         return sum(len(times) - 1 for times in self.answers.values()) + self.refused
 
     def read(self, wait_s: float = 0) -> None:
-        for entry in healing.happened(self.last, wait_s=wait_s):
+        for entry in simulated_aws.happened(self.last, wait_s=wait_s):
             self.last = entry["number"]
             self.take(entry)
 
@@ -165,7 +165,7 @@ def client(service: str) -> Any:
     """Client of AWS with an operator's rights."""
     return boto3.client(
         *(service, environment.REGION),
-        endpoint_url=healing.AWS,
+        endpoint_url=simulated_aws.AWS,
         aws_access_key_id="person",
         aws_secret_access_key="person",
     )
@@ -189,7 +189,7 @@ def endure(lab: Lab) -> dict[str, Any]:
     herd.gather()
     catalogued = len(herd.catalogued())
     account.read()
-    healing.disturb(times=REPEATED, event=TERMINATE, how="repeat")
+    simulated_aws.disturb(times=REPEATED, event=TERMINATE, how="repeat")
     began_s = time.monotonic()
     herd.scaling.set_desired_capacity(AutoScalingGroupName=herd.asg, DesiredCapacity=herd.size - LEAVING)
     try:
@@ -198,7 +198,7 @@ def endure(lab: Lab) -> dict[str, Any]:
         )
     except Failure as exc:
         say(f"  storm: {exc}")
-    healing.leave_in_peace()
+    simulated_aws.leave_in_peace()
     account.read()  # lines since the last look
     took_s = time.monotonic() - began_s
     left = herd.catalogued()
