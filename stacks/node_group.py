@@ -89,7 +89,8 @@ class NodeGroup(Construct):
             require_imdsv2=True,
             # A first boot that failed ends the instance, so that the next attempt starts at once.
             instance_initiated_shutdown_behavior=ec2.InstanceInitiatedShutdownBehavior.TERMINATE,
-            # A container on a bridge is one hop further away, so it cannot take the node's role.
+            # A container on a bridge is one hop further away, so it cannot take the node's role. One with
+            # `--network host` can.
             http_put_response_hop_limit=1,
             block_devices=[ec2.BlockDevice(device_name=ROOT_DEVICE, volume=_root_volume(group.disk))],
         )

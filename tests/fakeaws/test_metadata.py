@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from botocore.utils import InstanceMetadataFetcher
 
+from swarmer.fakeaws.base import faults
+from swarmer.fakeaws.base.faults import Fault
 from tests.fakeaws.client import Aws
 from tests.fakeaws.template import cluster
 
@@ -129,3 +131,15 @@ def test_boto_takes_credentials_from_the_endpoint(aws: Aws, node: Caller) -> Non
     credentials = fetcher.retrieve_iam_role_credentials()
     assert credentials["role_name"] == aws.resource("t", "Role")
     assert credentials["token"]
+
+
+def test_the_service_fails_on_purpose_for_one_instance(
+    aws: Aws, node: Caller, instance: dict[str, Any]
+) -> None:
+    other = Caller(aws, aws.instances("t-core")[0]["PrivateIpAddress"])
+    faults.active.add(
+        Fault(call="imds:*", caller=instance["InstanceId"], error="ServiceUnavailable", times=1)
+    )
+    assert other.get("meta-data/instance-id")[0] == 200
+    assert node.ask("PUT", "/latest/api/token", x_aws_ec2_metadata_token_ttl_seconds="60")[0] == 503
+    assert node.get("meta-data/instance-id") == (200, instance["InstanceId"])
