@@ -39,8 +39,6 @@ PROBE_INTERVAL_S: Final = 2.0
 """Interval between two probes of a registry that answers."""
 PROBE_TIMEOUT_S: Final = 1.0
 """Timeout of one probe; also the interval of probes of a silent registry."""
-SILENCE_TIMEOUT_S: Final = 5.0
-"""Timeout for a silent registry before it is killed. A busy machine takes up to 3 s (measured)."""
 NAME_INTERVAL_S: Final = 5.0
 """Interval at which the holder checks that its name still leads to it."""
 LOCK_INTERVAL_S: Final = 5.0
@@ -226,6 +224,7 @@ class RegistryElector:
             lock=lock,
             confirmed_s=time.monotonic() - self._confirmed_s,
             serving=number,
+            silent_s=self.silent_s() if number is not None else 0.0,
             unnamed_s=0.0 if number is None or self._is_named else time.monotonic() - self._unnamed_since_s,
             is_leaving=self.is_leaving or (number is not None and self._handover == str(number)),
             is_beside_leader=is_free and self.leader_address() == self.machine.address,
@@ -402,8 +401,12 @@ class RegistryElector:
             self.consul.deregister(names.SERVICE_REGISTRY)
             self._is_named = False
 
+    def silent_s(self) -> float:
+        """Seconds since the registry's process answered last; 0 if the last probe was answered."""
+        return 0.0 if self._answered_s > self._probed_s else time.monotonic() - self._answered_s
+
     def check_process(self) -> None:
-        """End a registry that died or went silent; the next pass starts it under the same lease."""
+        """Probe the registry. The next pass starts one that died under the same lease."""
         if self.lease.number is None:
             return
         now_s = time.monotonic()
@@ -414,8 +417,6 @@ class RegistryElector:
             self._probed_s = now_s
             if self.registry.answers(timeout_s=PROBE_TIMEOUT_S):
                 self._answered_s = time.monotonic()
-            elif now_s - self._answered_s > SILENCE_TIMEOUT_S:
-                self.end_process("it does not answer")
 
     def end_process(self, reason: str) -> None:
         """End the process, after the proxy is shut."""
@@ -430,14 +431,9 @@ class RegistryElector:
 
     def give_up(self, reason: str) -> None:
         """Free the lock for a node that can do better, and stand back for a while."""
-        self.end_process(reason)
-        self.lease.fresh_until_s = 0.0
+        self.stop(reason)
         self.release()
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline_s and not self.is_leaving:
-            self.notify_watchdog()
-            self.confirm()
-            time.sleep(election.CONFIRM_INTERVAL_S)
+        self.wait_for_other_holder()
 
     def hand_over(self) -> None:
         """Finish requests under way and free the lock; connections wait at the proxy for the next holder."""

@@ -36,6 +36,9 @@ elected another leader, some 2 s more."""
 UNNAMED_TIMEOUT_S: Final = 3.0
 """Timeout for Consul to accept the holder's name (a full disk prevents it). After it the holder leaves the
 lease to another node."""
+SILENCE_TIMEOUT_S: Final = 5.0
+"""Timeout for a silent registry. After it the holder leaves the lease to another node. A busy machine takes up
+to 3 s for an answer (measured)."""
 CONFIRM_TIMEOUT_S: Final = 5.0
 """Timeout for a confirmation, after which the registry's process is ended too."""
 
@@ -54,6 +57,8 @@ class CandidateState:
     """Number of the lease under which the registry's process runs; None if it does not run."""
     unnamed_s: float = 0.0
     """Seconds for which it has served while Consul does not know its name; 0 if Consul knows it."""
+    silent_s: float = 0.0
+    """Seconds since the registry's process answered last; 0 if the last probe was answered."""
     is_leaving: bool = False
     """Whether the candidate was asked to hand over."""
     is_beside_leader: bool = False
@@ -119,6 +124,8 @@ def decide(state: CandidateState) -> Action:
             return HandOver()
         if state.unnamed_s >= UNNAMED_TIMEOUT_S:
             return GiveUp("Consul does not take its name")
+        if state.silent_s >= SILENCE_TIMEOUT_S:
+            return GiveUp("the registry does not answer")
         return Declare() if state.unnamed_s else Stay()
     if state.session is None or state.confirmed_s >= FENCE_S:
         return Stay()

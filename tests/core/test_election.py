@@ -127,3 +127,10 @@ def test_a_lock_names_its_holder_as_long_as_somebody_holds_it() -> None:
     assert election.registry_lock(value, session=None, number=7, index=10) == RegistryLock(
         session=None, number=7, index=10
     )
+
+
+def test_a_holder_whose_registry_is_silent_leaves_the_lease_to_another() -> None:
+    silent = replace(SERVING, silent_s=election.SILENCE_TIMEOUT_S)
+    assert election.decide(silent) == GiveUp("the registry does not answer")
+    assert election.decide(replace(silent, silent_s=election.SILENCE_TIMEOUT_S - 1)) == Stay()
+    assert election.decide(replace(silent, is_leaving=True)) == HandOver()
