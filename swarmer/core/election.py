@@ -37,8 +37,8 @@ UNNAMED_TIMEOUT_S: Final = 3.0
 """Timeout for Consul to accept the holder's name (a full disk prevents it). After it the holder leaves the
 lease to another node."""
 SILENCE_TIMEOUT_S: Final = 5.0
-"""Timeout for a silent registry. After it the holder leaves the lease to another node. A busy machine takes up
-to 3 s for an answer (measured)."""
+"""Timeout for a silent registry. After it the holder leaves the lease to another node. A busy machine takes
+up to 3 s for an answer (measured)."""
 CONFIRM_TIMEOUT_S: Final = 5.0
 """Timeout for a confirmation, after which the registry's process is ended too."""
 
