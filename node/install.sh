@@ -106,7 +106,8 @@ install_probe() {
     tree=$(mktemp -d) && chmod 755 "$tree"
     mkdir -p "$tree/bin" "$tree/tmp"
     cp "$(command -v busybox)" "$tree/bin/busybox"
-    "$tree/bin/busybox" --list | grep -vx busybox | while read -r applet; do ln -s busybox "$tree/bin/$applet"; done
+    # Not the copy: /tmp may be mounted noexec.
+    busybox --list | grep -vx busybox | while read -r applet; do ln -s busybox "$tree/bin/$applet"; done
     tar -C "$tree" -cf $root/probe.tar .
     rm -rf "$tree"
 }
