@@ -95,3 +95,23 @@ def test_conditions(conditions: dict[str, Any], met: bool) -> None:
         "number": ("5",),
     }
     assert are_met(conditions, context) == met
+
+
+def test_a_boundary_has_to_allow_too_and_grants_nothing() -> None:
+    queue, other = [allow("sqs:SendMessage")], [allow("sqs:ReceiveMessage")]
+    assert refusal(queue, request(), queue) is None
+    assert refusal(queue, request(), None) is None
+    limited = refusal(queue, request(), other)
+    assert limited is not None
+    assert limited.because == "because no permissions boundary allows the sqs:SendMessage action"
+    assert refusal(queue, request(), []) is not None
+    not_granted = refusal(other, request(), queue)
+    assert not_granted is not None
+    assert "no identity-based policy allows" in not_granted.because
+
+
+def test_a_denial_is_named_before_a_missing_grant() -> None:
+    denies = [{"Effect": "Deny", "Action": "sqs:*", "Resource": "*"}]
+    refused = refusal([], request(), denies)
+    assert refused is not None
+    assert refused.because == "with an explicit deny in a permissions boundary"

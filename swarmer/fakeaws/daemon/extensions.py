@@ -17,7 +17,7 @@ def apply() -> None:
     from swarmer.fakeaws.cloudformation import change_sets, stacks, template
     from swarmer.fakeaws.ec2 import addresses, images, instances, security_groups
     from swarmer.fakeaws.eventbridge import rules
-    from swarmer.fakeaws.iam import authorization
+    from swarmer.fakeaws.iam import authorization, roles
     from swarmer.fakeaws.lambda_ import functions, logs
 
     for module in (
@@ -39,6 +39,7 @@ def apply() -> None:
         sqs,
         logs,
         functions,
+        roles,
         authorization,
     ):
         module.extend()

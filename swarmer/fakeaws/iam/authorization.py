@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC
 from functools import lru_cache, partial
 from typing import Any, Final, NoReturn
@@ -26,7 +26,7 @@ from werkzeug.wrappers import Response
 
 from swarmer.fakeaws.base import faults, journal
 from swarmer.fakeaws.base.preload import ACCOUNT
-from swarmer.fakeaws.iam import policies, s3
+from swarmer.fakeaws.iam import policies, roles, s3
 from swarmer.fakeaws.iam.policies import Request, Resource
 from swarmer.fakeaws.iam.resources import resources
 
@@ -96,7 +96,7 @@ def _authorize(self: Any, resource: str = "*") -> None:
         resources=resources(service, action, self.region, parameters),
         context=_context(session, role, self.region, service, parameters),
     )
-    refused = policies.refusal(statements(role), request)
+    refused = _refusal(role, request)
     if refused is not None:
         code = DENIAL_CODES.get(service, DEFAULT_DENIAL_CODE)
         _fail(self, code, _told(session, request, refused), Denied.code)
@@ -115,7 +115,7 @@ def _authorize_s3(self: Any, bucket_name: str | None = None, key_name: str | Non
         if _is_free(session, action, partial(_fail_s3, self)):
             return
         request = Request(action=action, resources=(Resource(arn=arn),), context=context)
-        refused = policies.refusal(statements(role), request)
+        refused = _refusal(role, request)
         if refused is not None:
             _fail_s3(self, "AccessDenied", _told(session, request, refused), Denied.code)
 
@@ -184,12 +184,19 @@ def first_refusal(role_arn: str, *asked: tuple[str, str]) -> policies.Refusal | 
     """
     name = role_arn.rpartition("/")[2]
     role = next((each for each in iam_backends[ACCOUNT]["aws"].roles.values() if each.name == name), None)
-    granted = statements(role) if role else []
     for action, arn in asked:
-        refused = policies.refusal(granted, Request(action=action, resources=(Resource(arn=arn),)))
+        request = Request(action=action, resources=(Resource(arn=arn),))
+        refused = _refusal(role, request) if role else policies.refusal([], request)
         if refused is not None:
             return refused
     return None
+
+
+def _refusal(role: Any, request: Request) -> policies.Refusal | None:
+    """The first refusal by the role's policies, or by its boundary."""
+    boundary = roles.boundary_policy(role.permissions_boundary_arn)
+    limit = None if boundary is None else policies.all_statements(_documents([boundary]))
+    return policies.refusal(statements(role), request, limit)
 
 
 def temporary_key(authorization: str) -> str | None:
@@ -218,10 +225,17 @@ def trusted_services(role: Any) -> frozenset[str]:
 
 def statements(role: Any) -> list[Mapping[str, Any]]:
     """Statements of the role's inline and attached policies."""
-    documents = list(role.policies.values())
-    for policy in role.managed_policies.values():
-        documents += [version.document for version in policy.versions if version.is_default]
-    return policies.all_statements(json.loads(each) if isinstance(each, str) else each for each in documents)
+    inline = [json.loads(each) if isinstance(each, str) else each for each in role.policies.values()]
+    return policies.all_statements([*inline, *_documents(role.managed_policies.values())])
+
+
+def _documents(managed: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """Documents of managed policies, in their default versions."""
+    for policy in managed:
+        for version in policy.versions:
+            if version.is_default:
+                document = version.document
+                yield json.loads(document) if isinstance(document, str) else document
 
 
 @lru_cache(maxsize=64)

@@ -39,16 +39,29 @@ class Refusal:
     because: str
 
 
-def refusal(statements: Sequence[Mapping[str, Any]], request: Request) -> Refusal | None:
-    """The first refusal, or None if every resource is allowed and none is denied."""
+Statements = Sequence[Mapping[str, Any]]
+
+
+def refusal(statements: Statements, request: Request, boundary: Statements | None = None) -> Refusal | None:
+    """The first refusal, or None if every resource is allowed and none is denied.
+
+    `boundary`: statements of the role's permissions boundary, which have to allow each resource too.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    """
+    limits = [("an", "identity-based policy", statements)]
+    limits += [("a", "permissions boundary", boundary)] if boundary is not None else []
     for resource in request.resources:
         context = {**request.context, **resource.context}
-        met = [each for each in statements if _concerns(each, request.action, resource.arn, context)]
-        if any(each.get("Effect") == "Deny" for each in met):
-            return Refusal(resource.arn, "with an explicit deny in an identity-based policy")
-        if not met:
-            because = f"because no identity-based policy allows the {request.action} action"
-            return Refusal(resource.arn, because)
+        found = [
+            (article, kind, [each for each in held if _concerns(each, request.action, resource.arn, context)])
+            for article, kind, held in limits
+        ]
+        for article, kind, met in found:
+            if any(each.get("Effect") == "Deny" for each in met):
+                return Refusal(resource.arn, f"with an explicit deny in {article} {kind}")
+        for _, kind, met in found:
+            if not met:
+                return Refusal(resource.arn, f"because no {kind} allows the {request.action} action")
     return None
 
 
