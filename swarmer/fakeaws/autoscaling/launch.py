@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any, Final
 
 from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
+from moto.ec2.utils import convert_tag_spec
 from moto.ssm import ssm_backends
 
 from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES, State
@@ -46,11 +47,13 @@ def _launch(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> No
 def _launch_one(group: Any, tags: dict[str, str]) -> Any:
     """AWS launches from the version of the template that the group names.
 
-    Bare moto takes the default version's number, and omits instance profile and metadata options.
+    Bare moto takes the default version's number. It omits instance profile, metadata options, and the tags of
+    volumes and network interfaces.
     """
     version = group.ec2_launch_template.get_version(group.launch_template_version)
     data = version.data
     image_id = _image_id(group, version.image_id)
+    template_tags = convert_tag_spec(data.get("TagSpecifications", []))
     devices = images.block_devices(group.ec2_backend, image_id, data.get("BlockDeviceMappings", []))
     reservation = group.ec2_backend.run_instances(
         image_id,
@@ -59,7 +62,11 @@ def _launch_one(group: Any, tags: dict[str, str]) -> Any:
         [],
         is_instance_type_default=False,
         instance_type=_instance_type(group, version),
-        tags={"instance": {**version.instance_tags, **tags, ASG_NAME_TAG: group.name}},
+        tags={
+            # A tag of the group takes precedence over the template's (Auto Scaling, CreateAutoScalingGroup).
+            "instance": {**version.instance_tags, **tags, ASG_NAME_TAG: group.name},
+            "volume": template_tags.get("volume", {}),
+        },
         launch_template={
             "LaunchTemplateId": group.ec2_launch_template.id,
             "Version": str(version.number),
@@ -74,6 +81,8 @@ def _launch_one(group: Any, tags: dict[str, str]) -> Any:
     )
     instance = reservation.instances[0]
     _associate_profile(group.ec2_backend, instance.id, data.get("IamInstanceProfile", {}))
+    for interface in instance.nics.values():
+        interface.add_tags(template_tags.get("network-interface", {}))
     instance.autoscaling_group = group
     protected = group.new_instances_protected_from_scale_in
     return InstanceState(instance, State.PENDING.value, protected_from_scale_in=protected)

@@ -9,6 +9,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.core.common_models import CloudFormationModel
 from moto.ec2 import ec2_backends
+from moto.ec2.models.core import TaggedEC2Resource
 from moto.ssm import ssm_backends
 
 from swarmer.fakeaws.base.errors import ResourceFailed
@@ -108,7 +109,7 @@ def _name_the_failing_resource() -> None:
 def _keep_what_cannot_be_updated() -> None:
     """AWS updates or replaces every resource; bare moto forgets a resource if it can do neither.
 
-    Here the old resource stays, and the change is listed as not rehearsed.
+    Here the old resource stays, and the change is listed as not rehearsed. Tags of EC2's resources change.
     """
     real = parsing.parse_and_update_resource
 
@@ -116,6 +117,8 @@ def _keep_what_cannot_be_updated() -> None:
         logical_id: str, resource_json: Any, resources_map: Any, account_id: str, region_name: str
     ) -> Any:
         original = resources_map[logical_id]
+        if _is_retagged(original, logical_id, resource_json, resources_map):
+            return original
         try:
             updated = real(logical_id, resource_json, resources_map, account_id, region_name)
         except ResourceFailed:
@@ -128,6 +131,23 @@ def _keep_what_cannot_be_updated() -> None:
         return original if updated is None else updated
 
     parsing.parse_and_update_resource = parse_and_update_resource
+
+
+def _is_retagged(resource: Any, logical_id: str, text: Any, resources_map: Any) -> bool:
+    """Whether only the tags of a resource of EC2 changed; it has the new ones then."""
+    changed = logical_id in resources_map.__dict__.get("changed_in_tags", ())
+    if not changed or not isinstance(resource, TaggedEC2Resource):
+        return False
+    tags = parsing.clean_json(text.get("Properties", {}), resources_map).get("Tags", [])
+    wanted = {tag["Key"]: tag["Value"] for tag in tags}
+    resource.ec2_backend.tags.pop(resource.id, None)
+    resource.add_tags(wanted)
+    return True
+
+
+def _without_tags(text: Any) -> Any:
+    properties = {key: value for key, value in text.get("Properties", {}).items() if key != "Tags"}
+    return {**text, "Properties": properties}
 
 
 def _ignored_changes(resources_map: Any) -> set[str]:
@@ -146,6 +166,11 @@ def _update_what_depends() -> None:
         diff: dict[str, list[str]] = real(self, other_template, parameters)
         resources = other_template["Resources"]
         old = self._resource_json_map
+        self.changed_in_tags = {
+            name
+            for name in diff["Modify"]
+            if name in old and _without_tags(old[name]) == _without_tags(resources[name])
+        }
         diff["Modify"] = _with_dependents(list(dict.fromkeys(diff["Modify"])), resources, old)
         return diff
 

@@ -15,7 +15,7 @@ def apply() -> None:
     from swarmer.fakeaws import kms, s3, sqs, ssm
     from swarmer.fakeaws.autoscaling import activities, api, hooks, launch
     from swarmer.fakeaws.cloudformation import change_sets, stacks, template
-    from swarmer.fakeaws.ec2 import addresses, images, instances, security_groups
+    from swarmer.fakeaws.ec2 import addresses, images, instances, networks, security_groups
     from swarmer.fakeaws.eventbridge import rules
     from swarmer.fakeaws.iam import authorization, roles
     from swarmer.fakeaws.lambda_ import functions, logs
@@ -31,6 +31,7 @@ def apply() -> None:
         hooks,
         activities,
         images,
+        networks,
         ssm,
         addresses,
         s3,

@@ -15,6 +15,7 @@ from swarmer.fakeaws.base import faults, journal
 from swarmer.fakeaws.base.errors import reason
 from swarmer.fakeaws.base.faults import Fault
 from swarmer.fakeaws.cloudformation import coverage
+from swarmer.fakeaws.ec2 import networks
 from swarmer.fakeaws.ec2.metadata import MetadataService
 
 log: Final = logging.getLogger("swarmer.fakeaws")
@@ -31,6 +32,8 @@ EVENTS_PATH: Final = "/swarmer/events"
 MAX_WAIT_S: Final = 60.0
 """Limit of the seconds that a request may wait for entries."""
 FAULTS_PATH: Final = "/swarmer/faults"
+NETWORKS_PATH: Final = "/swarmer/networks"
+"""Path that takes a VPC which the account has before the first deploy, as arguments of `networks.ensure`."""
 
 
 class Application:
@@ -53,6 +56,8 @@ class Application:
             return _answer(start_response, "200 OK", json.dumps(_events(environ)), "application/json")
         if path == FAULTS_PATH:
             return _fault(environ, start_response)
+        if path == NETWORKS_PATH:
+            return _network(environ, start_response)
         return self._aws(environ, start_response)
 
     def _imds(self, environ: dict[str, Any], path: str, start_response: Any) -> Iterable[bytes]:
@@ -81,11 +86,28 @@ def _fault(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         faults.active.clear()
         return _answer(start_response, "200 OK", "{}", "application/json")
     try:
-        fields = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        faults.active.add(Fault(**fields))
+        faults.active.add(Fault(**_fields(environ)))
     except (ValueError, TypeError) as exc:
-        return _answer(start_response, "400 Bad Request", json.dumps({"error": str(exc)}), "application/json")
+        return _bad_request(start_response, str(exc))
     return _answer(start_response, "200 OK", "{}", "application/json")
+
+
+def _network(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    try:
+        networks.ensure(**_fields(environ))
+    except Exception as exc:  # moto's errors have no common class
+        return _bad_request(start_response, reason(exc))
+    return _answer(start_response, "200 OK", "{}", "application/json")
+
+
+def _fields(environ: dict[str, Any]) -> dict[str, Any]:
+    """The request's JSON object. Raises ValueError."""
+    fields: dict[str, Any] = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+    return fields
+
+
+def _bad_request(start_response: Any, message: str) -> Iterable[bytes]:
+    return _answer(start_response, "400 Bad Request", json.dumps({"error": message}), "application/json")
 
 
 def _not_rehearsed(environ: dict[str, Any], start_response: Any, message: str) -> Iterable[bytes]:
