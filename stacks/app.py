@@ -10,11 +10,11 @@ from typing import Final
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
+from stacks import account_demands
 from stacks.cluster import ClusterStack
 from stacks.healing import HealingStack
 from stacks.network import NetworkStack
 from stacks.registry import RegistryStack
-from swarmer.core import names
 from swarmer.core.cluster import Cluster
 
 CDK_JSON: Final = Path(__file__).parents[1] / "cdk.json"
@@ -85,5 +85,8 @@ def build(app: cdk.App, cluster: Cluster) -> Stacks:
     healing.add_stack_dependency(registry)
     # The first instance waits at a hook that only a function answers.
     nodes.add_stack_dependency(healing)
-    cdk.Tags.of(app).add(names.TAG_CLUSTER, cluster.name)
+    account_demands.add_tags(app, account_demands.demanded_tags(cluster))
+    if cluster.permissions_boundary:
+        all_stacks = (network, registry, healing, nodes)
+        account_demands.set_permissions_boundary(all_stacks, cluster.permissions_boundary)
     return Stacks(network=network, registry=registry, healing=healing, cluster=nodes)

@@ -19,6 +19,9 @@ from swarmer.core.sections import Egress, Network
 
 FLOW_LOG_RETENTION: Final = logs.RetentionDays.ONE_MONTH
 """Retention of the VPC's flow logs."""
+NO_ROUTE_TABLE: Final = "Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId"
+"""Annotation of a subnet that exists already."""
+WHY_NO_ROUTE_TABLE: Final = "No stack of the cluster changes a route of a VPC that is not its own."
 PRIVATE: Final = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 """Selection of the nodes' subnets."""
 
@@ -28,17 +31,15 @@ class NetworkStack(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, cluster: Cluster, description: str) -> None:
         super().__init__(scope, construct_id, description=description)
-        self.vpc = _vpc(self, name=cluster.name, network=cluster.network)
-        self.vpc.add_gateway_endpoint(
-            # Pulls are redirected to S3. With the endpoint they neither pass nor pay the NAT gateway.
-            "S3",
-            service=ec2.GatewayVpcEndpointAwsService.S3,
-            subnets=[PRIVATE],
+        network = cluster.network
+        self.vpc: ec2.IVpc = (
+            _existing_vpc(self, network.vpc, network)
+            if network.vpc
+            else _own_vpc(self, cluster.name, network)
         )
-        _add_flow_log(self, self.vpc)
         self.node_subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
         self.security_groups = SecurityGroups(
-            self, "SecurityGroups", vpc=self.vpc, service_ports=cluster.network.service_ports
+            self, "SecurityGroups", vpc=self.vpc, service_ports=network.service_ports
         )
 
 
@@ -66,6 +67,35 @@ class PlannedAddresses:
         return ec2.SubnetIpamOptions(
             allocated_subnets=[ec2.AllocatedSubnet(cidr=str(subnet)) for subnet in self._subnets]
         )
+
+
+def _existing_vpc(scope: Construct, vpc_id: str, network: Network) -> ec2.IVpc:
+    """Return the VPC that servers.yml names. Its owner looks after routes, S3's endpoint and flow logs.
+
+    Nothing is looked up, because a template must be the same on every machine.
+    """
+    found = ec2.Vpc.from_vpc_attributes(
+        scope,
+        "Vpc",
+        vpc_id=vpc_id,
+        vpc_cidr_block=network.cidr,
+        availability_zones=list(network.zone_names),
+        private_subnet_ids=[subnet for _, subnet in network.subnets],
+    )
+    cdk.Validations.of(found).acknowledge(cdk.Acknowledgment(id=NO_ROUTE_TABLE, reason=WHY_NO_ROUTE_TABLE))
+    return found
+
+
+def _own_vpc(scope: Construct, name: str, network: Network) -> ec2.Vpc:
+    made = _vpc(scope, name=name, network=network)
+    made.add_gateway_endpoint(
+        # Pulls are redirected to S3. With the endpoint they neither pass nor pay the NAT gateway.
+        "S3",
+        service=ec2.GatewayVpcEndpointAwsService.S3,
+        subnets=[PRIVATE],
+    )
+    _add_flow_log(scope, made)
+    return made
 
 
 def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:

@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from stacks import account_demands
 from stacks.auto_scaling import auto_scaling_group
 from stacks.network import NetworkStack
 from stacks.node_role import node_role, record_cluster_id
@@ -69,8 +70,12 @@ class NodeGroup(Construct):
             subnet_ids=network.node_subnets.subnet_ids,
             launch_template=self.launch_template,
         )
+        group_tags = _group_tags(cluster, group)
         for tagged in (self.launch_template, self.auto_scaling_group):
-            _tag(tagged, _group_tags(cluster, group))
+            _tag(tagged, group_tags)
+        account_demands.tag_network_interfaces(
+            self.launch_template, account_demands.demanded_tags(cluster) | group_tags
+        )
 
     def _launch_template(
         self, cluster: Cluster, group: Group, network: NetworkStack, text: str

@@ -112,6 +112,21 @@ class Account:
             found = self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
 
+    def ensure_policy(self, name: str, document: str, *, replace: bool) -> None:
+        """Create the IAM policy `path/name` if the account lacks it.
+
+        `replace`: whether an existing policy gets the document too.
+        """
+        path, _, name = f"/{name}".rpartition("/")
+        iam = self._client("iam")
+        with aws.translated():
+            pages = iam.get_paginator("list_policies").paginate(Scope="Local")
+            arns = {policy["PolicyName"]: policy["Arn"] for page in pages for policy in page["Policies"]}
+            if name not in arns:
+                iam.create_policy(PolicyName=name, Path=f"{path}/", PolicyDocument=document)
+            elif replace:
+                iam.create_policy_version(PolicyArn=arns[name], PolicyDocument=document, SetAsDefault=True)
+
     def buckets(self) -> set[str]:
         """Names of the account's buckets."""
         with aws.translated():

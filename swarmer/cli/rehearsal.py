@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from swarmer.cli.common import load, servers_option
@@ -10,7 +12,7 @@ from swarmer.cli.status import show_outdated, show_status
 from swarmer.cli.tables import next_steps
 from swarmer.local import environment
 from swarmer.local.progress import Display
-from swarmer.providers.rehearsal import down
+from swarmer.providers.rehearsal import account, down
 from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
 
 
@@ -27,11 +29,23 @@ from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
 )
 @click.option("--apart", default=0.0, help="Seconds between the starts of nodes, the servers last.")
 @click.option("--node-image", help="Use this image for the nodes instead of building one.")
+@click.option(
+    "--boundary",
+    type=click.Path(path_type=Path),
+    help="JSON of the IAM policy that permissions_boundary names [one that limits nothing].",
+)
 def up(
-    servers: str, aws_port: int | None, retain: bool, timeout: float, apart: float, node_image: str | None
+    servers: str,
+    aws_port: int | None,
+    retain: bool,
+    timeout: float,
+    apart: float,
+    node_image: str | None,
+    boundary: Path | None,
 ) -> None:
     """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
     env = load(servers, aws_port)
+    document = None if boundary is None else account.read_boundary(env, boundary)
     display = Display()
     status = Up(
         env=env,
@@ -40,6 +54,7 @@ def up(
         retain=retain,
         boot_timeout_s=timeout,
         apart_s=max(0.0, apart),
+        boundary=document,
     ).run()
     show_status(status)
     show_outdated(env, status)

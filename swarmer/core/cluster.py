@@ -16,7 +16,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
-from swarmer.core import instance_types, naming_rules, network_plan, node
+from swarmer.core import account_rules, instance_types, naming_rules, network_plan, node
+from swarmer.core.account_rules import Pairs
 from swarmer.core.instance_types import Architecture
 from swarmer.core.sections import BrokenRule, Healing, Image, Key, Model, Network, Registrator, Registry
 from swarmer.core.validation import InvalidValue, listed, shown, truth, whole_number
@@ -153,6 +154,22 @@ class Cluster(Model):
     because the machine resolves these itself. No country (`de`). No domain that would hide names that nodes
     look up outside (`com`, `io`, `internal`, `amazonaws.com` …). For example `swarmer.internal`.
     """
+    tags: Annotated[Pairs, BeforeValidator(account_rules.tags)] = ()
+    """Tags that your account demands: a mapping, put on every resource that AWS can tag
+    ([aws.md](aws.md#tags)).
+
+    Default: none
+    Rule: At most 40, like `{cost-center: "1234", owner: people@example.com}`. Keys have up to 127 characters,
+    values 1 to 256: letters, digits, spaces and `_.:/=+-@`. Not the key `Name`, nor keys of AWS (`aws:`) and
+    Swarmer (`swarmer:`), nor two keys that differ only in case.
+    """
+    permissions_boundary: Annotated[str | None, BeforeValidator(account_rules.permissions_boundary)] = None
+    """IAM policy that your account demands as permissions boundary of every role
+    ([aws.md](aws.md#a-permissions-boundary)).
+
+    Default: none
+    Rule: Name of a policy of the account (with its path, if it has one), or the policy's ARN.
+    """
     network: Network = Network()
     """Addresses and ports; see below."""
     image: Image = Image()
@@ -192,9 +209,8 @@ class Cluster(Model):
     def broken_rules(self) -> Iterator[BrokenRule]:
         rules = (_quorum_rules, _worker_rules, _room_rules, _image_rules) if self.groups else ()
         found = (rule(self) for rule in rules)
-        return chain(
-            _group_list_rules(self), *found, _vpn_rules(self.network), self.registrator.broken_rules()
-        )
+        of_network = (_vpn_rules(self.network), _vpc_rules(self.network))
+        return chain(_group_list_rules(self), *found, *of_network, self.registrator.broken_rules())
 
 
 def _group_rules(group: Group) -> Iterator[BrokenRule]:
@@ -266,6 +282,8 @@ def _room_rules(cluster: Cluster) -> Iterator[BrokenRule]:
     if cluster.nodes > MOST_NODES:
         message, advice = f"up to {cluster.nodes} nodes are too many", f"take {MOST_NODES} at most"
         yield BrokenRule(("groups",), message, advice, needs)
+    if cluster.network.vpc or cluster.network.subnets:
+        return  # only AWS knows how large those subnets are
     # Each group spreads over the zones by itself, and launches a replacement before it terminates a node.
     needed = sum(-(-(group.largest + 1) // zones) for group in cluster.groups)
     smallest = network_plan.smallest_cidr_prefix(zones, needed)
@@ -290,6 +308,30 @@ def _vpn_rules(network: Network) -> Iterator[BrokenRule]:
         message = f"{network.vpn_cidr} overlaps network.cidr, {network.cidr}"
         needs = frozenset({("network", "cidr"), ("network", "vpn_cidr")})
         yield BrokenRule(("network", "vpn_cidr"), message, "take addresses apart from it", needs)
+
+
+def _vpc_rules(network: Network) -> Iterator[BrokenRule]:
+    """Rules of a VPC that exists. They read which keys were given, because defaults describe a new VPC."""
+    given = network.model_fields_set
+    if network.vpc is None:
+        if network.subnets:
+            yield _vpc_rule("subnets", "no VPC is named", "write vpc: vpc-… beside it")
+        return
+    if not network.subnets:
+        advice = "write subnets: and below it ZONE: subnet-… for each zone"
+        yield _vpc_rule("vpc", f"the subnets of {network.vpc} are not named", advice)
+    if "cidr" not in given:
+        advice = "write the one that its subnets are in"
+        yield _vpc_rule("vpc", f"cidr, the address range of {network.vpc}, is missing", advice, "cidr")
+    if "zones" in given:
+        yield _vpc_rule("zones", "the zones are those of subnets", "take zones out")
+    if "egress" in given:
+        yield _vpc_rule("egress", f"{network.vpc} has its own way out", "take egress out")
+
+
+def _vpc_rule(key: str, message: str, advice: str, *needs: str) -> BrokenRule:
+    keys = frozenset(("network", each) for each in ("vpc", "subnets", *needs))
+    return BrokenRule(("network", key), message, advice, keys)
 
 
 def _needs(groups: tuple[Group, ...], *keys: str) -> frozenset[Key]:

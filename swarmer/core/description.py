@@ -8,7 +8,7 @@ aliases. Plain scalars are null, true, false and decimal numbers as in YAML 1.2.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
+from swarmer.core import account_rules, existing_vpc
 from swarmer.core.cluster import Cluster, Group, Role
 from swarmer.core.sections import Healing, Image, Key, Model, Network, Registrator, Registry
 from swarmer.core.validation import InvalidValue, listed, shown
@@ -33,6 +34,11 @@ PLAIN_WORDS: Final = {
 """Values of plain scalars in the core schema of YAML 1.2."""
 MAY_BE_NULL: Final[frozenset[Key]] = frozenset({("registry", "bucket")})
 """Keys that accept null."""
+ENTRY_RULES: Final[dict[Key, Callable[[str, object], None]]] = {
+    ("tags",): account_rules.tag,
+    ("network", "subnets"): existing_vpc.subnet,
+}
+"""Keys whose values are mappings with free keys, with the check of one entry."""
 GROUP_KEYS: Final = tuple(key for key in Group.model_fields if key != "name")
 """Keys below a group's name."""
 
@@ -79,7 +85,8 @@ def parse(text: str, file: str = "servers.yml") -> Cluster:
     cluster = draft.cluster(_compose(text, file))
     if draft.problems:
         raise Invalid(draft.problems)
-    return Cluster.model_validate(cluster.model_dump())
+    # Rules about a VPC that exists read which keys were given.
+    return Cluster.model_validate(cluster.model_dump(exclude_unset=True))
 
 
 def _read(path: Path) -> str:
@@ -175,10 +182,15 @@ def _plain(node: yaml.Node) -> Any:
         return {}
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item) for item in node.value]
-    text = str(node.value)
+    text = _text(node)
     if getattr(node, "style", None):  # quoted
         return text
     return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,99})", text) else PLAIN_WORDS.get(text, text)
+
+
+def _text(node: yaml.Node) -> str:
+    """The text of a scalar as it was written; quotes are no part of it."""
+    return str(node.value)
 
 
 def _check(model: type[Model], field: str, value: object) -> Any:
@@ -205,7 +217,7 @@ class _Draft:
         """The cluster, with defaults in place of invalid values."""
         entries = self._entries(root, (), tuple(Cluster.model_fields))
         draft = Cluster.model_construct(
-            **self._values(Cluster, entries, (), ("name", "domain")),
+            **self._values(Cluster, entries, (), ("name", "domain", "tags", "permissions_boundary")),
             network=self._section(Network, entries, ("network",)),
             image=self._section(Image, entries, ("image",)),
             registry=self._section(Registry, entries, ("registry",)),
@@ -279,10 +291,34 @@ class _Draft:
         return values
 
     def _value(self, model: type[Model], node: yaml.Node, key: Key) -> Any:
-        value = _plain(node)
+        value = self._pairs(node, key) if key in ENTRY_RULES else _plain(node)
         if value is None and key not in MAY_BE_NULL:
             raise InvalidValue("has no value", "write one, or take the line out")
         return _check(model, key[-1], value)
+
+    def _pairs(self, node: yaml.Node, key: Key) -> Any:
+        """Valid entries of a mapping with free keys; invalid entries become problems. Other nodes are plain.
+
+        Numbers and truth values are text here, because tags have no other values.
+        """
+        if not isinstance(node, yaml.MappingNode):
+            return _plain(node)
+        found: dict[str, Any] = {}
+        for name, each in self._entries(node, key, ()).items():
+            try:
+                found[name] = self._entry(key, name, each)
+            except InvalidValue as invalid:
+                self._add((*key, name), invalid.message, invalid.advice)
+                self._broken.add(key)
+        return found
+
+    def _entry(self, key: Key, name: str, node: yaml.Node) -> Any:
+        value = _plain(node)
+        if value is None:
+            raise InvalidValue("has no value", "write one, or take the line out")
+        value = _text(node) if isinstance(node, yaml.ScalarNode) else value
+        ENTRY_RULES[key](name, value)
+        return value
 
     def _add_unknown(self, key: Key, known: tuple[str, ...]) -> None:
         near = get_close_matches(key[-1], known, n=1)

@@ -154,21 +154,23 @@ class _Plan:
         yield _text(self.left + self.inner - 16, self.top + 26, summary, colour=SOFT, size=12, anchor="end")
 
     def zones(self) -> Iterator[str]:
-        plan = network_plan.subnets(self.cluster.network.cidr, self.count)
         bottom = self.vpc_bottom - 12
-        for zone, subnets in enumerate(plan):
+        for zone, (private, public) in enumerate(self.subnets()):
             left, width = self.zone_left(zone) + 4, self.pitch - 8
             top = self.top + 42
             yield _box(left, top, width, bottom - top, fill="#eef2f7", stroke="none", radius=10)
             yield _text(left + width / 2, top + 19, f"zone {zone + 1}", weight=600, size=12, anchor="middle")
             yield _text(
-                left + width / 2, top + 36, str(subnets.private), size=11, colour=SOFT, anchor="middle"
-            )
+                *(left + width / 2, top + 36, private),
+                size=11, colour=SOFT, anchor="middle", room=width - 12,
+            )  # fmt: skip
+            if not public:
+                continue
             nat = self.cluster.network.egress == Egress.NAT_PER_ZONE or zone == 0
             yield _text(
                 left + width / 2,
                 bottom - 8,
-                f"public {subnets.public}",
+                f"public {public}",
                 size=10,
                 colour=SOFT,
                 anchor="middle",
@@ -183,6 +185,15 @@ class _Plan:
                     anchor="middle",
                     room=width - 24,
                 )
+
+    def subnets(self) -> Iterator[tuple[str, str]]:
+        """The nodes' subnet of each zone, and the public one; a VPC that exists already gets none."""
+        network = self.cluster.network
+        if network.subnets:
+            yield from ((subnet, "") for _, subnet in network.subnets)
+            return
+        for zone in network_plan.subnets(network.cidr, self.count):
+            yield str(zone.private), str(zone.public)
 
     def bands(self) -> Iterator[str]:
         for group in self.cluster.groups:

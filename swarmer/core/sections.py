@@ -10,7 +10,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from swarmer.core import instance_types, naming_rules, network_plan
+from swarmer.core import existing_vpc, instance_types, naming_rules, network_plan
+from swarmer.core.account_rules import Pairs
 from swarmer.core.instance_types import Architecture
 from swarmer.core.registration.options import RULES, Options, faults
 from swarmer.core.validation import InvalidValue, shown, truth, whole_number
@@ -94,15 +95,35 @@ class Network(Model):
     Rule: As `cidr`, but `/12` to `/22`. AWS cannot change it later. AWS recommends twice as many addresses as
     clients.
     """
+    vpc: Annotated[str | None, BeforeValidator(existing_vpc.vpc_id)] = None
+    """VPC of yours into which the cluster is deployed ([aws.md](aws.md#a-vpc-of-yours)). `cidr` is then its
+    address range that the subnets are in.
+
+    Default: none: the cluster gets a VPC of its own
+    Rule: `vpc-` and 8 or 17 hexadecimal digits, together with `cidr` and `subnets`, without `zones` and
+    `egress`. A cluster never moves to another VPC.
+    """
+    subnets: Annotated[Pairs, BeforeValidator(existing_vpc.subnets)] = ()
+    """Subnets of `vpc` for the nodes and functions, each with a route to the internet: a mapping from the
+    zone to the subnet.
+
+    Default: none: the subnets that the cluster makes
+    Rule: 1 to 6 zones of one region, with one subnet each, like
+    `{eu-central-1a: subnet-0123456789abcdef0}`.
+    """
 
     @property
     def zone_count(self) -> int:
         """Number of availability zones."""
+        if self.subnets:
+            return len(self.subnets)
         return self.zones if isinstance(self.zones, int) else len(self.zones)
 
     @property
     def zone_names(self) -> tuple[str, ...]:
         """Names of the zones; empty: AWS chooses."""
+        if self.subnets:
+            return tuple(zone for zone, _ in self.subnets)
         return () if isinstance(self.zones, int) else self.zones
 
     @property

@@ -54,6 +54,8 @@ def test_the_shipped_description_is_valid() -> None:
 EVERY_KEY = """\
 name: shop
 domain: shop.internal
+tags: {cost-center: "1234", owner: people@example.com}
+permissions_boundary: teams/limits
 network:
   cidr: 10.9.0.0/20
   zones: 2
@@ -84,14 +86,107 @@ groups:
 """
 
 
+IN_A_VPC = """\
+network:
+  cidr: 10.9.0.0/20
+  vpc: vpc-0123456789abcdef0
+  subnets: {eu-central-1a: subnet-76543210, eu-central-1b: subnet-0123456789abcdef0}
+groups:
+  core:
+    roles: [consul-server, swarm-manager, swarm-worker]
+    size: 3
+"""
+"""Description of a cluster in a VPC that exists: its keys exclude others of `network`."""
+
+
 def test_every_key_reaches_the_cluster() -> None:
-    cluster = description.parse(EVERY_KEY)
-    assert common_keys(cluster, description.parse(SMALLEST)) == [], "give EVERY_KEY the new key"
+    cluster, smallest = description.parse(EVERY_KEY), description.parse(SMALLEST)
+    common = set(common_keys(cluster, smallest)) & set(common_keys(description.parse(IN_A_VPC), smallest))
+    assert common == set(), "give EVERY_KEY the new key"
     found = cluster.model_dump(mode="json", exclude_defaults=True)
+    found["tags"] = dict(found["tags"])
     found["groups"] = {group.pop("name"): group for group in found["groups"]}
     for group in found["groups"].values():
         group["roles"].sort()
     assert found == yaml.safe_load(EVERY_KEY)
+
+
+def test_a_cluster_in_a_vpc_has_the_zones_of_its_subnets() -> None:
+    network = description.parse(IN_A_VPC).network
+    assert network.zone_names == ("eu-central-1a", "eu-central-1b")
+    assert (network.zone_count, network.region, network.vpc) == (2, "eu-central-1", "vpc-0123456789abcdef0")
+    assert dict(network.subnets)["eu-central-1a"] == "subnet-76543210"
+
+
+def test_the_size_of_subnets_that_exist_is_not_judged() -> None:
+    assert description.parse(IN_A_VPC.replace("10.9.0.0/20", "10.9.0.0/26"))
+
+
+def test_values_of_tags_are_text_as_they_stand_in_the_file() -> None:
+    text = f"tags: {{a: 0010, b: true, c: no, d: 1.50, e: 'quoted', F: 2026-11-30}}\n{GOOD}"
+    assert dict(description.parse(text).tags) == {
+        "a": "0010", "b": "true", "c": "no", "d": "1.50", "e": "quoted", "F": "2026-11-30",
+    }  # fmt: skip
+
+
+def test_each_wrong_tag_is_told_with_its_own_line() -> None:
+    lines = complaints(f"""\
+tags:
+  aws:team: x
+  owner: a
+  owner: b
+  Name: mine
+  swarmer:cluster: other
+  empty: ""
+  none:
+  many: [a, b]
+  bad: 50%
+  {"k" * 128}: x
+{GOOD}""")
+    assert lines[:3] == [
+        "servers.yml:2: tags.aws:team: aws: belongs to AWS; take another prefix",
+        "servers.yml:4: tags.owner: duplicate key, first on line 3; keep one of them",
+        "servers.yml:5: tags.Name: each resource has a Name of its own; take another key",
+    ]
+    assert [line.split(": ")[0] for line in lines] == [f"servers.yml:{n}" for n in (2, *range(4, 12))]
+    assert lines[3].endswith("swarmer: is the prefix of Swarmer's own tags; take another prefix")
+    assert "the value is empty" in lines[4]
+    assert "tags.none: has no value; write one" in lines[5]
+    assert "a list is not text" in lines[6]
+    assert 'the value holds "%"; take letters, digits, spaces and _.:/=+-@' in lines[7]
+    assert "the key has 128 characters; take 127 at most" in lines[8]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("vpc: vpc-0123456789abcdef0", "vpc: vpc-1", '3: network.vpc: "vpc-1" is no ID of a VPC; write vpc-'),
+        ("  vpc: vpc-0123456789abcdef0\n", "", "3: network.subnets: no VPC is named; write vpc: vpc-"),
+        ("  cidr: 10.9.0.0/20\n", "", "2: network.vpc: cidr, the address range of vpc-01"),
+        ("  cidr", "  zones: 2\n  cidr", "2: network.zones: the zones are those of subnets; take zones out"),
+        (
+            "  cidr",
+            "  egress: one-nat-gateway\n  cidr",
+            "2: network.egress: vpc-0123456789abcdef0 has its own",
+        ),
+        (
+            "eu-central-1b",
+            "eu-west-1b",
+            "the zones are in eu-central-1 and eu-west-1; name zones of one region",
+        ),
+        ("eu-central-1b", "b", 'network.subnets.b: "b" is no availability zone; write names like'),
+        ("subnet-76543210", "sn-1", '4: network.subnets.eu-central-1a: "sn-1" is no ID of a subnet'),
+        ("subnet-76543210", "subnet-0123456789abcdef0", "subnet-0123456789abcdef0 is in two zones"),
+    ],
+)
+def test_a_vpc_that_cannot_be_used_is_told_in_one_line(old: str, new: str, expected: str) -> None:
+    assert expected in complaint(IN_A_VPC.replace(old, new))
+
+
+def test_a_vpc_without_subnets_is_told_in_one_line() -> None:
+    kept = [line for line in IN_A_VPC.splitlines() if "subnets" not in line]
+    told = complaint("\n".join(kept))
+    assert told.startswith("servers.yml:3: network.vpc: the subnets of vpc-0123456789abcdef0 are not named; ")
 
 
 def test_words_that_other_yaml_readers_take_for_truth_values_are_names() -> None:

@@ -74,3 +74,11 @@ def test_nothing_lies_outside_the_picture(zones: int, name: str) -> None:
 def test_the_readmes_picture_is_that_of_the_shipped_description() -> None:
     shipped = diagram.svg(description.load(ROOT / "servers.yml"))
     assert (ROOT / "docs/cluster.svg").read_text() == shipped, "swarmer diagram -o docs/cluster.svg"
+
+
+def test_a_vpc_that_exists_shows_its_subnets_and_no_gateway() -> None:
+    subnets = "{eu-central-1a: subnet-01234567, eu-central-1b: subnet-76543210}"
+    shown = words(described(network=f"cidr: 10.50.0.0/20, vpc: vpc-01234567, subnets: {subnets}"))
+    assert {"subnet-01234567", "subnet-76543210", "zone 2"} <= set(shown)
+    assert "NAT gateway" not in shown
+    assert not any(word.startswith("public") for word in shown)

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 VARIANT = """
 name: variant
 domain: swarm.example
+tags: {cost-center: 1234, owner: people@example.com}
+permissions_boundary: teams/limits-of-all
 network:
   cidr: 10.50.0.0/20
   zones: [eu-central-1b]
@@ -43,6 +45,18 @@ groups:
   workers: {roles: [swarm-worker], size: 1, instance_type: u-6tb1.112xlarge, memory: 1024, cpus: 4}
   spare-workers-with-a-rather-long-name: {roles: [swarm-worker], min: 0, max: 9, spot: true}
 """
+GUEST = """
+name: guest
+permissions_boundary: arn:aws:iam::111122223333:policy/limits
+network:
+  cidr: 10.70.0.0/16
+  vpc: vpc-0123456789abcdef0
+  subnets:
+    eu-central-1a: subnet-0123456789abcdefa
+    eu-central-1c: subnet-0123456789abcdefc
+groups:
+  core: {roles: [consul-server, swarm-manager, swarm-worker], size: 3}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +71,19 @@ def variant(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     return synthesise(tmp_path_factory.mktemp("variant"), description.parse(VARIANT))
 
 
-@pytest.fixture(params=["shipped", "variant"])
+@pytest.fixture(scope="session")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """A cluster in a VPC that exists already, with subnets in two zones."""
+    return synthesise(tmp_path_factory.mktemp("guest"), description.parse(GUEST))
+
+
+@pytest.fixture(params=["shipped", "variant", "guest"])
 def assembly(request: pytest.FixtureRequest) -> Assembly:
+    found: Assembly = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["shipped", "variant"])
+def with_own_vpc(request: pytest.FixtureRequest) -> Assembly:
     found: Assembly = request.getfixturevalue(request.param)
     return found

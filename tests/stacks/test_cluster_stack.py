@@ -26,7 +26,11 @@ def test_no_node_has_a_public_address(assembly: Assembly) -> None:
     for group in assembly.cluster.groups:
         (interface,) = assembly.launch_template_data(group.name)["NetworkInterfaces"]
         assert interface["AssociatePublicIpAddress"] is False
-        for subnet in assembly.auto_scaling_group(group.name)["VPCZoneIdentifier"]:
+
+
+def test_nodes_are_in_private_subnets_only(with_own_vpc: Assembly) -> None:
+    for group in with_own_vpc.cluster.groups:
+        for subnet in with_own_vpc.auto_scaling_group(group.name)["VPCZoneIdentifier"]:
             assert "VpcNodesSubnet" in subnet["Fn::ImportValue"]
 
 
@@ -85,7 +89,7 @@ def test_groups_are_found_by_name_and_nodes_by_tag(assembly: Assembly) -> None:
         name = names.group_asg_name(assembly.cluster.name, group.name)
         assert asg["AutoScalingGroupName"] == name
         assert all(tag["PropagateAtLaunch"] for tag in asg["Tags"])
-        assert {tag["Key"]: tag["Value"] for tag in asg["Tags"]} == {
+        assert {tag["Key"]: tag["Value"] for tag in asg["Tags"]} == dict(assembly.cluster.tags) | {
             "Name": name,
             names.TAG_CLUSTER: assembly.cluster.name,
             names.TAG_GROUP: group.name,

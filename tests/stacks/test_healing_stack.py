@@ -183,7 +183,8 @@ def test_it_stands_beside_the_nodes_in_the_functions_own_security_group(
     (group,) = network["SecurityGroupIds"]
     assert "SecurityGroupsFunctions" in group["Fn::ImportValue"]
     assert len(network["SubnetIds"]) == assembly.cluster.network.zone_count
-    assert all("VpcNodesSubnet" in each["Fn::ImportValue"] for each in network["SubnetIds"])
+    (group_of_nodes, *_) = assembly.cluster.groups
+    assert network["SubnetIds"] == assembly.auto_scaling_group(group_of_nodes.name)["VPCZoneIdentifier"]
 
 
 def test_functions_may_call_consul_docker_and_the_aws_apis_and_nothing_else(assembly: Assembly) -> None:

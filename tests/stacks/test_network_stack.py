@@ -60,15 +60,19 @@ def test_zones_that_are_named_are_taken_as_they_are(variant: Assembly) -> None:
     assert [subnet["AvailabilityZone"] for subnet in subnets(variant, "Egress")] == named
 
 
-def test_subnets_are_exactly_those_of_the_plan(assembly: Assembly) -> None:
-    network = assembly.cluster.network
+def test_subnets_are_exactly_those_of_the_plan(with_own_vpc: Assembly) -> None:
+    network = with_own_vpc.cluster.network
     planned = network_plan.subnets(network.cidr, network.zone_count)
-    assert [it["CidrBlock"] for it in subnets(assembly, "Egress")] == [str(zone.public) for zone in planned]
-    assert [it["CidrBlock"] for it in subnets(assembly, "Nodes")] == [str(zone.private) for zone in planned]
+    assert [it["CidrBlock"] for it in subnets(with_own_vpc, "Egress")] == [
+        str(zone.public) for zone in planned
+    ]
+    assert [it["CidrBlock"] for it in subnets(with_own_vpc, "Nodes")] == [
+        str(zone.private) for zone in planned
+    ]
 
 
-def test_no_subnet_gives_out_public_addresses(assembly: Assembly) -> None:
-    assert not any(it["MapPublicIpOnLaunch"] for it in assembly.of_type("AWS::EC2::Subnet").values())
+def test_no_subnet_gives_out_public_addresses(with_own_vpc: Assembly) -> None:
+    assert not any(it["MapPublicIpOnLaunch"] for it in with_own_vpc.of_type("AWS::EC2::Subnet").values())
 
 
 @pytest.mark.parametrize(("egress", "gateways"), [(Egress.ONE_NAT, 1), (Egress.NAT_PER_ZONE, 6)])
@@ -84,24 +88,24 @@ def test_six_zones_have_as_many_gateways_as_asked_for(tmp_path: Path, egress: Eg
     assert len(subnets(alone, "Nodes")) == len(subnets(alone, "Egress")) == 6
 
 
-def test_nodes_leave_through_a_nat_gateway_only(assembly: Assembly) -> None:
-    routes = assembly.of_type("AWS::EC2::Route")
+def test_nodes_leave_through_a_nat_gateway_only(with_own_vpc: Assembly) -> None:
+    routes = with_own_vpc.of_type("AWS::EC2::Route")
     of_nodes = [route for name, route in routes.items() if name.startswith("VpcNodes")]
-    assert len(of_nodes) == assembly.cluster.network.zone_count
+    assert len(of_nodes) == with_own_vpc.cluster.network.zone_count
     assert all("NatGatewayId" in route and "GatewayId" not in route for route in of_nodes)
 
 
-def test_images_come_from_s3_without_the_nat_gateway(assembly: Assembly) -> None:
-    (endpoint,) = assembly.of_type("AWS::EC2::VPCEndpoint").values()
+def test_images_come_from_s3_without_the_nat_gateway(with_own_vpc: Assembly) -> None:
+    (endpoint,) = with_own_vpc.of_type("AWS::EC2::VPCEndpoint").values()
     assert endpoint["VpcEndpointType"] == "Gateway"
-    assert len(endpoint["RouteTableIds"]) == assembly.cluster.network.zone_count
+    assert len(endpoint["RouteTableIds"]) == with_own_vpc.cluster.network.zone_count
     assert all(table["Ref"].startswith("VpcNodes") for table in endpoint["RouteTableIds"])
 
 
-def test_rejected_traffic_is_kept_for_a_bounded_time(assembly: Assembly) -> None:
-    (flow_log,) = assembly.of_type("AWS::EC2::FlowLog").values()
+def test_rejected_traffic_is_kept_for_a_bounded_time(with_own_vpc: Assembly) -> None:
+    (flow_log,) = with_own_vpc.of_type("AWS::EC2::FlowLog").values()
     (log_group,) = (
-        it for name, it in assembly.of_type("AWS::Logs::LogGroup").items() if name.startswith("FlowLogs")
+        it for name, it in with_own_vpc.of_type("AWS::Logs::LogGroup").items() if name.startswith("FlowLogs")
     )
     assert flow_log["TrafficType"] == "REJECT"
     assert log_group["RetentionInDays"] == 30
@@ -151,3 +155,30 @@ def test_functions_reach_consul_and_docker_only(assembly: Assembly) -> None:
 
 def test_consul_dns_stays_on_loopback(assembly: Assembly) -> None:
     assert all(rule[2] != names.CONSUL_DNS_PORT for _, rule in rules(assembly))
+
+
+def test_a_vpc_that_exists_gets_only_security_groups(guest: Assembly) -> None:
+    resources = guest.templates["guest-network"]["Resources"].values()
+    assert {resource["Type"] for resource in resources} == {
+        "AWS::EC2::SecurityGroup",
+        "AWS::EC2::SecurityGroupEgress",
+        "AWS::EC2::SecurityGroupIngress",
+    }
+    vpc = guest.cluster.network.vpc
+    assert {group["VpcId"] for group in guest.of_type("AWS::EC2::SecurityGroup").values()} == {vpc}
+
+
+def test_nodes_and_functions_are_in_the_subnets_that_are_named(guest: Assembly) -> None:
+    named = [subnet for _, subnet in guest.cluster.network.subnets]
+    assert guest.auto_scaling_group("core")["VPCZoneIdentifier"] == named
+    for name, function in guest.of_type("AWS::Lambda::Function").items():
+        assert function["VpcConfig"]["SubnetIds"] == named, name
+
+
+def test_a_vpc_that_exists_needs_no_look_up(guest: Assembly) -> None:
+    assert not (guest.directory / "cdk.context.json").exists()
+    assert "missing" not in (guest.directory / "manifest.json").read_text()
+
+
+def test_the_rules_are_those_of_a_vpc_of_its_own(guest: Assembly, shipped: Assembly) -> None:
+    assert set(rules(guest)) == set(rules(shipped))

@@ -24,7 +24,7 @@ from swarmer.local.node_containers import Node
 from swarmer.local.progress import Display
 from swarmer.operations.observer import Observer
 from swarmer.operations.wait import OBSERVATION_INTERVAL_S, Streak
-from swarmer.providers.rehearsal import cloud
+from swarmer.providers.rehearsal import account, cloud
 from swarmer.providers.rehearsal.down import UP_PID, remove
 
 BOOT_TIMEOUT_S: Final = 240.0
@@ -56,6 +56,8 @@ class Up:
     boot_timeout_s: float = BOOT_TIMEOUT_S
     apart_s: float = 0.0
     """Seconds between the starts of nodes; the servers that all others wait for start last."""
+    boundary: str | None = None
+    """Document of the permissions boundary that servers.yml names; None: it stays as it is."""
     is_new: bool = True
     nodes: list[Node] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Up:
             cloud.ensure_region(self.env)
             node_containers.ensure_network(self.env)
             cloud.ensure_aws(self.env, str(self.image), self.apart_s)
+            account.ensure(self.env, self.boundary)
             report(f"={self.env.aws_url}")
 
     def deploy(self) -> None:
