@@ -20,7 +20,12 @@ groups:
   core: {{roles: [consul-server, swarm-manager], size: 3}}
   workers: {{roles: [swarm-worker], min: 1, max: 3}}
 """
-KINDS = ("AWS::AutoScaling::AutoScalingGroup", "AWS::Lambda::Function", "AWS::SSM::Parameter")
+KINDS = (
+    "AWS::AutoScaling::AutoScalingGroup",
+    "AWS::Lambda::Function",
+    "AWS::Logs::LogGroup",
+    "AWS::SSM::Parameter",
+)
 """Of what has a name of its own."""
 IN_A_ROLE = "AWS::IAM::Policy"
 """Its name counts within its role."""
@@ -149,7 +154,7 @@ def test_what_has_a_name_goes_with_its_stack_but_for_a_bucket_that_was_given_one
     named = {(kind, name) for kind, name in physical_names(assembly) if kind.startswith("AWS::")}
     assert {kind for kind, _ in named} == {*KINDS, *(["AWS::S3::Bucket"] if bucket else [])}
     others = [name for kind, name in named if kind != "AWS::S3::Bucket"]
-    assert all(name.startswith((f"{assembly.cluster.name}-", "/swarmer/")) for name in others)
+    assert all(name.startswith((f"{assembly.cluster.name}-", "/swarmer/", f"/aws/lambda/{assembly.cluster.name}-")) for name in others)
 
 
 def test_a_bucket_that_has_a_name_can_be_taken_in_again(variant: Assembly) -> None:

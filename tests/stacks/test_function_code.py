@@ -31,7 +31,7 @@ def test_the_asset_is_the_functions_folder_and_what_it_uses(shipped: Assembly, f
     assert software.digest_of(found, asset) == software.digest_of(found)
 
 
-RUNTIMES_OWN = ("boto3", "botocore", "s3transfer", "dateutil", "six", "jmespath", "urllib3")
+RUNTIMES_OWN = ("boto3", "botocore", "s3transfer", "dateutil", "six", "jmespath")
 
 
 def test_the_layer_holds_nothing_that_somebody_compiled(shipped: Assembly) -> None:
