@@ -154,7 +154,10 @@ def test_what_has_a_name_goes_with_its_stack_but_for_a_bucket_that_was_given_one
     named = {(kind, name) for kind, name in physical_names(assembly) if kind.startswith("AWS::")}
     assert {kind for kind, _ in named} == {*KINDS, *(["AWS::S3::Bucket"] if bucket else [])}
     others = [name for kind, name in named if kind != "AWS::S3::Bucket"]
-    assert all(name.startswith((f"{assembly.cluster.name}-", "/swarmer/", f"/aws/lambda/{assembly.cluster.name}-")) for name in others)
+    assert all(
+        name.startswith((f"{assembly.cluster.name}-", "/swarmer/", f"/aws/lambda/{assembly.cluster.name}-"))
+        for name in others
+    )
 
 
 def test_a_bucket_that_has_a_name_can_be_taken_in_again(variant: Assembly) -> None:
