@@ -5,6 +5,7 @@
 #
 # SWARMER_WHEELS=DIR  take the Python packages from DIR, ask no index
 # SWARMER_CONSUL=FILE take this consul binary, download none
+# SWARMER_CONSUL_RELEASES=URL  fetch the pinned release of Consul from this mirror of HashiCorp's
 #
 # Idempotent: what is there already is left alone. Exit status 78 (EX_CONFIG): another attempt would fail, too.
 set -eu
@@ -12,7 +13,6 @@ set -eu
 digest=${1:?usage: node/install.sh DIGEST}
 root=/opt/swarmer
 source=$(cd "$(dirname "$0")/.." && pwd)
-CONSUL_VERSION=1.22.0
 
 say() { echo "install: $*"; }
 
@@ -33,34 +33,14 @@ install_packages() {
     apt-mark hold $(dpkg-query -W -f='${Package}\n' docker.io containerd runc docker-registry 2>/dev/null) >/dev/null
 }
 
-consul_digest() {
-    case $1 in
-        amd64) echo 9891495a2defabc3d637b376c66550e9879102868fbe6456a9a683067ae20ae9 ;;
-        arm64) echo 9481aec98bd198d919332e1bed75a62825a9b44cc341b1d56bbfbfb81c5a14c9 ;;
-        *) say "no Consul release is known for $1" >&2; exit 78 ;;
-    esac
-}
-
 install_consul() {
     if [ -n "${SWARMER_CONSUL:-}" ]; then
         install -m 755 "$SWARMER_CONSUL" /usr/local/bin/consul
         return
     fi
     [ ! -x /usr/local/bin/consul ] || return 0
-    arch=$(dpkg --print-architecture)
-    archive=consul_${CONSUL_VERSION}_linux_$arch.zip
-    say "$archive"
-    digest_of_archive=$(consul_digest "$arch")
-    python3 - "https://releases.hashicorp.com/consul/$CONSUL_VERSION/$archive" "$digest_of_archive" <<'PY'
-import hashlib, io, pathlib, sys, urllib.request, zipfile
-archive = urllib.request.urlopen(sys.argv[1], timeout=300).read()
-if hashlib.sha256(archive).hexdigest() != sys.argv[2]:
-    print("install: the archive's SHA-256 is not the pinned one", file=sys.stderr)
-    sys.exit(78)
-binary = pathlib.Path("/usr/local/bin/consul")
-binary.write_bytes(zipfile.ZipFile(io.BytesIO(archive)).read("consul"))
-binary.chmod(0o755)
-PY
+    say "Consul"
+    (cd "$source" && python3 -B -m node.consul_release /usr/local/bin/consul)
 }
 
 install_python() {

@@ -93,7 +93,7 @@ def consul(machine: Machine, version: Version, *, is_initialized: bool = False) 
             # By default a server refuses to start after a week's absence. Machines that were halted over the
             # holidays would then form no cluster. Lost servers are removed on proof instead of by age.
             config["server_rejoin_age_max"] = "87600h"
-    return config | _consul_of(version)
+    return config | of_release(version)
 
 
 def _autopilot(node: NodeDescription) -> dict[str, Any]:
@@ -118,14 +118,24 @@ def _autopilot(node: NodeDescription) -> dict[str, Any]:
     }
 
 
-def _consul_of(version: Version) -> dict[str, Any]:
-    """Keys that differ between releases. Only the branch for 1.8 is rehearsed."""
+def of_release(version: Version) -> dict[str, Any]:
+    """Keys that differ between releases: Consul refuses a key that it does not know. docs/consul.md has the
+    sources."""
     if version < (1, 9):
         return {"ui": True}
     changes: dict[str, Any] = {"ui_config": {"enabled": True}}
     if version >= (1, 14):
-        # Servers listen for gRPC with TLS by default since 1.14; nothing here uses it.
-        changes["ports"] = {"grpc": -1, "grpc_tls": -1}
+        # Since 1.14 the service mesh, its certificate authority, peering and gRPC with TLS are on by
+        # default. Nothing here uses them.
+        changes |= {
+            "ports": {"grpc": -1, "grpc_tls": -1},
+            "connect": {"enabled": False},
+            "peering": {"enabled": False},
+        }
+    if version >= (1, 22, 4):
+        # Consul ends a request that is older. 1.22.4 ended blocking queries after 30 s. This is the default
+        # of later releases, and exceeds the longest query (10 min).
+        changes["http_config"] = {"read_timeout": "15m", "write_timeout": "15m"}
     return changes
 
 

@@ -9,7 +9,8 @@ from itertools import combinations
 
 import pytest
 
-from swarmer.core import configuration, identity, network_plan
+from swarmer.adapters import catalogue
+from swarmer.core import configuration, consul_release, identity, network_plan
 from swarmer.core.configuration import Machine
 from swarmer.core.identity import AwsEndpoints, MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
@@ -82,6 +83,28 @@ def test_each_release_of_consul_gets_the_words_it_knows(
     config = configuration.consul(CORE, version)
     assert has in config
     assert has_not not in config
+
+
+@pytest.mark.parametrize("machine", [CORE, WORKER], ids=["server", "client"])
+def test_what_newer_releases_turn_on_and_nothing_here_uses_is_off(machine: Machine) -> None:
+    """The service mesh with its certificates, peering, and gRPC with TLS: on by default since 1.14."""
+    told = configuration.consul(machine, consul_release.VERSION)
+    assert told["connect"] == told["peering"] == {"enabled": False}
+    assert told["ports"] == {"grpc": -1, "grpc_tls": -1}
+    assert {"connect", "peering", "ports"}.isdisjoint(configuration.consul(machine, (1, 13, 9)))
+
+
+@pytest.mark.parametrize("version", [(1, 22, 4), consul_release.VERSION])
+def test_an_agent_answers_the_longest_question_before_it_ends_the_connection(
+    version: tuple[int, ...],
+) -> None:
+    """1.22.4 ended requests after 30 s. The longest question of a node takes 300 s and a sixteenth."""
+    limits = configuration.consul(WORKER, version)["http_config"]
+    assert set(limits) == {"read_timeout", "write_timeout"}
+    for text in limits.values():
+        assert text.endswith("m")
+        assert int(text.removesuffix("m")) * 60 > catalogue.WATCH_S * 17 / 16
+    assert "http_config" not in configuration.consul(WORKER, (1, 22, 3))
 
 
 def test_consul_and_docker_listen_on_no_address_but_loopback_and_the_private_one() -> None:

@@ -109,3 +109,18 @@ def test_a_node_that_was_not_told_what_it_is_says_that_it_is_dead(
         machine.read_machine()
     assert configure.main() == 1
     assert capsys.readouterr().out.startswith("swarmer: dead: ")
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("Consul 1.8.7\nRevision 1:8+dfsg\n", (1, 8, 7)),
+        ("Consul v1.22.5\nRevision abc\n", (1, 22, 5)),
+        ("Consul v2.0.4\nRevision abc\nBuild Date 2026-09-10T00:00:00Z\n", (2, 0, 4)),
+    ],
+)
+def test_the_release_is_read_from_what_consul_says(
+    monkeypatch: pytest.MonkeyPatch, said: str, version: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(process, "run", lambda argv: said)
+    assert configure.consul_version() == version
