@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from swarmer.cli.common import load, servers_option
 from swarmer.cli.progress import working
 from swarmer.cli.status import show_outdated, show_status
 from swarmer.cli.tables import next_steps
-from swarmer.local import environment
+from swarmer.local import consul_binary, environment
 from swarmer.local.progress import Display
 from swarmer.providers.rehearsal import account, down
 from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
@@ -28,6 +29,13 @@ from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
     "--timeout", default=BOOT_TIMEOUT_S, help="Seconds that nodes may take to boot.", show_default=True
 )
 @click.option("--apart", default=0.0, help="Seconds between the starts of nodes, the servers last.")
+@click.option(
+    "--consul",
+    type=click.Choice(tuple(consul_binary.BUILDS)),
+    envvar=consul_binary.VARIABLE,
+    help="Consul of the nodes: Debian's package, or the release of nodes on AWS, fetched from HashiCorp "
+    f"[${consul_binary.VARIABLE} or {consul_binary.DEBIAN.name}].",
+)
 @click.option("--node-image", help="Use this image for the nodes instead of building one.")
 @click.option(
     "--boundary",
@@ -40,10 +48,13 @@ def up(
     retain: bool,
     timeout: float,
     apart: float,
+    consul: str | None,
     node_image: str | None,
     boundary: Path | None,
 ) -> None:
     """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
+    if consul:
+        os.environ[consul_binary.VARIABLE] = consul  # the image's name depends on it wherever it is asked for
     env = load(servers, aws_port)
     document = None if boundary is None else account.read_boundary(env, boundary)
     display = Display()

@@ -13,9 +13,9 @@ from typing import Final
 
 from swarmer.adapters import process
 from swarmer.core import software
-from swarmer.local import host
+from swarmer.local import debian, host
 from swarmer.local.engine import docker
-from swarmer.local.node_image import SUITE, host_source
+from swarmer.local.node_image import SUITE
 
 IMAGE: Final = "swarmer/dns-proxy"
 PACKAGES: Final = "dnsmasq-base,busybox-static"
@@ -31,7 +31,7 @@ def make_image() -> str:
         tree = Path(held) / "root.tar"
         process.run(
             ["mmdebstrap", "-q", "--variant=extract", f"--include={PACKAGES}", SUITE, str(tree), "-"],
-            stdin=host_source(SUITE).encode(),
+            stdin=debian.sources(SUITE).encode(),
             timeout_s=300,
         )
         with tarfile.open(tree, "a") as archive:

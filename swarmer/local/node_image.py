@@ -13,12 +13,11 @@ from typing import Final
 
 from swarmer.adapters import files, pip, process
 from swarmer.core import software
+from swarmer.local import consul_binary
+from swarmer.local.debian import NO_SECURITY, mirror, security_source, sources
 from swarmer.local.engine import docker
 
 SUITE: Final = "trixie"
-CONSUL_SUITE: Final = "bullseye"
-CONSUL_DEB_SHA256: Final = "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"
-"""SHA-256 of consul 1.8.7+dfsg1-2+b3 for amd64, the newest that Debian has."""
 BASE_FILES: Final = (
     "node/install.sh",
     "node/needrestart.conf",
@@ -39,13 +38,15 @@ Progress = Callable[[str], None]
 
 def base_tag() -> str:
     """Tag `swarmer/node-base:HASH`; the hash covers the sources of the root file system."""
-    wanted = "\n".join((SUITE, *EXTRA_PACKAGES, (software.ROOT / "node/packages.txt").read_text()))
+    parts = (SUITE, *EXTRA_PACKAGES, (software.ROOT / "node/packages.txt").read_text())
+    wanted = "\n".join((*parts, "security") if security_source(SUITE) else parts)
     return f"swarmer/node-base:{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
 
 
 def tag() -> str:
-    """Tag `swarmer/node:HASH`; the hash covers the base, the node software and the container's files."""
-    whole = hashlib.sha256(f"{base_tag()} {software.digest()} {CONSUL_DEB_SHA256}".encode())
+    """Tag `swarmer/node:HASH`; the hash covers base, node software, Consul and the container's files."""
+    consul = consul_binary.chosen().sha256
+    whole = hashlib.sha256(f"{base_tag()} {software.digest()} {consul}".encode())
     for path in sorted(path for path in HERE.rglob("*") if path.is_file()):
         whole.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes())
     return f"swarmer/node:{whole.hexdigest()[:12]}"
@@ -121,70 +122,22 @@ def _ensure_base(cache: Path, progress: Progress) -> None:
     if exists(base_tag()):
         return
     progress(f"makes the root file system: Debian {SUITE}, systemd, cloud-init, Docker")
+    if not security_source(SUITE):
+        progress(NO_SECURITY)
     names = [*EXTRA_PACKAGES, *(software.ROOT / "node/packages.txt").read_text().split()]
     archive = cache / "base.tar"
     process.run(
         ["mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(names)}", SUITE, str(archive), "-"],
-        stdin=host_source(SUITE).encode(),
+        stdin=sources(SUITE).encode(),
         timeout_s=900,
     )
     docker("import", str(archive), base_tag(), timeout_s=300)
     archive.unlink()
 
 
-def host_source(suite: str) -> str:
-    """Debian mirror of this machine, for another suite: the project names no mirror itself."""
-    parts = Path("/etc/apt")
-    for path in sorted(parts.glob("sources.list.d/*.sources")):
-        for stanza in path.read_text().split("\n\n"):
-            fields = dict(
-                line.split(":", 1) for line in stanza.splitlines() if ":" in line and not line.startswith("#")
-            )
-            if "Debian" in stanza or "debian" in fields.get("Signed-By", ""):
-                keyring, mirror = fields["Signed-By"].strip(), fields["URIs"].split()[0]
-                return f"deb [signed-by={keyring}] {mirror} {suite} main\n"
-    for line in (parts / "sources.list").read_text().splitlines():
-        words = [word for word in line.split("#")[0].split() if not word.startswith(("[", "signed-by"))]
-        if words[:1] == ["deb"] and "security" not in words[1]:
-            return f"deb {words[1]} {suite} main\n"
-    raise process.Failed("no Debian mirror is named below /etc/apt: add one, e.g. with `apt edit-sources`")
-
-
 def ensure_consul(cache: Path, progress: Progress) -> Path:
-    """Fetch the consul binary from Debian's package, and check its digest."""
-    with files.alone(cache / "consul.lock"):
-        return _ensure_consul(cache, progress)
-
-
-def _ensure_consul(cache: Path, progress: Progress) -> Path:
-    binary = cache / f"consul-{CONSUL_DEB_SHA256[:12]}"
-    if binary.exists():
-        return binary
-    progress("fetches Consul")
-    with tempfile.TemporaryDirectory(dir=cache) as held:
-        root = Path(held)
-        root.chmod(0o755)
-        for folder in ("lists/partial", "archives/partial", "etc"):
-            (root / folder).mkdir(parents=True)
-        (root / "etc/sources.list").write_text(host_source(CONSUL_SUITE))
-        options = [
-            f"Dir::Etc::SourceList={root}/etc/sources.list",
-            f"Dir::Etc::SourceParts={root}/none",
-            f"Dir::State::Lists={root}/lists",
-            f"Dir::Cache={root}",
-            "APT::Architecture=amd64",
-            "APT::Sandbox::User=root",
-        ]
-        flags = [word for option in options for word in ("-o", option)]
-        process.run(["apt-get", "-q", *flags, "update"], timeout_s=300)
-        script = f'cd {root} && apt-get -q "$@" download consul && dpkg-deb -x consul_*.deb x'
-        process.run(["sh", "-c", script, "sh", *flags], timeout_s=300)
-        (package,) = root.glob("consul_*.deb")
-        found = hashlib.sha256(package.read_bytes()).hexdigest()
-        if found != CONSUL_DEB_SHA256:
-            raise process.Failed(f"{package.name}: its SHA-256 is {found}, not the pinned one")
-        shutil.move(root / "x/usr/bin/consul", binary)
-    return binary
+    """Return the program of the chosen Consul. Raises process.Failed, UserError."""
+    return consul_binary.ensure(cache, progress, mirror())
 
 
 def ensure_wheels(progress: Progress) -> Path:

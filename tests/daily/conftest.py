@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from swarmer.cli.common import DEFAULT, load
-from swarmer.local import engine, environment, host, node_containers, node_image
+from swarmer.local import debian, engine, environment, host, node_containers, node_image
 from tests.rehearsal.conftest import broken_image, swarmer
 
 __all__ = ["broken_image"]
@@ -76,7 +76,7 @@ class Machine:
 def machine_image() -> str:
     """Made from the node image, once."""
     host.ensure_engine()
-    source = node_image.host_source(node_image.SUITE).strip()
+    source = debian.sources(node_image.SUITE).strip()
     engine.docker(
         *("build", "-q", "-t", IMAGE, "--network", "host", "--build-arg", f"BASE={node_image.tag()}"),
         *("--build-arg", f"SOURCE={source}", str(HERE)),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import process
-from swarmer.local import engine, node_image
+from swarmer.local import debian, engine, node_image
 from tests.examples.page import EXAMPLES
 
 NAME: Final = "debian:trixie-slim"
@@ -43,7 +43,7 @@ def ensure_base(folder: Path) -> str:
                 '--customize-hook=rm -rf "$1"/etc/apt/sources.list*',
                 *(node_image.SUITE, str(archive), "-"),
             ],
-            stdin=node_image.host_source(node_image.SUITE).encode(),
+            stdin=debian.sources(node_image.SUITE).encode(),
             timeout_s=900,
         )
         engine.docker("import", str(archive), tag, timeout_s=300)

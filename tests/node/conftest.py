@@ -17,8 +17,9 @@ import pytest
 
 from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
+from swarmer.core import configuration
 from swarmer.core.node import ProviderView
-from swarmer.local import environment, host, node_image
+from swarmer.local import consul_binary, environment, host, node_image
 
 PORTS_OF_WORKER = 3000
 """Number of ports for each process of tests."""
@@ -54,12 +55,14 @@ class ConsulServer:
 
     def start(self) -> None:
         ports = {"http": self.port, "dns": -1, "server": free_port(), "serf_lan": free_port(), "serf_wan": -1}
+        release = configuration.of_release(consul_binary.chosen().version)
         config = {
+            **release,
             "server": True,
             "bootstrap_expect": 1,
             "bind_addr": "127.0.0.1",
             "data_dir": str(self.folder / "data"),
-            "ports": ports,
+            "ports": release.get("ports", {}) | ports,
             "performance": {"raft_multiplier": 1},
             "log_level": "ERR",
             **self.settings,

@@ -26,6 +26,7 @@ from typing import Final
 import pytest
 
 from swarmer.local import environment, node_image
+from swarmer.local.debian import sources
 from tests import prerequisites
 
 pytestmark = pytest.mark.timeout(1800)
@@ -118,7 +119,7 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
     root = made.folder / "debian"
     subprocess.run(
         ["mmdebstrap", "-q", "--variant=minbase", f"--include={PACKAGES}", node_image.SUITE, str(root), "-"],
-        input=node_image.host_source(node_image.SUITE).encode(),
+        input=sources(node_image.SUITE).encode(),
         check=True,
     )
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")

@@ -12,7 +12,7 @@ from typing import Final
 
 from swarmer.adapters import process
 from swarmer.core.errors import UserError
-from swarmer.local import host, node_image
+from swarmer.local import debian, host
 from swarmer.local.node_image import Progress
 
 COMMAND: Final = "qemu-system-x86_64"
@@ -65,7 +65,7 @@ def _install_backport(cache: Path) -> None:
         # The machine's own sources stay beside it: they have what QEMU depends on.
         suite = f"{BACKPORTED}-backports"
         before = own.read_text() if own.exists() else ""
-        (root / "sources.list").write_text(f"{before}\n{node_image.host_source(suite)}")
+        (root / "sources.list").write_text(f"{before}\n{debian.host_source(suite)}")
         options = (
             f"Dir::Etc::SourceList={root}/sources.list",
             f"Dir::State::Lists={root}/lists",

@@ -14,7 +14,7 @@ from typing import Final
 
 from swarmer.adapters import process
 from swarmer.core import names, software
-from swarmer.local import host, node_image
+from swarmer.local import consul_binary, debian, host, node_image
 from swarmer.local.node_image import Progress
 
 PACKAGES: Final = (
@@ -72,7 +72,7 @@ class Image:
 def key() -> str:
     """Hash of the disk's sources."""
     packages = (software.ROOT / "node/packages.txt").read_text()
-    parts = (node_image.SUITE, *PACKAGES, packages, software.digest(), node_image.CONSUL_DEB_SHA256, INSTALL)
+    parts = (node_image.SUITE, *PACKAGES, packages, software.digest(), consul_binary.chosen().sha256, INSTALL)
     return hashlib.sha256("\n".join((*parts, DISK_SIZE)).encode()).hexdigest()[:12]
 
 
@@ -115,7 +115,7 @@ def _make_tree(tree: Path, context: Path) -> None:
             *("mmdebstrap", "-q", "--mode=root", "--variant=minbase", f"--include={','.join(wanted)}"),
             *(f"--customize-hook={hook}", node_image.SUITE, str(tree), "-"),
         ],
-        stdin=node_image.host_source(node_image.SUITE).encode(),
+        stdin=debian.sources(node_image.SUITE).encode(),
         timeout_s=1800,
     )
 

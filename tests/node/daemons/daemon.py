@@ -19,8 +19,8 @@ from swarmer.core import configuration, names
 from swarmer.core.configuration import Machine
 from swarmer.core.identity import AwsEndpoints, MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
+from swarmer.local import consul_binary
 
-VERSION = (1, 8, 7)
 ALL_ROLES = (CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER)
 
 
@@ -82,7 +82,9 @@ class Daemon:
             "addresses": {"dns": self.address},
         }
         config = self.folder / "consul.json"
-        config.write_text(json.dumps(configuration.consul(self.machine, VERSION) | own))
+        config.write_text(
+            json.dumps(configuration.consul(self.machine, consul_binary.chosen().version) | own)
+        )
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "agent", f"-config-file={config}"], stdout=log, stderr=log

@@ -1,0 +1,132 @@
+"""Consul's program for nodes of this machine: Debian's last package, or HashiCorp's release as on AWS.
+
+CONSUL=debian    Debian's package, which every mirror of Debian serves (the default)
+CONSUL=release   the pinned release of `core.consul_release`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from swarmer.adapters import files, hashicorp, process
+from swarmer.core import consul_release
+from swarmer.core.configuration import Version
+from swarmer.core.errors import UserError
+
+VARIABLE: Final = "CONSUL"
+"""Environment variable with the name of a build."""
+DEB: Final = "pool/main/c/consul/consul_1.8.7+dfsg1-2+b3_amd64.deb"
+"""Path of Debian's last package of Consul below a mirror. Only bullseye has it."""
+ARCHIVES: Final = (
+    "http://deb.debian.org/debian",
+    "http://archive.debian.org/debian",
+    "http://snapshot.debian.org/archive/debian/20250101T000000Z",
+)
+"""Addresses of Debian that are asked, in this order, when the machine's own mirror lacks DEB.
+
+The mirrors drop bullseye after the end of its support in August 2026; archive.debian.org takes it over, and
+snapshot.debian.org keeps every state of the mirrors.
+"""
+APT_HELPER: Final = "/usr/lib/apt/apt-helper"
+"""Path of apt's program that fetches one file; it knows the proxies and transports of this machine."""
+FETCH_TIMEOUT_S: Final = 300
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One build of Consul that nodes can run."""
+
+    name: str
+    """Value of VARIABLE."""
+    version: Version
+    sha256: str
+    """SHA-256 of the package or archive that brings it."""
+
+
+DEBIAN: Final = Build(
+    name="debian",
+    version=(1, 8, 7),
+    sha256="e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9",
+)
+RELEASE: Final = Build(
+    name="release",
+    version=consul_release.VERSION,
+    sha256=consul_release.SHA256.get(consul_release.PROCESSORS.get(platform.machine(), ""), ""),
+)
+BUILDS: Final[Mapping[str, Build]] = {each.name: each for each in (DEBIAN, RELEASE)}
+"""Builds by their names."""
+
+
+def chosen(environment: Mapping[str, str] = os.environ) -> Build:
+    """Return the build that VARIABLE names. Raises UserError."""
+    name = environment.get(VARIABLE) or DEBIAN.name
+    if name not in BUILDS:
+        raise UserError(f"{VARIABLE}={name}: there is no such Consul; take {' or '.join(BUILDS)}")
+    return BUILDS[name]
+
+
+def ensure(cache: Path, progress: Progress, mirror: str) -> Path:
+    """Return the program of the chosen build; fetch it unless the cache has it.
+
+    `mirror`: address of this machine's mirror of Debian. Raises process.Failed, UserError.
+    """
+    build = chosen()
+    with files.alone(cache / "consul.lock"):
+        binary = cache / f"consul-{build.sha256[:12] or build.name}"
+        if not binary.exists():
+            progress(f"fetches Consul {'.'.join(map(str, build.version))}")
+            if build == RELEASE:
+                _fetch_release(binary)
+            else:
+                _fetch_package(cache, binary, dict.fromkeys((mirror.rstrip("/"), *ARCHIVES)))
+    return binary
+
+
+def _fetch_release(binary: Path) -> None:
+    try:
+        hashicorp.fetch_consul(platform.machine(), binary, os.environ)
+    except (hashicorp.Unreachable, hashicorp.Refused) as exc:
+        raise UserError(f"{VARIABLE}={RELEASE.name}: {exc}", status=1) from exc
+
+
+def _fetch_package(cache: Path, binary: Path, mirrors: Iterable[str]) -> None:
+    with tempfile.TemporaryDirectory(dir=cache) as held:
+        package = fetch_first((f"{each}/{DEB}" for each in mirrors), DEBIAN.sha256, Path(held))
+        process.run(["dpkg-deb", "-x", str(package), f"{held}/x"], timeout_s=FETCH_TIMEOUT_S)
+        shutil.move(f"{held}/x/usr/bin/consul", binary)
+
+
+def fetch_first(urls: Iterable[str], sha256: str, folder: Path) -> Path:
+    """Fetch the first file with the digest into `folder`. Raises process.Failed with a reason for each."""
+    reasons = []
+    for number, url in enumerate(urls, 1):
+        path = folder / f"{number}.deb"
+        reason = _reason_against(url, path, sha256)
+        if not reason:
+            return path
+        reasons.append(f"({number}) {reason}")
+    raise process.Failed(f"no source has {Path(DEB).name}: {'; '.join(reasons)}")
+
+
+def _reason_against(url: str, path: Path, sha256: str) -> str:
+    """Fetch one file; return the reason why it is of no use, empty if it is the right one."""
+    options = ("APT::Sandbox::User=root", "Acquire::Retries=0", "Acquire::http::Timeout=20")
+    flags = [word for option in options for word in ("-o", option)]
+    try:
+        process.run([APT_HELPER, *flags, "download-file", url, str(path)], timeout_s=FETCH_TIMEOUT_S)
+    except process.Failed as exc:
+        found = re.search(r"Failed to fetch .*", str(exc))
+        return found[0] if found else f"{url}: {' '.join(str(exc).split())}"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return "" if digest == sha256 else f"{url}: its SHA-256 is {digest}, not the pinned {sha256}"
