@@ -62,8 +62,8 @@ def _ensure_image(cache: Path, progress: Progress) -> str:
     wanted = tag()
     if exists(wanted):
         return wanted
-    _ensure_base(cache, progress)
     consul, wheels = ensure_consul(cache, progress), ensure_wheels(progress)
+    _ensure_base(cache, progress)  # it takes minutes: a download that fails is told before
     progress("builds the node image")
     with tempfile.TemporaryDirectory(dir=cache) as held:
         context = Path(held)

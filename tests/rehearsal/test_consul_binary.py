@@ -168,3 +168,14 @@ def test_up_refuses_a_consul_that_there_is_none_of(small: Path, upped: list[str]
     done = CliRunner().invoke(rehearsal.up, ["-f", str(small), "--consul", "1.99"])
     assert done.exit_code == 2 and upped == []
     assert "'1.99' is not one of 'debian', 'release'" in done.output
+
+
+def test_a_download_that_fails_is_told_before_the_minutes_of_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setenv(consul_binary.VARIABLE, "release")
+    monkeypatch.setenv(consul_release.RELEASES_VARIABLE, "http://127.0.0.1:9")
+    monkeypatch.setattr(node_image, "exists", lambda _: False)
+    with pytest.raises(UserError, match="cannot be fetched"):
+        node_image.ensure_image(tmp_path, said.append)
+    assert said == [f"fetches Consul {consul_release.number()}"]
