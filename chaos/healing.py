@@ -11,8 +11,10 @@ from typing import Any, Final
 from docker import DockerClient
 from docker.errors import APIError
 
+from chaos import cut_off
 from chaos.actions import cut_power, drop_packets, heal_network
 from chaos.catalogue import Fault
+from chaos.cut_off import CutOff
 from chaos.disturbances import did_not_happen
 from chaos.journal import lacks_alarm, lacks_breaker
 from chaos.lab import Failure, Lab, Node, docker, swarmer, until
@@ -224,6 +226,7 @@ def one_zone(lab: Lab) -> list[Node]:
 
 BROKEN_IMAGE: Final = BrokenImage()
 LOST_MAJORITY: Final = LostMajority()
+HEALING_CUT_OFF: Final = CutOff()
 LOST_EVENTS: Final = (
     {"times": 50, "event": "EC2 Instance-terminate Lifecycle Action", "how": "lose"},
     {"times": 50, "event": "EC2 Instance State-change Notification", "how": "lose"},
@@ -310,6 +313,19 @@ HEALING: Final = (
         hold_s=SUSPENDED_S,
         lacks=BROKEN_IMAGE.lacks,
         within_s=REPLACED_S,
+    ),
+    Fault(
+        name="healing-cut-off",
+        what="no function and no node reaches AWS while the holder's instance is to go: it is kept",
+        prepare=cut_off.shorten_hooks,
+        victims=holder,
+        inflict=HEALING_CUT_OFF.begin,
+        recover=leave_in_peace,
+        hold_s=cut_off.SILENCE_S,
+        says="Auto Scaling keeps it",
+        within_s=300,
+        lacks=HEALING_CUT_OFF.lacks,
+        clean_up=cut_off.clean_up,
     ),
     Fault(
         name="two-core-lost-at-once",

@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from swarmer.core import names
+
 Entries = Sequence[Mapping[str, Any]]
 
 RECONCILE: Final = "-reconcile-cluster"
@@ -16,6 +18,10 @@ RECONCILE: Final = "-reconcile-cluster"
 LAUNCH: Final = "EC2 Instance-launch Lifecycle Action"
 NO_MAJORITY: Final = ("Consul has no leader", "no Consul server answers")
 """Words for `at risk` in swarmer/core/healing/reconciliation.py."""
+KEPT: Final = "InstanceRetained"
+"""Entry of swarmer/fakeaws/autoscaling/controller.py for an instance whose termination was abandoned."""
+STATE_CHANGE: Final = "EC2 Instance State-change Notification"
+GONE: Final = ("shutting-down", "terminated")
 UNREAD: Final = "cannot be read"
 """Text in place of a console, as lambdas/shared/launches.py writes it."""
 REFUSALS: Final = ("AccessDenied", "UnauthorizedOperation", "not authorized")
@@ -77,6 +83,30 @@ def lacks_breaker(entries: Entries, asg: str, mended: int) -> list[str]:
 
 def _launches(entry: Mapping[str, Any], asg: str) -> bool:
     return bool(entry["what"] == LAUNCH and entry["detail"].get("AutoScalingGroupName") == asg)
+
+
+def lacks_retention(entries: Entries, name: str) -> list[str]:
+    """Steps that are missing of a voter that nobody answers for: kept, then removed, then ended; in words."""
+    instance_id = names.instance_id(name)
+    kept = [entry["number"] for entry in entries if _is_of(entry, KEPT, "EC2InstanceId", instance_id)]
+    ended = [entry["number"] for entry, line in said(entries, "ended") if line.get("node") == name]
+    gone = [
+        entry["number"]
+        for entry in entries
+        if _is_of(entry, STATE_CHANGE, "instance-id", instance_id) and entry["detail"]["state"] in GONE
+    ]
+    lacking = [] if kept else [f"Auto Scaling did not keep {name}"]
+    if not ended:
+        lacking.append(f"no sweep removed and ended {name}")
+    if not gone:
+        lacking.append(f"the instance of {name} still runs")
+    elif not ended or gone[0] < ended[0]:
+        lacking.append(f"the instance of {name} was gone before a sweep ended it")
+    return lacking
+
+
+def _is_of(entry: Mapping[str, Any], what: str, key: str, value: str) -> bool:
+    return bool(entry["what"] == what and entry["detail"].get(key) == value)
 
 
 def refusals(entries: Entries) -> list[str]:

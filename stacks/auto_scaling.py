@@ -61,7 +61,8 @@ def auto_scaling_group(
         health_check_grace_period=HEALTH_CHECK_GRACE_S,
         instance_maintenance_policy=_maintenance(group),
         availability_zone_distribution=_distribution(group),
-        lifecycle_hook_specification_list=_hooks(cluster.healing.boot_deadline),
+        lifecycle_hook_specification_list=_hooks(cluster.healing.boot_deadline, group),
+        instance_lifecycle_policy=_retention(group),
         metrics_collection=[{"granularity": "1Minute"}],
     )
     cdk.Validations.of(made).acknowledge(cdk.Acknowledgment(id="AwsSolutions-AS3", reason=WHY_NO_TOPIC))
@@ -89,11 +90,12 @@ def _only_spot(specification: Cfn.LaunchTemplateSpecificationProperty) -> Cfn.Mi
     )
 
 
-def _hooks(boot_deadline_s: int) -> list[Cfn.LifecycleHookSpecificationProperty]:
+def _hooks(boot_deadline_s: int, group: Group) -> list[Cfn.LifecycleHookSpecificationProperty]:
     """Return the lifecycle hooks with their default results.
 
-    Launch hooks default to ABANDON, because only the function may admit an instance. Termination hooks
-    default to CONTINUE, so that no instance gets stuck while it terminates.
+    Launch hooks default to ABANDON, because only the function may admit an instance. Termination hooks of
+    workers default to CONTINUE, so that no instance gets stuck while it terminates. Those of a quorum group
+    default to ABANDON: only the function may let a voting member go (`_retention`).
     """
     return [
         Cfn.LifecycleHookSpecificationProperty(
@@ -106,9 +108,21 @@ def _hooks(boot_deadline_s: int) -> list[Cfn.LifecycleHookSpecificationProperty]
             lifecycle_hook_name=names.HOOK_TERMINATE,
             lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
             heartbeat_timeout=pacing.HEARTBEAT_TIMEOUT_S,
-            default_result="CONTINUE",
+            default_result="ABANDON" if group.has_quorum_role else "CONTINUE",
         ),
     ]
+
+
+def _retention(group: Group) -> Cfn.InstanceLifecyclePolicyProperty | None:
+    """Return the policy of a quorum group: an instance whose termination is abandoned keeps running.
+
+    EC2 Auto Scaling User Guide, "Control instance retention with instance lifecycle policies". The hook's
+    silence then costs no voting member. The sweep ends the instance.
+    """
+    if not group.has_quorum_role:
+        return None
+    triggers = Cfn.RetentionTriggersProperty(terminate_hook_abandon="retain")
+    return Cfn.InstanceLifecyclePolicyProperty(retention_triggers=triggers)
 
 
 def _distribution(group: Group) -> Cfn.AvailabilityZoneDistributionProperty | None:

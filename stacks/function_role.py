@@ -153,6 +153,10 @@ class Permissions:
         """Allow suspending launches: the breaker. Only an operator closes it again."""
         return self._on_groups("SuspendLaunches", "autoscaling:SuspendProcesses")
 
+    def end_retained_nodes(self) -> iam.PolicyStatement:
+        """Allow ending instances that Auto Scaling keeps after an abandoned termination."""
+        return self._on_groups("EndRetainedNodes", "autoscaling:TerminateInstanceInAutoScalingGroup")
+
     def replace_nodes(self) -> iam.PolicyStatement:
         return self._on_groups("ReplaceNodes", "autoscaling:SetInstanceHealth")
 

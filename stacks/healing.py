@@ -36,6 +36,8 @@ SPARE_RECEIVES: Final = 20
 SWEEP_MEMORY_MB: Final = 1024
 """Memory in MB of the sweep, chosen for the processor that comes with it. The sweep of 5,000 nodes takes 0.9
 s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
+RETAINED_MINUTES: Final = 15
+"""Minutes after which the alarm of a retained instance is raised: the sweep needs some for a removal."""
 RECOVERY_STEPS: Final = "docs/troubleshooting.md has the steps: Recovery on AWS."
 """Pointer to the recovery steps. Alarms name commands for a session on a node, because `swarmer` acts only on
 rehearsals."""
@@ -69,6 +71,7 @@ class HealingStack(cdk.Stack):
         self.heal_registry = self._heal_registry()
         self.reconcile_cluster = self._reconcile_cluster()
         self._add_quorum_alarms()
+        self._add_retention_alarms()
         self._notify_on_alarms()
         self._acknowledge()
 
@@ -158,6 +161,7 @@ class HealingStack(cdk.Stack):
                 permissions.suspend_launches(),
                 permissions.read_console_output(),
                 permissions.replace_nodes(),
+                permissions.end_retained_nodes(),
             ],
             environment={
                 "BOOT_DEADLINE_S": str(healing.boot_deadline),
@@ -239,6 +243,33 @@ class HealingStack(cdk.Stack):
             minutes=3,
             silence_alarms=True,
         )
+
+    def _add_retention_alarms(self) -> None:
+        """Add an alarm for instances that Auto Scaling keeps. Its metric needs no function.
+
+        EC2 Auto Scaling User Guide, "Manage retained instances", recommends it, because they cost.
+        """
+        for group in self._cluster.groups:
+            if not group.has_quorum_role:
+                continue
+            asg = names.group_asg_name(self._cluster.name, group.name)
+            self.reconcile_cluster.alarm(
+                f"Retained-{group.name}",
+                cloudwatch.Metric(
+                    namespace="AWS/AutoScaling",
+                    metric_name="GroupTerminatingRetainedInstances",
+                    dimensions_map={"AutoScalingGroupName": asg},
+                    period=MINUTE,
+                    statistic="Maximum",
+                ),
+                f"Auto Scaling keeps an instance of {asg} in Terminating:Retained. No function answered its "
+                "termination hook for five minutes, or its vote was needed for an hour. It runs and costs. "
+                "The sweep removes its node and ends it as soon as the majority allows. Search `kept` in the "
+                f"log group {self._log('reconcile-cluster')} for the reason. If it is silent, no "
+                "function reaches AWS: look at the NAT gateway. Do not end the instance by hand before the "
+                f"others are a majority. {RECOVERY_STEPS}",
+                minutes=RETAINED_MINUTES,
+            )
 
     def _notify_on_alarms(self) -> None:
         """Notify the configured target when any alarm fires and when it clears."""

@@ -19,7 +19,7 @@ from swarmer.core import names
 from swarmer.core.healing import departure, events, pacing
 from swarmer.core.healing.events import Lifecycle
 from swarmer.core.healing.metrics import Metric
-from swarmer.core.healing.steps import Finish, Wait
+from swarmer.core.healing.steps import Finish, Keep, Outcome, Wait
 from swarmer.core.healing.world import DEPARTING
 
 
@@ -54,19 +54,18 @@ def deregister(connections: Connections, body: str) -> None:
     complete_or_wait(end, name, remove_or_hold(connections, end, node, is_open=is_open))
 
 
-def remove_or_hold(
-    connections: Connections, end: Lifecycle, node: LeavingNode, *, is_open: bool
-) -> Wait | Finish:
+def remove_or_hold(connections: Connections, end: Lifecycle, node: LeavingNode, *, is_open: bool) -> Outcome:
     """Remove the node. If that fails, hold its hook while it is open, and raise what the adapters raise.
 
-    A node whose removal takes too long is given up.
+    A node whose removal takes too long is given up. One that may vote is kept for the sweep.
     """
     try:
         return removal.remove(connections, node)
     except messages.UNAVAILABLE:
         connections.forget()
         if time.time() - end.at_s >= departure.DEPARTURE_TIMEOUT_S:
-            return Finish("nobody could be asked for so long", at_risk=True)
+            reason = "nobody could be asked for so long"
+            return Keep(reason) if node.votes and not node.is_gone else Finish(reason, at_risk=True)
         if is_open and not node.is_gone:
             # Failed tries are further apart than pauses. Two in a row would end the hook without this
             # heartbeat.
@@ -74,7 +73,7 @@ def remove_or_hold(
         raise
 
 
-def complete_or_wait(end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
+def complete_or_wait(end: Lifecycle, name: str, outcome: Outcome) -> None:
     """Complete the lifecycle action, or hold it and retry. Raises RetryLater."""
     if outcome.at_risk:
         add_metric(Metric.QUORUM_AT_RISK)
@@ -82,6 +81,4 @@ def complete_or_wait(end: Lifecycle, name: str, outcome: Wait | Finish) -> None:
         held = auto_scaling.heartbeat(end.asg, end.hook, end.instance_id)
         log("waits", node=name, reason=outcome.reason, held=held, at_risk=outcome.at_risk)
         raise RetryLater(pacing.pause_s(time.time() - end.at_s), outcome.reason)
-    answered = auto_scaling.complete(end.asg, end.hook, end.instance_id, auto_scaling.CONTINUE)
-    add_metric(Metric.REMOVED, answered)
-    log("removed", node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk)
+    removal.complete(name, end.asg, end.hook, end.instance_id, outcome)

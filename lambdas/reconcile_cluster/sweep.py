@@ -97,6 +97,7 @@ def _steps(
     return [
         *(partial(purge, connections, scene, name) for name in plan.ghosts),
         *(partial(complete_termination, connections, scene, place) for place in plan.departures),
+        *(partial(end_retained, connections, scene, place) for place in plan.retained),
         # The records are quick and only about nodes in service. Hundreds of booting nodes must not delay
         # them.
         partial(record_missing, connections, plan),
@@ -121,23 +122,35 @@ def purge(connections: Connections, scene: Scene, name: str) -> str:
 
 def complete_termination(connections: Connections, scene: Scene, place: Place) -> str:
     """Handle a termination hook that no other function seems to handle."""
-    instance = scene.instances.get(place.instance_id)
-    node = LeavingNode(
-        name=place.name,
-        roles=place.group.roles,
-        is_gone=instance is not None and instance.is_gone,
-        announced_s=scene.now_s,
-    )
-    outcome = removal.remove(connections, node)
+    outcome = removal.remove(connections, _leaving(scene, place))
     asg, hook = place.group.asg, names.HOOK_TERMINATE
-    if isinstance(outcome, Finish):
-        answered = auto_scaling.complete(asg, hook, place.instance_id, auto_scaling.CONTINUE)
-        add_metric(Metric.REMOVED, answered)
-        log("removed", node=place.name, reason=outcome.reason, answered=answered, missed=True)
+    if not isinstance(outcome, Wait):
+        removal.complete(place.name, asg, hook, place.instance_id, outcome, missed=True)
         return ""
     auto_scaling.heartbeat(asg, hook, place.instance_id)
     log("waits", node=place.name, reason=outcome.reason, at_risk=outcome.at_risk)
     return f"{place.name}: {outcome.reason}"
+
+
+def end_retained(connections: Connections, scene: Scene, place: Place) -> str:
+    """Remove the node of an instance that Auto Scaling keeps, then end the instance.
+
+    The end begins another termination with its hook, which the group's function answers.
+    """
+    outcome = removal.remove(connections, _leaving(scene, place))
+    if isinstance(outcome, Finish):
+        ended = auto_scaling.terminate(place.instance_id)
+        log("ended", node=place.name, reason=outcome.reason, ended=ended)
+        return ""
+    log("kept", node=place.name, reason=outcome.reason, at_risk=outcome.at_risk)
+    # Only an operator or the majority's return ends a reason to keep it: the next sweep is soon enough.
+    return f"{place.name}: {outcome.reason}" if isinstance(outcome, Wait) else ""
+
+
+def _leaving(scene: Scene, place: Place) -> LeavingNode:
+    instance = scene.instances.get(place.instance_id)
+    is_gone = instance is not None and instance.is_gone
+    return LeavingNode(name=place.name, roles=place.group.roles, is_gone=is_gone, announced_s=scene.now_s)
 
 
 def complete_launch(connections: Connections, environment: Environment, place: Place) -> str:

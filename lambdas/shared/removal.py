@@ -1,4 +1,7 @@
-"""Removal of one node: observe, decide, take one step and repeat, until the node has to wait."""
+"""Removal of one node: observe, decide, take one step and repeat, until the node has to wait.
+
+Then its hook is answered.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from typing import Final
 
 from lambdas.shared import actuator, consul_state, swarm_state, voting_lock
 from lambdas.shared.connections import Connections
+from lambdas.shared.telemetry import add_metric, log
+from swarmer.adapters import auto_scaling
 from swarmer.core.healing import departure, steps, world
 from swarmer.core.healing.departure import Departure
-from swarmer.core.healing.steps import Finish, Step, Wait
+from swarmer.core.healing.metrics import Metric
+from swarmer.core.healing.steps import Finish, Keep, Outcome, Step, Wait
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 
 MOST_STEPS: Final = 20
@@ -26,20 +32,38 @@ class LeavingNode:
     is_gone: bool
     announced_s: float
 
+    @property
+    def votes(self) -> bool:
+        """Whether it may count for a quorum."""
+        return bool(self.roles & world.QUORUM_ROLES)
 
-def remove(connections: Connections, node: LeavingNode) -> Wait | Finish:
+
+def remove(connections: Connections, node: LeavingNode) -> Outcome:
     """Take every step that can be taken now. Raises what the adapters raise; the call can then be
     repeated."""
     for _ in range(MOST_STEPS):
         seen = observe(connections, node)
         action = departure.decide(seen)
-        if isinstance(action, Wait | Finish):
+        if isinstance(action, Outcome):
             return action
         if not steps.changes_votes(action):
             actuator.apply(connections, seen, action)
         elif waits := _apply_locked(connections, node, action):
             return waits
     return Wait("its steps to take effect")
+
+
+def complete(
+    name: str, asg: str, hook: str, instance_id: str, outcome: Finish | Keep, **facts: object
+) -> None:
+    """Answer the termination hook; `facts` go into the log. Raises aws.Unavailable."""
+    keeps = isinstance(outcome, Keep)
+    result = auto_scaling.ABANDON if keeps else auto_scaling.CONTINUE
+    answered = auto_scaling.complete(asg, hook, instance_id, result)
+    if not keeps:
+        add_metric(Metric.REMOVED, answered)
+    message = "kept" if keeps else "removed"
+    log(message, node=name, reason=outcome.reason, answered=answered, at_risk=outcome.at_risk, **facts)
 
 
 def _apply_locked(connections: Connections, node: LeavingNode, step: Step) -> Wait | None:

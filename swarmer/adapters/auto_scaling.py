@@ -58,6 +58,15 @@ def mark_unhealthy(instance_id: str) -> bool:
     )
 
 
+def terminate(instance_id: str) -> bool:
+    """End an instance; its group keeps its size. Returns False if no group holds it."""
+    return _of_hook(
+        "terminate_instance_in_auto_scaling_group",
+        InstanceId=instance_id,
+        ShouldDecrementDesiredCapacity=False,
+    )
+
+
 def suspend_launches(asg: str) -> None:
     """Suspend launches until an operator resumes them; a second call is no error."""
     with aws.translated():

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from swarmer.adapters import aws
 from swarmer.core import names
+from swarmer.core.healing.world import RETAINED
 from swarmer.core.state import GroupInstance
 
 SETTINGS: Final = Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20)
@@ -77,6 +78,11 @@ class Account:
             for each in group["Instances"]
             if each["LifecycleState"] == "InService" and each["LaunchTemplate"]["Version"] != _version(group)
         }
+
+    def retained(self, groups: Sequence[str]) -> set[str]:
+        """IDs of instances that their group keeps, because their termination was abandoned."""
+        listed = (each for group in self._groups(groups) for each in group["Instances"])
+        return {each["InstanceId"] for each in listed if each["LifecycleState"] == RETAINED}
 
     def scale(self, group: str, number: int) -> int | None:
         """Set the group's desired capacity, and return the former one; None if there is no such group."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from swarmer.core.healing.world import RETAINED
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import MemberStatus, SwarmNode
 
@@ -29,6 +30,8 @@ class Expected:
     zone: str
     runs: bool = True
     """Whether the machine itself runs, whatever its software does."""
+    is_retained: bool = False
+    """Whether Auto Scaling keeps it after an abandoned termination (Terminating:Retained)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +107,7 @@ def judge(cluster: str, expected: tuple[Expected, ...], observed: Observation) -
     """Compare the expected nodes with the findings; every problem is one sentence."""
     problems = [
         *([] if expected else ["the cluster has no node"]),
+        *_retained_problems(expected),
         *_consul_problems(expected, observed),
         *_swarm_problems(expected, observed),
         *_registry_problems(expected, observed),
@@ -120,6 +124,15 @@ def judge(cluster: str, expected: tuple[Expected, ...], observed: Observation) -
         ),
         notes=tuple(_zone_notes(expected)),
     )
+
+
+def _retained_problems(expected: tuple[Expected, ...]) -> list[str]:
+    return [
+        f"{node.name}: Auto Scaling keeps it ({RETAINED}), because no function answered or its vote was "
+        "needed; the sweep ends it once the others are a majority"
+        for node in expected
+        if node.is_retained
+    ]
 
 
 def _consul_problems(expected: tuple[Expected, ...], observed: Observation) -> list[str]:

@@ -173,7 +173,7 @@ def find(env: Environment, known: Mapping[str, str], text: str) -> str:
     raise UserError(f"{what}; the nodes of {env.cluster.name}: {', '.join(sorted(known))}")
 
 
-def from_instance(instance: GroupInstance, *, runs: bool) -> Node:
+def from_instance(instance: GroupInstance, *, runs: bool, is_retained: bool = False) -> Node:
     """Node for an instance."""
     return Node(
         user_data=instance.user_data,
@@ -185,5 +185,6 @@ def from_instance(instance: GroupInstance, *, runs: bool) -> Node:
             address=instance.address,
             zone=instance.zone,
             runs=runs,
+            is_retained=is_retained,
         ),
     )

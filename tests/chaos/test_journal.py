@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from chaos.healing import HEALING
-from chaos.journal import LAUNCH, NO_MAJORITY, RECONCILE, lacks_alarm, lacks_breaker, most, refusals
+from chaos.journal import (
+    KEPT,
+    LAUNCH,
+    NO_MAJORITY,
+    RECONCILE,
+    STATE_CHANGE,
+    lacks_alarm,
+    lacks_breaker,
+    lacks_retention,
+    most,
+    refusals,
+)
 
 ASG = "healing-workers"
 numbers = itertools.count(1)
@@ -63,6 +74,47 @@ def test_what_the_end_of_one_node_counts_is_not_the_sweeps_alarm() -> None:
     assert len(lacks_alarm(own)) == 1
 
 
+# -- a voter that nobody answers for ---------------------------------------------------------------
+
+KEPT_ID = "i-0123456789abcdef0"
+KEPT_NAME = f"core-{KEPT_ID}"
+
+
+def retention(instance_id: str = KEPT_ID) -> dict[str, Any]:
+    detail = {"AutoScalingGroupName": "healing-core", "EC2InstanceId": instance_id}
+    return {"number": next(numbers), "kind": "call", "source": "autoscaling", "what": KEPT, "detail": detail}
+
+
+def gone(instance_id: str = KEPT_ID) -> dict[str, Any]:
+    detail = {"instance-id": instance_id, "state": "terminated"}
+    return {"number": next(numbers), "kind": "event", "source": "aws", "what": STATE_CHANGE, "detail": detail}
+
+
+def test_a_voter_is_kept_then_removed_then_ended() -> None:
+    assert lacks_retention([retention(), line("ended", node=KEPT_NAME), gone()], KEPT_NAME) == []
+
+
+def test_a_voter_that_was_terminated_without_an_answer_is_told() -> None:
+    assert lacks_retention([gone()], KEPT_NAME) == [
+        f"Auto Scaling did not keep {KEPT_NAME}",
+        f"no sweep removed and ended {KEPT_NAME}",
+        f"the instance of {KEPT_NAME} was gone before a sweep ended it",
+    ]
+
+
+def test_a_voter_that_is_still_kept_is_told() -> None:
+    assert lacks_retention([retention(), line("kept", node=KEPT_NAME)], KEPT_NAME) == [
+        f"no sweep removed and ended {KEPT_NAME}",
+        f"the instance of {KEPT_NAME} still runs",
+    ]
+
+
+def test_another_voter_s_retention_proves_nothing() -> None:
+    other = "i-0aaaaaaaaaaaaaaaa"
+    entries = [retention(other), line("ended", node=f"core-{other}"), gone(other)]
+    assert len(lacks_retention(entries, KEPT_NAME)) == 3
+
+
 # -- a breaker ---------------------------------------------------------------------------------------
 
 
@@ -105,7 +157,7 @@ def test_calls_that_fail_on_purpose_and_consoles_are_no_refusals() -> None:
     assert len(refusals([line("given", reason="AccessDenied")])) == 1
 
 
-@pytest.mark.parametrize("name", ["broken-boot", "two-core-lost-at-once"])
+@pytest.mark.parametrize("name", ["broken-boot", "healing-cut-off", "two-core-lost-at-once"])
 def test_a_fault_that_never_began_proves_nothing(name: str) -> None:
     (fault,) = [each for each in HEALING if each.name == name]
     assert fault.lacks()

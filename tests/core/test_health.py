@@ -150,3 +150,11 @@ def test_a_note_does_not_make_the_cluster_unwell() -> None:
     )
     status = judge("lab", nodes, found)
     assert (status.validated, len(status.notes)) == (True, 2)
+
+
+def test_an_instance_that_auto_scaling_keeps_is_a_problem_however_well_its_node_is() -> None:
+    kept = replace(NODES[0], is_retained=True)
+    status = judge("lab", (kept, NODES[1]), WELL)
+    assert not status.validated
+    (problem,) = status.problems
+    assert problem.startswith("c1: Auto Scaling keeps it (Terminating:Retained)")

@@ -9,6 +9,7 @@ from swarmer.adapters.operator import Account
 from swarmer.core import names
 from swarmer.core.state import GroupInstance
 from tests.fakeaws.client import Aws
+from tests.fakeaws.scaling_client import GROUP, TERMINATE, complete, states, template
 from tests.fakeaws.template import cluster
 
 
@@ -85,3 +86,18 @@ def test_a_refusal_and_silence_are_told_apart(aws: Aws, account: Account) -> Non
     with pytest.raises(Unavailable) as silent:
         Account("http://127.0.0.1:9", aws.region).parameter("/none")
     assert not isinstance(silent.value, Refused)
+
+
+def test_an_instance_that_its_group_keeps_is_known(aws: Aws, account: Account) -> None:
+    hook = TERMINATE | {"DefaultResult": "ABANDON"}
+    made = template(hook, MinSize="1", MaxSize="1")
+    policy = {"RetentionTriggers": {"TerminateHookAbandon": "retain"}}
+    made["Resources"]["Group"]["Properties"]["InstanceLifecyclePolicy"] = policy
+    aws.create("t", made)
+    (kept,) = states(aws)
+    assert account.retained([GROUP]) == set()
+    aws.client("autoscaling").terminate_instance_in_auto_scaling_group(
+        InstanceId=kept, ShouldDecrementDesiredCapacity=False
+    )
+    complete(aws, kept, "ABANDON", hook="deregister")
+    assert account.retained([GROUP]) == {kept}

@@ -285,12 +285,39 @@ def test_without_swarms_majority_a_manager_stays(lab: Lab) -> None:
     assert lab.consul.calls == []
 
 
-def test_an_hour_later_the_hook_is_answered_all_the_same(lab: Lab) -> None:
+@pytest.mark.parametrize("seconds_ago", [departure.QUORUM_TIMEOUT_S, departure.DEPARTURE_TIMEOUT_S])
+def test_an_hour_later_auto_scaling_keeps_a_member_without_its_hook(
+    lab: Lab, seconds_ago: float, metrics: Any
+) -> None:
     instance_id = leaving(lab, "core")
     lab.consul.answers = False
+    assert lab.invoke(handler, announced(lab, instance_id, "core", seconds_ago=seconds_ago)) == []
+    assert answers(lab) == [("complete", instance_id, "ABANDON")]
+    assert metrics() == {"QuorumAtRisk": [0, 1], "Messages": [1]}
+    assert lab.said("kept")[0]["node"] == lab.name("core")
+
+
+def test_a_member_that_cannot_be_removed_because_nobody_answers_is_kept_in_the_end(lab: Lab) -> None:
+    instance_id = leaving(lab, "core")
+    lab.consul.broken.add("members")
     body = announced(lab, instance_id, "core", seconds_ago=departure.DEPARTURE_TIMEOUT_S)
     assert lab.invoke(handler, body) == []
+    assert answers(lab) == [("complete", instance_id, "ABANDON")]
+
+
+def test_a_worker_is_let_go_without_a_majority_because_no_recovery_needs_it(lab: Lab) -> None:
+    instance_id = leaving(lab)
+    lab.consul.answers = False
+    body = announced(lab, instance_id, seconds_ago=departure.DRAIN_TIMEOUT_S)
+    assert lab.invoke(handler, body) == []
     assert answers(lab) == [("complete", instance_id, "CONTINUE")]
+
+
+def test_an_event_about_an_instance_that_auto_scaling_keeps_is_left_to_the_sweep(lab: Lab) -> None:
+    """The functions were cut off for longer than the hook lasts; its message waited in the queue."""
+    instance_id = lab.set_lifecycle("core", 0, "Terminating:Retained")
+    assert lab.invoke(handler, announced(lab, instance_id, "core", seconds_ago=400)) == []
+    assert (lab.hooks, lab.swarm.calls, lab.consul.calls) == ([], [], [])
 
 
 def test_who_votes_is_changed_by_one_function_at_a_time(lab: Lab) -> None:

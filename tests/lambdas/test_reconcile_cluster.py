@@ -10,7 +10,7 @@ import pytest
 from lambdas.reconcile_cluster.handler import handler
 from swarmer.adapters import auto_scaling, aws
 from swarmer.core import names
-from swarmer.core.healing import pacing, reconciliation
+from swarmer.core.healing import departure, pacing, reconciliation
 from swarmer.core.healing.reconciliation import HOOK_GRACE_S
 from swarmer.core.healing.world import Marker
 from tests.lambdas.lab import Lab, event, remains, state_change, tick
@@ -189,6 +189,133 @@ def test_a_launch_that_has_time_left_is_left_to_its_function(lab: Lab) -> None:
     del lab.consul.states[lab.name("workers")]
     assert lab.invoke(handler, tick()) == []
     assert lab.hooks == []
+
+
+# -- instances that Auto Scaling keeps --------------------------------------------------------------
+
+
+def kept(lab: Lab) -> tuple[str, str]:
+    """ID and name of a core node whose hook nobody answered."""
+    return lab.set_lifecycle("core", 0, "Terminating:Retained"), lab.name("core")
+
+
+def hang(lab: Lab, at: int) -> None:
+    """Have a core node answer no other, although its machine runs."""
+    name = lab.name("core", at)
+    lab.consul.states[name] = "failed"
+    lab.swarm.die(name)
+
+
+def replacement(lab: Lab) -> None:
+    """Have the kept node's replacement vote."""
+    lab.consul.add("core-i-0aaaaaaaaaaaaaaaa", server=True)
+    lab.swarm.add("core-i-0aaaaaaaaaaaaaaaa", manager=True)
+
+
+def ended(lab: Lab, called: list[str], instance_id: str) -> bool:
+    return "TerminateInstanceInAutoScalingGroup" in called and instance_id not in lab.ids("core")
+
+
+def test_a_kept_node_is_removed_in_order_and_then_ended(lab: Lab, metrics: Any) -> None:
+    instance_id, name = kept(lab)
+    replacement(lab)
+    with lab.failing("Nothing") as called:
+        assert lab.invoke(handler, tick()) == []
+    assert name not in lab.swarm.names() | lab.consul.catalogue | set(lab.consul.voters)
+    assert ended(lab, called, instance_id)
+    assert lab.said("ended")[0]["node"] == name
+    assert lab.hooks == []
+    assert metrics()["QuorumAtRisk"] == [0]
+
+
+def test_its_group_keeps_its_size(lab: Lab) -> None:
+    kept(lab)
+    replacement(lab)
+    lab.invoke(handler, tick())
+    assert lab.asg("core").desired_capacity == 3
+
+
+def test_a_kept_node_stays_until_its_replacement_votes(lab: Lab) -> None:
+    instance_id, name = kept(lab)
+    with lab.failing("Nothing") as called:
+        assert len(lab.invoke(handler, tick())) == 1
+    assert not ended(lab, called, instance_id)
+    assert name in lab.consul.voters
+    assert lab.said("kept")[0]["reason"] == "Swarm managers: its replacement does not vote yet"
+
+
+def test_a_kept_node_without_which_there_is_no_majority_is_kept_for_days(lab: Lab, metrics: Any) -> None:
+    instance_id, name = kept(lab)
+    hang(lab, 1)
+    told = Marker(since_s=time.time() - 5 * 86_400)
+    lab.consul.keys[f"{names.KV_LEAVING}{name}"] = told.to_json()
+    with lab.failing("Nothing") as called:
+        assert lab.invoke(handler, tick()) == []
+    assert not ended(lab, called, instance_id)
+    assert name in lab.consul.voters
+    assert lab.swarm.row(name)["Spec"]["Role"] == "manager"
+    assert lab.said("kept")[0]["at_risk"] is True
+    assert metrics()["QuorumAtRisk"] == [1]
+
+
+def test_without_a_majority_a_kept_node_is_not_touched(lab: Lab) -> None:
+    instance_id, _ = kept(lab)
+    lab.consul.has_leader = False
+    with lab.failing("Nothing") as called:
+        lab.invoke(handler, tick())
+    assert not ended(lab, called, instance_id)
+    assert (lab.consul.calls, lab.swarm.calls) == ([], [])
+
+
+def test_a_kept_instance_whose_machine_is_gone_is_ended_in_auto_scaling_too(lab: Lab) -> None:
+    kept(lab)
+    instance_id, name = lab.die("core"), lab.name("core")
+    with lab.failing("Nothing") as called:
+        lab.invoke(handler, tick())
+    assert ended(lab, called, instance_id)
+    assert remains(lab, name) == []
+
+
+def test_an_instance_that_is_kept_and_never_joined_is_ended(lab: Lab) -> None:
+    """Nobody admitted it, and nobody answered the hook of its end either."""
+    instance_id, name = kept(lab)
+    del lab.consul.states[name], lab.swarm.nodes[f"node-{name}"], lab.consul.keys[f"{names.KV_NODES}{name}"]
+    lab.consul.catalogue.discard(name)
+    del lab.consul.voters[name]
+    with lab.failing("Nothing") as called:
+        assert lab.invoke(handler, tick()) == []
+    assert ended(lab, called, instance_id)
+
+
+def test_a_cluster_that_is_being_deleted_keeps_no_instance(lab: Lab) -> None:
+    instance_id, _ = kept(lab)
+    waiting = lab.set_lifecycle("core", 1, "Terminating:Wait")
+    lab.asg("core").desired_capacity = 0
+    with lab.failing("Nothing") as called:
+        assert lab.invoke(handler, tick()) == []
+    assert ended(lab, called, instance_id)
+    assert lab.hooks == [("complete", waiting, "CONTINUE")]
+    assert (lab.consul.calls, lab.swarm.calls) == ([], [])
+
+
+def test_an_end_that_aws_refuses_for_now_is_tried_again(lab: Lab) -> None:
+    instance_id, _ = kept(lab)
+    replacement(lab)
+    body = tick()
+    with lab.failing("TerminateInstanceInAutoScalingGroup"):
+        assert lab.invoke(handler, body) == [body]
+    assert instance_id in lab.ids("core")
+    assert lab.invoke(handler, body) == []
+    assert instance_id not in lab.ids("core")
+
+
+def test_a_missed_hook_of_a_member_without_which_there_is_no_majority_is_abandoned(lab: Lab) -> None:
+    instance_id, name = lab.set_lifecycle("core", 0, "Terminating:Wait"), lab.name("core")
+    hang(lab, 1)
+    told = Marker(since_s=time.time() - departure.QUORUM_TIMEOUT_S)
+    lab.consul.keys[f"{names.KV_LEAVING}{name}"] = told.to_json()
+    assert lab.invoke(handler, tick()) == []
+    assert lab.hooks == [("complete", instance_id, "ABANDON")]
 
 
 # -- nodes that are of no use -----------------------------------------------------------------------------

@@ -261,6 +261,17 @@ def test_user_data_holds_no_secret(assembly: Assembly) -> None:
         assert not [word for word in ("token", "password", "secretsmanager", "aws_secret") if word in text]
 
 
+def test_auto_scaling_keeps_a_voter_whose_termination_nobody_answers_and_lets_workers_go(
+    assembly: Assembly,
+) -> None:
+    for group in assembly.cluster.groups:
+        found = assembly.auto_scaling_group(group.name)
+        retain = {"RetentionTriggers": {"TerminateHookAbandon": "retain"}}
+        assert found.get("InstanceLifecyclePolicy") == (retain if group.has_quorum_role else None)
+        # Without a list every metric is collected, GroupTerminatingRetainedInstances too.
+        assert found["MetricsCollection"] == [{"Granularity": "1Minute"}]
+
+
 def test_hooks_stand_in_the_group_itself_so_that_the_first_instances_wait_too(assembly: Assembly) -> None:
     for group in assembly.cluster.groups:
         launch, terminate = assembly.auto_scaling_group(group.name)["LifecycleHookSpecificationList"]
@@ -271,7 +282,7 @@ def test_hooks_stand_in_the_group_itself_so_that_the_first_instances_wait_too(as
         assert launch["HeartbeatTimeout"] == assembly.cluster.healing.boot_deadline + pacing.LAUNCH_MARGIN_S
         assert terminate["LifecycleHookName"] == names.HOOK_TERMINATE
         assert terminate["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
-        assert terminate["DefaultResult"] == "CONTINUE"
+        assert terminate["DefaultResult"] == ("ABANDON" if group.has_quorum_role else "CONTINUE")
         assert terminate["HeartbeatTimeout"] == 300
     # PutLifecycleHook takes no more.
     assert LONGEST_BOOT_S + pacing.LAUNCH_MARGIN_S <= 7200

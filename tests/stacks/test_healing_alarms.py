@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from swarmer.cli.main import MODULE_OF
-from swarmer.core import description, software
-from swarmer.core.cluster import Role
+from swarmer.core import description, names, software
+from swarmer.core.cluster import Group, Role
 from tests.stacks.assembly import Assembly, Resource, joined, listed, synthesise
 from tests.stacks.functions import template
 
@@ -33,7 +33,27 @@ def test_a_person_is_called_for_everything_that_a_function_cannot_mend(assembly:
         "ReconcileClusterBreakerOpen",
         "ReconcileClusterQuorumAtRisk",
         "DeregisterNodeQuorumAtRisk",
+        *(f"ReconcileClusterRetained{group.name.replace('-', '')}" for group in quorum_groups(assembly)),
     }
+
+
+def quorum_groups(assembly: Assembly) -> list[Group]:
+    return [group for group in assembly.cluster.groups if group.has_quorum_role]
+
+
+def test_a_voter_that_auto_scaling_keeps_calls_a_person_by_a_metric_that_needs_no_function(
+    assembly: Assembly,
+) -> None:
+    found = {name: it for name, it in alarms(assembly).items() if name.startswith("ReconcileClusterRetained")}
+    assert {it["Dimensions"][0]["Value"] for it in found.values()} == {
+        names.group_asg_name(assembly.cluster.name, group.name) for group in quorum_groups(assembly)
+    }
+    for alarm in found.values():
+        assert (alarm["Namespace"], alarm["MetricName"]) == (
+            "AWS/AutoScaling",
+            "GroupTerminatingRetainedInstances",
+        )
+        assert (alarm["Threshold"], alarm["TreatMissingData"]) == (1, "notBreaching")
 
 
 def test_every_alarm_says_what_to_do(assembly: Assembly) -> None:

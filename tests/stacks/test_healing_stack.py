@@ -37,7 +37,7 @@ PERMISSIONS = {
     "heal_registry": {"DescribeCluster"},
     "reconcile_cluster": {
         "DescribeCluster", "ReadScalingActivities", "ReadClusterId", "CompleteLifecycleActions",
-        "SuspendLaunches", "ReadConsoleOutput", "ReplaceNodes",
+        "SuspendLaunches", "ReadConsoleOutput", "ReplaceNodes", "EndRetainedNodes",
     },
 }  # fmt: skip
 
@@ -215,7 +215,13 @@ def test_a_function_has_the_permissions_that_it_needs_and_no_others(
 
 @each_function
 def test_whatever_changes_something_is_bound_to_the_clusters_tag(assembly: Assembly, function: str) -> None:
-    for sid in ("CompleteLifecycleActions", "SuspendLaunches", "ReplaceNodes", "ReadConsoleOutput"):
+    for sid in (
+        "CompleteLifecycleActions",
+        "SuspendLaunches",
+        "ReplaceNodes",
+        "EndRetainedNodes",
+        "ReadConsoleOutput",
+    ):
         if statement := permissions(assembly, function).get(sid):
             assert statement["Condition"] == {
                 "StringEquals": {"aws:ResourceTag/swarmer:cluster": assembly.cluster.name}

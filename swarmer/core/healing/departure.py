@@ -6,8 +6,10 @@ gone takes only the steps about its remains. Therefore a dead node, a node that 
 is announced twice need no special case.
 
 **Quorum.** A healthy member is removed only when as many others vote as are wanted, that is when its
-replacement votes. If the others are no majority without it, it stays as long as the hook can be held. If the
-majority is already lost, nothing is touched, because a recovery may have nothing else.
+replacement votes. If the others are no majority without it, it stays. If the majority is already lost,
+nothing is touched, because a recovery may have nothing else. A hook is held for an hour. Then Auto Scaling
+keeps the instance without a hook, for as long as it takes: a hook lasts 100 heartbeats at most, and needs a
+function that sends them.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from swarmer.core.healing.steps import (
     ForceLeave,
     Forget,
     HandOver,
+    Keep,
+    Outcome,
     RemoveFromSwarm,
     RemovePeer,
     Wait,
@@ -46,7 +50,7 @@ it is gone."""
 NOTICE_GRACE_S: Final = 30.0
 """Grace period for Consul to notice that a machine is gone."""
 QUORUM_TIMEOUT_S: Final = 3600.0
-"""Timeout for holding a hook because of the quorum: an operator can act within an hour."""
+"""Timeout for holding a hook because of the quorum. Then Auto Scaling keeps the instance without a hook."""
 DEPARTURE_TIMEOUT_S: Final = (
     QUORUM_TIMEOUT_S + DRAIN_TIMEOUT_S + HANDOVER_TIMEOUT_S + CONSUL_STOP_TIMEOUT_S + 60
 )
@@ -97,7 +101,7 @@ def decide(departure: Departure) -> Action:
     action = next(found, Finish("nothing of it is left"))
     if isinstance(action, Wait) and departure.waited_s >= DEPARTURE_TIMEOUT_S:
         # The wait is in vain, so the instance may terminate. The sweep purges its remains.
-        return Finish(f"{action.reason}: waited {departure.waited_s:.0f} s in vain", at_risk=action.at_risk)
+        return Finish(f"{action.reason}: waited {departure.waited_s:.0f} s in vain")
     return action
 
 
@@ -115,7 +119,8 @@ def _without_majority(departure: Departure, reason: str) -> Action:
     votes = bool(departure.roles & QUORUM_ROLES)
     if departure.waited_s < (QUORUM_TIMEOUT_S if votes else DRAIN_TIMEOUT_S):
         return Wait(reason, at_risk=votes)
-    return Finish(f"{reason}, after {departure.waited_s:.0f} s", at_risk=True)
+    reason = f"{reason}, after {departure.waited_s:.0f} s"
+    return Keep(reason) if votes else Finish(reason, at_risk=True)
 
 
 def _without_swarm(departure: Departure) -> Action | None:
@@ -236,9 +241,7 @@ def _await_swarm(departure: Departure) -> Action | None:
     return Wait("a Swarm manager with a quorum to answer")
 
 
-def _held(
-    departure: Departure, verdict: Verdict, whom: str, *, only_cost: bool = False
-) -> Wait | Finish | None:
+def _held(departure: Departure, verdict: Verdict, whom: str, *, only_cost: bool = False) -> Outcome | None:
     """Return the reason to keep the member; None if it may go. A member that is gone counts as no voter."""
     if verdict is Verdict.SAFE or (verdict is Verdict.THINS and (departure.is_gone or only_cost)):
         return None
@@ -247,7 +250,8 @@ def _held(
         return Wait(f"{whom}: {verdict.value}") if in_time else None
     if in_time:
         return Wait(f"{whom}: {verdict.value} without it", at_risk=True)
-    return Finish(f"{whom}: {verdict.value} without it, after {departure.waited_s:.0f} s", at_risk=True)
+    reason = f"{whom}: {verdict.value} without it, after {departure.waited_s:.0f} s"
+    return Finish(reason, at_risk=True) if departure.is_gone else Keep(reason)
 
 
 def _since_mark_s(departure: Departure) -> float:

@@ -18,6 +18,7 @@ from swarmer.core.healing.quorum import majority
 from swarmer.core.healing.world import (
     ARRIVING,
     DEPARTING,
+    RETAINED,
     UNKNOWN,
     Consul,
     Group,
@@ -79,6 +80,8 @@ class Plan:
     """Names of nodes that have remains although their machine is proved to be gone."""
     departures: tuple[Place, ...] = ()
     """Hooks of instances to be terminated that no function seems to handle."""
+    retained: tuple[Place, ...] = ()
+    """Instances that Auto Scaling keeps, because their termination was abandoned."""
     arrivals: tuple[Place, ...] = ()
     """Hooks of launched instances that no function seems to handle."""
     noted: tuple[str, ...] = ()
@@ -133,13 +136,15 @@ def _serves(member: Member) -> bool:
 
 def decide(scene: Scene) -> Plan:
     """Return all steps to be taken now."""
-    if not scene.groups or cluster_ends(scene.groups):
-        return Plan()
+    if cluster_ends(scene.groups):
+        # Without an answer a quorum group keeps its instances, and its stack would never be deleted.
+        return Plan(departures=tuple(_departures(scene)), retained=tuple(_retained(scene)))
     missing = tuple(_missing(scene)) if scene.consul.has_leader else ()
     absent = {each.place.name for each in missing}
     return Plan(
         ghosts=tuple(sorted(_ghosts(scene))) if scene.consul.has_leader else (),
         departures=tuple(_departures(scene)),
+        retained=tuple(_retained(scene)),
         arrivals=tuple(_arrivals(scene)),
         noted=tuple(sorted(absent - scene.consul.missing.keys())),
         returned=tuple(sorted(_returned(scene, absent))),
@@ -189,6 +194,10 @@ def _departures(scene: Scene) -> Iterator[Place]:
         instance, marker = scene.instances.get(place.instance_id), scene.consul.markers.get(place.name)
         if (instance and instance.is_gone) or marker is None or scene.now_s - marker.since_s > HOOK_GRACE_S:
             yield place
+
+
+def _retained(scene: Scene) -> Iterator[Place]:
+    return (place for place in places(scene.groups) if place.member.lifecycle == RETAINED)
 
 
 def _arrivals(scene: Scene) -> Iterator[Place]:
@@ -249,6 +258,10 @@ def _unhealthy(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[Missing]:
 
 
 def _changes(member: Member) -> bool:
+    """Whether the group is about to lose or to gain this member.
+
+    A retained one may stay for long, and must not keep a group from being repaired until then.
+    """
     return member.lifecycle in ARRIVING | DEPARTING or member.health != "Healthy"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from swarmer.core.healing.world import STOP
 from swarmer.core.state import SwarmNode
@@ -85,10 +85,21 @@ class Finish:
     at_risk: bool = False
 
 
+@dataclass(frozen=True)
+class Keep:
+    """Answer ABANDON: Auto Scaling keeps the running instance, and the sweep ends it when that is safe."""
+
+    reason: str
+    at_risk: ClassVar[bool] = True
+    """Whether a quorum is lost, or would be: there is no other reason to keep an instance."""
+
+
 Step = (
     WriteMarker | Drain | HandOver | Demote | RemoveFromSwarm | RemovePeer | ForceLeave | Deregister | Forget
 )
-Action = Step | Wait | Finish
+Outcome = Wait | Finish | Keep
+"""Type of the actions that end a look."""
+Action = Step | Outcome
 VOTING: Final = (Demote, RemovePeer)
 """Steps that change the voting members: taken under the lock, after a fresh look. `WriteMarker(STOP)` is one,
 too."""

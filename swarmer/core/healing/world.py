@@ -20,6 +20,11 @@ ARRIVING: Final = frozenset(("Pending", "Pending:Wait"))
 """Lifecycle states of a launch that waits for its hook."""
 DEPARTING: Final = frozenset(("Terminating", "Terminating:Wait"))
 """Lifecycle states of a termination that waits for its hook."""
+RETAINED: Final = "Terminating:Retained"
+"""Lifecycle state of an instance whose termination was abandoned: it runs, and its group does not count it.
+
+EC2 Auto Scaling User Guide, "Manage retained instances": it stays until TerminateInstanceInAutoScalingGroup.
+"""
 QUORUM_ROLES: Final = frozenset((CONSUL_SERVER, SWARM_MANAGER))
 """Roles whose nodes belong to a quorum."""
 

@@ -86,6 +86,16 @@ def end(group: Any, state: Any, activity: Activity, *, launches: bool, failure: 
     bus.put(_event(group, state, activity, kind))
 
 
+def cancel(activity: Activity, failure: str) -> None:
+    """End the activity of a termination that was abandoned.
+
+    Source: EC2 Auto Scaling User Guide, 'Manage retained instances'. AWS documents no event for it, so there
+    is none here.
+    """
+    activity.end_time = clock.now()
+    activity.status_code, activity.status_message = CANCELLED, failure
+
+
 def _event(group: Any, state: Any, activity: Activity, kind: str) -> bus.Event:
     launches = kind != bus.TERMINATE_SUCCESSFUL
     return bus.Event(

@@ -1,4 +1,4 @@
-"""Creation, change and deletion of a group: its size, its hooks, its maintenance policy.
+"""Creation, change and deletion of a group: its size, its hooks, its policies.
 
 AWS changes a group in place; bare moto deletes it with all its instances and creates another.
 """
@@ -13,9 +13,15 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, ma
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
-from swarmer.fakeaws.autoscaling import controller, hooks
-from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES
-from swarmer.fakeaws.autoscaling.state import find_instance, group_extras, instance_extras, is_in_service
+from swarmer.fakeaws.autoscaling import controller, hooks, policies
+from swarmer.fakeaws.autoscaling.lifecycle import TERMINATING_STATES, State
+from swarmer.fakeaws.autoscaling.state import (
+    find_instance,
+    group_extras,
+    instance_extras,
+    is_in_service,
+    retains,
+)
 from swarmer.fakeaws.base import clock, journal
 from swarmer.fakeaws.base.template_resource import Create, Definition, Update, wrap_create, wrap_update
 
@@ -34,6 +40,9 @@ def extend() -> None:
     FakeAutoScalingGroup.delete_from_cloudformation_json = classmethod(_delete_by_name)
     FakeAutoScalingGroup.instance_maintenance_policy = property(
         lambda self: group_extras(self).maintenance or None
+    )
+    FakeAutoScalingGroup.instance_lifecycle_policy = property(
+        lambda self: group_extras(self).lifecycle_policy or None
     )
     AutoScalingBackend.create_auto_scaling_group = _create
     AutoScalingBackend.terminate_instance = _terminate_instance
@@ -56,7 +65,8 @@ def _create(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     if old is not None:
         _delete_now(old)
     group = create(self, name, *args, **kwargs)
-    group_extras(group).maintenance = self.__dict__.setdefault("declared_maintenance", {}).pop(name, {})
+    declared = self.__dict__.setdefault("declared_policies", {}).pop(name, {})
+    policies.apply(group, declared)
     try:
         controller.step(group)
     except Exception:
@@ -66,17 +76,9 @@ def _create(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def _declare(backend: Any, name: str, properties: Any) -> None:
-    """Declare the hooks and the maintenance policy, for which `_create` has no parameters."""
+    """Declare the hooks and the policies, for which `_create` has no parameters."""
     hooks.declare(backend, name, properties.get("LifecycleHookSpecificationList") or [])
-    policies = backend.__dict__.setdefault("declared_maintenance", {})
-    policies[name] = _maintenance(properties.get("InstanceMaintenancePolicy"))
-
-
-def _maintenance(policy: Any) -> dict[str, int]:
-    """Percentages of the policy; empty if one of them is missing or -1."""
-    both = ("MinHealthyPercentage", "MaxHealthyPercentage")
-    percentages = {key: int((policy or {}).get(key, -1)) for key in both}
-    return {} if -1 in percentages.values() else percentages
+    backend.__dict__.setdefault("declared_policies", {})[name] = properties
 
 
 def _create_request(self: Any) -> Any:
@@ -138,9 +140,11 @@ def _group(request: Any, name: str) -> Any:
 
 
 def _update_request(self: Any) -> Any:
-    policy = self._get_param("InstanceMaintenancePolicy")
-    if policy is not None:
-        group_extras(_group(self, self._get_param("AutoScalingGroupName"))).maintenance = _maintenance(policy)
+    extras = group_extras(_group(self, self._get_param("AutoScalingGroupName")))
+    if (policy := self._get_param("InstanceLifecyclePolicy")) is not None:
+        extras.lifecycle_policy = policies.lifecycle(policy)
+    if (policy := self._get_param("InstanceMaintenancePolicy")) is not None:
+        extras.maintenance = policies.maintenance(policy)
     return update_request(self)
 
 
@@ -149,7 +153,7 @@ def _update_in_place(replace: Update, group: Any, definition: Definition) -> Any
     if properties.get("AutoScalingGroupName", group.name) != group.name:
         return replace(group, definition)
     group.tags = properties.get("Tags", [])
-    group_extras(group).maintenance = _maintenance(properties.get("InstanceMaintenancePolicy"))
+    policies.apply(group, properties)
     hooks.declare(
         group.autoscaling_backend, group.name, properties.get("LifecycleHookSpecificationList") or []
     )
@@ -194,9 +198,19 @@ def _delete_by_name(
 
 
 def _delete_request(self: Any) -> Any:
-    """AWS deletes an empty group; with ForceDelete it deletes any group at once, without hooks."""
+    """AWS deletes an empty group; with ForceDelete it deletes any group at once, without hooks.
+
+    A group that retains instances cannot be force-deleted. The text is AWS's, as the sweepers of
+    terraform-provider-aws quote it (internal/service/autoscaling/sweep.go).
+    """
     group = _group(self, self._get_param("AutoScalingGroupName"))
-    if group.instance_states and not self._get_bool_param("ForceDelete", False):
+    is_forced = self._get_bool_param("ForceDelete", False)
+    if is_forced and retains(group):
+        raise ValidationError(
+            "You can't force delete this Auto Scaling group because the TerminateHookAbandon retention "
+            "trigger is set to retain. Change the retention trigger to terminate and try again"
+        )
+    if group.instance_states and not is_forced:
         raise AutoscalingClientError(
             "ResourceInUse",
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance "
@@ -232,6 +246,11 @@ def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> 
         group, state = _managed(self, instance_id)
         if state.lifecycle_state in TERMINATING_STATES:
             return instance_extras(state).activity
+        if should_decrement and state.lifecycle_state == State.TERMINATING_RETAINED:
+            # It does not count, so there is nothing to decrement. AWS's words for it are not known.
+            raise ValidationError(
+                f"The instance {instance_id} is retained: set shouldDecrementDesiredCapacity to false."
+            )
         if should_decrement and group.desired_capacity <= group.min_size:
             raise ValidationError(
                 f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without "

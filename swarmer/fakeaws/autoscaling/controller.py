@@ -24,6 +24,7 @@ from swarmer.fakeaws.autoscaling.lifecycle import (
     EnterService,
     Expire,
     Launch,
+    Retain,
     State,
     Terminate,
 )
@@ -34,7 +35,7 @@ from swarmer.fakeaws.autoscaling.state import (
     instance_extras,
     is_in_service,
 )
-from swarmer.fakeaws.base import clock
+from swarmer.fakeaws.base import clock, journal
 from swarmer.fakeaws.ec2 import instances
 from swarmer.fakeaws.eventbridge import bus
 
@@ -44,6 +45,8 @@ MAX_ROUNDS: Final = 100
 """Limit of decisions per step; a group settles long before."""
 RETRY_DELAY_S: Final = 30.0
 """Delay of a group's next step after a failed one, for example after a failed launch."""
+RETAINED: Final = "InstanceRetained"
+"""Journal entry for an instance that its group keeps, because its termination was abandoned."""
 GONE_REASON: Final = "an EC2 health check indicating it has been terminated or stopped"
 """Reason, in AWS's words, why an instance that does not run is unhealthy."""
 lock: Final = threading.RLock()
@@ -106,6 +109,8 @@ def _perform(group: Any, action: Action) -> None:
         _enter_service(group, state)
     elif isinstance(action, Terminate):
         begin_termination(group, state, _termination_reason(group, state, action.cause))
+    elif isinstance(action, Retain):
+        _retain(group, state)
     else:
         finish(group, state)
 
@@ -133,11 +138,16 @@ def _enter_service(group: Any, state: Any) -> None:
 
 
 def begin_termination(group: Any, state: Any, why: str) -> Activity:
-    """Begin a termination with its hooks. The hooks of a launch in progress end."""
+    """Begin a termination with its hooks. The hooks of a launch in progress end.
+
+    A retained instance passes the hooks again, each with a new token. AWS's guide does not say so. A public
+    record of calls to AWS does (retention_native.json of the emulator stackd, read on 2026-11-30).
+    """
     extras = instance_extras(state)
     if state.lifecycle_state in PENDING_STATES and extras.activity:
         failure = extras.failure or "The instance was terminated while it was launched."
         activities.end(group, state, extras.activity, launches=True, failure=failure)
+    extras.failure = ""
     state.lifecycle_state = State.TERMINATING.value
     cause = f"At {clock.iso(clock.now_s())} an instance was taken out of service in response to {why}."
     extras.activity = activities.begin(group, state, launches=False, cause=cause)
@@ -154,6 +164,16 @@ def finish(group: Any, state: Any) -> None:
     state.lifecycle_state = State.TERMINATED.value
     instance_extras(state).waits.clear()
     activities.end(group, state, activity, launches=False)
+
+
+def _retain(group: Any, state: Any) -> None:
+    """Keep the instance in its group, without a termination in progress."""
+    extras = instance_extras(state)
+    activities.cancel(_activity(group, state), extras.failure)
+    extras.activity, extras.failure = None, ""
+    state.lifecycle_state = State.TERMINATING_RETAINED.value
+    detail = {"AutoScalingGroupName": group.name, "EC2InstanceId": state.instance_id}
+    journal.record_call("autoscaling", RETAINED, detail)
 
 
 def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
@@ -193,18 +213,21 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
 
 
 def complete(group: Any, state: Any, hook: str, result: str, why: str) -> None:
-    """Complete the action of one hook. ABANDON also ends the other hooks, and fails a launch."""
+    """Complete the action of one hook. ABANDON also ends the other hooks, and fails a launch.
+
+    An abandoned termination goes on, unless the group's instance lifecycle policy retains the instance.
+    """
     extras = instance_extras(state)
     ended = extras.waits.pop(hook)
     if result == ABANDON:
         extras.waits.clear()
     launches = state.lifecycle_state in PENDING_STATES
-    if launches and result == ABANDON:
+    if result == ABANDON:
         extras.failure = (
             "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token "
             f"{ended.token} was abandoned: {why}"
         )
-    elif not extras.waits:
+    if not extras.waits and not (launches and extras.failure):
         state.lifecycle_state = (State.PENDING_PROCEED if launches else State.TERMINATING_PROCEED).value
 
 

@@ -1,7 +1,8 @@
 """The lifecycle of an Auto Scaling group: pure decisions from the state of a group to its next actions.
 
 Sources: EC2 Auto Scaling User Guide, 'Amazon EC2 Auto Scaling instance lifecycle', 'How lifecycle hooks
-work', 'Instance maintenance policies', 'Health checks', 'Control which instances terminate'.
+work', 'Instance maintenance policies', 'Health checks', 'Control which instances terminate', 'Control
+instance retention with instance lifecycle policies', 'Manage retained instances'.
 
 Level-triggered: `decide` reads the state of the group, never its history. The controller performs the actions
 and asks again until `decide` returns none.
@@ -38,6 +39,7 @@ class State(StrEnum):
     TERMINATING = "Terminating"
     TERMINATING_WAIT = "Terminating:Wait"
     TERMINATING_PROCEED = "Terminating:Proceed"
+    TERMINATING_RETAINED = "Terminating:Retained"
     TERMINATED = "Terminated"
 
 
@@ -92,7 +94,7 @@ class Instance:
     is_protected: bool = False
     """Protection from scale-in. An unhealthy instance is replaced anyway."""
     is_abandoned: bool = False
-    """Whether one of its launch hooks ended in ABANDON."""
+    """Whether a hook of its launch, or of its termination, ended in ABANDON."""
     launch_order: int = 0
     """Position in the order of all launches."""
     template_version: int = 0
@@ -109,6 +111,8 @@ class Group:
     """Minimum of the instance maintenance policy in percent; None if the group has no policy."""
     max_healthy: int | None = None
     """Maximum of the instance maintenance policy in percent."""
+    retains: bool = False
+    """Whether the instance lifecycle policy retains an instance whose termination is abandoned."""
     suspended: frozenset[str] = frozenset()
     """Names of the suspended processes."""
     termination_policies: tuple[str, ...] = ("Default",)
@@ -168,7 +172,14 @@ class Finish:
     instance_id: str
 
 
-Action = Launch | Expire | EnterService | Terminate | Finish
+@dataclass(frozen=True)
+class Retain:
+    """Keep the instance, whose termination was abandoned. It counts no more, and stays until it is ended."""
+
+    instance_id: str
+
+
+Action = Launch | Expire | EnterService | Terminate | Finish | Retain
 
 
 def decide(group: Group, now_s: float) -> list[Action]:
@@ -200,7 +211,8 @@ def _settled(group: Group) -> list[Action]:
         if instance.state in PENDING_STATES and not instance.is_abandoned:
             done.append(EnterService(instance.instance_id))
         elif instance.state in TERMINATING_STATES:
-            done.append(Finish(instance.instance_id))
+            retains = instance.is_abandoned and group.retains
+            done.append((Retain if retains else Finish)(instance.instance_id))
     return done
 
 

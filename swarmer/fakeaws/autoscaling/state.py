@@ -24,7 +24,7 @@ class InstanceExtras:
     waits: dict[str, Wait] = field(default_factory=dict)
     """Outstanding actions, by name of the hook."""
     failure: str = ""
-    """Reason why the launch was abandoned; empty if it was not."""
+    """Reason why the launch or the termination was abandoned; empty if it was not."""
     unhealthy_reason: str = ""
     """Reason why the instance is unhealthy, in the words of an activity's cause; empty if it is healthy."""
     activity: Activity | None = None
@@ -45,6 +45,8 @@ class GroupExtras:
 
     maintenance: dict[str, Any] = field(default_factory=dict)
     """Values of `MinHealthyPercentage` and `MaxHealthyPercentage`; empty if the group has no policy."""
+    lifecycle_policy: dict[str, Any] = field(default_factory=dict)
+    """InstanceLifecyclePolicy of the group; empty if it has none."""
     is_deleting: bool = False
     """Whether the group is deleted as soon as its last instance is gone."""
     paused_until_s: float = 0.0
@@ -57,6 +59,12 @@ def group_extras(group: Any) -> GroupExtras:
     return extras
 
 
+def retains(group: Any) -> bool:
+    """Whether the group keeps an instance whose termination is abandoned."""
+    triggers = group_extras(group).lifecycle_policy.get("RetentionTriggers") or {}
+    return bool(triggers.get("TerminateHookAbandon") == "retain")
+
+
 def describe_group(group: Any) -> Group:
     """The state of moto's group as the value that `lifecycle.decide` reads."""
     percentages = group_extras(group).maintenance
@@ -65,6 +73,7 @@ def describe_group(group: Any) -> Group:
         instances=tuple(_instance(state) for state in group.instance_states),
         min_healthy=percentages.get("MinHealthyPercentage"),
         max_healthy=percentages.get("MaxHealthyPercentage"),
+        retains=retains(group),
         suspended=frozenset(each["ProcessName"] for each in group.suspended_processes),
         termination_policies=tuple(group.termination_policies),
     )

@@ -14,6 +14,7 @@ from moto.ssm import ssm_backends
 
 from swarmer.fakeaws.base.errors import ResourceFailed
 from swarmer.fakeaws.base.template_resource import UpdatableResource
+from swarmer.fakeaws.cloudformation import property_schemas
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
@@ -97,6 +98,7 @@ def _name_the_failing_resource() -> None:
         logical_id: str, resource_json: Any, resources_map: Any, account_id: str, region_name: str
     ) -> Any:
         try:
+            property_schemas.check(logical_id, resource_json)
             return real(logical_id, resource_json, resources_map, account_id, region_name)
         except ResourceFailed:
             raise
@@ -120,6 +122,7 @@ def _keep_what_cannot_be_updated() -> None:
         if _is_retagged(original, logical_id, resource_json, resources_map):
             return original
         try:
+            property_schemas.check(logical_id, resource_json)
             updated = real(logical_id, resource_json, resources_map, account_id, region_name)
         except ResourceFailed:
             raise

@@ -154,8 +154,13 @@ def instances(env: Environment, running: dict[str, str] | None = None) -> list[N
     """Nodes of the cluster as EC2 has them; `running`: the nodes whose machines run. Raises UserError."""
     with _aws_errors():
         found = _account(env).instances(env.cluster.name)
+        retained = _account(env).retained(_groups(env))
     nodes = [
-        from_instance(each, runs=running is None or names.node_name(each.group, each.id) in running)
+        from_instance(
+            each,
+            runs=running is None or names.node_name(each.group, each.id) in running,
+            is_retained=each.id in retained,
+        )
         for each in found
     ]
     order = {group.name: position for position, group in enumerate(env.cluster.groups)}
@@ -171,9 +176,12 @@ def terminated(env: Environment) -> set[str]:
 def outdated(env: Environment) -> set[str]:
     """IDs of instances in service that an older launch template of their group made. Raises UserError."""
     with _aws_errors():
-        return _account(env).outdated(
-            [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
-        )
+        return _account(env).outdated(_groups(env))
+
+
+def _groups(env: Environment) -> list[str]:
+    """Names of the cluster's Auto Scaling groups."""
+    return [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
 
 
 def terminate(env: Environment, instance_id: str) -> None:

@@ -24,6 +24,7 @@ from swarmer.core.healing.steps import (
     ForceLeave,
     Forget,
     HandOver,
+    Keep,
     RemoveFromSwarm,
     RemovePeer,
     Wait,
@@ -100,7 +101,7 @@ def whole_way(start: Departure) -> list[str]:
     for _ in range(20):
         action = decide(now)
         found.append(type(action).__name__)
-        if isinstance(action, Wait | Finish):
+        if isinstance(action, Wait | Finish | Keep):
             return found
         now = take(now, action)
     raise AssertionError(found)
@@ -249,14 +250,30 @@ def test_a_member_without_which_there_is_no_majority_stays_and_the_alarm_is_rais
     found = decide(departure(swarm=rows))
     assert found == Wait("Swarm managers: the others are no majority without it", at_risk=True)
     late = decide(departure(swarm=rows, now_s=NOW + QUORUM_TIMEOUT_S))
-    assert isinstance(late, Finish)
+    assert late == Keep("Swarm managers: the others are no majority without it, after 3600 s")
     assert late.at_risk
 
 
 def test_the_same_for_raft() -> None:
     seen = consul(A, B, C, markers=TOLD, members={A: "alive", B: "failed", C: "alive"})
-    found = decide(departure(consul=seen, swarm=swarm(row(B), row(C), row(D))))
-    assert found == Wait("Consul servers: the others are no majority without it", at_risk=True)
+    leaving = departure(consul=seen, swarm=swarm(row(B), row(C), row(D)))
+    assert decide(leaving) == Wait("Consul servers: the others are no majority without it", at_risk=True)
+    late = decide(replace(leaving, now_s=NOW + QUORUM_TIMEOUT_S))
+    assert late == Keep("Consul servers: the others are no majority without it, after 3600 s")
+
+
+def test_a_kept_member_leaves_as_soon_as_the_others_are_a_majority_again() -> None:
+    """B is back, or its replacement votes: what was asked days ago goes its way, and nobody waits longer."""
+    days_later = departure(now_s=NOW + 5 * 86_400, swarm=swarm(*drained()))
+    assert isinstance(decide(days_later), Demote)
+    assert whole_way(days_later)[-1] == "Finish"
+
+
+def test_a_kept_member_whose_machine_is_gone_is_kept_no_longer() -> None:
+    rows = swarm(row(A, state="down"), row(B, reachability="unreachable", state="down"), row(C))
+    late = decide(departure(is_gone=True, swarm=rows, now_s=NOW + QUORUM_TIMEOUT_S))
+    assert isinstance(late, Finish)
+    assert late.at_risk
 
 
 def test_of_two_servers_that_leave_at_once_the_second_sees_the_first_go() -> None:
@@ -296,14 +313,15 @@ def test_without_a_consul_majority_nothing_is_touched(name: str, seen: Consul) -
     late = decide(
         departure(name, consul=seen, now_s=NOW + (QUORUM_TIMEOUT_S if name == A else DRAIN_TIMEOUT_S))
     )
-    assert isinstance(late, Finish)
+    # A recovery may have nothing else than a member, and needs no worker.
+    assert isinstance(late, Keep if name == A else Finish)
 
 
 def test_a_manager_that_is_no_server_stays_too_where_consul_has_no_majority() -> None:
     """Its vote is the Swarm's: let go without a demotion, managers would follow the servers one by one."""
     leaving = departure(roles=frozenset((SWARM_MANAGER,)), consul=Consul(answers=True))
     assert decide(replace(leaving, now_s=NOW + DRAIN_TIMEOUT_S)) == Wait("Consul has no leader", at_risk=True)
-    assert isinstance(decide(replace(leaving, now_s=NOW + QUORUM_TIMEOUT_S)), Finish)
+    assert isinstance(decide(replace(leaving, now_s=NOW + QUORUM_TIMEOUT_S)), Keep)
 
 
 def test_without_a_majority_a_machine_that_is_gone_is_not_waited_for() -> None:

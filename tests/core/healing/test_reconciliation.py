@@ -135,6 +135,27 @@ def test_a_departure_that_is_looked_after_is_left_to_its_function() -> None:
     assert [each.name for each in decide(later).departures] == [W]
 
 
+def test_an_instance_that_auto_scaling_keeps_is_found_and_ec2_is_asked_for_it() -> None:
+    seen = scene(instance(A), groups=lifecycle(core_id(0), "Terminating:Retained"))
+    assert core_id(0) in suspects(seen)
+    found = decide(seen)
+    assert [each.name for each in found.retained] == [A]
+    assert found.departures == ()
+
+
+def test_a_cluster_that_is_being_deleted_answers_its_hooks_and_keeps_nobody() -> None:
+    """Else a lost event would keep an instance, and CloudFormation would wait for it for ever."""
+    members = {
+        core_id(0): Member(lifecycle="Terminating:Retained"),
+        core_id(1): Member(lifecycle="Terminating:Wait"),
+    }
+    ending = group("core", ids=(), members=members, desired=0)
+    found = decide(Scene(groups=(ending,), consul=Consul(), swarm=Swarm(), now_s=NOW, grace_s=GRACE_S))
+    assert [each.name for each in found.retained] == [A]
+    assert [each.name for each in found.departures] == [B]
+    assert found.at_risk == ()
+
+
 def test_the_departure_of_a_machine_that_is_gone_is_taken_up_at_once() -> None:
     groups = lifecycle(worker_id(0), "Terminating:Wait")
     seen = scene(
