@@ -189,10 +189,10 @@ class HealingStack(cdk.Stack):
             made.metric(Metric.BREAKER_OPEN),
             f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
             f"`given up` in the log group {self._log('register-node')} holds the reason and the machine's "
-            "console. Fix it, deploy (resume first if the deploy makes the group larger), then: aws "
-            "autoscaling resume-processes --scaling-processes Launch --auto-scaling-group-name GROUP. The "
-            "boots that failed still count until one is admitted: the next that fails stops the launching "
-            "again.",
+            "console. Fix it. If that takes a deploy, start it first: CloudFormation waits an hour for the "
+            "group, and meanwhile you resume its launches. aws autoscaling resume-processes "
+            "--scaling-processes Launch --auto-scaling-group-name GROUP. The boots that failed still count "
+            "until one is admitted: the next that fails stops the launching again.",
         )
         return made
 

@@ -84,6 +84,21 @@ class Account:
         listed = (each for group in self._groups(groups) for each in group["Instances"])
         return {each["InstanceId"] for each in listed if each["LifecycleState"] == RETAINED}
 
+    def are_launched(self, groups: Sequence[str]) -> bool:
+        """Whether all of the groups exist, and have as many instances as they want."""
+        found = self._groups(groups)
+        return len(found) == len(groups) and all(
+            _living(group) >= int(group["DesiredCapacity"]) for group in found
+        )
+
+    def is_busy(self, stack: str) -> bool:
+        """Whether the stack is being created, changed or deleted."""
+        with aws.translated():
+            found = self._client("cloudformation").describe_stacks()["Stacks"]
+        return any(
+            each["StackName"] == stack and each["StackStatus"].endswith("_IN_PROGRESS") for each in found
+        )
+
     def scale(self, group: str, number: int) -> int | None:
         """Set the group's desired capacity, and return the former one; None if there is no such group."""
         found = self._groups([group])
@@ -163,6 +178,10 @@ def _client(service: str, url: str, region: str) -> Any:
 def _user_data(ec2: Any, instance_id: str) -> str:
     found = ec2.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
     return base64.b64decode(found["UserData"].get("Value", "")).decode()
+
+
+def _living(group: Mapping[str, Any]) -> int:
+    return sum(not each["LifecycleState"].startswith("Terminat") for each in group["Instances"])
 
 
 def _version(group: Mapping[str, Any]) -> str:

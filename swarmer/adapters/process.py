@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 
@@ -37,6 +37,18 @@ def run(
 
 def run_logged(argv: Sequence[str], log: Path, *, env: Mapping[str, str], cwd: Path) -> int:
     """Exit status of `argv`; both outputs go to `log`. An interruption kills it and its children."""
+    with logged(argv, log, env=env, cwd=cwd) as running:
+        return running.wait()
+
+
+@contextlib.contextmanager
+def logged(
+    argv: Sequence[str], log: Path, *, env: Mapping[str, str], cwd: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `argv` beside the block; both outputs go to `log`. The end of the block waits for its end.
+
+    An exception of the block kills it and its children.
+    """
     with (
         log.open("wb") as output,
         subprocess.Popen(
@@ -50,7 +62,7 @@ def run_logged(argv: Sequence[str], log: Path, *, env: Mapping[str, str], cwd: P
         ) as running,
     ):
         try:
-            return running.wait()
+            yield running
         except BaseException:
             # A child that goes on would write into folders that are removed next.
             with contextlib.suppress(ProcessLookupError):  # it ended meanwhile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import WaiterError
 
 from swarmer.fakeaws.base import clock, faults, journal
 from swarmer.fakeaws.daemon import background
@@ -34,22 +32,22 @@ class Aws:
             aws_secret_access_key="test",
         )
 
-    def create(self, name: str, template: dict[str, Any]) -> dict[str, Any]:
-        """Create a stack. Returns it when it has settled, with success or failure."""
+    def create(self, name: str, template: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Create a stack. Returns it settled, or in progress while its groups lack capacity."""
         cloudformation = self.client("cloudformation")
-        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-        return self._settled(name, "stack_create_complete")
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template), **options)
+        return self.stack(name)
 
-    def update(self, name: str, template: dict[str, Any], keep: Sequence[str] = ()) -> dict[str, Any]:
+    def update(
+        self, name: str, template: dict[str, Any], keep: Sequence[str] = (), **options: Any
+    ) -> dict[str, Any]:
         """Update a stack. `keep`: parameters that keep their previous values."""
+        background.tick()  # a wait for capacity may be over
         kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in keep]
         cloudformation = self.client("cloudformation")
-        cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=kept)
-        return self._settled(name, "stack_update_complete")
-
-    def _settled(self, name: str, waiter: str) -> dict[str, Any]:
-        with contextlib.suppress(WaiterError):  # it failed, which the stack's status tells
-            self.client("cloudformation").get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1})
+        cloudformation.update_stack(
+            StackName=name, TemplateBody=json.dumps(template), Parameters=kept, **options
+        )
         return self.stack(name)
 
     def stack(self, name: str) -> dict[str, Any]:

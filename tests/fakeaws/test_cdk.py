@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from swarmer.core import names
+from swarmer.fakeaws.daemon import background
 from swarmer.fakeaws.daemon.server import Server
 from swarmer.local import host
 from tests.fakeaws.client import Aws
@@ -44,7 +49,8 @@ class Cdk:
 
     def deploy(self, assembly: str, *options: str) -> None:
         options = options or ("--method", "direct", "--concurrency", "4")
-        self._run("deploy", "--all", "--app", assembly, "--require-approval", "never", *options)
+        with admitting(Aws(self.server)):
+            self._run("deploy", "--all", "--app", assembly, "--require-approval", "never", *options)
 
     def _run(self, verb: str, *argv: str, cwd: Path = ROOT) -> None:
         command = [str(CDK), verb, *argv, "--no-notices", "--no-color"]
@@ -65,6 +71,34 @@ class Cdk:
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_DISABLE_VERSION_CHECK": "1",
         }
+
+
+@contextmanager
+def admitting(aws: Aws) -> Iterator[None]:
+    """Admit every launched instance, as `register_node` does: the CDK waits for them."""
+    over = threading.Event()
+
+    def admit() -> None:
+        autoscaling = aws.client("autoscaling")
+        while not over.wait(0.2):
+            for group in autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]:
+                for each in group["Instances"]:
+                    if each["LifecycleState"] == "Pending:Wait":
+                        autoscaling.complete_lifecycle_action(
+                            AutoScalingGroupName=group["AutoScalingGroupName"],
+                            LifecycleHookName=names.HOOK_LAUNCH,
+                            InstanceId=each["InstanceId"],
+                            LifecycleActionResult="CONTINUE",
+                        )
+            background.tick()
+
+    thread = threading.Thread(target=admit)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,15 @@ from swarmer.adapters.operator import Account
 from swarmer.core import names
 from swarmer.core.state import GroupInstance
 from tests.fakeaws.client import Aws
-from tests.fakeaws.scaling_client import GROUP, TERMINATE, complete, states, template
+from tests.fakeaws.scaling_client import (
+    GROUP,
+    LAUNCH,
+    TERMINATE,
+    complete,
+    register_all,
+    states,
+    template,
+)
 from tests.fakeaws.template import cluster
 
 
@@ -101,3 +109,13 @@ def test_an_instance_that_its_group_keeps_is_known(aws: Aws, account: Account) -
     )
     complete(aws, kept, "ABANDON", hook="deregister")
     assert account.retained([GROUP]) == {kept}
+
+
+def test_a_stack_that_waits_for_its_launched_instances_is_known(aws: Aws, account: Account) -> None:
+    aws.create("t", template(LAUNCH, MinSize="2", MaxSize="2"))
+    assert account.is_busy("t")
+    assert account.are_launched([GROUP])
+    assert not account.are_launched([GROUP, "t-none"])
+    register_all(aws)
+    aws.pass_time()
+    assert not account.is_busy("t")

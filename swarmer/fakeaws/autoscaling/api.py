@@ -89,7 +89,9 @@ def _create_request(self: Any) -> Any:
 def _create_from_template(create: Create, definition: Definition) -> Any:
     backend = autoscaling_backends[definition.account][definition.region]
     _declare(backend, definition.name, definition.properties)
-    return create(definition)
+    made = create(definition)
+    group_extras(made).is_changed = True
+    return made
 
 
 # -- size ---------------------------------------------------------------------------------
@@ -170,6 +172,7 @@ def _update_in_place(replace: Update, group: Any, definition: Definition) -> Any
         new_instances_protected_from_scale_in=properties.get("NewInstancesProtectedFromScaleIn"),
         mixed_instances_policy=properties.get("MixedInstancesPolicy"),
     )
+    group_extras(group).is_changed = True
     return group
 
 

@@ -47,6 +47,8 @@ class GroupExtras:
     """Values of `MinHealthyPercentage` and `MaxHealthyPercentage`; empty if the group has no policy."""
     lifecycle_policy: dict[str, Any] = field(default_factory=dict)
     """InstanceLifecyclePolicy of the group; empty if it has none."""
+    is_changed: bool = False
+    """Whether CloudFormation created or changed the group and it has not had its desired capacity since."""
     is_deleting: bool = False
     """Whether the group is deleted as soon as its last instance is gone."""
     paused_until_s: float = 0.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from moto.cloudformation.exceptions import CloudFormationError
+from moto.cloudformation.exceptions import CloudFormationError, ValidationError
 from moto.cloudformation.models import CloudFormationBackend
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from swarmer.fakeaws import s3
-from swarmer.fakeaws.cloudformation.stacks import create
+from swarmer.fakeaws.cloudformation.stacks import create, with_rollback
 
 create_request: Final = CloudFormationResponse.create_change_set
 
@@ -20,7 +20,7 @@ def extend() -> None:
     CloudFormationBackend.execute_change_set = _execute
     CloudFormationResponse.describe_change_set = _describe_request
     CloudFormationResponse.delete_change_set = _delete_request
-    CloudFormationResponse.execute_change_set = _execute_request
+    CloudFormationResponse.execute_change_set = with_rollback(_execute_request)
 
 
 def _execute(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
@@ -44,7 +44,11 @@ def _execute(self: Any, change_set_name: str, stack_name: str | None = None) -> 
 
 
 def _create_request(self: Any) -> Any:
-    """AWS supports ImportExistingResources, a flag of `cdk deploy`; bare moto ignores it."""
+    """AWS supports ImportExistingResources, a flag of `cdk deploy`; bare moto ignores it.
+
+    AWS refuses a change set for a stack with an operation in progress.
+    """
+    _refuse_busy(self)
     answer = create_request(self)
     change_set = self.cloudformation_backend.change_sets[answer.result["Id"]]
     change_set.imports = self._get_bool_param("ImportExistingResources", False)
@@ -52,6 +56,16 @@ def _create_request(self: Any) -> Any:
         if _existing(change_set.stack, change.logical_resource_id, change_set.template_dict):
             change.action = "Import"
     return answer
+
+
+def _refuse_busy(request: Any) -> None:
+    name = request._get_param("StackName")
+    for stack in request.cloudformation_backend.stacks.values():
+        is_busy = stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS"
+        if name in (stack.name, stack.stack_id) and is_busy:
+            raise ValidationError(
+                message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
+            )
 
 
 def _import_existing(change_set: Any, stack: Any) -> None:

@@ -1,32 +1,46 @@
 """Creation, update and deletion of stacks.
 
-Failures are reported at once, deleted resources stay deleted, and unchanged resources are left alone.
+Failures are reported at once, deleted resources stay deleted, and unchanged resources are left alone. A stack
+waits for the capacity of its groups (`capacity`).
 """
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 from moto.cloudformation import models
 from moto.cloudformation.exceptions import AlreadyExistsException, ValidationError
-from moto.cloudformation.models import CloudFormationBackend, Event, Stack
+from moto.cloudformation.models import CloudFormationBackend, Stack
 from moto.cloudformation.parsing import ResourceMap
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.exceptions import ServiceException
 
 from swarmer.fakeaws.base.errors import ResourceFailed, reason
-from swarmer.fakeaws.cloudformation import removal
+from swarmer.fakeaws.cloudformation import capacity, removal, stack_events
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
+outputs: Final = Stack.outputs.fget
 create_resources: Final = Stack.create_resources
 update_resources: Final = ResourceMap.update
 resolve_parameters: Final = CloudFormationBackend._resolve_update_parameters
 
 
+_request: Final = threading.local()
+"""Whether the request of this thread says DisableRollback."""
+
+
 def extend() -> None:
+    for name in ("create_stack", "update_stack"):
+        setattr(CloudFormationResponse, name, with_rollback(getattr(CloudFormationResponse, name)))
     Stack.create_resources = _create_or_roll_back
+    Stack.mark_creation_complete = _await_creation
+    Stack.outputs = property(_outputs)
     Stack.update = _update_or_roll_back
     Stack.delete = _delete
     CloudFormationBackend.create_stack = _create_stack
@@ -34,6 +48,30 @@ def extend() -> None:
     CloudFormationBackend.delete_stack = _delete_stack
     ResourceMap.update = _update_resources
     CloudFormationBackend._resolve_update_parameters = _resolve_update_parameters
+
+
+def with_rollback(handle: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """AWS keeps what a failed operation made if the request says so, as `cdk deploy --no-rollback` does."""
+
+    def handle_request(self: Any) -> Any:
+        _request.keeps = self._get_bool_param("DisableRollback", False)
+        return handle(self)
+
+    return handle_request
+
+
+def _outputs(self: Any) -> Any:
+    """AWS has the outputs of the last operation that succeeded.
+
+    Bare moto resolves them at any time, and creates a resource that another request is about to create.
+    """
+    if "_COMPLETE" in self.status:
+        self.__dict__["settled_outputs"] = outputs(self)
+    return self.__dict__.get("settled_outputs")
+
+
+def _keeps_failure() -> bool:
+    return bool(getattr(_request, "keeps", False))
 
 
 def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any], **options: Any) -> Any:
@@ -65,6 +103,7 @@ def create(backend: Any, stack: Any) -> None:
     # moto passes a copy as long as there are no exports, so the stack would miss later ones.
     stack.cross_stack_resources = stack.resource_map.cross_stack_resources = backend.exports
     stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
+    stack.disable_rollback = _keeps_failure()
     stack.create_resources()
 
 
@@ -72,13 +111,35 @@ def _create_or_roll_back(self: Any) -> None:
     """AWS rolls back a failed creation and reports why; bare moto answers 500 and never settles the stack."""
     try:
         create_resources(self)
-        _export(self)
     except Exception as exc:
-        _report(self, exc, "CREATE_FAILED")
-        self.status = "ROLLBACK_IN_PROGRESS"
-        self._add_stack_event(self.status, resource_status_reason=_summary("create", exc))
-        _withdraw_exports(self)
-        _remove_all(self, "ROLLBACK_COMPLETE", retain=frozenset({"Retain"}))
+        _fail_creation(self, exc)
+
+
+def _await_creation(self: Any) -> None:
+    """AWS completes a stack when its groups have their capacity; bare moto when every resource is made."""
+    capacity.begin(self, "CREATE", partial(_complete_creation, self), partial(_fail_creation, self))
+
+
+def _complete_creation(stack: Any) -> None:
+    try:
+        _export(stack)
+    except Exception as exc:
+        _fail_creation(stack, exc)
+        return
+    stack.status = "CREATE_COMPLETE"
+    stack._add_stack_event(stack.status)
+
+
+def _fail_creation(stack: Any, exc: Exception) -> None:
+    _report(stack, exc, "CREATE_FAILED")
+    if stack.disable_rollback:
+        stack.status = "CREATE_FAILED"
+        stack._add_stack_event(stack.status, resource_status_reason=_summary("create", exc))
+        return
+    stack.status = "ROLLBACK_IN_PROGRESS"
+    stack._add_stack_event(stack.status, resource_status_reason=_summary("create", exc))
+    _withdraw_exports(stack)
+    _remove_all(stack, "ROLLBACK_COMPLETE", retain=frozenset({"Retain"}))
 
 
 def _update_stack(
@@ -91,7 +152,7 @@ def _update_stack(
             message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
         )
     values = self._resolve_update_parameters(instance=stack, incoming_params=parameters)
-    if _is_unchanged(stack, template, values, tags):
+    if not stack.status.endswith("_FAILED") and _is_unchanged(stack, template, values, tags):
         raise ValidationError(message="No updates are to be performed.")
     stack.update(template, role_arn, parameters=values, tags=tags)
     return stack
@@ -117,19 +178,54 @@ def _update_or_roll_back(
     self: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
 ) -> None:
     """AWS restores the old template when an update fails; bare moto answers 500 and stops half-way."""
-    old_template, old_parameters = self.template, self.parameters
-    self._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
+    _outputs(self)  # they are told until the update is over
+    change = Change(self, self.template, self.parameters, role_arn, parameters, tags, _keeps_failure())
+    self.status = "UPDATE_IN_PROGRESS"
+    self._add_stack_event(self.status, resource_status_reason="User Initiated")
     try:
-        before = _apply_template(self, template, parameters or {})
-        _export(self)
+        change.before = _apply_template(self, template, parameters or {})
     except Exception as exc:
-        _report(self, exc, "UPDATE_FAILED")
-        self._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=_summary("update", exc))
-        _restore(self, old_template, old_parameters)
+        _fail_update(change, exc)
         return
-    self.role_arn, self.parameters = role_arn, parameters or old_parameters
-    self.tags = self.tags if tags is None else tags
-    _clean_up(self, before, "UPDATE_COMPLETE")
+    capacity.begin(self, "UPDATE", partial(_complete_update, change), partial(_fail_update, change))
+
+
+@dataclass
+class Change:
+    """Update of a stack in progress."""
+
+    stack: Any
+    old_template: str
+    old_parameters: dict[str, Any]
+    role_arn: Any
+    parameters: Any
+    tags: Any
+    keeps_failure: bool
+    before: dict[str, Any] = field(default_factory=dict)
+    """Entries of the old template, by logical ID."""
+
+
+def _complete_update(change: Change) -> None:
+    stack = change.stack
+    try:
+        _export(stack)
+    except Exception as exc:
+        _fail_update(change, exc)
+        return
+    stack.role_arn, stack.parameters = change.role_arn, change.parameters or change.old_parameters
+    stack.tags = stack.tags if change.tags is None else change.tags
+    _clean_up(stack, change.before, "UPDATE_COMPLETE")
+
+
+def _fail_update(change: Change, exc: Exception) -> None:
+    stack = change.stack
+    _report(stack, exc, "UPDATE_FAILED")
+    stack.status = "UPDATE_FAILED" if change.keeps_failure else "UPDATE_ROLLBACK_IN_PROGRESS"
+    stack._add_stack_event(stack.status, resource_status_reason=_summary("update", exc))
+    if change.keeps_failure:
+        stack.parameters = change.parameters or change.old_parameters
+    else:
+        _restore(stack, change.old_template, change.old_parameters)
 
 
 def _apply_template(stack: Any, template: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -168,13 +264,19 @@ def _restore(stack: Any, template: str, parameters: dict[str, Any]) -> None:
         stack.resource_map.input_parameters = parameters
         before = stack.template_dict["Resources"]
         _apply_template(stack, template, parameters)
-    except Exception:
-        log.exception("stack %s: its old template could not be brought back", stack.name)
-        stack.status = "UPDATE_ROLLBACK_FAILED"
-        stack._add_stack_event(stack.status)
+    except Exception as exc:
+        log.debug("", exc_info=exc)
+        _fail_restoration(stack, exc)
         return
     stack.parameters = parameters
-    _clean_up(stack, before, "UPDATE_ROLLBACK_COMPLETE")
+    finish = partial(_clean_up, stack, before, "UPDATE_ROLLBACK_COMPLETE")
+    capacity.begin(stack, "UPDATE", finish, partial(_fail_restoration, stack))
+
+
+def _fail_restoration(stack: Any, exc: Exception) -> None:
+    log.error("stack %s: its old template could not be brought back: %s", stack.name, reason(exc))
+    stack.status = "UPDATE_ROLLBACK_FAILED"
+    stack._add_stack_event(stack.status, resource_status_reason=reason(exc))
 
 
 def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[dict[str, str]]) -> Any:
@@ -196,6 +298,7 @@ def _delete_stack(self: Any, name_or_stack_id: str) -> None:
 
 def _delete(self: Any) -> None:
     """AWS deletes in reverse order of creation. A resource that moto cannot delete is logged and stays."""
+    capacity.cancel(self)
     self.status = "DELETE_IN_PROGRESS"
     self._add_stack_event(self.status, resource_status_reason="User Initiated")
     _remove_all(self, "DELETE_COMPLETE", retain=removal.RETAIN)
@@ -253,18 +356,7 @@ def _report(stack: Any, exc: Exception, status: str) -> None:
         logical_id, resource_type = exc.logical_id, exc.resource_type
     log.error("stack %s: %s (%s): %s", stack.name, logical_id, resource_type, reason(exc))
     log.debug("", exc_info=exc)
-    stack.events.append(
-        Event(
-            stack_id=stack.stack_id,
-            stack_name=stack.name,
-            logical_resource_id=logical_id,
-            physical_resource_id="",
-            resource_type=resource_type,
-            resource_status=status,
-            resource_status_reason=reason(exc),
-            resource_properties=None,
-        )
-    )
+    stack_events.add(stack, logical_id, resource_type, status, reason(exc))
 
 
 def _summary(verb: str, exc: Exception) -> str:

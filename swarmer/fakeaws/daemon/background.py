@@ -28,10 +28,10 @@ def _jobs() -> tuple[Callable[[], None], ...]:
     # These modules import moto, which extensions.apply() must import first.
     from swarmer.fakeaws import sqs
     from swarmer.fakeaws.autoscaling import controller
-    from swarmer.fakeaws.cloudformation import removal
+    from swarmer.fakeaws.cloudformation import capacity, removal
     from swarmer.fakeaws.eventbridge import bus, rules
 
-    return (bus.tick, controller.tick, rules.tick, sqs.tick, removal.tick)
+    return (bus.tick, controller.tick, rules.tick, sqs.tick, removal.tick, capacity.tick)
 
 
 class Background:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -90,12 +91,48 @@ def bootstrap_and_synthesise(env: Environment) -> None:
         bootstrap.result()
 
 
-def deploy(env: Environment) -> None:
-    """Run `cdk deploy --all` on the synthesised app in the quickest way."""
+class Deployment:
+    """`cdk deploy --all` at work. AWS completes the cluster's stack when its nodes are in service."""
+
+    def __init__(self, env: Environment, running: subprocess.Popen[bytes]) -> None:
+        self._env, self._running = env, running
+
+    def is_over(self) -> bool:
+        """Whether it has succeeded. Raises UserError if it has failed."""
+        status = self._running.poll()
+        if status:
+            raise _cdk_failed(self._env, "deploy")
+        return status is not None
+
+    def waits_for_nodes(self) -> bool:
+        """Whether nothing is left to it but the wait for nodes, all of which AWS has launched."""
+        with _aws_errors():
+            is_busy = _account(self._env).is_busy(f"{self._env.cluster.name}-cluster")
+            return is_busy and _account(self._env).are_launched(_groups(self._env))
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for its end. Raises UserError if it fails or takes longer."""
+        try:
+            self._running.wait(timeout_s)
+        except subprocess.TimeoutExpired as exc:
+            what = f"{self._env.cluster.name}-cluster is not complete after {timeout_s:.0f} s"
+            why = "a node is no member in its role: `waits` in `swarmer events` gives the reason"
+            raise UserError(f"{what}: {why}", status=1) from exc
+        self.is_over()
+
+
+@contextmanager
+def deploying(env: Environment) -> Iterator[Deployment]:
+    """Run `cdk deploy --all` on the synthesised app in the quickest way, beside the block.
+
+    An exception of the block kills it.
+    """
     # Only change sets can import existing resources.
     way = ("change-set", "--import-existing-resources") if _imports_bucket(env) else ("direct",)
     options = ("--method", *way, "--require-approval", "never", "--concurrency", "4")
-    _cdk(env, "deploy", "--all", "--app", str(env.state / "cdk.out"), *options)
+    argv, environ = _cdk_command(env, "deploy", "--all", "--app", str(env.state / "cdk.out"), *options)
+    with process.logged(argv, env.state / "cdk-deploy.log", env=environ, cwd=APP) as running:
+        yield Deployment(env, running)
 
 
 def _imports_bucket(env: Environment) -> bool:
@@ -108,17 +145,20 @@ def _imports_bucket(env: Environment) -> bool:
 
 
 def _cdk(env: Environment, verb: str, *argv: str, cwd: Path | None = None) -> None:
+    command, environ = _cdk_command(env, verb, *argv)
+    if process.run_logged(command, env.state / f"cdk-{verb}.log", env=environ, cwd=cwd or APP):
+        raise _cdk_failed(env, verb)
+
+
+def _cdk_command(env: Environment, verb: str, *argv: str) -> tuple[list[str], dict[str, str]]:
+    """Command of the CDK, and its environment."""
+    environ = host.node_environment(environment.aws_environment(env.aws_url, env.region) | CDK_QUIET)
+    return [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv], dict(environ)
+
+
+def _cdk_failed(env: Environment, verb: str) -> UserError:
     log = f"cdk-{verb}.log"
-    status = process.run_logged(
-        [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv],
-        env.state / log,
-        env=host.node_environment(environment.aws_environment(env.aws_url, env.region) | CDK_QUIET),
-        cwd=cwd or APP,
-    )
-    if status:
-        raise UserError(
-            f"cdk {verb} failed:\n{_tail(env, log, 15)}\n(all of it: {env.state / log})", status=1
-        )
+    return UserError(f"cdk {verb} failed:\n{_tail(env, log, 15)}\n(all of it: {env.state / log})", status=1)
 
 
 def _tail(env: Environment, log: str, lines: int) -> str:

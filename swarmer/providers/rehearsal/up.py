@@ -60,6 +60,7 @@ class Up:
     """Document of the permissions boundary that servers.yml names; None: it stays as it is."""
     is_new: bool = True
     nodes: list[Node] = field(default_factory=list)
+    deployment: cloud.Deployment = field(init=False)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Status:
@@ -71,8 +72,11 @@ class Up:
         try:
             with _terminable(), exclusive(self.env):
                 self.start_aws()
-                self.deploy()
-                status = self.boot()
+                self.synthesise()
+                with cloud.deploying(self.env) as deployment:
+                    self.deployment = deployment
+                    self.deploy()
+                    status = self.boot()
         except AlreadyRunning:
             raise
         except (UserError, process.Failed, KeyboardInterrupt):
@@ -106,14 +110,28 @@ class Up:
             account.ensure(self.env, self.boundary)
             report(f"={self.env.aws_url}")
 
-    def deploy(self) -> None:
-        """Deploy with the real CDK, against moto."""
+    def synthesise(self) -> None:
+        """Synthesise the stacks with the real CDK."""
         with self.display.step("synth", "cdk bootstrap, cdk synth"):
             cloud.bootstrap_and_synthesise(self.env)
+
+    def deploy(self) -> None:
+        """Deploy with the real CDK, until nothing is left to it but the wait for nodes."""
         with self.display.step("deploy", "cdk deploy --all"):
-            cloud.deploy(self.env)
+            while not (self.deployment.is_over() or self.deployment.waits_for_nodes()):
+                time.sleep(0.2)
 
     def boot(self) -> Status:
+        """Wait until the cluster is validated and its stack is complete."""
+        status = self.await_cluster()
+        with self.display.step("complete", "cdk deploy: every node is in service"):
+            self.deployment.wait(self.boot_timeout_s)
+        # The last of several changed stacks may have launched more.
+        if {node.name for node in cloud.instances(self.env)} - {node.name for node in status.nodes}:
+            status = self.await_cluster()
+        return status
+
+    def await_cluster(self) -> Status:
         """Wait until AWS has given each instance its machine and the cluster is validated."""
         self.nodes = cloud.instances(self.env)
         began_at = datetime.now(UTC)
@@ -198,7 +216,8 @@ class Up:
             time.sleep(OBSERVATION_INTERVAL_S)
 
     def check_alive(self, consoles: dict[str, Console], deadline_s: float, note: str) -> None:
-        """Check that no node is dead and the time is not up. Raises BootFailure."""
+        """Check that no node is dead, no deployment failed, and the time is not up. Raises UserError."""
+        self.deployment.is_over()
         if any(console.dead_reason for console in consoles.values()):
             self.update_nodes(consoles)  # it may be gone because it should be
         for name, console in consoles.items():
