@@ -20,7 +20,7 @@ from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine, NotFound, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
-from swarmer.core import joining, names
+from swarmer.core import joining, names, swarm_roles
 from swarmer.core.configuration import Machine
 from swarmer.core.joining import NodeState
 from swarmer.core.node import SWARM_MANAGER, SWARM_WORKER
@@ -260,8 +260,9 @@ class Agent:
             self.initializer.republish(self._engine, self._is_leader)
             try:
                 self.purge_swarm()
+                self.restore_managers()
             except DockerUnavailable as exc:
-                self.log(f"will try again to remove what a failed join left: {exc}")
+                self.log(f"will try again to correct the Swarm's managers: {exc}")
                 return  # in, all the same
         self.log("ready")
 
@@ -300,12 +301,33 @@ class Agent:
             self._engine.ensure_no_node(row.id)
         self._is_swarm_purged = len(gone) == len(former)
 
+    def restore_managers(self) -> None:
+        """Promote, on the Swarm's leader, a manager that an operator demoted. Raises the Unavailable of both
+        adapters.
+
+        Each manager declares in Consul that it is one by its description, and reports if it controls no
+        Swarm. Without such a report Swarm is not asked.
+        """
+        without_control = self.consul.unhealthy(names.SERVICE_MANAGER).keys() - {self.machine.name}
+        if not without_control or not self._is_leader():
+            return
+        leaving = {
+            name
+            for name, key in self.consul.below(names.KV_LEAVING).items()
+            if joining.leaving_phase(key.value)
+        }
+        # The filter is the beginning of a name, so `core-1` finds `core-10` too.
+        rows = {row.id: row for name in without_control for row in self._engine.nodes(name=name)}
+        if row := swarm_roles.to_promote(rows.values(), managers=without_control, leaving=leaving):
+            self.log(f"promotes {row.name}, a manager by its description that an operator demoted")
+            self._engine.ensure_node(row.id, Role="manager")
+
     def declare_docker(self, state: NodeState) -> None:
         """Declare this manager's Docker API in Consul: as one that controls the Swarm, and as its
         leader's."""
         declared = {service.id for service in self.consul.services()}
         controls = state.is_manager and not state.other_swarm
-        note = "controls its Swarm" if controls else (state.swarm_error or "no manager of this cluster now")
+        note = "controls its Swarm" if controls else _without_control(state)
         self._declare(names.SERVICE_MANAGER, declared, passing=controls, note=note)
         if controls and self._is_leader():
             self._declare(names.SERVICE_DOCKER, declared, passing=True, note="leads its Swarm")
@@ -320,6 +342,13 @@ class Agent:
             mine = Service(id=name, name=name, address=self.machine.address, port=names.DOCKER_PORT)
             self.consul.register(mine, {"ttl": DOCKER_TTL, "status": "critical"})
         self.consul.confirm(name, passing=passing, note=note)
+
+
+def _without_control(state: NodeState) -> str:
+    """Reason for which a manager is in no DNS name; `swarmer status` shows it."""
+    if state.other_swarm:
+        return f"it manages Swarm {state.swarm_id}, but the cluster's is {state.other_swarm}"
+    return state.swarm_error or "no manager of this cluster now"
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from lambdas.reconcile_cluster import corrections
 from lambdas.reconcile_cluster.environment import Environment
 from lambdas.shared import actuator, consul_state, launches, removal, swarm_state
 from lambdas.shared.connections import Connections
@@ -102,6 +103,8 @@ def _steps(
         # them.
         partial(record_missing, connections, plan),
         *(partial(mark_unhealthy, missing) for missing in plan.unhealthy),
+        *(partial(corrections.demote, connections, row) for row in plan.promoted),
+        *(partial(corrections.remove_leftover, connections, row) for row in plan.leftovers),
         *(partial(complete_launch, connections, environment, place) for place in plan.arrivals),
     ]
 

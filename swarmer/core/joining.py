@@ -137,7 +137,10 @@ def _active(node: NodeDescription, state: NodeState) -> Action:
     if SWARM_MANAGER not in node.roles:
         return Settled()
     if not state.is_manager:
-        return Wait(f"the Swarm's managers: {state.swarm_error or 'no quorum'}")
+        if state.swarm_error:
+            return Wait(f"the Swarm's managers: {state.swarm_error}")
+        # An operator demoted it, or it has just joined.
+        return Wait("the Swarm's leader to make it a manager")
     if state.other_swarm:
         # The operator knows which Swarm to keep. Publishing this one would take the nodes of the other one.
         reason = f"an operator: it manages Swarm {state.swarm_id}, but the cluster's is {state.other_swarm}"

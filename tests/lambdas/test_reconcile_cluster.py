@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lambdas.reconcile_cluster.handler import handler
+from lambdas.shared import voting_lock
 from swarmer.adapters import auto_scaling, aws
 from swarmer.core import names
 from swarmer.core.healing import departure, pacing, reconciliation
@@ -363,6 +364,66 @@ def test_a_breaker_that_is_open_stays_an_alarm(lab: Lab, metrics: Any) -> None:
     auto_scaling.suspend_launches("lab-workers")
     assert lab.invoke(handler, tick()) == []
     assert metrics()["BreakerOpen"] == [1]
+
+
+# -- what a person changed in the Swarm ---------------------------------------------------------------------
+
+
+def promote(lab: Lab, name: str) -> None:
+    lab.swarm.row(name)["Spec"]["Role"] = "manager"
+    lab.swarm.row(name)["ManagerStatus"] = {"Reachability": "reachable"}
+
+
+def test_a_worker_that_a_person_promoted_is_demoted(lab: Lab) -> None:
+    name = lab.name("workers")
+    promote(lab, name)
+    assert lab.invoke(handler, tick()) == []
+    assert lab.swarm.calls == [f"worker active {name}"]
+    assert lab.said("demoted")[0]["node"] == name
+    assert lab.invoke(handler, tick()) == []
+    assert len(lab.swarm.calls) == 1
+
+
+def test_while_a_manager_is_missing_a_promoted_worker_keeps_its_vote(lab: Lab) -> None:
+    promote(lab, lab.name("workers"))
+    lab.swarm.die(lab.name("core"))
+    assert lab.invoke(handler, tick()) == []
+    assert lab.swarm.calls == []
+
+
+def test_a_promoted_worker_is_demoted_only_under_the_lock_of_the_votes(lab: Lab) -> None:
+    promote(lab, lab.name("workers"))
+    lab.consul.locks[names.KV_HEALING_LOCK] = ("another-session", 1)
+    lab.monkeypatch.setattr(voting_lock, "TRY_PAUSE_S", 0)
+    body = tick()
+    assert lab.invoke(handler, body) == [body]
+    assert lab.swarm.calls == []
+
+
+def test_under_the_lock_the_votes_are_looked_at_again(lab: Lab) -> None:
+    """A manager died between the look and the lock."""
+    promote(lab, lab.name("workers"))
+    acquire = voting_lock._acquire
+
+    def late(api: Any, session: str) -> bool:
+        lab.swarm.die(lab.name("core"))
+        return acquire(api, session)
+
+    lab.monkeypatch.setattr(voting_lock, "_acquire", late)
+    assert lab.invoke(handler, tick()) == []
+    assert lab.swarm.calls == []
+
+
+def test_the_dead_row_of_a_worker_that_left_and_joined_again_is_removed(lab: Lab) -> None:
+    name = lab.name("workers")
+    former = lab.swarm.nodes.pop(f"node-{name}")
+    lab.swarm.nodes["former"] = {**former, "ID": "former", "Status": {"State": "down"}}
+    assert lab.invoke(handler, tick()) == []
+    assert lab.swarm.calls == []
+    lab.swarm.add(name, manager=False)
+    assert lab.invoke(handler, tick()) == []
+    assert lab.swarm.calls == [f"remove {name}"]
+    assert "former" not in lab.swarm.nodes
 
 
 # -- events ---------------------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ class Locks:
         self.keys: dict[str, str] = {}
         self.written: list[str] = []
         self.asked: list[str] = []
+        self.reports: dict[str, str] = {}
+        """Managers by their description that control no Swarm, with the output of their checks."""
+
+    def unhealthy(self, _: str) -> dict[str, str]:
+        return self.reports
 
     def create_session(self, name: str, **_: int) -> str:
         self.sessions.append(name)

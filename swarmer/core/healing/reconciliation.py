@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from swarmer.core import names
-from swarmer.core.healing import arrival
+from swarmer.core.healing import arrival, swarm_drift
 from swarmer.core.healing.events import INSTANCE_ID
 from swarmer.core.healing.quorum import majority
 from swarmer.core.healing.world import (
@@ -29,7 +29,7 @@ from swarmer.core.healing.world import (
     wanted,
 )
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
-from swarmer.core.state import MemberStatus
+from swarmer.core.state import MemberStatus, SwarmNode
 
 IN_SERVICE: Final = "InService"
 """Lifecycle state of an instance in service."""
@@ -90,6 +90,10 @@ class Plan:
     """Names that were missing and are back."""
     unhealthy: tuple[Missing, ...] = ()
     """Nodes to be replaced."""
+    promoted: tuple[SwarmNode, ...] = ()
+    """Rows of workers that an operator promoted, and that the quorum spares."""
+    leftovers: tuple[SwarmNode, ...] = ()
+    """Dead rows of workers that left the Swarm and joined again."""
     open_breakers: tuple[str, ...] = ()
     """Auto Scaling groups that must not launch."""
     at_risk: tuple[str, ...] = ()
@@ -149,6 +153,11 @@ def decide(scene: Scene) -> Plan:
         noted=tuple(sorted(absent - scene.consul.missing.keys())),
         returned=tuple(sorted(_returned(scene, absent))),
         unhealthy=tuple(_unhealthy(scene, missing)),
+        # Without a leader nobody knows which nodes leave.
+        promoted=swarm_drift.to_demote(scene.groups, scene.swarm, scene.consul.markers)
+        if scene.consul.has_leader
+        else (),
+        leftovers=swarm_drift.leftovers(scene.groups, scene.swarm),
         open_breakers=tuple(group.asg for group in scene.groups if not group.launches),
         at_risk=tuple(_risks(scene, missing)),
         waits_for=_waits_for(scene),
