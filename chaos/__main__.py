@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from chaos import simulated_aws
+from chaos.by_hand import BY_HAND
 from chaos.catalogue import FAULTS, Fault
 from chaos.evidence import is_steady
 from chaos.healing import HEALING
@@ -143,7 +144,7 @@ def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Pat
 
 
 SUITES: Final = (
-    (environment.ROOT / "servers.yml", FAULTS),
+    (environment.ROOT / "servers.yml", (*FAULTS, *BY_HAND)),
     (environment.ROOT / "chaos/healing.yml", HEALING),
 )
 """Sets of faults, each with the description of its cluster."""
