@@ -20,6 +20,8 @@ PER_TRANSACTION: Final = 64
 """Number of operations that Consul takes in one request."""
 OWN_SERVICE: Final = "consul"
 """Service that Consul's leader declares: every server has it in the catalogue, and no agent has it."""
+MAINTENANCE_CHECK: Final = "_node_maintenance"
+"""ID of the check that Consul adds to a node in maintenance mode (structs.NodeMaint)."""
 STATUSES: Final = {
     0: MemberStatus.NONE,
     1: MemberStatus.ALIVE,
@@ -355,6 +357,12 @@ class Consul:
         with _translated():
             checks = self._api.health.checks(service)[1]
             return {each["Node"]: each["Output"] for each in checks if each["Status"] != "passing"}
+
+    def maintained(self) -> dict[str, str]:
+        """Reason of each node that an operator put into maintenance mode (`consul maint`), by node."""
+        with _translated():
+            checks = self._api.health.state("critical")[1]
+            return {each["Node"]: each["Notes"] for each in checks if each["CheckID"] == MAINTENANCE_CHECK}
 
     def healthy(self, service: str) -> tuple[ServiceInstance, ...]:
         """Instances of a service whose checks pass."""

@@ -22,7 +22,7 @@ def status_table(status: Status) -> Table:
             node.address,
             node.zone,
             _coloured(node.consul),
-            _coloured(node.swarm) + (f" {node.swarm_role}" if node.swarm_role else ""),
+            " ".join(filter(None, (_coloured(node.swarm), node.swarm_role, _unusual(node.availability)))),
             "registry" if node.name == status.registry.holder else "",
         )
     return table
@@ -30,6 +30,10 @@ def status_table(status: Status) -> Table:
 
 def _coloured(state: str) -> str:
     return f"[{'green' if state in HEALTHY_STATES else 'red'}]{state}[/]"
+
+
+def _unusual(availability: str) -> str:
+    return f"[yellow]{availability}[/]" if availability not in ("", "active") else ""
 
 
 def next_steps(status: Status, *, domain: str) -> str:

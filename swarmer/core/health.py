@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from swarmer.core.healing.world import RETAINED
-from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
+from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER
 from swarmer.core.state import MemberStatus, SwarmNode
 
 SPREAD_ZONES: Final = 3
@@ -52,6 +52,10 @@ class Observation:
     """Address of the registry as `address:port`."""
     unhealthy: Mapping[str, str] = field(default_factory=dict)
     """Node name to the problems that the node itself reports."""
+    idle_managers: Mapping[str, str] = field(default_factory=dict)
+    """Name of a manager that controls no Swarm, and so is in no DNS name, to its reason."""
+    maintained: Mapping[str, str] = field(default_factory=dict)
+    """Node name to the reason for which an operator put the node into Consul's maintenance mode."""
     answers: Mapping[str, bool] = field(default_factory=dict)
     """Node name to whether the registry answered there, under its name, inside a container."""
 
@@ -72,6 +76,8 @@ class NodeStatus:
     """State in Swarm: ready, down, absent …"""
     swarm_role: str
     """Role in Swarm: leader, manager, worker, or empty."""
+    availability: str
+    """Availability in Swarm: active, pause, drain, or empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +102,7 @@ class Status:
     version: str = ""
     """Release that deployed the cluster; empty if it was not recorded."""
     notes: tuple[str, ...] = ()
-    """Risks that do not make the cluster unwell."""
+    """Risks, and changes by an operator, that do not make the cluster unwell."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that `swarmer status --json` prints."""
@@ -122,7 +128,7 @@ def judge(cluster: str, expected: tuple[Expected, ...], observed: Observation) -
             address=observed.registry_address,
             healthy=bool(expected) and all(observed.answers.get(node.name, False) for node in expected),
         ),
-        notes=tuple(_zone_notes(expected)),
+        notes=(*_zone_notes(expected), *_availability_notes(expected, observed)),
     )
 
 
@@ -156,6 +162,11 @@ def _consul_problems(expected: tuple[Expected, ...], observed: Observation) -> l
         if node.name in observed.unhealthy and observed.members.get(node.name) == MemberStatus.ALIVE
     ]
     found += [
+        f"{node.name}: in Consul's maintenance mode, so in no DNS name ({observed.maintained[node.name]})"
+        for node in expected
+        if node.name in observed.maintained
+    ]
+    found += [
         f"{name}: Consul remembers it ({state}), but no instance has that name"
         for name, state in observed.members.items()
         if name not in names and state != MemberStatus.LEFT
@@ -177,6 +188,10 @@ def _swarm_problems(expected: tuple[Expected, ...], observed: Observation) -> li
             found.append(f"{node.name}: should be a Swarm manager, is a {row.role}")
         elif SWARM_MANAGER in node.roles and row.reachability != "reachable":
             found.append(f"{node.name}: a Swarm manager that is {row.reachability or 'unknown'}")
+        elif SWARM_MANAGER not in node.roles and row.role == "manager":
+            found.append(f"{node.name}: should be a Swarm worker, is a manager")
+        elif node.name in observed.idle_managers:
+            found.append(f"{node.name}: a manager in no DNS name: {observed.idle_managers[node.name]}")
     names = {node.name for node in expected}
     found += [
         f"{name}: Swarm remembers it, but no instance has that name" for name in observed.swarm.keys() - names
@@ -208,6 +223,17 @@ def _zone_notes(expected: tuple[Expected, ...]) -> Iterator[str]:
                 )
 
 
+def _availability_notes(expected: tuple[Expected, ...], observed: Observation) -> Iterator[str]:
+    """Nodes that are to run tasks, and that an operator or a removal took out of service."""
+    for node in expected:
+        row = observed.swarm.get(node.name)
+        if row and SWARM_WORKER in node.roles and row.availability != "active":
+            yield (
+                f"{node.name}: its availability is {row.availability}, so it gets no tasks: "
+                "`docker node update --availability active` ends that"
+            )
+
+
 def _node_status(node: Expected, observed: Observation) -> NodeStatus:
     row = observed.swarm.get(node.name)
     return NodeStatus(
@@ -220,4 +246,5 @@ def _node_status(node: Expected, observed: Observation) -> NodeStatus:
         consul=observed.members.get(node.name, "absent") if node.runs else "down",
         swarm=row.state if row else "absent",
         swarm_role=("leader" if row.is_leader else row.role) if row else "",
+        availability=row.availability if row else "",
     )

@@ -142,6 +142,8 @@ def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
             with contextlib.suppress(ConsulUnavailable):
                 found["voters"] = frozenset(each.name for each in consul.raft_servers() if each.is_voter)
                 found["unhealthy"] = consul.unhealthy(names.SERVICE_NODE)
+                found["idle_managers"] = consul.unhealthy(names.SERVICE_MANAGER)
+                found["maintained"] = consul.maintained()
                 for each in consul.healthy(names.SERVICE_REGISTRY):
                     found["holder"] = each.node
                     found["registry_address"] = f"{each.address}:{each.port}"

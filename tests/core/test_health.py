@@ -79,6 +79,47 @@ def test_a_manager_that_is_unreachable_or_a_worker_by_mistake_is_a_problem() -> 
     assert "should be a Swarm manager" in observe(swarm={**WELL.swarm, "c1": demoted}).problems[0]
 
 
+@pytest.mark.parametrize("reachability", ["reachable", "unreachable"])
+def test_a_worker_that_a_person_promoted_is_a_problem(reachability: str) -> None:
+    promoted = row("w1", "manager", reachability=reachability)
+    assert observe(swarm={**WELL.swarm, "w1": promoted}).problems == (
+        "w1: should be a Swarm worker, is a manager",
+    )
+
+
+def test_a_manager_that_dns_leaves_out_is_a_problem_with_its_own_reason() -> None:
+    """The key `swarmer/swarm/id` was overwritten: everything else looks well."""
+    reason = "it manages Swarm one, but the cluster's is two"
+    assert observe(idle_managers={"c1": reason}).problems == (f"c1: a manager in no DNS name: {reason}",)
+    unreachable = row("c1", "manager", reachability="unreachable")
+    lost = observe(idle_managers={"c1": "no leader"}, swarm={**WELL.swarm, "c1": unreachable})
+    assert lost.problems == ("c1: a Swarm manager that is unreachable",)
+
+
+@pytest.mark.parametrize("availability", ["pause", "drain"])
+def test_a_node_that_a_person_drained_is_shown_and_is_no_problem(availability: str) -> None:
+    drained = replace(row("w1", "worker"), availability=availability)
+    status = observe(swarm={**WELL.swarm, "w1": drained})
+    assert (status.validated, [node.availability for node in status.nodes]) == (
+        True,
+        ["active", availability],
+    )
+    assert len(status.notes) == 1
+    assert f"w1: its availability is {availability}" in status.notes[0]
+
+
+def test_a_manager_that_is_no_worker_is_drained_by_its_description() -> None:
+    manager = replace(row("m1", "manager", reachability="reachable"), availability="drain")
+    seen = replace(WELL, swarm={"m1": manager}, members={"m1": MemberStatus.ALIVE}, answers={"m1": True})
+    assert judge("lab", (expected("m1", "swarm-manager"),), seen).notes == ()
+
+
+def test_a_node_in_maintenance_mode_is_a_problem_with_its_reason() -> None:
+    assert observe(maintained={"w1": "a new disk", "stranger": ""}).problems == (
+        "w1: in Consul's maintenance mode, so in no DNS name (a new disk)",
+    )
+
+
 def test_a_ghost_that_consul_or_swarm_remembers_is_a_problem() -> None:
     ghost = row("x", "worker", "down")
     status = observe(members={**WELL.members, "x": MemberStatus.FAILED}, swarm={**WELL.swarm, "x": ghost})
@@ -102,7 +143,7 @@ def test_a_machine_that_does_not_run_is_down() -> None:
 def test_the_status_is_an_interface() -> None:
     shown = observe().to_json()
     assert list(shown) == ["cluster", "validated", "problems", "nodes", "registry", "version", "notes"]
-    wanted = "name instance_id group roles address zone consul swarm swarm_role"
+    wanted = "name instance_id group roles address zone consul swarm swarm_role availability"
     assert list(shown["nodes"][0]) == wanted.split()
     assert shown["registry"] == {"holder": "c1", "address": "10.0.0.4:5000", "healthy": True}
 

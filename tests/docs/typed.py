@@ -75,6 +75,8 @@ TYPED: Final = {
 }
 """Command to the test that types it, and the words in its source, without quotes, commas and brackets."""
 MARKED: Final = {
+    "consul maint -disable": "tests/node/daemons/test_consul_agents.py calls its API",
+    "consul maint -enable": "tests/node/daemons/test_consul_agents.py calls its API",
     "apt-get install nfs-kernel-server": NEEDS_VMS,
     "apt-get install vagrant docker.io": "a machine that lacks them; tests/vagrant installs vagrant so",
     "aws ec2 describe-volumes --filters Name=attachment.instance-id,Values=INSTANCE": NEEDS_AWS,

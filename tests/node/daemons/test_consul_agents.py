@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -96,6 +97,46 @@ def test_a_check_that_nobody_feeds_turns_critical_by_itself(left: Daemon) -> Non
     assert left.api.healthy("web") == ()
 
 
+def maintain(daemon: Daemon, switch: str) -> None:
+    with contextlib.suppress(ValueError):  # the answer is empty
+        daemon.request("PUT", f"agent/maintenance?enable={switch}&reason=a%20new%20disk")
+
+
+def test_maintenance_mode_takes_a_node_out_of_dns_and_is_told_with_its_reason(
+    left: Daemon, right: Daemon
+) -> None:
+    def is_healthy() -> bool:
+        return bool(left.api.healthy("web"))
+
+    right.api.register(WEB)
+    eventually(is_healthy)
+    maintain(right, "true")
+    try:
+        eventually(lambda: left.api.maintained() == {right.machine.name: "a new disk"})
+        assert not is_healthy()
+    finally:
+        maintain(right, "false")
+    eventually(lambda: not left.api.maintained() and is_healthy())
+
+
+def test_a_living_node_that_an_operator_forces_to_leave_stays_a_member(left: Daemon, right: Daemon) -> None:
+    """It objects by gossip."""
+    left.api.force_leave(right.machine.name)
+    eventually(lambda: right.machine.name in alive(left))
+    time.sleep(1)
+    assert right.machine.name in alive(left)
+
+
+def test_what_an_operator_takes_out_of_the_catalogue_its_agent_declares_again(left: Daemon) -> None:
+    """Consul's agents compare themselves from time to time; here each registration makes them do it."""
+    left.api.register(WEB)
+    eventually(lambda: WEB.id in left.api.catalogued(left.machine.name))
+    left.api.deregister_node(left.machine.name)
+    assert not left.api.catalogued(left.machine.name)
+    left.api.register(WEB, {"ttl": "60s", "status": "passing"})
+    eventually(lambda: WEB.id in left.api.catalogued(left.machine.name))
+
+
 def test_confirming_a_service_that_is_unknown_is_unavailable(left: Daemon) -> None:
     with pytest.raises(Unavailable, match="nobody"):
         left.api.confirm("nobody", passing=True, note="")
@@ -126,6 +167,7 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
     "services": lambda api: api.services(),
     "confirm": lambda api: api.confirm("web", passing=True, note=""),
     "unhealthy": lambda api: api.unhealthy("web"),
+    "maintained": lambda api: api.maintained(),
     "healthy": lambda api: api.healthy("web"),
     "remove_peer": lambda api: api.remove_peer("10.0.0.1:8300"),
     "nodes": lambda api: api.nodes(),
@@ -138,7 +180,7 @@ CALLS: dict[str, Callable[[Consul], Any]] = {
 }
 READS = (
     *("leader", "members", "last_entry", "raft_servers", "get", "watch", "services", "unhealthy", "healthy"),
-    *("nodes", "is_catalogued", "catalogued", "below", "holds"),
+    *("nodes", "is_catalogued", "catalogued", "below", "holds", "maintained"),
 )
 
 
