@@ -131,6 +131,11 @@ def test_dockerd_is_told_that_it_has_no_tls() -> None:
     assert configuration.dockerd(CORE)["tls"] is False
 
 
+def test_the_labels_for_placement_are_the_engines_own_which_no_node_update_changes() -> None:
+    told = configuration.dockerd(WORKER)
+    assert told["labels"] == ["swarmer.group=workers", "swarmer.zone=eu-west-1a"]
+
+
 def test_dockers_networks_lie_where_the_description_keeps_vpc_and_vpn_out_of() -> None:
     for machine in (CORE, WORKER):
         told = configuration.dockerd(machine)

@@ -28,9 +28,10 @@ NOT_OURS: Final = frozenset(
     (
         *("docker.io", "amazonaws.com", "swarmer.internal", "a.b", "debian/trixie64", "swarmer/probe"),
         *("family.size", "m7g.large", "t3.small", "t4g.small"),
+        *("engine.labels.swarmer.group", "engine.labels.swarmer.zone"),
     )
 )
-"""Words that only look like ours: packages, domains, images, values of servers.yml."""
+"""Words that only look like ours: packages, domains, images, Docker's own words, values of servers.yml."""
 MADE_LATER: Final = frozenset(("core-1/seed.iso", "core-1/user-data", "images/", "software.zip"))
 """Files that a command of the same page makes, or that its reader writes."""
 _PATH: Final = re.compile(r"[\w-][\w.-]*(/[\w.-]+)*(/|/[\w-]+|\.(json|md|py|sh|svg|toml|txt|ya?ml))")

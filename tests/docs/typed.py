@@ -22,6 +22,7 @@ PROGRAMS: Final = frozenset(
 )
 NEEDS_AWS: Final = "needs AWS"
 NEEDS_VMS: Final = "needs libvirt or VirtualBox"
+AN_OPERATORS: Final = "an operator's own change, which nothing takes back"
 IS_A_TEST: Final = "is a test or a measurement itself"
 
 WITH_CLUSTER: Final = (
@@ -39,6 +40,11 @@ WITH_CLUSTER: Final = (
 )
 """Typed as they stand, with a running cluster, by tests/daily/test_documents.py."""
 TYPED: Final = {
+    "consul leave": ("chaos/by_hand.py", "consul leave"),
+    "consul operator raft remove-peer": ("chaos/by_hand.py", "consul operator raft remove-peer"),
+    "docker node demote NODE": ("chaos/by_hand.py", "docker node demote node.name"),
+    "docker node promote NODE": ("chaos/by_hand.py", "docker node promote promoted.name"),
+    "docker swarm leave --force": ("chaos/by_hand.py", "docker swarm leave --force"),
     "cdk synth": ("tests/fakeaws/test_cdk.py", "_run synth"),
     "docker service logs logs_talker": ("tests/examples/test_logs.py", "docker service logs logs_talker"),
     "docker stack services rolling": (
@@ -75,8 +81,16 @@ TYPED: Final = {
 }
 """Command to the test that types it, and the words in its source, without quotes, commas and brackets."""
 MARKED: Final = {
+    "consul force-leave NODE": "tests/node/daemons/test_consul_agents.py calls its API",
     "consul maint -disable": "tests/node/daemons/test_consul_agents.py calls its API",
     "consul maint -enable": "tests/node/daemons/test_consul_agents.py calls its API",
+    "docker network rm ingress": AN_OPERATORS,
+    "docker node rm --force NODE": "the node is replaced after `healing.grace`, which takes minutes",
+    "docker node update --availability drain NODE": AN_OPERATORS,
+    "docker node update --label-add KEY=VALUE NODE": AN_OPERATORS,
+    "docker swarm ca --rotate": AN_OPERATORS,
+    "docker swarm join-token --rotate worker": AN_OPERATORS,
+    "docker swarm update": AN_OPERATORS,
     "apt-get install nfs-kernel-server": NEEDS_VMS,
     "apt-get install vagrant docker.io": "a machine that lacks them; tests/vagrant installs vagrant so",
     "aws ec2 describe-volumes --filters Name=attachment.instance-id,Values=INSTANCE": NEEDS_AWS,

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from node.routing_mesh import POLL_INTERVAL_S, RoutingMesh
-from swarmer.adapters.catalogue import Catalogue
+from swarmer.adapters.catalogue import Catalogue, Watch
 from swarmer.adapters.engine import Engine
 from swarmer.core.state import EngineInfo, SwarmStatus
 from tests.core.inspected import options
@@ -31,3 +31,24 @@ def test_a_node_that_is_on_its_way_into_the_swarm_refreshes_soon(state: str, is_
     mesh = RoutingMesh(cast(Engine, Informing(state)), cast(Catalogue, None), options(), lambda _: None)
     mesh.refresh()
     assert (mesh.due_s <= time.monotonic() + POLL_INTERVAL_S) is is_soon
+
+
+class Answering:
+    """A watch of the key, which has this value now."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def answer(self) -> str:
+        return self.value
+
+    def ask(self) -> None:
+        """Wait for the next change."""
+
+
+@pytest.mark.parametrize(("value", "is_due"), [("", True), ('{"services": []}', False)])
+def test_a_key_that_an_operator_deleted_is_written_again_at_once(value: str, is_due: bool) -> None:
+    mesh = RoutingMesh(cast(Engine, None), cast(Catalogue, None), options(), lambda _: None)
+    mesh._watch = cast(Watch, Answering(value))
+    mesh.on_key_changed()
+    assert (mesh.due_s <= time.monotonic()) is is_due
