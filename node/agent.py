@@ -68,7 +68,7 @@ class Agent:
     def __post_init__(self) -> None:
         self.health = HealthChecks(self.machine.address, self.consul)
         self.initializer = SwarmInitializer(
-            self.machine.name, self.machine.address, self.consul, self.provider, self.log
+            machine=self.machine, consul=self.consul, provider=self.provider, log=self.log
         )
 
     @property
@@ -201,7 +201,7 @@ class Agent:
                 self.initializer.initialize(self._engine)
             case joining.JoinSwarm(managers, token):
                 self.log(f"joins the Swarm through {', '.join(managers)}")
-                self._engine.ensure_gateway_bridge()
+                self._engine.ensure_gateway_bridge(self.machine.mtu)
                 JOIN_FILE.touch()
                 self._is_swarm_purged = False
                 self._engine.join_swarm(self.machine.address, managers, token)

@@ -14,6 +14,7 @@ from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
 from swarmer.core import names
+from swarmer.core.configuration import Machine
 from swarmer.core.joining import NodeState
 
 LOCK_TTL_S = 30
@@ -30,9 +31,7 @@ manager from DNS."""
 class SwarmInitializer:
     """One manager's part in initializing and publishing the Swarm."""
 
-    name: str
-    """Name of the node."""
-    address: str
+    machine: Machine
     consul: Consul
     provider: ProviderClient
     log: Callable[[str], None]
@@ -58,9 +57,9 @@ class SwarmInitializer:
             if not self.consul.renew_session(self._session):
                 return
             self.log("initializes the Swarm")
-            engine.ensure_gateway_bridge()
+            engine.ensure_gateway_bridge(self.machine.mtu)
             may_exist = True  # from here on, whatever fails
-            engine.init_swarm(self.address)
+            engine.init_swarm(self.machine.address)
             self.publish(engine)
             may_exist = False
         finally:
@@ -85,14 +84,14 @@ class SwarmInitializer:
 
     def _acquire(self, session: str) -> bool:
         try:
-            return self.consul.acquire(names.KV_SWARM_LOCK, self.name, session)
+            return self.consul.acquire(names.KV_SWARM_LOCK, self.machine.name, session)
         except ConsulUnavailable:
             # The answer may have been lost after Consul gave the lock to this node.
             return self.consul.holds(names.KV_SWARM_LOCK, session)
 
     def _unlock(self) -> None:
         """Free the lock. If Consul does not answer, the next pass tries again; the session ends by itself."""
-        self.consul.release(names.KV_SWARM_LOCK, self.name, self._session)
+        self.consul.release(names.KV_SWARM_LOCK, self.machine.name, self._session)
         self.consul.destroy_session(self._session)
         self._session = ""
 

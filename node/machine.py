@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
+import struct
 from pathlib import Path
+from typing import Final
 
-from swarmer.core import identity, names
+from swarmer.core import identity, names, network_plan
 from swarmer.core.configuration import Machine
 from swarmer.core.node import NodeDescription
+
+SIOCGIFADDR: Final = 0x8915
+SIOCGIFMTU: Final = 0x8921
+"""Numbers of the kernel's questions for the address and the MTU of an interface, <linux/sockios.h>."""
 
 
 class Unusable(Exception):
@@ -23,7 +30,8 @@ def read_machine() -> Machine:
         who = identity.parse(Path(names.INSTANCE_DATA).read_text())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise Unusable(f"{names.NODE_DESCRIPTION} and {names.INSTANCE_DATA}: {exc!r}") from exc
-    return Machine(node=node, identity=who, address=who.address or _address_towards(node.network_cidr))
+    address = who.address or _address_towards(node.network_cidr)
+    return Machine(node=node, identity=who, address=address, mtu=mtu_of(address))
 
 
 def _address_towards(cidr: str) -> str:
@@ -31,6 +39,24 @@ def _address_towards(cidr: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((cidr.partition("/")[0], 9))
         return str(probe.getsockname()[0])
+
+
+def mtu_of(address: str) -> int:
+    """Return the MTU of the interface that has the address, as DHCP or the hypervisor set it.
+
+    An address of no interface counts as one of a network that carries 1500.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # an interface without an address
+                if socket.inet_ntoa(_ioctl(sock, SIOCGIFADDR, name)[4:8]) == address:
+                    return int(struct.unpack_from("i", _ioctl(sock, SIOCGIFMTU, name))[0])
+    return network_plan.ETHERNET_MTU
+
+
+def _ioctl(sock: socket.socket, request: int, interface: str) -> bytes:
+    """Return the answer to a question about an interface: the union in `struct ifreq`, netdevice(7)."""
+    return fcntl.ioctl(sock, request, struct.pack("16s24x", interface.encode()))[16:]
 
 
 def notify_watchdog() -> None:

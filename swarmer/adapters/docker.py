@@ -87,8 +87,8 @@ class Engine(engine.Engine):
                 data_port=int(found.get("DataPathPort") or 0),
             )
 
-    def ensure_gateway_bridge(self) -> bool:
-        """Create docker_gwbridge in its own range before Swarm creates it anywhere."""
+    def ensure_gateway_bridge(self, mtu: int) -> bool:
+        """Create docker_gwbridge, in its own range and with that MTU, before Swarm creates it anywhere."""
         return self._ensure_network(
             Name="docker_gwbridge",
             Driver="bridge",
@@ -97,6 +97,7 @@ class Engine(engine.Engine):
                 "com.docker.network.bridge.name": "docker_gwbridge",
                 "com.docker.network.bridge.enable_icc": "false",
                 "com.docker.network.bridge.enable_ip_masquerade": "true",
+                network_plan.MTU_OPTION: str(mtu),
             },
         )
 

@@ -28,6 +28,8 @@ class Machine:
     node: NodeDescription
     identity: MachineIdentity
     address: str
+    mtu: int = network_plan.ETHERNET_MTU
+    """MTU of the interface that has the address."""
 
     @property
     def name(self) -> str:
@@ -156,7 +158,18 @@ def dockerd(machine: Machine) -> dict[str, Any]:
         "insecure-registries": [names.registry_name(machine.node.domain)],
         "labels": [f"swarmer.group={machine.node.group}", f"swarmer.zone={machine.identity.zone}"],
         "log-driver": "local",
+        **_mtu(machine.mtu),
     }
+
+
+def _mtu(mtu: int) -> dict[str, Any]:
+    """Keys that give containers the MTU of the node's own network; Docker's default is 1500.
+
+    `mtu` is for docker0 only. The defaults of drivers count for ingress, and for the networks of a stack that
+    names no MTU. docker_gwbridge heeds neither (moby/moby#41406), so the agent creates it.
+    """
+    options = {network_plan.MTU_OPTION: str(mtu)}
+    return {"mtu": mtu, "default-network-opts": {"bridge": options, "overlay": options}}
 
 
 def resolved(machine: Machine) -> str:

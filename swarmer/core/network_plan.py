@@ -28,6 +28,13 @@ SWARM_POOL: Final = IPv4Network("172.20.0.0/14")
 """Pool of the overlay networks (`swarm init --default-addr-pool`). Swarm's own, 10.0.0.0/8, overlaps VPCs."""
 POOL_NETWORK_PREFIX: Final = 24
 """Prefix length of each network that Docker takes out of DOCKER_LOCAL_POOL or SWARM_POOL."""
+MTU_OPTION: Final = "com.docker.network.driver.mtu"
+"""Option of a Docker network with its MTU. The overlay driver subtracts the 50 bytes of VXLAN itself."""
+ETHERNET_MTU: Final = 1500
+"""MTU of a network that is not known to carry more."""
+VPC_MTU: Final = 9001
+"""MTU within a VPC (AWS, "Network MTU for your EC2 instance"). Each instance type of today's generations has
+it."""
 DOCKER_POOLS: Final = {
     "docker0": DOCKER_BRIDGE,
     "docker_gwbridge": DOCKER_GWBRIDGE,

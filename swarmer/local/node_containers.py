@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import process
-from swarmer.core import names
+from swarmer.core import names, network_plan
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
 from swarmer.core.state import GroupInstance, HostContainer
@@ -105,12 +105,14 @@ def write_seed(env: Environment, node: Node) -> Path:
 
 
 def ensure_network(env: Environment) -> None:
-    """Ensure the docker network with the VPC's own CIDR, so that a node's address is its instance's."""
-    create_network(env, env.network, environment.LABEL_REHEARSAL)
+    """Ensure the docker network with the VPC's own CIDR and MTU, so that a node's address is its
+    instance's."""
+    create_network(env, env.network, environment.LABEL_REHEARSAL, mtu=network_plan.VPC_MTU)
 
 
-def create_network(env: Environment, name: str, label: str) -> None:
-    """Create the network unless it exists. `label`: its owner. Raises UserError."""
+def create_network(env: Environment, name: str, label: str, *, mtu: int = network_plan.ETHERNET_MTU) -> None:
+    """Create the network unless it exists; one that exists keeps its MTU. `label`: its owner. Raises
+    UserError."""
     if engine.docker("network", "ls", "-q", "--filter", f"name=^{name}$"):
         subnet = engine.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name)
         if subnet != env.cluster.network.cidr:
@@ -123,6 +125,7 @@ def create_network(env: Environment, name: str, label: str) -> None:
         engine.docker(
             *("network", "create", "--label", f"{label}={environment.ROOT}"),
             *("--label", f"{environment.LABEL_CLUSTER}={env.cluster.name}"),
+            *("--opt", f"{network_plan.MTU_OPTION}={mtu}"),
             *("--subnet", env.cluster.network.cidr, "--gateway", env.gateway, name),
         )
     except process.Failed as exc:

@@ -136,6 +136,17 @@ def test_the_labels_for_placement_are_the_engines_own_which_no_node_update_chang
     assert told["labels"] == ["swarmer.group=workers", "swarmer.zone=eu-west-1a"]
 
 
+@pytest.mark.parametrize("mtu", [network_plan.VPC_MTU, network_plan.ETHERNET_MTU])
+def test_containers_get_the_mtu_of_the_nodes_own_network_on_every_kind_of_network(mtu: int) -> None:
+    """Docker's default is 1500, whatever the network carries; the overlay driver subtracts VXLAN itself."""
+    told = configuration.dockerd(replace(WORKER, mtu=mtu))
+    assert told["mtu"] == mtu
+    assert told["default-network-opts"] == {
+        "bridge": {"com.docker.network.driver.mtu": str(mtu)},
+        "overlay": {"com.docker.network.driver.mtu": str(mtu)},
+    }
+
+
 def test_dockers_networks_lie_where_the_description_keeps_vpc_and_vpn_out_of() -> None:
     for machine in (CORE, WORKER):
         told = configuration.dockerd(machine)

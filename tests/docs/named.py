@@ -28,7 +28,7 @@ NOT_OURS: Final = frozenset(
     (
         *("docker.io", "amazonaws.com", "swarmer.internal", "a.b", "debian/trixie64", "swarmer/probe"),
         *("family.size", "m7g.large", "t3.small", "t4g.small"),
-        *("engine.labels.swarmer.group", "engine.labels.swarmer.zone"),
+        *("engine.labels.swarmer.group", "engine.labels.swarmer.zone", "com.docker.network.driver.mtu"),
     )
 )
 """Words that only look like ours: packages, domains, images, Docker's own words, values of servers.yml."""

@@ -225,7 +225,7 @@ class HalfIn(Leading):
         self.rows = {"first": ("core-i-one", "down"), "namesake": ("core-i-one-too", "down")}
         self.demoted: list[str] = []
 
-    def ensure_gateway_bridge(self) -> bool:
+    def ensure_gateway_bridge(self, mtu: int) -> bool:
         return False
 
     def swarm(self) -> SwarmStatus:

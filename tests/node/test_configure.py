@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from node import configure, machine
+from node.machine import mtu_of
 from swarmer.adapters import process
-from swarmer.core import names
+from swarmer.core import names, network_plan
 from swarmer.core.configuration import Machine
 from swarmer.core.identity import AwsEndpoints, MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, SWARM_WORKER, NodeDescription, Storage
@@ -67,6 +68,15 @@ def test_every_daemon_is_configured_and_a_second_time_changes_nothing(
     }
     assert again == written
     assert restarted == [["systemctl", "restart", "systemd-resolved"]]
+
+
+def test_a_node_takes_the_mtu_of_the_interface_that_has_its_address() -> None:
+    assert mtu_of("127.0.0.1") == int(Path("/sys/class/net/lo/mtu").read_text())
+
+
+def test_an_address_of_no_interface_counts_as_one_of_a_usual_network() -> None:
+    """A node behind a translated address: its network may carry more, but nobody knows."""
+    assert mtu_of("192.0.2.1") == network_plan.ETHERNET_MTU
 
 
 def test_a_worker_has_no_registry_to_serve(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The range of the routing mesh's network: an engine that initializes a Swarm, whatever it answers."""
+"""The networks that Swarm would make itself: their range and MTU, whatever the engine answers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Founder(Engine):
         self.subnet = subnet
         self.stuck = stuck
         self.told: list[str] = []
+        self.created: list[Any] = []
 
     def listed(self, path: str, **filters: list[str]) -> list[dict[str, Any]]:
         config = [{"Subnet": self.subnet}]
@@ -26,6 +27,8 @@ class Founder(Engine):
 
     def ask_engine(self, method: str, path: str, body: object = None) -> Any:
         self.told.append(f"{method} {path}")
+        if path == "/networks/create":
+            self.created.append(body)
         if method == "DELETE" and not self.stuck:
             self.subnet = ""
 
@@ -53,3 +56,24 @@ def test_the_ingress_network_is_made_where_it_belongs_unless_it_is_there(
 def test_an_ingress_network_that_does_not_go_is_not_waited_for_without_an_end() -> None:
     with pytest.raises(Unavailable, match=r"there still after 0\.1 s"):
         Founder(ELSEWHERE, stuck=True).ensure_ingress(within_s=0.1)
+
+
+@pytest.mark.parametrize("mtu", [9001, 1500])
+def test_the_gateway_bridge_has_the_mtu_of_the_nodes_network(mtu: int) -> None:
+    """Swarm would make it with 1500, and heeds no default of the engine (moby/moby#41406)."""
+    engine = Founder("")
+    assert engine.ensure_gateway_bridge(mtu)
+    (body,) = engine.created
+    assert (body["Name"], body["Options"]["com.docker.network.driver.mtu"]) == ("docker_gwbridge", str(mtu))
+
+
+def test_a_gateway_bridge_that_is_there_stays_as_it_is() -> None:
+    """Also after a reboot: containers hang on it."""
+
+    class Existing(Founder):
+        def listed(self, path: str, **filters: list[str]) -> list[dict[str, Any]]:
+            return [{"Name": "docker_gwbridge"}]
+
+    engine = Existing("")
+    assert not engine.ensure_gateway_bridge(9001)
+    assert engine.told == []

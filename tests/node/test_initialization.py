@@ -100,7 +100,7 @@ class InitializingEngine(Leading):
         self.has_initialized = False
         self.ingresses = 0
 
-    def ensure_gateway_bridge(self) -> bool:
+    def ensure_gateway_bridge(self, mtu: int) -> bool:
         return False
 
     def init_swarm(self, address: str) -> None:

@@ -46,7 +46,7 @@ class OneEngine:
         if not self.swarms:
             raise DockerUnavailable("This node is not a swarm manager.")
 
-    def ensure_gateway_bridge(self) -> bool:
+    def ensure_gateway_bridge(self, mtu: int) -> bool:
         return bool(self._lose("ensure_gateway_bridge"))
 
     def init_swarm(self, address: str) -> None:

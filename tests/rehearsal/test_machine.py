@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -152,6 +153,28 @@ def test_a_cluster_that_is_there_does_not_move_to_another_region(g: Environment)
     with pytest.raises(UserError, match=told):
         cloud.ensure_region(moved)
     cloud.ensure_region(g)
+
+
+@pytest.mark.parametrize(
+    ("create", "mtu"),
+    [
+        (node_containers.ensure_network, 9001),
+        (lambda env: node_containers.create_network(env, "lan", "label"), 1500),
+    ],
+    ids=["a VPC", "any other network"],
+)
+def test_a_rehearsed_vpc_carries_what_a_vpc_carries(
+    g: Environment, monkeypatch: pytest.MonkeyPatch, create: Callable[[Environment], None], mtu: int
+) -> None:
+    made: list[str] = []
+
+    def docker(*argv: str) -> str:
+        made.extend(argv)
+        return ""
+
+    monkeypatch.setattr(engine, "docker", docker)
+    create(g)
+    assert f"com.docker.network.driver.mtu={mtu}" in made
 
 
 def test_a_cluster_that_is_there_does_not_move_to_another_network(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
+from swarmer.core import network_plan
 from swarmer.local import engine
 from tests.vagrant.conftest import Laptop, computer_with_docker, until
 
@@ -30,6 +32,12 @@ def test_three_machines_are_up_and_validated(laptop: Laptop) -> None:
     assert len(laptop.run("docker", "-H", f"tcp://{address}:4000", "node", "ls", "-q").split()) == 3
     with urllib.request.urlopen(f"http://{address}:8500/v1/status/leader", timeout=5) as answer:
         assert b":8300" in answer.read()
+
+
+def test_outside_a_vpc_dockers_networks_have_the_usual_mtu(laptop: Laptop) -> None:
+    links = json.loads(engine.docker("exec", f"{NAME}.core-1", "ip", "-j", "link"))
+    wanted = dict.fromkeys(("eth0", "docker0", "docker_gwbridge"), network_plan.ETHERNET_MTU)
+    assert {each["ifname"]: each["mtu"] for each in links}.items() >= wanted.items()
 
 
 def test_an_image_pushed_by_one_machine_runs_on_another_and_lies_on_the_host(laptop: Laptop) -> None:
