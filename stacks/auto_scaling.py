@@ -53,7 +53,7 @@ def auto_scaling_group(
         # None leaves the number between min and max: every deployment would undo what scaling has done.
         desired_capacity=None if group.desired is None else str(group.desired),
         launch_template=None if group.spot else specification,
-        mixed_instances_policy=_only_spot(specification) if group.spot else None,
+        mixed_instances_policy=_only_spot(specification, group) if group.spot else None,
         # Auto Scaling replaces a node on the notice of its interruption, and does not wait for the
         # interruption.
         capacity_rebalance=group.spot or None,
@@ -79,9 +79,22 @@ def _specification(launch_template: ec2.LaunchTemplate) -> Cfn.LaunchTemplateSpe
     )
 
 
-def _only_spot(specification: Cfn.LaunchTemplateSpecificationProperty) -> Cfn.MixedInstancesPolicyProperty:
+def _only_spot(
+    specification: Cfn.LaunchTemplateSpecificationProperty, group: Group
+) -> Cfn.MixedInstancesPolicyProperty:
+    """Return the policy "spot instances only, of any of the group's types".
+
+    The strategy takes the pools (a type in a zone) that are the least likely to be interrupted, and the
+    cheapest of these. The order of the types has no meaning to it. Source: EC2 Auto Scaling User Guide,
+    "Allocation strategies for multiple instance types".
+    """
+    several = [Cfn.LaunchTemplateOverridesProperty(instance_type=each) for each in group.types]
     return Cfn.MixedInstancesPolicyProperty(
-        launch_template=Cfn.LaunchTemplateProperty(launch_template_specification=specification),
+        launch_template=Cfn.LaunchTemplateProperty(
+            launch_template_specification=specification,
+            # The launch template has a type already, and one alone needs no override.
+            overrides=several if len(several) > 1 else None,
+        ),
         instances_distribution=Cfn.InstancesDistributionProperty(
             on_demand_base_capacity=0,
             on_demand_percentage_above_base_capacity=0,

@@ -84,7 +84,7 @@ class NodeGroup(Construct):
         made = ec2.LaunchTemplate(
             self,
             "LaunchTemplate",
-            instance_type=ec2.InstanceType(group.instance_type),
+            instance_type=ec2.InstanceType(group.types[0]),
             # CloudFormation reads the parameter at every deployment, so that new nodes are up to date.
             machine_image=None if base else ec2.MachineImage.from_ssm_parameter(image_parameter(group)),
             user_data=ec2.UserData.custom(text),

@@ -90,10 +90,14 @@ class Group(Model):
     """
     max: Bound = None
     """Largest number of nodes."""
-    instance_type: Annotated[str, BeforeValidator(instance_types.valid)] = "t3.small"
-    """EC2 instance type.
+    instance_type: Annotated[str | tuple[str, ...], BeforeValidator(instance_types.one_or_several)] = (
+        "t3.small"
+    )
+    """EC2 instance type. With `spot` also a list: AWS launches the type with the most spare capacity at the
+    lowest price, so more types mean fewer interruptions and fewer missing nodes.
 
-    Rule: `family.size`: `t3.small`, `m7g.2xlarge`, `u-6tb1.112xlarge`. Not `mac…`, which runs macOS only.
+    Rule: `family.size`: `t3.small`, `m7g.2xlarge`, `u-6tb1.112xlarge`. Not `mac…`, which runs macOS only. A
+    list has at most 40 types, each once, all with the same processor: x86 or Arm.
     """
     spot: Annotated[bool, BeforeValidator(truth)] = False
     """Use spot instances, which are cheaper, but which AWS may terminate at any time.
@@ -131,9 +135,14 @@ class Group(Model):
         return bool(self.roles & QUORUM_ROLES.keys())
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """Instance types that its nodes may have, at least one."""
+        return (self.instance_type,) if isinstance(self.instance_type, str) else self.instance_type
+
+    @property
     def processor(self) -> Architecture:
-        """Processor of its instance type."""
-        return instance_types.architecture(self.instance_type)
+        """Processor of its instance types."""
+        return instance_types.architecture(self.types[0])
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         return _group_rules(self)
@@ -232,6 +241,11 @@ def _group_rules(group: Group) -> Iterator[BrokenRule]:
         message = f"AWS may take spot nodes away at any time, but {held} must stay"
         advice = "take spot out, or give these roles to another group"
         yield BrokenRule(("groups", group.name, "spot"), message, advice, frozenset())
+    elif len(group.types) > 1 and not group.spot:
+        key = ("groups", group.name, "instance_type")
+        message = "only spot groups take several types"
+        advice = f"write {group.types[0]}" + ("" if held else ", or spot: true beside the list")
+        yield BrokenRule(key, message, advice, _needs((group,), "spot", "instance_type"))
 
 
 def _broken(group: Group, message: str, advice: str, *key: str) -> BrokenRule:

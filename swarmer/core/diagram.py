@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 from swarmer.core import names, network_plan
 from swarmer.core.cluster import Cluster, Group, Role
 from swarmer.core.sections import Egress
+from swarmer.core.validation import listed
 
 WIDTH: Final = 1140
 """Width of the picture."""
@@ -199,7 +200,8 @@ class _Plan:
         for group in self.cluster.groups:
             top, height = self.band_top[group.name], self.band_height(group)
             yield _box(self.left + 10, top, self.inner - 20, height, fill=PAPER, opacity=0.72, radius=10)
-            words = [_number_of_nodes(group), group.instance_type, f"{group.disk} GiB"]
+            types = listed(group.types, most=1)
+            words = [_number_of_nodes(group), types, f"{group.disk} GiB"]
             words += ["spot"] if group.spot else []
             yield _text(self.left + 24, top + 20, group.name, weight=700, size=13)
             yield _text(

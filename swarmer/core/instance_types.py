@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from swarmer.core.validation import InvalidValue, shown
+from swarmer.core.validation import InvalidValue, listed, shown
 
 FORM: Final = re.compile(
     r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
@@ -19,6 +19,8 @@ GRAVITON: Final = re.compile(r"[a-z]+\d+[a-z]*g[a-z]*")
 """Families with Graviton: `g` is among the letters after the generation, for example m7g, im4gn, g5g."""
 GRACE: Final = re.compile(r"p\d+e?-gb\d+")
 """Families with NVIDIA's Grace, for example p6e-gb200."""
+MOST: Final = 40
+"""Largest number of types of an Auto Scaling group (AWS CDK, `LaunchTemplateOverrides`)."""
 AMI: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
 """Form of the ID of an AMI."""
 
@@ -39,6 +41,26 @@ def valid(value: object) -> str:
     if value.startswith("mac"):
         raise InvalidValue(f"{shown(value)} runs macOS only", "take a type for Linux, for example t3.small")
     return value
+
+
+def one_or_several(value: object) -> str | tuple[str, ...]:
+    """Return the value if it is a valid type, or a list of such types with one processor.
+
+    A list of one becomes the type alone. Raises InvalidValue.
+    """
+    if not isinstance(value, list | tuple):
+        return valid(value)
+    types = tuple(map(valid, value))
+    if not 1 <= len(types) <= MOST:
+        raise InvalidValue(f"{len(types)} instance types are listed", f"list 1 to {MOST}")
+    if twice := sorted({each for each in types if types.count(each) > 1}):
+        raise InvalidValue(f"{listed(twice)} is listed twice", "list each type once")
+    by_processor = {architecture(each): each for each in reversed(types)}
+    if len(by_processor) > 1:
+        examples = [f"{each} ({processor})" for processor, each in sorted(by_processor.items())]
+        message = f"the types have different processors: {listed(examples)}"
+        raise InvalidValue(message, "take types with one processor, because a group has one image")
+    return types if len(types) > 1 else types[0]
 
 
 def architecture(instance_type: str) -> Architecture:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from swarmer.core import names
 from swarmer.core.cluster import Cluster, Group, Role
+from swarmer.core.instance_types import Architecture
 from swarmer.core.sections import Egress, Healing, Image, Model, Network, Registrator, Registry
 
 CORE = [Role.CONSUL_SERVER, Role.SWARM_MANAGER, Role.SWARM_WORKER]
@@ -145,6 +146,45 @@ def test_an_ec2_instance_type_is_taken(kind: str) -> None:
 def test_what_is_no_instance_type_is_refused(kind: object) -> None:
     with pytest.raises(ValidationError, match="no EC2 instance type"):
         group(size=1, instance_type=kind)
+
+
+SPOT = ("m7i.large", "m6i.large", "m7a.large")
+
+
+def test_a_spot_group_takes_several_types_of_one_processor() -> None:
+    several = group("workers", WORKER, size=3, spot=True, instance_type=list(SPOT))
+    assert several.types == SPOT
+    assert several.processor is Architecture.AMD64
+    assert group("workers", WORKER, size=3, spot=True, instance_type=["m7g.large"]).types == ("m7g.large",)
+
+
+def test_a_group_of_other_nodes_has_one_type() -> None:
+    with pytest.raises(ValidationError, match=r"take several types; write m7i.large, or spot: true beside"):
+        group("workers", WORKER, size=3, instance_type=list(SPOT))
+    with pytest.raises(ValidationError, match=r"take several types; write m7i.large($|\s)"):
+        group(size=3, instance_type=list(SPOT))
+    assert group(size=3, instance_type=["m7i.large"]).types == ("m7i.large",)
+
+
+@pytest.mark.parametrize(
+    ("types", "complaint"),
+    [
+        pytest.param([], "0 instance types are listed; list 1 to 40", id="none"),
+        pytest.param([f"m{n}i.large" for n in range(41)], "41 instance types are listed", id="too many"),
+        pytest.param(["t3.small", "t3.small"], "t3.small is listed twice", id="twice"),
+        pytest.param(["t3.small", "t3"], '"t3" is no EC2 instance type', id="no type"),
+        pytest.param(["t3.small", ["t3.large"]], "a list is no EC2 instance type", id="nested"),
+        pytest.param({"t3.small": 1}, "a mapping is no EC2 instance type", id="mapping"),
+        pytest.param(
+            ["t3.small", "t4g.small", "c7g.large"],
+            r"different processors: t3.small \(amd64\) and t4g.small \(arm64\); take types with one",
+            id="two processors",
+        ),
+    ],
+)
+def test_types_that_cannot_be_in_one_group_are_refused(types: object, complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        group("workers", WORKER, size=3, spot=True, instance_type=types)
 
 
 def test_the_longest_group_name_still_makes_a_dns_label() -> None:

@@ -82,7 +82,14 @@ registrator:
 healing: {boot_deadline: 600, failed_boots: 5, grace: 120, alarms: you@example.com}
 groups:
   servers: {roles: [consul-server, swarm-manager], size: 3, instance_type: m7g.large, disk: 50}
-  workers: {roles: [swarm-worker], min: 1, max: 4, spot: true, memory: 1024, cpus: 4}
+  workers:
+    roles: [swarm-worker]
+    min: 1
+    max: 4
+    instance_type: [m7i.large, m6i.large]
+    spot: true
+    memory: 1024
+    cpus: 4
 """
 
 

@@ -51,6 +51,14 @@ def test_nodes_are_spread_over_the_zones_as_evenly_as_can_be() -> None:
     assert diagram.spread(group, 3) == (Cell(1, 2), Cell(1, 1), Cell(0, 2))
 
 
+def test_of_several_types_the_first_is_named() -> None:
+    types = "[m7i.large, m6i.large, m6a.large]"
+    shown = words(
+        described(f"{CORE}\nspare: {{roles: [swarm-worker], size: 2, spot: true, instance_type: {types}}}")
+    )
+    assert "2 nodes · m7i.large and 2 more · 20 GiB · spot" in shown
+
+
 def test_many_nodes_are_one_pile_with_their_number() -> None:
     shown = words(described(f"{CORE}\nmany: {{roles: [swarm-worker], min: 30, max: 60}}"))
     assert shown.count("10 × many-i-…") == 6

@@ -27,6 +27,44 @@ def test_instance_carries_what_its_launch_template_says(aws: Aws) -> None:
     assert [group["GroupId"] for group in instance["SecurityGroups"]] == [aws.resource("t", "Nodes")]
 
 
+def of_types(*types: str) -> dict[str, Any]:
+    """Template of a cluster whose group takes spot instances of these types; without types the template's."""
+    wanted = cluster()
+    properties = wanted["Resources"]["Group"]["Properties"]
+    launch_template: dict[str, Any] = {"LaunchTemplateSpecification": properties.pop("LaunchTemplate")}
+    if types:
+        launch_template["Overrides"] = [{"InstanceType": each} for each in types]
+    properties["MixedInstancesPolicy"] = {
+        "LaunchTemplate": launch_template,
+        "InstancesDistribution": {"SpotAllocationStrategy": "price-capacity-optimized"},
+    }
+    return wanted
+
+
+def test_a_group_of_several_types_launches_each_of_them(aws: Aws) -> None:
+    aws.create("t", of_types("m7i.large", "m6i.large", "m6a.large"))
+    instances = aws.instances("t-core")
+    used = Counter(each["InstanceType"] for each in instances)
+    assert used == {"m7i.large": 2, "m6i.large": 2, "m6a.large": 1}
+    described = {each["InstanceId"]: each["InstanceType"] for each in aws.group("t-core")["Instances"]}
+    assert described == {each["InstanceId"]: each["InstanceType"] for each in instances}
+
+
+def test_a_lost_instance_is_replaced_by_one_of_the_groups_types(aws: Aws) -> None:
+    aws.create("t", of_types("m7i.large", "m6i.large"))
+    aws.update("t", of_types("m6a.large", "m6i.large"))
+    victim = next(each for each in aws.instances("t-core") if each["InstanceType"] == "m7i.large")
+    aws.client("ec2").terminate_instances(InstanceIds=[victim["InstanceId"]])
+    aws.pass_time()
+    used = Counter(each["InstanceType"] for each in aws.instances("t-core"))
+    assert used == {"m7i.large": 2, "m6i.large": 2, "m6a.large": 1}
+
+
+def test_spot_groups_without_a_list_of_types_launch_that_of_the_template(aws: Aws) -> None:
+    aws.create("t", of_types())
+    assert {each["InstanceType"] for each in aws.instances("t-core")} == {"t3.small"}
+
+
 def test_image_is_the_one_that_the_public_parameter_names(aws: Aws) -> None:
     aws.create("t", cluster())
     image = aws.client("ssm").get_parameter(Name=DEBIAN)["Parameter"]["Value"]

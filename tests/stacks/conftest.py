@@ -43,7 +43,8 @@ groups:
   consul: {roles: [consul-server], size: 3}
   managers: {roles: [swarm-manager], size: 5, instance_type: m7g.large, disk: 40}
   workers: {roles: [swarm-worker], size: 1, instance_type: u-6tb1.112xlarge, memory: 1024, cpus: 4}
-  spare-workers-with-a-rather-long-name: {roles: [swarm-worker], min: 0, max: 9, spot: true}
+  spare-workers-with-a-rather-long-name:
+    {roles: [swarm-worker], min: 0, max: 9, spot: true, instance_type: [m7i.large, m6i.large, m6a.large]}
 """
 GUEST = """
 name: guest

@@ -157,6 +157,14 @@ def test_spot_groups_run_on_spot_alone(variant: Assembly) -> None:
     assert asg["CapacityRebalance"] is True
 
 
+def test_spot_groups_take_any_of_several_types(variant: Assembly) -> None:
+    policy = variant.auto_scaling_group(SPARE)["MixedInstancesPolicy"]
+    overrides = policy["LaunchTemplate"]["Overrides"]
+    assert overrides == [{"InstanceType": each} for each in ("m7i.large", "m6i.large", "m6a.large")]
+    assert policy["InstancesDistribution"]["SpotAllocationStrategy"] == "price-capacity-optimized"
+    assert variant.launch_template_data(SPARE)["InstanceType"] == "m7i.large"
+
+
 def test_a_group_names_a_numbered_version_of_its_launch_template(assembly: Assembly) -> None:
     for group in assembly.cluster.groups:
         asg = assembly.auto_scaling_group(group.name)

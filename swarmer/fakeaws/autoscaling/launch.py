@@ -88,17 +88,30 @@ def _launch_one(group: Any, tags: dict[str, str]) -> Any:
     return InstanceState(instance, State.PENDING.value, protected_from_scale_in=protected)
 
 
+def _staying(group: Any) -> list[Any]:
+    """States of the group's healthy instances that do not terminate."""
+    return [
+        each
+        for each in group.instance_states
+        if each.lifecycle_state not in TERMINATING_STATES and each.health_status == "Healthy"
+    ]
+
+
 def _least_used_subnet(group: Any) -> str:
-    staying = [each for each in group.instance_states if each.lifecycle_state not in TERMINATING_STATES]
-    used = Counter(state.instance.subnet_id for state in staying if state.health_status == "Healthy")
+    used = Counter(state.instance.subnet_id for state in _staying(group))
     subnets: list[str] = group.vpc_zone_identifier.split(",")
     return min(subnets, key=lambda subnet: used[subnet])
 
 
 def _instance_type(group: Any, version: Any) -> str:
-    overrides = ((group.mixed_instances_policy or {}).get("LaunchTemplate", {})).get("Overrides", [])
-    first = overrides[0].get("InstanceType") if overrides else None
-    return str(first or version.instance_type)
+    """Type of the next instance: of the overrides the one that the group has least of.
+
+    AWS chooses by price and spare capacity, which nobody can predict. So a group has several types here too.
+    """
+    overrides = ((group.mixed_instances_policy or {}).get("LaunchTemplate", {})).get("Overrides") or []
+    types = [each["InstanceType"] for each in overrides if "InstanceType" in each]
+    used = Counter(state.instance.instance_type for state in _staying(group))
+    return str(min(types, key=lambda each: used[each], default=version.instance_type))
 
 
 def _image_id(group: Any, image: str) -> str:
