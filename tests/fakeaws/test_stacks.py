@@ -103,6 +103,36 @@ def test_importing_stack_sees_an_export_that_an_update_added(aws: Aws) -> None:
     assert aws.create("u", {"Resources": {"P": importer}})["StackStatus"] == "CREATE_COMPLETE"
 
 
+def importing(export: str) -> dict[str, Any]:
+    properties = {"Type": "String", "Name": "/imported", "Value": {"Fn::ImportValue": export}}
+    return {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": properties}}}
+
+
+def test_an_export_that_is_in_use_cannot_be_removed(aws: Aws) -> None:
+    """So no zone's subnet goes while groups and functions are in it."""
+    aws.create("t", cluster())
+    aws.create("u", importing("t-core:Group"))
+    without = cluster()
+    del without["Outputs"]
+    without["Resources"]["More"] = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "more"}}
+    assert aws.update("t", without)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    why = aws.events("t", "UPDATE_FAILED")[0]["ResourceStatusReason"]
+    assert "Export t-core:Group cannot be deleted as it is in use by u" in why
+    assert "QueueUrls" not in aws.client("sqs").list_queues(), "nothing had begun"
+    aws.client("cloudformation").delete_stack(StackName="u")
+    assert aws.update("t", without)["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_an_export_that_is_in_use_cannot_change(aws: Aws) -> None:
+    aws.create("t", cluster())
+    aws.create("u", importing("t-core:Group"))
+    other = cluster()
+    other["Outputs"]["Group"]["Value"] = "another"
+    assert aws.update("t", other)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    why = aws.events("t", "UPDATE_FAILED")[0]["ResourceStatusReason"]
+    assert "Export t-core:Group cannot be updated as it is in use by u" in why
+
+
 def test_export_of_another_stack_cannot_be_taken(aws: Aws) -> None:
     aws.create("t", cluster())
     template = cluster(cidr="127.43")

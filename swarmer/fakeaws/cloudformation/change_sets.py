@@ -10,7 +10,7 @@ from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from swarmer.fakeaws import s3
-from swarmer.fakeaws.cloudformation.stacks import create, with_rollback
+from swarmer.fakeaws.cloudformation.stacks import check_rules, create, with_rollback
 
 create_request: Final = CloudFormationResponse.create_change_set
 
@@ -51,6 +51,7 @@ def _create_request(self: Any) -> Any:
     _refuse_busy(self)
     answer = create_request(self)
     change_set = self.cloudformation_backend.change_sets[answer.result["Id"]]
+    _check_rules(self.cloudformation_backend, change_set)
     change_set.imports = self._get_bool_param("ImportExistingResources", False)
     for change in change_set.changes if change_set.imports else ():
         if _existing(change_set.stack, change.logical_resource_id, change_set.template_dict):
@@ -66,6 +67,17 @@ def _refuse_busy(request: Any) -> None:
             raise ValidationError(
                 message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
             )
+
+
+def _check_rules(backend: Any, change_set: Any) -> None:
+    """AWS refuses a change set whose parameters break a rule of its template; bare moto knows no rules."""
+    try:
+        check_rules(change_set.stack, change_set.template_dict, change_set.parameters)
+    except ValidationError:
+        del backend.change_sets[change_set.change_set_id]
+        if change_set.change_set_type == "CREATE":
+            del backend.stacks[change_set.stack.stack_id]
+        raise
 
 
 def _import_existing(change_set: Any, stack: Any) -> None:

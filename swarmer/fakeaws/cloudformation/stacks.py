@@ -21,7 +21,7 @@ from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.exceptions import ServiceException
 
 from swarmer.fakeaws.base.errors import ResourceFailed, reason
-from swarmer.fakeaws.cloudformation import capacity, removal, stack_events
+from swarmer.fakeaws.cloudformation import capacity, exports, removal, rules, stack_events
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
@@ -93,6 +93,7 @@ def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any
         raise
     except Exception as exc:
         raise ValidationError(message=f"Template error: {reason(exc)}") from exc
+    rules.check(stack.template_dict, stack.stack_parameters)
     self.stacks[stack_id] = stack
     create(self, stack)
     return stack
@@ -122,7 +123,7 @@ def _await_creation(self: Any) -> None:
 
 def _complete_creation(stack: Any) -> None:
     try:
-        _export(stack)
+        exports.publish(stack)
     except Exception as exc:
         _fail_creation(stack, exc)
         return
@@ -138,7 +139,7 @@ def _fail_creation(stack: Any, exc: Exception) -> None:
         return
     stack.status = "ROLLBACK_IN_PROGRESS"
     stack._add_stack_event(stack.status, resource_status_reason=_summary("create", exc))
-    _withdraw_exports(stack)
+    exports.withdraw(stack)
     _remove_all(stack, "ROLLBACK_COMPLETE", retain=frozenset({"Retain"}))
 
 
@@ -154,6 +155,7 @@ def _update_stack(
     values = self._resolve_update_parameters(instance=stack, incoming_params=parameters)
     if not stack.status.endswith("_FAILED") and _is_unchanged(stack, template, values, tags):
         raise ValidationError(message="No updates are to be performed.")
+    check_rules(stack, Stack.parse_template(template), values)
     stack.update(template, role_arn, parameters=values, tags=tags)
     return stack
 
@@ -163,6 +165,11 @@ def _is_unchanged(stack: Any, template: str, parameters: dict[str, Any], tags: A
     if new != stack.template_dict or (tags is not None and tags != stack.tags):
         return False
     return bool(_resolved(stack, new, parameters) == stack.resource_map.resolved_parameters)
+
+
+def check_rules(stack: Any, template: dict[str, Any], parameters: dict[str, Any]) -> None:
+    """Check a template's rules with the parameters of a request for the stack. Raises ValidationError."""
+    rules.check(template, _resolved(stack, template, parameters))
 
 
 def _resolved(stack: Any, template: dict[str, Any], parameters: dict[str, Any]) -> Any:
@@ -183,6 +190,8 @@ def _update_or_roll_back(
     self.status = "UPDATE_IN_PROGRESS"
     self._add_stack_event(self.status, resource_status_reason="User Initiated")
     try:
+        exports.check_kept(self, Stack.parse_template(template))
+        change.in_use = exports.values_in_use(self)
         change.before = _apply_template(self, template, parameters or {})
     except Exception as exc:
         _fail_update(change, exc)
@@ -203,12 +212,15 @@ class Change:
     keeps_failure: bool
     before: dict[str, Any] = field(default_factory=dict)
     """Entries of the old template, by logical ID."""
+    in_use: dict[str, Any] = field(default_factory=dict)
+    """Values of the exports that other stacks import, by name."""
 
 
 def _complete_update(change: Change) -> None:
     stack = change.stack
     try:
-        _export(stack)
+        exports.publish(stack)
+        exports.check_unchanged(stack, change.in_use)
     except Exception as exc:
         _fail_update(change, exc)
         return
@@ -280,13 +292,19 @@ def _fail_restoration(stack: Any, exc: Exception) -> None:
 
 
 def _resolve_update_parameters(self: Any, instance: Any, incoming_params: list[dict[str, str]]) -> Any:
-    """AWS reads `UsePreviousValue` of a defaulted parameter as the default; bare moto raises KeyError."""
-    known = [
-        parameter
-        for parameter in incoming_params
-        if not parameter.get("UsePreviousValue") or parameter["ParameterKey"] in instance.parameters
-    ]
-    return resolve_parameters(self, instance, known)
+    """AWS reads `UsePreviousValue` of a defaulted parameter as the default of the deployed template.
+
+    Bare moto raises KeyError.
+    """
+    declared = instance.template_dict.get("Parameters", {}) if isinstance(instance, Stack) else {}
+    defaulted = {
+        each["ParameterKey"]
+        for each in incoming_params
+        if each.get("UsePreviousValue") and each["ParameterKey"] not in instance.parameters
+    }
+    kept = {key: declared[key]["Default"] for key in defaulted if "Default" in declared.get(key, {})}
+    named = [each for each in incoming_params if each["ParameterKey"] not in defaulted]
+    return {**kept, **resolve_parameters(self, instance, named)}
 
 
 def _delete_stack(self: Any, name_or_stack_id: str) -> None:
@@ -325,29 +343,13 @@ def _finish(stack: Any, status: str) -> None:
     stack.status = status
     stack._add_stack_event(status)
     if status == "DELETE_COMPLETE":
-        _withdraw_exports(stack)
+        exports.withdraw(stack)
         backend = models.cloudformation_backends[stack.account_id][stack.region_name]
         backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
         # AWS deletes the change sets with their stack; bare moto keeps them for the next stack of this name.
         for identifier, change_set in list(backend.change_sets.items()):
             if change_set.stack is stack:
                 del backend.change_sets[identifier]
-
-
-def _export(stack: Any) -> None:
-    """AWS updates exports with their stack; bare moto reads them only when a stack is created."""
-    exports = stack.resource_map.cross_stack_resources
-    _withdraw_exports(stack)
-    for export in stack.exports:
-        if export.name in exports:
-            raise ValidationError(message=f"Export with name {export.name} is already exported.")
-        exports[export.name] = export
-
-
-def _withdraw_exports(stack: Any) -> None:
-    exports = stack.resource_map.cross_stack_resources or {}
-    for name in [name for name, export in exports.items() if export.exporting_stack_id == stack.stack_id]:
-        del exports[name]
 
 
 def _report(stack: Any, exc: Exception, status: str) -> None:
