@@ -25,8 +25,8 @@ CDK_JSON: Final = Path(__file__).parents[1] / "cdk.json"
 class Stacks:
     """Stacks of a cluster, in the order in which they are deployed."""
 
-    network: NetworkStack
     registry: RegistryStack
+    network: NetworkStack
     healing: HealingStack
     cluster: ClusterStack
 
@@ -52,17 +52,17 @@ def new_app(*, outdir: str | None = None, validate: bool = False) -> cdk.App:
 
 def build(app: cdk.App, cluster: Cluster) -> Stacks:
     """Create every stack of one cluster. Account and region are unknown here, and nothing is looked up."""
-    network = NetworkStack(
-        app,
-        f"{cluster.name}-network",
-        cluster=cluster,
-        description=f"Swarmer cluster {cluster.name}: VPC, egress, every security group and rule",
-    )
     registry = RegistryStack(
         app,
         f"{cluster.name}-registry",
         cluster=cluster,
         description=f"Swarmer cluster {cluster.name}: storage of the container registry",
+    )
+    network = NetworkStack(
+        app,
+        f"{cluster.name}-network",
+        cluster=cluster,
+        description=f"Swarmer cluster {cluster.name}: VPC, egress, every security group and rule",
     )
     healing = HealingStack(
         app,
@@ -79,14 +79,14 @@ def build(app: cdk.App, cluster: Cluster) -> Stacks:
         registry=registry,
         description=f"Swarmer cluster {cluster.name}: its groups of nodes",
     )
-    # The order is explicit, because references alone do not give it: nodes need routes before their first
-    # boot.
-    registry.add_stack_dependency(network)
-    healing.add_stack_dependency(registry)
+    # The order is explicit, because references alone do not give it. The first two stacks hold the guards, so
+    # that a refused deploy has changed nothing. Nodes need routes before their first boot.
+    network.add_stack_dependency(registry)
+    healing.add_stack_dependency(network)
     # The first instance waits at a hook that only a function answers.
     nodes.add_stack_dependency(healing)
     account_demands.add_tags(app, account_demands.demanded_tags(cluster))
     if cluster.permissions_boundary:
         all_stacks = (network, registry, healing, nodes)
         account_demands.set_permissions_boundary(all_stacks, cluster.permissions_boundary)
-    return Stacks(network=network, registry=registry, healing=healing, cluster=nodes)
+    return Stacks(registry=registry, network=network, healing=healing, cluster=nodes)

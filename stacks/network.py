@@ -12,9 +12,11 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.guard import guard
 from stacks.security_groups import SecurityGroups
 from swarmer.core import network_plan
 from swarmer.core.cluster import Cluster
+from swarmer.core.fixed import Stack
 from swarmer.core.sections import Egress, Network
 
 FLOW_LOG_RETENTION: Final = logs.RetentionDays.ONE_MONTH
@@ -31,6 +33,7 @@ class NetworkStack(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, cluster: Cluster, description: str) -> None:
         super().__init__(scope, construct_id, description=description)
+        guard(self, cluster, Stack.NETWORK)
         network = cluster.network
         self.vpc: ec2.IVpc = (
             _existing_vpc(self, network.vpc, network)

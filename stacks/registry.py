@@ -8,8 +8,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from stacks.guard import guard
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
+from swarmer.core.fixed import Stack
 
 UPLOAD_DAYS: Final = 7
 """Days after which an unfinished upload is deleted. No push takes a week, and leftovers cost money."""
@@ -33,6 +35,7 @@ class RegistryStack(cdk.Stack):
         cdk.Validations.of(self.bucket).acknowledge(
             cdk.Acknowledgment(id="AwsSolutions-S1", reason=WHY_NO_ACCESS_LOG)
         )
+        guard(self, cluster, Stack.REGISTRY)
         cdk.CfnOutput(
             self,
             names.OUTPUT_BUCKET,

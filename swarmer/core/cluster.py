@@ -154,6 +154,7 @@ class Cluster(Model):
 
     Rule: Lower-case letters and digits, a letter first, at most 24. No hyphens, because EventBridge rules
     match Auto Scaling groups by the prefix `<name>-`. The prefix of `a` would match the groups of `a-b`.
+    Another name is another cluster: the deployed one stays as it is.
     """
     domain: Annotated[str, BeforeValidator(naming_rules.domain)] = "swarmer"
     """DNS domain that Consul serves on every node: `registry.service.<domain>`.

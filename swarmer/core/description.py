@@ -19,7 +19,7 @@ import yaml
 
 from swarmer.core import account_rules, existing_vpc
 from swarmer.core.cluster import Cluster, Group, Role
-from swarmer.core.sections import Healing, Image, Key, Model, Network, Registrator, Registry
+from swarmer.core.sections import BrokenRule, Healing, Image, Key, Model, Network, Registrator, Registry
 from swarmer.core.validation import InvalidValue, listed, shown
 
 LIMIT_BYTES: Final = 64 * 1024
@@ -87,6 +87,15 @@ def parse(text: str, file: str = "servers.yml") -> Cluster:
         raise Invalid(draft.problems)
     # Rules about a VPC that exists read which keys were given.
     return Cluster.model_validate(cluster.model_dump(exclude_unset=True))
+
+
+def invalid(path: Path, broken: Iterable[BrokenRule]) -> Invalid:
+    """The error for rules that a valid file breaks, each with its line."""
+    draft = _Draft(str(path))
+    draft.cluster(_compose(_read(path), str(path)))
+    for rule in broken:
+        draft.add(rule.key, rule.message, rule.advice)
+    return Invalid(draft.problems)
 
 
 def _read(path: Path) -> str:
@@ -227,7 +236,7 @@ class _Draft:
         )
         for rule in chain(*(group.broken_rules() for group in draft.groups), draft.broken_rules()):
             if not rule.needs & self._broken:
-                self._add(rule.key, rule.message, rule.advice)
+                self.add(rule.key, rule.message, rule.advice)
         return draft
 
     def _section(self, model: type[Section], entries: Entries, key: Key) -> Section:
@@ -241,7 +250,7 @@ class _Draft:
             own = self._entries(entries[key[0]], key, ())
             return tuple(self._group(node, (*key, name)) for name, node in own.items())
         if key not in self._broken:
-            self._add(key, "is missing", "describe at least one group")
+            self.add(key, "is missing", "describe at least one group")
             self._broken.add(key)
         return ()
 
@@ -249,11 +258,11 @@ class _Draft:
         try:
             _check(Group, "name", key[-1])
         except InvalidValue as invalid:
-            self._add(key, invalid.message, invalid.advice)
+            self.add(key, invalid.message, invalid.advice)
         entries = self._entries(node, key, GROUP_KEYS)
         values = {"roles": frozenset(), **self._values(Group, entries, key, GROUP_KEYS)}
         if "roles" not in entries and (*key, "roles") not in self._broken:
-            self._add((*key, "roles"), "is missing", f"write roles: [{', '.join(Role)}], or some of them")
+            self.add((*key, "roles"), "is missing", f"write roles: [{', '.join(Role)}], or some of them")
             self._broken.add((*key, "roles"))
         return Group.model_construct(name=key[-1], **values)
 
@@ -261,7 +270,7 @@ class _Draft:
         """Values by key. `known`: the allowed keys, () for any. Any other node than a mapping breaks all."""
         if not isinstance(node, yaml.MappingNode):
             what = "has no value" if _plain(node) is None else f"{shown(_plain(node))} is not a mapping"
-            self._add(key, what, "write keys below it, or take it out")
+            self.add(key, what, "write keys below it, or take it out")
             self._broken.update([key, *((*key, name) for name in known)])
             return {}
         entries: Entries = {}
@@ -270,7 +279,7 @@ class _Draft:
             line = _line(name_node)
             if name in entries:
                 problem = f"duplicate key, first on line {self._lines[*key, name]}"
-                self._add((*key, name), problem, "keep one of them", line)
+                self.add((*key, name), problem, "keep one of them", line)
                 continue
             self._lines[*key, name] = line
             if known and name not in known:
@@ -286,7 +295,7 @@ class _Draft:
             try:
                 values[name] = self._value(model, entries[name], (*key, name))
             except InvalidValue as invalid:
-                self._add((*key, name), invalid.message, invalid.advice)
+                self.add((*key, name), invalid.message, invalid.advice)
                 self._broken.add((*key, name))
         return values
 
@@ -308,7 +317,7 @@ class _Draft:
             try:
                 found[name] = self._entry(key, name, each)
             except InvalidValue as invalid:
-                self._add((*key, name), invalid.message, invalid.advice)
+                self.add((*key, name), invalid.message, invalid.advice)
                 self._broken.add(key)
         return found
 
@@ -324,9 +333,10 @@ class _Draft:
         near = get_close_matches(key[-1], known, n=1)
         self._broken.update((*key[:-1], name) for name in near)
         advice = f"did you mean {near[0]}?" if near else f"take {listed(known, most=len(known))}"
-        self._add(key, "unknown key", advice)
+        self.add(key, "unknown key", advice)
 
-    def _add(self, key: Key, message: str, advice: str, line: int | None = None) -> None:
+    def add(self, key: Key, message: str, advice: str, line: int | None = None) -> None:
+        """Add a problem, at the line of its key, or of the nearest key above that the file has."""
         at = next(key[:end] for end in range(len(key), -1, -1) if key[:end] in self._lines)
         dotted = ".".join(part if len(part) <= 60 else f"{part[:57]}..." for part in key)
         self.problems.append(Problem(self._file, line or self._lines[at], dotted, message, advice))

@@ -69,13 +69,15 @@ class Network(Model):
 
     Rule: IPv4 network without host bits, `/16` to `/26`, within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or
     100.64.0.0/10. It must not overlap Docker's networks or `vpn_cidr`, and must be large enough (see below).
+    AWS cannot change it later.
     """
     zones: Annotated[int | tuple[str, ...], BeforeValidator(network_plan.zones)] = 3
     """Availability zones for the nodes: their number, or their names. With a number AWS chooses, and may
     choose others later ([aws.md](aws.md#zones)).
 
     Rule: 1 to 6, at most as many as the region has. Or a list of names, like
-    `[eu-central-1a, eu-central-1b]`, each once.
+    `[eu-central-1a, eu-central-1b]`, each once. Later zones can only be added, at the end. In a VPC
+    smaller than `/21` that is possible only if no subnet moves. A number can become names.
     """
     egress: Annotated[Egress, BeforeValidator(_egress)] = Egress.ONE_NAT
     """NAT gateways through which nodes reach the internet. `nat-gateway-per-zone` costs more and survives the
@@ -92,8 +94,8 @@ class Network(Model):
     vpn_cidr: Annotated[str, BeforeValidator(network_plan.vpn_cidr)] = "10.43.0.0/22"
     """Address range of the clients of AWS Client VPN.
 
-    Rule: As `cidr`, but `/12` to `/22`. AWS cannot change it later. AWS recommends twice as many addresses as
-    clients.
+    Rule: As `cidr`, but `/12` to `/22`. AWS cannot change it once the VPN is deployed. AWS recommends twice
+    as many addresses as clients.
     """
     vpc: Annotated[str | None, BeforeValidator(existing_vpc.vpc_id)] = None
     """VPC of yours into which the cluster is deployed ([aws.md](aws.md#a-vpc-of-yours)). `cidr` is then its
@@ -160,7 +162,7 @@ class Registry(Model):
     Default: null: CloudFormation chooses a name
     Rule: 3 to 63 lower-case letters, digits and hyphens, no hyphen at an end, no dots (they break TLS).
     Without the prefixes and suffixes that S3 reserves (`xn--`, `sthree-`, `amzn-s3-demo-`; `-s3alias`,
-    `--ol-s3`, `--x-s3`, `--table-s3`).
+    `--ol-s3`, `--x-s3`, `--table-s3`). AWS cannot change it later, nor name a bucket that has no name here.
     """
 
 

@@ -33,6 +33,7 @@ NOT_ON_NODES: Final = (
     "swarmer/core/diagram.py",
     "swarmer/core/errors.py",
     "swarmer/core/existing_vpc.py",
+    "swarmer/core/fixed.py",
     "swarmer/core/healing",
     "swarmer/core/health.py",
     "swarmer/core/instance_types.py",

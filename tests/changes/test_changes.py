@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from swarmer.core.healing.quorum import Verdict
 from swarmer.providers.rehearsal import cloud
@@ -110,4 +111,26 @@ def test_a_quorum_moves_to_another_group_and_stays_the_same_cluster(changing: Ch
         == swarm
         == changing.docker("info", "--format", "{{.Swarm.Cluster.ID}}").strip()
     )
+    changing.still_serves()
+
+
+def test_what_aws_cannot_change_is_refused_and_nothing_happens(changing: Changing) -> None:
+    before = changing.status()
+    name, group = next(iter(changing.groups.items()))
+    changing.path.write_text(
+        yaml.safe_dump(
+            {
+                **changing.more,
+                "network": {**changing.more["network"], "zones": 2},
+                "registry": {"bucket": "another-name"},
+                "groups": {**changing.groups, name: {**group, "size": 5}},
+            }
+        )
+    )
+    done = changing.swarmer("up")
+    assert done.returncode == 2
+    assert "registry.bucket: AWS cannot rename a bucket, and null is deployed" in done.stderr
+    assert "network.zones: zones can only be added, at the end of the list, and 3 is deployed" in done.stderr
+    assert changing.status()["nodes"] == before["nodes"]
+    changing.write()
     changing.still_serves()

@@ -22,7 +22,7 @@ from tests.fakeaws.client import Aws
 ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules/.bin/cdk"
 ACCOUNT = "123456789012"
-STACKS = ("swarmer-network", "swarmer-registry", "swarmer-healing", "swarmer-cluster")
+STACKS = ("swarmer-registry", "swarmer-network", "swarmer-healing", "swarmer-cluster")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,11 +52,22 @@ class Cdk:
         with admitting(Aws(self.server)):
             self._run("deploy", "--all", "--app", assembly, "--require-approval", "never", *options)
 
+    def refused(self, assembly: str, *options: str) -> str:
+        """Output of a `deploy` that fails."""
+        done = self._done("deploy", "--all", "--app", assembly, "--require-approval", "never", *options)
+        assert done.returncode != 0, "it was deployed"
+        return done.stdout + done.stderr
+
     def _run(self, verb: str, *argv: str, cwd: Path = ROOT) -> None:
+        done = self._done(verb, *argv, cwd=cwd)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _done(self, verb: str, *argv: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         command = [str(CDK), verb, *argv, "--no-notices", "--no-color"]
         environment = self._environment()
-        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
+        return subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
 
     def _environment(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
@@ -149,3 +160,54 @@ def test_cluster_is_deployed_by_change_sets_too(aws: Aws, cdk: Cdk, assembly: st
     cdk.deploy(assembly, "--method", "change-set")
     assert len(first) == 5
     assert nodes(aws) == first
+
+
+REFUSED = [
+    ("change-set", "registry: {bucket: some-images}", ["registry.bucket: AWS cannot rename a bucket"]),
+    (
+        "direct",
+        "network: {cidr: 10.50.0.0/16, zones: 2}",
+        ["network.cidr: AWS cannot change the addresses of a VPC", "network.zones: zones can only be added"],
+    ),
+]
+"""Method of the deploy, change of servers.yml, and the words of the refusal."""
+
+
+def groups() -> str:
+    """The groups of the shipped servers.yml."""
+    text = (ROOT / "servers.yml").read_text()
+    return text[text.index("\ngroups:") :]
+
+
+def test_a_change_that_aws_cannot_make_is_refused_by_the_template_before_anything_happens(
+    aws: Aws, cdk: Cdk, assembly: str, tmp_path: Path
+) -> None:
+    """The words come from the rule of the template, so they come on AWS as well."""
+    cdk.bootstrap()
+    cdk.deploy(assembly)
+    before = {name: aws.stack(name) for name in STACKS}
+    for method, change, words in REFUSED:
+        # A change of the functions, too: they must not be touched.
+        described = tmp_path / f"{method}.yml"
+        described.write_text(f"{change}\nhealing: {{grace: 400}}{groups()}")
+        said = cdk.refused(cdk.synth(f"{method}.out", described), "--method", method)
+        assert [each for each in words if f"servers.yml: {each}" not in said] == [], said
+        assert {each: aws.stack(each) for each in STACKS} == before
+
+
+def test_zones_are_added_at_the_end_and_none_of_them_can_go(
+    aws: Aws, cdk: Cdk, assembly: str, tmp_path: Path
+) -> None:
+    """CloudFormation refuses a removal that the rule does not know, because other stacks import it."""
+    cdk.bootstrap()
+    cdk.deploy(assembly)
+    more, fewer = tmp_path / "more.yml", tmp_path / "fewer.yml"
+    more.write_text(f"network: {{zones: [us-east-1a, us-east-1b, us-east-1c, us-east-1d]}}{groups()}")
+    cdk.deploy(cdk.synth("more.out", more))
+    assert statuses(aws) <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    assert len(aws.group("swarmer-core")["AvailabilityZones"]) == 4
+    before = {name: aws.stack(name) for name in STACKS if name != "swarmer-network"}
+    fewer.write_text(f"network: {{zones: [us-east-1a, us-east-1b, us-east-1c]}}{groups()}")
+    said = cdk.refused(cdk.synth("fewer.out", fewer))
+    assert "cannot be deleted as it is in use by swarmer-healing and swarmer-cluster" in said, said
+    assert {name: aws.stack(name) for name in before} == before

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from swarmer.adapters.aws import Refused, Unavailable
 from swarmer.adapters.operator import Account
-from swarmer.core import names
+from swarmer.cli.common import load
+from swarmer.core import description, names
 from swarmer.core.state import GroupInstance
+from swarmer.providers.rehearsal import cloud
 from tests.fakeaws.client import Aws
 from tests.fakeaws.scaling_client import (
     GROUP,
@@ -119,3 +123,22 @@ def test_a_stack_that_waits_for_its_launched_instances_is_known(aws: Aws, accoun
     register_all(aws)
     aws.pass_time()
     assert not account.is_busy("t")
+
+
+def test_up_refuses_a_change_that_aws_cannot_make_with_its_line(aws: Aws, tmp_path: Path) -> None:
+    recorded = {
+        "Resources": {"Q": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {"PresentNetworkCidr": {"Value": "10.42.0.0/16"}},
+    }
+    servers = tmp_path / "servers.yml"
+    groups = "groups:\n  core: {roles: [consul-server, swarm-manager, swarm-worker], size: 3}\n"
+    servers.write_text(f"name: refused\nnetwork:\n  cidr: 10.44.0.0/16\n{groups}")
+    env = load(str(servers), aws_port=int(aws.server.url.rpartition(":")[2]))
+    cloud.check_changes(env)  # nothing is deployed
+    aws.create("refused-network", recorded)
+    with pytest.raises(description.Invalid) as refused:
+        cloud.check_changes(env)
+    (problem,) = refused.value.problems
+    assert str(problem).startswith(f"{servers}:3: network.cidr: AWS cannot change the addresses of a VPC")
+    servers.write_text(f"name: refused\n{groups}")
+    cloud.check_changes(load(str(servers), aws_port=env.aws_port))

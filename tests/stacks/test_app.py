@@ -41,12 +41,12 @@ def test_each_key_of_the_shipped_description_has_another_value_in_one_of_the_oth
 
 def test_stacks_come_in_the_order_of_their_deployment(shipped: Assembly) -> None:
     artifacts = json.loads((shipped.directory / "manifest.json").read_text())["artifacts"]
-    assert "swarmer-network" in artifacts["swarmer-registry"]["dependencies"]
-    assert "swarmer-registry" in artifacts["swarmer-healing"]["dependencies"]
+    assert "swarmer-registry" in artifacts["swarmer-network"]["dependencies"]
+    assert "swarmer-network" in artifacts["swarmer-healing"]["dependencies"]
     assert "swarmer-healing" in artifacts["swarmer-cluster"]["dependencies"]
     assert list(shipped.templates) == [
-        "swarmer-network",
         "swarmer-registry",
+        "swarmer-network",
         "swarmer-healing",
         "swarmer-cluster",
     ]

@@ -15,7 +15,7 @@ from typing import Final
 
 from swarmer.adapters import aws, files, process
 from swarmer.adapters.operator import Account
-from swarmer.core import names
+from swarmer.core import description, fixed, names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
 from swarmer.fakeaws.base.preload import ACCOUNT
@@ -89,6 +89,21 @@ def bootstrap_and_synthesise(env: Environment) -> None:
         out = str(env.state / "cdk.out")
         _cdk(env, "synth", "--quiet", "--context", f"servers={env.servers}", "--output", out)
         bootstrap.result()
+
+
+def check_changes(env: Environment) -> None:
+    """Check that AWS can change the deployed cluster into the described one. Raises description.Invalid.
+
+    The templates refuse the same (`stacks/guard.py`). This line has the place in the file, too.
+    """
+    with _aws_errors():
+        account = _account(env)
+        deployed = account.stacks()
+        broken = list(
+            fixed.refused(env.cluster, lambda stack: account.outputs(stack) if stack in deployed else {})
+        )
+    if broken:
+        raise description.invalid(env.servers, broken)
 
 
 class Deployment:

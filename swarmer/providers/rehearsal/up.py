@@ -111,7 +111,8 @@ class Up:
             report(f"={self.env.aws_url}")
 
     def synthesise(self) -> None:
-        """Synthesise the stacks with the real CDK."""
+        """Synthesise the stacks with the real CDK. Raises description.Invalid if AWS cannot change it so."""
+        cloud.check_changes(self.env)
         with self.display.step("synth", "cdk bootstrap, cdk synth"):
             cloud.bootstrap_and_synthesise(self.env)
 
