@@ -19,6 +19,7 @@ from stacks.node_role import node_role, record_cluster_id
 from stacks.node_software import NodeSoftware
 from swarmer.core import machines, names, user_data
 from swarmer.core.cluster import Cluster, Group, Role
+from swarmer.core.instance_types import image_parameter
 from swarmer.core.node import Storage
 
 ROOT_DEVICE: Final = "/dev/xvda"
@@ -26,8 +27,6 @@ ROOT_DEVICE: Final = "/dev/xvda"
 
 EC2 would add a volume of another name beside the image's small root volume, which is not encrypted.
 """
-IMAGE: Final = "/aws/service/debian/release/13/latest/{}"
-"""Public SSM parameter of Debian's cloud team (debian-cloud-images, put_ssm.py)."""
 
 
 class NodeGroup(Construct):
@@ -86,7 +85,9 @@ class NodeGroup(Construct):
             "LaunchTemplate",
             instance_type=ec2.InstanceType(group.types[0]),
             # CloudFormation reads the parameter at every deployment, so that new nodes are up to date.
-            machine_image=None if base else ec2.MachineImage.from_ssm_parameter(image_parameter(group)),
+            machine_image=None
+            if base
+            else ec2.MachineImage.from_ssm_parameter(image_parameter(group.processor)),
             user_data=ec2.UserData.custom(text),
             role=self.role,
             security_group=network.security_groups.nodes,
@@ -104,11 +105,6 @@ class NodeGroup(Construct):
             resource = typing.cast(ec2.CfnLaunchTemplate, made.node.default_child)
             resource.add_property_override("LaunchTemplateData.ImageId", base)
         return made
-
-
-def image_parameter(group: Group) -> str:
-    """Return the name of the public SSM parameter with the image for the group's processor."""
-    return IMAGE.format(group.processor)
 
 
 def _role_security_groups(group: Group, network: NetworkStack) -> Iterator[ec2.SecurityGroup]:

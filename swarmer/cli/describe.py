@@ -5,19 +5,35 @@ from __future__ import annotations
 import click
 
 from swarmer.cli.common import load, servers_option
+from swarmer.core import description
+from swarmer.local.environment import Environment
 
 
 @click.command()
 @servers_option
 @click.option("--json", "as_json", is_flag=True, help="For programs: the description with all its defaults.")
-def validate(servers: str, as_json: bool) -> None:
+@click.option(
+    "--aws", is_flag=True, help="Also compare it with the deployed cluster: no change that AWS cannot make."
+)
+def validate(servers: str, as_json: bool, aws: bool) -> None:
     """Check servers.yml; every mistake at once."""
-    cluster = load(servers).cluster
+    env = load(servers)
+    if aws:
+        _compare(env)
     if as_json:
-        click.echo(cluster.model_dump_json(indent=2))
+        click.echo(env.cluster.model_dump_json(indent=2))
         return
-    groups = ", ".join(f"{group.name} ({group.largest})" for group in cluster.groups)
-    click.echo(f"{servers}: {cluster.name} is valid: {groups}")
+    groups = ", ".join(f"{group.name} ({group.largest})" for group in env.cluster.groups)
+    click.echo(f"{servers}: {env.cluster.name} is valid: {groups}")
+
+
+def _compare(env: Environment) -> None:
+    """Raises description.Invalid for changes that AWS cannot make."""
+    # boto3 takes longer to load than everything else that the command needs.
+    from swarmer.providers.aws import survey
+
+    if broken := survey.refused(env.cluster):
+        raise description.invalid(env.servers, broken)
 
 
 COMMANDS = (validate,)

@@ -12,25 +12,34 @@ from rich.table import Table
 from swarmer.cli.common import load, servers_option
 from swarmer.cli.progress import working
 from swarmer.cli.status import console
+from swarmer.core import account
+from swarmer.core.finding import Finding, State
 from swarmer.local import doctor as examination
-from swarmer.local.doctor import Finding, State
+from swarmer.local.environment import Environment
 
 SYMBOLS = {
     State.OK: "[green]✓[/green]",
     State.INSTALLED_BY_UP: "[green]✓[/green]",
     State.OPTIONAL: "[yellow]–[/yellow]",
     State.MISSING: "[red]✗[/red]",
+    State.NOTE: "[yellow]–[/yellow]",
+    State.UNKNOWN: "[yellow]?[/yellow]",
 }
 
 
 @click.command()
 @servers_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def doctor(servers: str, as_json: bool) -> None:
-    """List what this machine lacks, and how to get it; exit 0 only if nothing is missing."""
+@click.option(
+    "--aws", is_flag=True, help="Examine the AWS account instead: zones, types, quotas, image, bucket."
+)
+def doctor(servers: str, as_json: bool, aws: bool) -> None:
+    """List what this machine, or the AWS account, lacks, and how to get it.
+
+    Exit 0 only if nothing is missing.
+    """
     env = load(servers)
-    with working("examines this machine"):
-        findings = examination.judge(examination.gather(env))
+    findings = _examined_account(env) if aws else _examined_machine(env)
     if as_json:
         click.echo(json.dumps([each.to_json() for each in findings], indent=2))
     else:
@@ -40,7 +49,20 @@ def doctor(servers: str, as_json: bool) -> None:
         click.echo(f"missing: {', '.join(missing)}", err=True)
         sys.exit(1)
     if not as_json:
-        click.echo("nothing is missing: `make up` can begin")
+        click.echo(f"nothing is missing: `{'cdk deploy --all' if aws else 'make up'}` can begin")
+
+
+def _examined_machine(env: Environment) -> tuple[Finding, ...]:
+    with working("examines this machine"):
+        return examination.judge(examination.gather(env))
+
+
+def _examined_account(env: Environment) -> tuple[Finding, ...]:
+    # boto3 takes longer to load than everything else that the command needs.
+    from swarmer.providers.aws import survey
+
+    with working("asks AWS"):
+        return account.judge(env.cluster, survey.gather(env.cluster))
 
 
 def _table(findings: tuple[Finding, ...]) -> Table:

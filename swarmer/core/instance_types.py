@@ -32,6 +32,11 @@ class Architecture(StrEnum):
     ARM64 = "arm64"
 
 
+def image_parameter(processor: Architecture) -> str:
+    """Name of the public SSM parameter with Debian's newest image (debian-cloud-images, put_ssm.py)."""
+    return f"/aws/service/debian/release/13/latest/{processor}"
+
+
 def valid(value: object) -> str:
     """Return the value if it names a type that can run Linux. Raises InvalidValue."""
     if not isinstance(value, str) or not FORM.fullmatch(value):

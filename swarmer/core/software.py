@@ -21,6 +21,7 @@ CACHE: Final = ROOT / ".swarmer/cache"
 FILES: Final = ("swarmer/__init__.py",)
 """Files of the node software outside TREES."""
 NOT_ON_NODES: Final = (
+    "swarmer/adapters/account.py",
     "swarmer/adapters/auto_scaling.py",
     "swarmer/adapters/instances.py",
     "swarmer/adapters/operator.py",
@@ -28,17 +29,20 @@ NOT_ON_NODES: Final = (
     "swarmer/adapters/queue.py",
     "swarmer/adapters/volume.py",
     "swarmer/core/account_rules.py",
+    "swarmer/core/account.py",
     "swarmer/core/cluster.py",
     "swarmer/core/description.py",
     "swarmer/core/diagram.py",
     "swarmer/core/errors.py",
     "swarmer/core/existing_vpc.py",
+    "swarmer/core/finding.py",
     "swarmer/core/fixed.py",
     "swarmer/core/healing",
     "swarmer/core/health.py",
     "swarmer/core/instance_types.py",
     "swarmer/core/machines.py",
     "swarmer/core/naming_rules.py",
+    "swarmer/core/quotas.py",
     "swarmer/core/reference.py",
     "swarmer/core/sections.py",
     "swarmer/core/selection.py",

@@ -9,8 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 from swarmer.adapters import process
 from swarmer.core.errors import UserError
+from swarmer.core.finding import Finding, State
 from swarmer.local import aws_daemon, engine, environment, host, node_containers, node_image
 from swarmer.local.environment import Environment
 
@@ -29,14 +29,6 @@ NODE_MIB: Final = 350
 INOTIFY_PER_NODE: Final = 8
 """Number of inotify instances that systemd, dockerd and journald of one node take."""
 PYTHON: Final = (3, 11)
-
-
-class State(StrEnum):
-    OK = "ok"
-    INSTALLED_BY_UP = "make up installs it"
-    MISSING = "missing"
-    OPTIONAL = "not needed"
-    """State of a part that the rehearsal does without; other commands need it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,23 +62,6 @@ class Facts:
     """Limit of inotify instances for one user (fs.inotify.max_user_instances)."""
     nodes: int
     """Maximum number of nodes in the description."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    what: str
-    state: State
-    found: str
-    """Description of the part that is there."""
-    advice: str = ""
-    """Advice how to get the missing part; empty if none is missing."""
-
-    @property
-    def is_bad(self) -> bool:
-        return self.state is State.MISSING
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def gather(env: Environment) -> Facts:

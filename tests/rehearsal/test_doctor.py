@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from swarmer.local.doctor import Facts, State, judge
+from swarmer.core.finding import State
+from swarmer.local.doctor import Facts, judge
 from tests.rehearsal.conftest import swarmer
 
 WELL = Facts(

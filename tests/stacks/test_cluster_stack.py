@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 import pytest
 import yaml
 
-from stacks.node_group import image_parameter
 from swarmer.core import names, user_data
 from swarmer.core.cluster import Group, Role
 from swarmer.core.healing import pacing
+from swarmer.core.instance_types import image_parameter
 from swarmer.core.naming_rules import LONGEST_CLUSTER_NAME, LONGEST_GROUP_NAME
 from swarmer.core.node import NodeDescription, Storage
 from swarmer.core.sections import LONGEST_BOOT_S
@@ -80,7 +80,7 @@ def test_debians_parameter_is_the_one_for_the_processor(instance_type: str, proc
     group = Group.model_validate(
         {"name": "a", "roles": ["swarm-worker"], "size": 1, "instance_type": instance_type}
     )
-    assert image_parameter(group) == f"/aws/service/debian/release/13/latest/{processor}"
+    assert image_parameter(group.processor) == f"/aws/service/debian/release/13/latest/{processor}"
 
 
 def test_groups_are_found_by_name_and_nodes_by_tag(assembly: Assembly) -> None:
