@@ -51,6 +51,8 @@ class Facts:
     has_compose: bool
     cgroup: int | None
     has_ipvs: bool
+    has_esp: bool
+    """Whether the kernel encrypts IP packets (IPsec ESP), which encrypted overlay networks need."""
     port: int
     port_problem: str | None
     networks: tuple[str, ...]
@@ -84,7 +86,8 @@ def gather(env: Environment) -> Facts:
         has_compose=_first_line("docker", "compose", "version") is not None
         or bool(shutil.which("docker-compose")),
         cgroup=_cgroup(),
-        has_ipvs=_has_ipvs(),
+        has_ipvs=_has_module("ip_vs", Path("/proc/net/ip_vs")),
+        has_esp=_has_module("esp4") or _has_symbol("esp4_"),
         **_port(env),
         networks=_overlapping(env),
         cidr=env.cluster.network.cidr,
@@ -139,6 +142,16 @@ def _kernel(facts: Facts) -> Iterator[Finding]:
             "not in this kernel",
             "sudo modprobe ip_vs; without it services here need --endpoint-mode dnsrr and mode=host ports "
             "(`make test-vm` has a kernel that can)",
+        )
+    if facts.has_esp:
+        yield Finding("IPsec ESP", State.OK, "encrypted overlay networks work")
+    else:
+        yield Finding(
+            "IPsec ESP",
+            State.OPTIONAL,
+            "not in this kernel",
+            "sudo modprobe esp4; without it overlay networks with `--opt encrypted` "
+            "carry nothing between nodes",
         )
 
 
@@ -243,12 +256,19 @@ def _cgroup() -> int | None:
     return 1 if Path("/sys/fs/cgroup/devices").exists() or Path("/sys/fs/cgroup/systemd").exists() else None
 
 
-def _has_ipvs() -> bool:
-    if Path("/proc/net/ip_vs").exists():
+def _has_module(name: str, trace: Path | None = None) -> bool:
+    """Whether the kernel has the module, built in or to be loaded. `trace`: a file that it makes."""
+    if trace and trace.exists():
         return True
     release = Path("/lib/modules") / os.uname().release
-    lists = [release / name for name in ("modules.builtin", "modules.dep")]
-    return any("/ip_vs.ko" in path.read_text(errors="replace") for path in lists if path.exists())
+    lists = [release / each for each in ("modules.builtin", "modules.dep")]
+    return any(f"/{name}.ko" in path.read_text(errors="replace") for path in lists if path.exists())
+
+
+def _has_symbol(prefix: str) -> bool:
+    """Whether a symbol of the running kernel begins so. A kernel without a list of modules has symbols."""
+    path = Path("/proc/kallsyms")
+    return path.exists() and f" {prefix}" in path.read_text(errors="replace")
 
 
 def _port(env: Environment) -> dict[str, Any]:

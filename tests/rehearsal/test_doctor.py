@@ -26,6 +26,7 @@ WELL = Facts(
     has_compose=True,
     cgroup=2,
     has_ipvs=True,
+    has_esp=True,
     port=4566,
     port_problem=None,
     networks=(),
@@ -66,12 +67,20 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(
     assert advice in bad.advice
 
 
-@pytest.mark.parametrize("change", [{"vagrant": None}, {"has_compose": False}, {"has_ipvs": False}])
+@pytest.mark.parametrize(
+    "change", [{"vagrant": None}, {"has_compose": False}, {"has_ipvs": False}, {"has_esp": False}]
+)
 def test_what_a_rehearsal_does_without_is_no_fault(change: dict[str, Any]) -> None:
     found = judge(replace(WELL, **change))
     assert not any(each.is_bad for each in found)
     (optional,) = [each for each in found if each.state is State.OPTIONAL]
     assert optional.advice
+
+
+def test_a_kernel_without_esp_is_said_to_leave_encrypted_overlay_networks_silent() -> None:
+    """Docker makes such a network all the same, and its tasks on other nodes do not answer (for-linux#91)."""
+    (found,) = [each for each in judge(replace(WELL, has_esp=False)) if each.what == "IPsec ESP"]
+    assert "`--opt encrypted` carry nothing between nodes" in found.advice
 
 
 def test_what_up_installs_itself_is_no_fault() -> None:
