@@ -121,6 +121,8 @@ class Agent:
         except Unavailable:
             return NodeState(has_leader=False, members=0, swarm_state=None, leaving=self.leaving)
         state = NodeState(has_leader=has_leader, members=members, swarm_state=None, leaving=self.leaving)
+        if not has_leader:
+            return state  # a dockerd that starts would answer late, and the catalogue has to be purged first
         try:
             swarm = self.observe_swarm()
             # An engine that is still joining has an id, too.

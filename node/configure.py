@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
+from node import former_life
 from node.machine import Unusable, log, read_machine
 from swarmer.adapters import process
 from swarmer.adapters.files import ensure_file
@@ -24,8 +24,6 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, ProviderView
 
 ETC = Path("/etc")
 """Folder of the configuration files."""
-CONSUL_DATA: Final = Path("/var/lib/consul")
-"""Folder in which Consul keeps its data."""
 QUORUM: Final = frozenset((CONSUL_SERVER, SWARM_MANAGER))
 """Roles whose nodes belong to a quorum."""
 PROVIDER_TIMEOUT_S: Final = 120.0
@@ -38,12 +36,23 @@ def main() -> int:
         machine = read_machine()
         view = fetch_provider_view(machine)
         configure(machine, consul_version(), is_initialized=view.is_initialized)
-        forget_services()
+        forget(machine, view)
     except (Unusable, process.Failed, OSError) as exc:
         log(f"dead: {exc}")
         return 1
     log(f"configured as {machine.name}, {machine.address}, {' '.join(machine.node.roles)}")
     return 0
+
+
+def forget(machine: Machine, view: ProviderView) -> None:
+    """Remove what this node declared in Consul before its boot, from its own disk and from the catalogue."""
+    former_life.forget_services()
+    if former_life.is_reboot():
+        number = former_life.withdraw_services(machine.name, view.peers)
+        if number is None and view.peers:
+            log("no peer answered about what this node declared before its boot; the agent goes on")
+        elif number:
+            log(f"took {number} services of the time before its boot out of Consul")
 
 
 def fetch_provider_view(machine: Machine) -> ProviderView:
@@ -88,19 +97,6 @@ def configure(
     if ensure_file(etc / "systemd/resolved.conf.d/swarmer.conf", configuration.resolved(machine)):
         process.run(["systemctl", "restart", "systemd-resolved"])
     ensure_resolv_conf(etc / "resolv.conf")
-
-
-def forget_services(data: Path = CONSUL_DATA) -> bool:
-    """Delete the services that an earlier life of this node declared in Consul; return whether there were
-    any.
-
-    Consul would restore them as healthy as they were declared, before anyone has checked them. Each program
-    declares the services that it still has again.
-    """
-    kept = [data / name for name in ("services", "checks") if (data / name).exists()]
-    for folder in kept:
-        shutil.rmtree(folder)
-    return bool(kept)
 
 
 def consul_version() -> configuration.Version:

@@ -265,6 +265,28 @@ def half_in(engine: HalfIn) -> Agent:
     return Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, Reachable()), found, found)
 
 
+class Leaderless(Reachable):
+    """A Consul that has just started."""
+
+    def leader(self) -> str:
+        return ""
+
+
+class Starting(HalfIn):
+    """An engine that would answer late."""
+
+    def swarm(self) -> SwarmStatus:
+        raise AssertionError("it was asked")
+
+
+def test_a_node_whose_consul_has_no_leader_does_not_wait_for_an_engine_that_starts() -> None:
+    """Its next pass purges the catalogue, as soon as there is a leader."""
+    engine = cast(Engine, Starting())
+    made = Agent(machine("10.0.0.4", instance="i-one"), cast(Consul, Leaderless()), engine, engine)
+    seen = made.gather()
+    assert (seen.has_leader, seen.swarm_state) == (False, None)
+
+
 @pytest.mark.usefixtures("join_file")
 def test_an_agent_that_is_started_anew_ends_the_join_that_failed() -> None:
     engine = HalfIn()

@@ -97,15 +97,6 @@ def test_a_resolv_conf_that_resolved_keeps_itself_is_left_alone(tmp_path: Path) 
     assert (tmp_path / "stub").read_text() == "as it was"
 
 
-def test_what_an_earlier_life_declared_in_consul_is_forgotten(tmp_path: Path) -> None:
-    for name in ("services", "checks", "raft"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "x").write_text("{}")
-    assert configure.forget_services(tmp_path) is True
-    assert [path.name for path in tmp_path.iterdir()] == ["raft"]
-    assert configure.forget_services(tmp_path) is False
-
-
 @pytest.mark.parametrize(
     "text", [None, "", "{", "[]", "{}"], ids=["none", "empty", "broken", "a list", "no keys"]
 )

@@ -17,6 +17,7 @@ from swarmer.adapters.docker import Engine, Unavailable
 from swarmer.core import names, network_plan
 from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import Cluster, swarmer, until, watched
+from tests.rehearsal.leading import watching
 from tests.rehearsal.losing import (
     is_whole_again,
     kept,
@@ -145,6 +146,25 @@ def test_nodes_rebooted_one_after_the_other_come_back_unaided(cluster: Cluster) 
         assert done.returncode == 0, done.stderr
         watched(validated, 90, f"{group} does not come back")
     assert cloud.cluster_id(cluster.env) == before
+
+
+def test_the_name_of_the_swarms_leader_leads_to_one_manager_while_the_leader_reboots(
+    cluster: Cluster,
+) -> None:
+    """A rebooted server is a member before it runs anything. What it declared before must be gone by then."""
+    worker = next(node for node in cluster.nodes() if "swarm-manager" not in node["roles"])
+    with watching(worker["address"], cluster.env.cluster.domain) as watch:
+        until(lambda: bool(watch.answers and watch.answers[-1]), 10, "nobody leads")
+        (leader,) = watch.answers[-1]
+        name = next(node["name"] for node in cluster.nodes() if node["address"] == leader)
+        done = swarmer("reboot", name)
+        assert done.returncode == 0, done.stderr
+        watched(validated, 90, "the leader does not come back")
+        time.sleep(10)  # a server that was away may take that long to hear of Consul's leader
+    assert [found for found in watch.answers if len(found) > 1] == []
+    assert watch.answers[-1] not in ((), (leader,)), "another one leads now"
+    # To a machine that is just away: the kernel asks for its hardware address for 3 s.
+    assert max(watch.requests_s) < 3.5, sorted(watch.requests_s)[-5:]
 
 
 def test_all_nodes_rebooted_at_once_are_the_same_cluster_again(cluster: Cluster) -> None:
