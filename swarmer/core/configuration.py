@@ -78,6 +78,10 @@ def consul(machine: Machine, version: Version, *, is_initialized: bool = False) 
         "rejoin_after_leave": True,
         "disable_update_check": True,
         "disable_remote_exec": True,
+        # Without it the servers join each other on 8302 too, which only federated datacenters need, and which
+        # no security group opens. `/v1/catalog/datacenters`, which the UI asks for, then answers with the own
+        # datacenter alone (hashicorp/consul pull request 3984, read 2026-11-30).
+        "ports": {"serf_wan": -1},
     }
     if node.registrator.get("script_checks"):
         # Every client of the API can then run commands here. `enable_local_script_checks` would accept
@@ -95,7 +99,9 @@ def consul(machine: Machine, version: Version, *, is_initialized: bool = False) 
             # By default a server refuses to start after a week's absence. Machines that were halted over the
             # holidays would then form no cluster. Lost servers are removed on proof instead of by age.
             config["server_rejoin_age_max"] = "87600h"
-    return config | of_release(version)
+    released = of_release(version)
+    config["ports"] |= released.pop("ports", {})
+    return config | released
 
 
 def _autopilot(node: NodeDescription) -> dict[str, Any]:

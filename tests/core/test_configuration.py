@@ -75,7 +75,7 @@ def test_a_cluster_that_was_halted_for_weeks_starts_again() -> None:
 
 @pytest.mark.parametrize(
     ("version", "has", "has_not"),
-    [((1, 8, 7), "ui", "ui_config"), ((1, 12, 0), "ui_config", "ports"), ((1, 22, 0), "ports", "ui")],
+    [((1, 8, 7), "ui", "ui_config"), ((1, 12, 0), "ui_config", "ui"), ((1, 22, 0), "ui_config", "ui")],
 )
 def test_each_release_of_consul_gets_the_words_it_knows(
     version: tuple[int, ...], has: str, has_not: str
@@ -90,8 +90,7 @@ def test_what_newer_releases_turn_on_and_nothing_here_uses_is_off(machine: Machi
     """The service mesh with its certificates, peering, and gRPC with TLS: on by default since 1.14."""
     told = configuration.consul(machine, consul_release.VERSION)
     assert told["connect"] == told["peering"] == {"enabled": False}
-    assert told["ports"] == {"grpc": -1, "grpc_tls": -1}
-    assert {"connect", "peering", "ports"}.isdisjoint(configuration.consul(machine, (1, 13, 9)))
+    assert {"connect", "peering"}.isdisjoint(configuration.consul(machine, (1, 13, 9)))
 
 
 @pytest.mark.parametrize("version", [(1, 22, 4), consul_release.VERSION])
@@ -105,6 +104,21 @@ def test_an_agent_answers_the_longest_question_before_it_ends_the_connection(
         assert text.endswith("m")
         assert int(text.removesuffix("m")) * 60 > catalogue.WATCH_S * 17 / 16
     assert "http_config" not in configuration.consul(WORKER, (1, 22, 3))
+
+
+@pytest.mark.parametrize(
+    ("version", "closed"),
+    [
+        ((1, 8, 7), {"serf_wan"}),
+        ((1, 13, 9), {"serf_wan"}),
+        ((1, 14, 0), {"serf_wan", "grpc", "grpc_tls"}),
+        ((1, 22, 0), {"serf_wan", "grpc", "grpc_tls"}),
+    ],
+)
+def test_consul_listens_on_no_port_that_nobody_here_uses(version: tuple[int, ...], closed: set[str]) -> None:
+    """Servers would join each other on 8302 (serf_wan), which no security group opens."""
+    for machine in (CORE, WORKER):
+        assert configuration.consul(machine, version)["ports"] == dict.fromkeys(closed, -1)
 
 
 def test_consul_and_docker_listen_on_no_address_but_loopback_and_the_private_one() -> None:

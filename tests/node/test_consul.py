@@ -151,3 +151,9 @@ def test_keys_below_a_prefix_are_found_and_deleted(consul: ConsulServer) -> None
 
 def test_a_server_that_is_out_of_raft_can_be_taken_out_again(consul: ConsulServer) -> None:
     consul.client().remove_peer("10.0.0.9:8300")
+
+
+def test_the_ui_finds_its_datacenter_although_servers_join_no_others(consul: ConsulServer) -> None:
+    """With `serf_wan: -1`, as on nodes, Consul's documentation warns of empty answers. This is the UI's first
+    question."""
+    assert consul.client()._api.catalog.datacenters() == ["dc1"]
