@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
@@ -30,16 +31,18 @@ class SecurityGroups(Construct):
         self.nodes = self._group("Nodes", "Every node of the cluster", all_outbound=True)
         self.managers = self._group("Managers", "Swarm managers, beside Nodes")
         self.consul_servers = self._group("ConsulServers", "Consul servers, beside Nodes")
-        self.vpn = self._group("Vpn", "The end of the VPN inside the VPC")
+        self.vpn = self._group(names.SECURITY_GROUP_VPN, "The end of the VPN inside the VPC")
         self.functions = self._group("Functions", "Lambda functions that look after the cluster")
         self._open_to_nodes()
         self._open_to_vpn()
         self._open_to_functions()
 
     def _group(self, construct_id: str, description: str, *, all_outbound: bool = False) -> ec2.SecurityGroup:
-        return ec2.SecurityGroup(
+        group = ec2.SecurityGroup(
             self, construct_id, vpc=self._vpc, description=description, allow_all_outbound=all_outbound
         )
+        cdk.Tags.of(group).add(names.TAG_SECURITY_GROUP, construct_id)
+        return group
 
     def _open_to_nodes(self) -> None:
         for port, purpose in [*_between_nodes(), *self._services()]:

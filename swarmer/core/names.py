@@ -11,6 +11,10 @@ TAG_GROUP: Final = "swarmer:group"
 """Tag with the name of the node's group."""
 TAG_ROLES: Final = "swarmer:roles"
 """Tag with the group's roles, sorted and joined by one space."""
+TAG_SECURITY_GROUP: Final = "swarmer:security-group"
+"""Tag of a security group with its part in the cluster."""
+SECURITY_GROUP_VPN: Final = "Vpn"
+"""Part of the security group of the VPN's end in the VPC, through which operators come."""
 
 # -- CloudFormation ------------------------------------------------------------------------
 OUTPUT_VERSION: Final = "Version"

@@ -26,7 +26,8 @@ BASE_FILES: Final = (
     "swarmer/__init__.py",
 )
 """Files that node/install.sh needs, beside the units, for the part of the image that changes seldom."""
-EXTRA_PACKAGES: Final = ("cloud-init", "systemd", "systemd-sysv")
+EXTRA_PACKAGES: Final = ("cloud-init", "nftables", "systemd", "systemd-sysv")
+"""Packages of a node container that no installed node needs. nftables puts the security groups into force."""
 HERE: Final = Path(__file__).parent / "image"
 PROBE_IMAGE: Final = "swarmer/probe"
 """Name of a tiny image that needs no registry: for operators to push, and for tests."""

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+TERMINATED: Final = "terminated"
+"""State of an instance that is gone for good."""
 LIVING: Final = frozenset({"pending", "running"})
 """States of an instance that starts or runs."""
