@@ -54,6 +54,11 @@ class Environment:
         return str(IPv4Network(self.cluster.network.cidr)[1])
 
     @property
+    def operator_addresses(self) -> tuple[str, str]:
+        """Addresses of operators in the VPC's network: this machine, and one for a machine in a container."""
+        return self.gateway, str(IPv4Network(self.cluster.network.cidr)[-2])
+
+    @property
     def region(self) -> str:
         """Region of the pinned zones, or REGION."""
         return self.cluster.network.region or REGION

@@ -24,6 +24,14 @@ ISOLATION: Final = tuple(
     for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
     for word in ("--security-opt", option)
 )
+SEED: Final = "/var/lib/cloud/seed/nocloud"
+"""Folder in a machine that holds its seed."""
+FILTER_FILE: Final = "security-groups.nft"
+"""Name of the file in the seed with the packet filter of the machine's security groups."""
+LOAD_FILTER: Final = ("flock", SEED, "nft", "-f", f"{SEED}/{FILTER_FILE}")
+"""Command that loads the packet filter. The lock orders two loads: the later one reads the newer file."""
+GUARDED_INIT: Final = ("sh", "-c", f"{' '.join(LOAD_FILTER)} && exec /lib/systemd/systemd")
+"""First process of a node container: no program runs before the packet filter is loaded."""
 MOUNTS: Final = ("--tmpfs", "/run", "--tmpfs", "/tmp", "-v", "/var/lib/docker")  # noqa: S108 - inside the node
 
 
@@ -57,6 +65,7 @@ def create_arguments(env: Environment, node: Node, image: str, seed: Path) -> li
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
         *machine_arguments(env.network, node.expected.address, seed),
         image,
+        *GUARDED_INIT,
     ]
 
 
@@ -67,7 +76,7 @@ def machine_arguments(network: str, address: str, seed: Path) -> list[str]:
         *CAPABILITIES,
         *ISOLATION,
         *MOUNTS,
-        *("-v", f"{seed}:/var/lib/cloud/seed/nocloud:ro", "-e", "container=docker"),
+        *("-v", f"{seed}:{SEED}:ro", "-e", "container=docker"),
         *cgroup_arguments(),
     ]
 
@@ -84,9 +93,14 @@ def run_script(container: str, script: str) -> subprocess.Popen[str]:
     return engine.stream("exec", "-i", container, "sh", "-c", script, stdin=subprocess.PIPE)
 
 
+def seed_folder(env: Environment, instance_id: str) -> Path:
+    """Folder on this machine with the seed of an instance's machine."""
+    return env.state / "seeds" / instance_id
+
+
 def write_seed(env: Environment, node: Node) -> Path:
     """Write the NoCloud seed: the launch template's user-data, and the machine's identity."""
-    seed = env.state / "seeds" / node.expected.instance_id
+    seed = seed_folder(env, node.expected.instance_id)
     seed.mkdir(parents=True, exist_ok=True)
     (seed / "user-data").write_text(node.user_data)
     meta = {

@@ -30,6 +30,7 @@ WITH_CLUSTER: Final = (
     "docker ps",
     "dig @ADDRESS registry.service.swarmer",
     "npm config get registry",
+    "swarmer exec NODE -- nft list set inet security_groups refused",
     "swarmer logs NODE",
     "swarmer logs NODE --unit consul",
     "swarmer logs NODE --unit docker",

@@ -23,6 +23,7 @@ from swarmer.fakeaws.lambda_.model import Archive, Function, Outcome
 from swarmer.local import engine, environment, host, node_image
 from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import machine_controller
+from swarmer.providers.rehearsal.packet_filters import PacketFilters
 from swarmer.providers.rehearsal.runtime import trees
 from swarmer.providers.rehearsal.runtime.pool import Pool
 from tests.fakeaws.client import Aws
@@ -107,10 +108,13 @@ def function(aws: Aws) -> Function:
 
 @pytest.fixture
 def pool(small: Path, aws: Aws) -> Iterator[Pool]:
+    from swarmer.fakeaws.ec2 import network_interfaces
+
     host.ensure_engine()
     g = Environment(cluster=description.load(small), servers=small)
     g.state.mkdir(parents=True, exist_ok=True)
-    made = Pool(machine_controller.write(g, node_image.ensure_image(environment.CACHE, lambda _: None)))
+    written = machine_controller.write(g, node_image.ensure_image(environment.CACHE, lambda _: None))
+    made = Pool(written, PacketFilters(network_interfaces.deployed))
     yield made
     made.close()
     shutil.rmtree(g.state)

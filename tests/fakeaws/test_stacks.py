@@ -209,6 +209,7 @@ def test_zones_are_those_of_the_region(aws: Aws, region: str) -> None:
 
 def test_type_that_moto_does_not_know_is_listed_and_can_be_referred_to(aws: Aws) -> None:
     template = cluster()
+    template["Resources"]["Alarms"] = {"Type": "AWS::SNS::Topic"}
     template["Outputs"]["Vpn"] = {"Value": ref("Vpn")}
     template["Outputs"]["VpnId"] = {"Value": att("Vpn", "ClientVpnEndpointArn")}
     outputs = {each["OutputKey"]: each["OutputValue"] for each in aws.create("t", template)["Outputs"]}
@@ -217,7 +218,8 @@ def test_type_that_moto_does_not_know_is_listed_and_can_be_referred_to(aws: Aws)
     assert ("Vpn", "AWS::EC2::ClientVpnEndpoint") in skipped
     assert ("Group", "AWS::AutoScaling::AutoScalingGroup") in skipped  # its UpdatePolicy
     without_effect = {each["type"] for each in not_rehearsed(aws)["without_effect"]}
-    assert "AWS::EC2::SecurityGroup" in without_effect
+    assert "AWS::SNS::Topic" in without_effect
+    assert "AWS::EC2::SecurityGroup" not in without_effect
 
 
 def test_change_that_moto_cannot_make_is_listed_and_keeps_the_resource(aws: Aws) -> None:

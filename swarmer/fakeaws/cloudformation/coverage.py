@@ -24,9 +24,6 @@ IGNORED_PROPERTIES: Final = {
 WITHOUT_EFFECT: Final = {
     "AWS::EC2::FlowLog": "no traffic is recorded",
     "AWS::EC2::NatGateway": "nodes reach the outside as the machine's containers do",
-    "AWS::EC2::SecurityGroup": "no traffic is filtered",
-    "AWS::EC2::SecurityGroupEgress": "no traffic is filtered",
-    "AWS::EC2::SecurityGroupIngress": "no traffic is filtered",
     "AWS::EC2::VPCEndpoint": "nodes reach the AWS APIs at the rehearsal's own address",
     "AWS::KMS::Key": "nothing is encrypted",
     "AWS::SNS::Topic": "alarms are not evaluated, so no target is notified",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,12 @@ from swarmer.fakeaws.lambda_.model import Function
 SESSION_DURATION_S: Final = 12 * 3600
 """Lifetime of the credentials."""
 _subnet_turns: Final = itertools.count()
+_free_interfaces: Final[dict[tuple[str, ...], list[str]]] = defaultdict(list)
+"""IDs of interfaces without an environment, by region, security groups and subnets.
+
+Lambda shares an interface between functions of the same subnet and groups, and keeps it for a while.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +32,8 @@ class ExecutionContext:
     credentials: dict[str, str]
     address: str = ""
     interface: str = ""
-    region: str = ""
+    network: tuple[str, ...] = ()
+    """Region, security groups and subnets of the interface."""
 
 
 def acquire(function: Function) -> ExecutionContext:
@@ -44,14 +52,25 @@ def acquire(function: Function) -> ExecutionContext:
         "AWS_SESSION_TOKEN": role.session_token,
     }
     if not function.subnets:
-        return ExecutionContext(credentials=credentials, region=function.region)
-    interface = _interface(function)
+        return ExecutionContext(credentials=credentials)
+    network = (function.region, *function.security_groups, *function.subnets)
+    interface = _free_interface(network) or _interface(function)
     return ExecutionContext(
         credentials=credentials,
         address=interface.private_ip_address,
         interface=interface.id,
-        region=function.region,
+        network=network,
     )
+
+
+def _free_interface(network: tuple[str, ...]) -> Any:
+    """An interface that an ended environment left; None if there is none."""
+    known = ec2_backends[ACCOUNT][network[0]].enis
+    while _free_interfaces[network]:
+        # Another thread took the last one, or the interface is deleted.
+        with contextlib.suppress(IndexError, KeyError):
+            return known[_free_interfaces[network].pop()]
+    return None
 
 
 def _interface(function: Function) -> Any:
@@ -69,7 +88,6 @@ def _interface(function: Function) -> Any:
 
 
 def release(context: ExecutionContext) -> None:
-    """Delete the network interface of an environment that has ended."""
+    """Keep the network interface of an environment that has ended for the next one."""
     if context.interface:
-        with contextlib.suppress(Exception):  # already deleted, for example with its VPC
-            ec2_backends[ACCOUNT][context.region].delete_network_interface(context.interface)
+        _free_interfaces[context.network].append(context.interface)

@@ -75,14 +75,17 @@ def _machines_and_functions(path: Path | None) -> Iterator[None]:
         yield
         return
     # These modules import moto, which is missing before the start.
-    from swarmer.fakeaws.ec2 import describe, instances
+    from swarmer.fakeaws.ec2 import describe, instances, network_interfaces, security_groups
     from swarmer.fakeaws.lambda_ import functions
     from swarmer.providers.rehearsal.machine_controller import Machines
+    from swarmer.providers.rehearsal.packet_filters import PacketFilters
     from swarmer.providers.rehearsal.runtime.pool import Pool
 
-    machines, pool = Machines(path, describe.cluster_instances), Pool(path)
+    filters = PacketFilters(network_interfaces.deployed)
+    machines, pool = Machines(path, describe.cluster_instances, filters), Pool(path, filters)
     functions.runner, instances.read_console = pool, machines.console
-    instances.observers.append(machines.notify)
+    for observers in (instances.observers, security_groups.observers):
+        observers.append(machines.notify)
     machines.start()
     yield
     machines.stop()

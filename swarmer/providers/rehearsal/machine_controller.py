@@ -24,6 +24,7 @@ from swarmer.local import engine, environment, node_containers
 from swarmer.local.console import CONTROL
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node
+from swarmer.providers.rehearsal.packet_filters import PacketFilters
 
 log: Final = logging.getLogger("swarmer.rehearsal")
 
@@ -82,9 +83,15 @@ def plan(states: Mapping[str, str], machines: Mapping[str, bool]) -> Plan:
 class Machines:
     """Thread of the daemon. `describe` returns instances: DescribeInstances' entries and user-data."""
 
-    def __init__(self, path: Path, describe: Callable[[str], Iterable[tuple[dict[str, Any], str]]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        describe: Callable[[str], Iterable[tuple[dict[str, Any], str]]],
+        filters: PacketFilters,
+    ) -> None:
         self._path = path
         self._describe = describe
+        self._filters = filters
         self._ended_consoles: dict[str, str] = {}
         self._changed = threading.Event()
         self._ends = False
@@ -94,7 +101,7 @@ class Machines:
         self._thread.start()
 
     def notify(self) -> None:
-        """Report that instances came or went."""
+        """Report that instances came or went, or that security groups changed."""
         self._changed.set()
 
     def stop(self) -> None:
@@ -126,9 +133,13 @@ class Machines:
         env, image, apart_s = read(self._path)
         described = (group_instance(each, data) for each, data in self._describe(env.cluster.name))
         found = {each.id: each for each in described}
+        # A new instance finds its filter, and the others admit it, before its machine starts.
+        self._filters.write(env)
+        machines = node_containers.containers(env)
+        self._filters.load(env, machines)
         held = {
             each.labels[environment.LABEL_INSTANCE]: (each.labels[environment.LABEL_NODE], each.is_running)
-            for each in node_containers.containers(env)
+            for each in machines
         }
         wanted = plan(
             {name: each.state for name, each in found.items()},

@@ -22,6 +22,7 @@ from swarmer.local import environment
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import container_name
 from swarmer.providers.rehearsal import machine_controller
+from swarmer.providers.rehearsal.packet_filters import PacketFilters
 from swarmer.providers.rehearsal.runtime import trees
 from swarmer.providers.rehearsal.runtime.execution_environment import Answer, ExecutionEnvironment
 
@@ -41,8 +42,10 @@ MAX_AGE_S: Final = 3600.0
 """Age after which an idle environment ends, in seconds."""
 SWEEP_INTERVAL_S: Final = 30.0
 """Interval between two searches for environments to end, in seconds."""
-UNPRIVILEGED: Final = "993:990"
+USER: Final = ("993", "990")
 """User and group IDs of functions: Lambda's sandbox user has no rights either."""
+FILTER_CAPABILITIES: Final = ("NET_ADMIN", "SETGID", "SETPCAP", "SETUID")
+"""Capabilities of the first process, which loads the packet filter and then gives all of them up."""
 BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
 
 
@@ -53,13 +56,17 @@ class Warm:
     environment: ExecutionEnvironment
     revision: str
     context: ExecutionContext
+    cluster: Environment
+    packet_filter: str
+    """Text of the filter that it loaded; empty outside a VPC."""
 
 
 class Pool:
     """Runner of functions. `path`: the file with the cluster that it runs for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, filters: PacketFilters) -> None:
         self._path = path
+        self._filters = filters
         self._guard = threading.Lock()
         self._idle: dict[str, list[Warm]] = defaultdict(list)
         self._all: list[Warm] = []
@@ -114,17 +121,26 @@ class Pool:
             yield
 
     def _acquire(self, function: Function) -> Warm | None:
-        """Take a warm environment of this very revision; end the others."""
+        """Take a warm environment of this very revision and packet filter; end the others."""
         with self._guard:
             idle = self._idle.pop(function.name, [])
-            fit = [
-                each for each in idle if each.revision == function.revision and not each.environment.is_over
-            ]
+            fit = [each for each in idle if self._fits(each, function)]
             unfit = [each for each in idle if each not in fit]
             self._idle[function.name] = fit[:-1]
         for each in unfit:
             self._end(each)
         return fit[-1] if fit else None
+
+    def _fits(self, warm: Warm, function: Function) -> bool:
+        return (
+            warm.revision == function.revision
+            and warm.packet_filter == self._packet_filter(warm.cluster, function)
+            and not warm.environment.is_over
+        )
+
+    def _packet_filter(self, env: Environment, function: Function) -> str:
+        """Packet filter of the function's environments; empty outside a VPC."""
+        return self._filters.of_function(env, function.security_groups) if function.subnets else ""
 
     def _release(self, function: Function, warm: Warm) -> None:
         warm.environment.used_s = time.monotonic()
@@ -139,6 +155,10 @@ class Pool:
             raise ValueError(f"runtime {function.runtime} is not rehearsed, only {', '.join(RUNTIMES)}")
         env, image, _ = machine_controller.read(self._path)
         context = execution_context.acquire(function)
+        packet_filter = self._packet_filter(env, function)
+        if context.address:
+            # The nodes admit the new address before the function needs them.
+            self._filters.refresh(env)
         name = container_name(env, f"{function.name}-{uuid.uuid4().hex[:8]}")
 
         def on_line(request_id: str, line: str) -> None:
@@ -146,11 +166,11 @@ class Pool:
 
         environment = ExecutionEnvironment(
             name=name,
-            argv=arguments(env, function, context, image, name),
+            argv=arguments(env, function, context, image, name, packet_filter),
             environment=variables(env, function, context),
             on_line=on_line,
         )
-        warm = Warm(environment, function.revision, context)
+        warm = Warm(environment, function.revision, context, env, packet_filter)
         with self._guard:
             self._all.append(warm)
         return warm, environment.start(INIT_TIMEOUT_S)
@@ -256,7 +276,7 @@ def variables(env: Environment, function: Function, context: ExecutionContext) -
 
 
 def arguments(
-    env: Environment, function: Function, context: ExecutionContext, image: str, name: str
+    env: Environment, function: Function, context: ExecutionContext, image: str, name: str, packet_filter: str
 ) -> list[str]:
     """Arguments of `docker run`: in a VPC with an address of its subnets, else away from every node."""
     state = env.state / "functions"
@@ -276,10 +296,22 @@ def arguments(
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
         *network,
         *("--memory", f"{function.memory_mb}m", "--memory-swap", f"{function.memory_mb}m"),
-        *("--user", UNPRIVILEGED, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--read-only", "--tmpfs", "/tmp:size=512m"),  # noqa: S108 - inside the environment
         *("-v", f"{code}:/var/task:ro", "-v", f"{layers}:/opt:ro"),
         *("-v", f"{runtime}:/var/lang/lib/python3.13/site-packages:ro"),
         *("-v", f"{BOOTSTRAP}:/var/runtime/bootstrap.py:ro"),
-        *("--entrypoint", "/usr/bin/python3.13", image, "-I", "-S", "/var/runtime/bootstrap.py"),
+        *command(image, packet_filter),
     ]
+
+
+def command(image: str, packet_filter: str) -> list[str]:
+    """Options for the user, the image, and the command that runs a function."""
+    runtime = ("/usr/bin/python3.13", "-I", "-S", "/var/runtime/bootstrap.py")
+    if not packet_filter:
+        return ["--user", ":".join(USER), "--entrypoint", runtime[0], image, *runtime[1:]]
+    user, group = USER
+    drop = f"setpriv --reuid {user} --regid {group} --clear-groups --inh-caps=-all --bounding-set=-all"
+    script = f'printf %s "$1" | nft -f - && shift && exec {drop} "$@"'
+    capabilities = (word for each in FILTER_CAPABILITIES for word in ("--cap-add", each))
+    return [*capabilities, "--entrypoint", "sh", image, "-c", script, "sh", packet_filter, *runtime]
