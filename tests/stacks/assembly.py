@@ -70,9 +70,9 @@ class Assembly:
         return found
 
 
-def synthesise(directory: Path, cluster: Cluster) -> Assembly:
-    """With every check there is; raises where one fails."""
-    app = stacks.new_app(outdir=str(directory), validate=True)
+def synthesise(directory: Path, cluster: Cluster, *, validate: bool = True) -> Assembly:
+    """With every check there is; raises where one fails. cdk-nag runs without `validate`, too."""
+    app = stacks.new_app(outdir=str(directory), validate=validate)
     stacks.build(app, cluster)
     app.synth()
     return Assembly(directory, cluster)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from swarmer.adapters import files
 from swarmer.core import description
+from swarmer.core.cluster import Cluster
 from tests.stacks.assembly import Assembly, synthesise
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +61,30 @@ network:
 groups:
   core: {roles: [consul-server, swarm-manager, swarm-worker], size: 3}
 """
+
+
+SIX = Path(__file__).parent / "six"
+"""Folder of descriptions, each named after the region that it is for. The shipped one is the sixth."""
+HOME = "eu-central-1"
+"""Region of the shipped description."""
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
+    """Six descriptions that differ in their features, by region. All processes of a run share them."""
+    paths = {HOME: ROOT / "servers.yml", **{path.stem: path for path in sorted(SIX.glob("*.yml"))}}
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return {region: _once(shared / region, description.load(path)) for region, path in paths.items()}
+
+
+def _once(directory: Path, cluster: Cluster) -> Assembly:
+    with files.alone(directory.with_suffix(".lock")):
+        if not directory.exists():
+            fresh = directory.with_suffix(".new")
+            synthesise(fresh, cluster, validate=False)
+            fresh.rename(directory)
+    return Assembly(directory, cluster)
 
 
 @pytest.fixture(scope="session")
