@@ -9,7 +9,7 @@ PREREQUISITES = $(BIN)/python -m tests.prerequisites $@
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test fuzz lint setup setup-dev docs dns-proxy \
-  test-units test-cluster test-losses test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh \
+  test-units test-cluster test-losses test-templates test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh \
   bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
@@ -44,6 +44,10 @@ test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets b
 	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
 	  tests/rehearsal/test_mtu.py tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
+
+test-templates: $(VENV)/.test $(VENV)/.checkov ## templates of six descriptions for six regions, by cfn-lint and checkov
+	@$(PREREQUISITES)
+	@$(BIN)/pytest tests/templates $(ARGS)
 
 test-recovery: $(VENV)/.test ## swarmer recover, killed at each of its steps and typed again
 	@$(PREREQUISITES)
@@ -123,6 +127,11 @@ $(VENV)/.deploy: $(VENV)/.python requirements.txt constraints.txt pyproject.toml
 
 $(VENV)/.test: $(VENV)/.deploy requirements-dev.txt lambdas/requirements.txt node/requirements.txt
 	@$(PIP) install -r requirements-dev.txt -c constraints.txt && touch $@
+
+$(VENV)/.checkov: $(VENV)/.python tests/templates/requirements.txt
+	@echo "setting up $(VENV)/checkov …"
+	@$(PYTHON) -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/pip --disable-pip-version-check -q install --no-deps -r tests/templates/requirements.txt && touch $@
 
 clean: down ## also the virtualenv, caches and the CDK's command line
 	@rm -rf $(VENV) node_modules .swarmer cdk.out

@@ -63,6 +63,7 @@ STEPS: Final[Mapping[str, tuple[Step, ...]]] = {
     "test-units": _UNITS,
     "test-cluster": (packages(MMDEBSTRAP, PS), host.ensure_engine),
     "test-losses": (packages(MMDEBSTRAP, VAGRANT), host.ensure_engine),
+    "test-templates": (),
     "test-recovery": (packages(MMDEBSTRAP), host.ensure_engine),
     "test-vm": (packages(MMDEBSTRAP, EXT4), host.ensure_engine_commands, _emulator),
     "test-docs": (
