@@ -69,7 +69,7 @@ test-docs: $(VENV)/.test ## the commands of README and docs, and ./setup.sh, wit
 	@$(BIN)/pytest tests/daily/test_*.py $(ARGS)
 
 docs: $(VENV)/.deploy ## what of the documentation is written from the code
-	@$(BIN)/swarmer reference -w && $(BIN)/swarmer diagram -o docs/cluster.svg > /dev/null
+	@$(BIN)/swarmer reference -w && $(BIN)/swarmer facts -w && $(BIN)/swarmer diagram -o docs/cluster.svg > /dev/null
 
 dns-proxy: $(VENV)/.deploy ## the image of dns-proxy-compose.yml: names of the cluster on this machine, by a container
 	@$(BIN)/swarmer dns-proxy

@@ -67,7 +67,7 @@ def find_container(env: Environment, text: str) -> str:
 
 
 SECTIONS: Final = {
-    "What is described": ("validate", "diagram", "reference"),
+    "What is described": ("validate", "diagram", "reference", "facts"),
     "The rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
     "The cluster": ("status", "address", "events", "scale", "handover", "recover", "bucket", "registrator"),
     "One node": ("logs", "exec", "reboot", "kill", "terminate"),

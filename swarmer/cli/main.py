@@ -21,6 +21,7 @@ COMMANDS_OF: Final = {
     "diagram": ("diagram",),
     "dns_proxy": ("dns-proxy",),
     "doctor": ("doctor",),
+    "facts": ("facts",),
     "groups": ("events", "scale", "terminate"),
     "machines": ("cloud-init", "machines", "vagrant"),
     "nodes": ("exec", "kill", "logs", "reboot"),

@@ -35,6 +35,7 @@ NOT_ON_NODES: Final = (
     "swarmer/core/diagram.py",
     "swarmer/core/errors.py",
     "swarmer/core/existing_vpc.py",
+    "swarmer/core/facts.py",
     "swarmer/core/finding.py",
     "swarmer/core/fixed.py",
     "swarmer/core/healing",

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from swarmer.core import names, reference
+from swarmer.core import facts, names, reference
 from tests.docs import pages
 from tests.docs.pages import ROOT, Inline
 
@@ -55,8 +55,17 @@ def is_ours(word: str) -> bool:
     """Whether the checkout has to have it. Figures, DNS names and what runs leave behind are not ours."""
     if word in NOT_OURS or word in MADE_LATER or ".service." in word or re.match(r"\d", word):
         return False
+    if word in of_aws():
+        return False
     kinds = (_PATH, _UNIT, _DOTTED, _CONSTANT)
     return any(kind.fullmatch(word) for kind in kinds)
+
+
+@cache
+def of_aws() -> frozenset[str]:
+    """Names of AWS's properties, actions and calls; tests/stacks/test_facts.py compares them."""
+    rows = (fact.row for fact in facts.parse((ROOT / "docs/facts.yml").read_text()))
+    return frozenset(word for row in rows if row.kind != facts.CALL for word in str(row).split())
 
 
 def exists(word: Inline) -> bool:

@@ -96,6 +96,7 @@ MARKED: Final = {
     "apt-get install vagrant docker.io": "a machine that lacks them; tests/vagrant installs vagrant so",
     "aws ec2 describe-volumes --filters Name=attachment.instance-id,Values=INSTANCE": NEEDS_AWS,
     "aws ec2 describe-tags --filters Name=tag:swarmer:cluster,Values=NAME": NEEDS_AWS,
+    "aws s3 cp": NEEDS_AWS,
     "aws ssm describe-instance-information": NEEDS_AWS,
     "aws ssm get-parameter --name /aws/service/debian/release/13/latest/amd64": NEEDS_AWS,
     "aws ssm start-session": NEEDS_AWS,
