@@ -6,10 +6,8 @@ CONSUL=release   the pinned release of `core.consul_release`
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +19,7 @@ from swarmer.adapters import files, hashicorp, process
 from swarmer.core import consul_release
 from swarmer.core.configuration import Version
 from swarmer.core.errors import UserError
+from swarmer.local import debian_pool
 
 VARIABLE: Final = "CONSUL"
 """Environment variable with the name of a build."""
@@ -36,9 +35,6 @@ ARCHIVES: Final = (
 The mirrors drop bullseye after the end of its support in August 2026; archive.debian.org takes it over, and
 snapshot.debian.org keeps every state of the mirrors.
 """
-APT_HELPER: Final = "/usr/lib/apt/apt-helper"
-"""Path of apt's program that fetches one file; it knows the proxies and transports of this machine."""
-FETCH_TIMEOUT_S: Final = 300
 
 Progress = Callable[[str], None]
 
@@ -102,31 +98,6 @@ def _fetch_release(binary: Path) -> None:
 
 def _fetch_package(cache: Path, binary: Path, mirrors: Iterable[str]) -> None:
     with tempfile.TemporaryDirectory(dir=cache) as held:
-        package = fetch_first((f"{each}/{DEB}" for each in mirrors), DEBIAN.sha256, Path(held))
-        process.run(["dpkg-deb", "-x", str(package), f"{held}/x"], timeout_s=FETCH_TIMEOUT_S)
+        package = debian_pool.fetch_first((f"{each}/{DEB}" for each in mirrors), DEBIAN.sha256, Path(held))
+        process.run(["dpkg-deb", "-x", str(package), f"{held}/x"], timeout_s=debian_pool.FETCH_TIMEOUT_S)
         shutil.move(f"{held}/x/usr/bin/consul", binary)
-
-
-def fetch_first(urls: Iterable[str], sha256: str, folder: Path) -> Path:
-    """Fetch the first file with the digest into `folder`. Raises process.Failed with a reason for each."""
-    reasons = []
-    for number, url in enumerate(urls, 1):
-        path = folder / f"{number}.deb"
-        reason = _reason_against(url, path, sha256)
-        if not reason:
-            return path
-        reasons.append(f"({number}) {reason}")
-    raise process.Failed(f"no source has {Path(DEB).name}: {'; '.join(reasons)}")
-
-
-def _reason_against(url: str, path: Path, sha256: str) -> str:
-    """Fetch one file; return the reason why it is of no use, empty if it is the right one."""
-    options = ("APT::Sandbox::User=root", "Acquire::Retries=0", "Acquire::http::Timeout=20")
-    flags = [word for option in options for word in ("-o", option)]
-    try:
-        process.run([APT_HELPER, *flags, "download-file", url, str(path)], timeout_s=FETCH_TIMEOUT_S)
-    except process.Failed as exc:
-        found = re.search(r"Failed to fetch .*", str(exc))
-        return found[0] if found else f"{url}: {' '.join(str(exc).split())}"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return "" if digest == sha256 else f"{url}: its SHA-256 is {digest}, not the pinned {sha256}"

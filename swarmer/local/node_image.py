@@ -6,15 +6,16 @@ import contextlib
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import files, pip, process
 from swarmer.core import software
-from swarmer.local import consul_binary
+from swarmer.local import consul_binary, debian_pool, node_engine
 from swarmer.local.debian import NO_SECURITY, mirror, security_source, sources
+from swarmer.local.debian_pool import PinnedPackage
 from swarmer.local.engine import docker
 
 SUITE: Final = "trixie"
@@ -38,9 +39,16 @@ Progress = Callable[[str], None]
 
 
 def base_tag() -> str:
-    """Tag `swarmer/node-base:HASH`; the hash covers the sources of the root file system."""
-    parts = (SUITE, *EXTRA_PACKAGES, (software.ROOT / "node/packages.txt").read_text())
-    wanted = "\n".join((*parts, "security") if security_source(SUITE) else parts)
+    """Tag `swarmer/node-base:HASH`; the hash covers the sources of the root file system. Raises UserError."""
+    return _base_tag(node_engine.packages())
+
+
+def _base_tag(engine: Sequence[PinnedPackage]) -> str:
+    """Tag of the root file system whose Docker Engine is of these packages; if none, the suite's own."""
+    parts = [SUITE, *EXTRA_PACKAGES, (software.ROOT / "node/packages.txt").read_text()]
+    if security_source(SUITE):
+        parts.append("security")
+    wanted = "\n".join((*parts, *(package.sha256 for package in engine)))
     return f"swarmer/node-base:{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
 
 
@@ -122,6 +130,33 @@ def is_outdated(created: str, now: datetime) -> bool:
 def _ensure_base(cache: Path, progress: Progress) -> None:
     if exists(base_tag()):
         return
+    _ensure_plain_base(cache, progress)
+    if engine := node_engine.packages():
+        _build_base(engine, cache, progress)
+
+
+def _build_base(engine: Sequence[PinnedPackage], cache: Path, progress: Progress) -> None:
+    """Build the root file system with another engine. Raises process.Failed."""
+    progress(f"fetches Docker Engine {node_engine.release()}")
+    found = debian_pool.ensure_packages(engine, cache / "packages", mirror())
+    progress(f"installs Docker Engine {node_engine.release()}")
+    with tempfile.TemporaryDirectory(dir=cache) as held:
+        context = Path(held)
+        shutil.copy(HERE / "Dockerfile.engine", context / "Dockerfile")
+        (context / "packages").mkdir()
+        for package in found:
+            shutil.copy(package, context / "packages")
+        plain, wanted = _base_tag(()), _base_tag(engine)
+        docker(
+            *("build", "-q", "-t", wanted, "--network", "none", "--build-arg", f"BASE={plain}", held),
+            timeout_s=600,
+        )
+
+
+def _ensure_plain_base(cache: Path, progress: Progress) -> None:
+    plain = _base_tag(())
+    if exists(plain):
+        return
     progress(f"makes the root file system: Debian {SUITE}, systemd, cloud-init, Docker")
     if not security_source(SUITE):
         progress(NO_SECURITY)
@@ -132,7 +167,7 @@ def _ensure_base(cache: Path, progress: Progress) -> None:
         stdin=sources(SUITE).encode(),
         timeout_s=900,
     )
-    docker("import", str(archive), base_tag(), timeout_s=300)
+    docker("import", str(archive), plain, timeout_s=300)
     archive.unlink()
 
 

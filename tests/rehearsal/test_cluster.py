@@ -18,7 +18,7 @@ import pytest
 from swarmer.adapters.consul import Consul
 from swarmer.cli.status import warn_of_version
 from swarmer.core import user_data
-from swarmer.local import engine, environment, node_image
+from swarmer.local import engine, environment, node_engine, node_image
 from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until, watched
 
@@ -104,6 +104,12 @@ def test_the_agent_and_the_registrator_run_on_every_node(cluster: Cluster) -> No
     for node in cluster.nodes():
         states = cluster.on(node["name"], "systemctl", "is-active", "swarmer-agent", "swarmer-registrator")
         assert states.split() == ["active", "active"], node["name"]
+
+
+def test_every_node_runs_the_docker_engine_that_was_asked_for(cluster: Cluster) -> None:
+    rows = json.loads(cluster.docker("node", "inspect", *cluster.docker("node", "ls", "-q").split()))
+    versions = {row["Description"]["Engine"]["EngineVersion"] for row in rows}
+    assert [version.partition(".")[0] for version in versions] == [node_engine.release()], versions
 
 
 # -- what people do -----------------------------------------------------------------------------

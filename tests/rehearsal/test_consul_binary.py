@@ -15,7 +15,7 @@ from swarmer.adapters import process
 from swarmer.cli import rehearsal
 from swarmer.core import consul_release
 from swarmer.core.errors import UserError
-from swarmer.local import consul_binary, node_image
+from swarmer.local import consul_binary, debian_pool, node_image
 from swarmer.local.consul_binary import DEB
 from swarmer.providers.rehearsal.up import Up
 from tests.node.file_server import serving
@@ -84,7 +84,7 @@ def test_a_source_with_another_package_gives_way_to_the_next(
 
 def test_if_no_source_has_the_package_one_line_has_the_reason_of_each(tmp_path: Path) -> None:
     with serving({"/b": WRONG}) as (address, _), pytest.raises(process.Failed) as caught:
-        consul_binary.fetch_first((f"{address}/a", f"{address}/b"), "0" * 64, tmp_path)
+        debian_pool.fetch_first((f"{address}/a", f"{address}/b"), "0" * 64, tmp_path)
     told = str(caught.value)
     assert "\n" not in told
     assert f"(1) Failed to fetch {address}/a" in told and "404" in told

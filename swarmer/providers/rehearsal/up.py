@@ -17,7 +17,7 @@ from typing import Final
 from swarmer.adapters import process
 from swarmer.core.errors import UserError
 from swarmer.core.health import Status, judge
-from swarmer.local import aws_daemon, environment, host, node_containers, node_image
+from swarmer.local import aws_daemon, environment, host, node_containers, node_engine, node_image
 from swarmer.local.console import Console
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node
@@ -90,6 +90,7 @@ class Up:
 
     def prepare_machine(self) -> None:
         """Prepare Docker Engine, the CDK and the node image; the last two are independent."""
+        node_engine.release()  # an unknown one is refused before anything is installed
         with self.display.step("engine", "Docker Engine") as report:
             report(f"={host.ensure_engine()}")
         with self.display.step("image", "Node image and CDK") as report, ThreadPoolExecutor() as pool:
