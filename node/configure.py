@@ -35,7 +35,7 @@ def main() -> int:
     try:
         machine = read_machine()
         view = fetch_provider_view(machine)
-        configure(machine, consul_version(), is_initialized=view.is_initialized)
+        configure(machine, consul_version(), engine_version(), is_initialized=view.is_initialized)
         forget(machine, view)
     except (Unusable, process.Failed, OSError) as exc:
         log(f"dead: {exc}")
@@ -81,15 +81,20 @@ def fetch_provider_view(machine: Machine) -> ProviderView:
 
 
 def configure(
-    machine: Machine, version: configuration.Version, etc: Path = ETC, *, is_initialized: bool = False
+    machine: Machine,
+    consul: configuration.Version,
+    engine: configuration.Version,
+    etc: Path = ETC,
+    *,
+    is_initialized: bool = False,
 ) -> None:
     """Bring every file below `etc` into its state, and tell the daemons that already run."""
     ensure_hostname(machine.name, etc)
     ensure_file(
         etc / "consul.d/swarmer.json",
-        _json(configuration.consul(machine, version, is_initialized=is_initialized)),
+        _json(configuration.consul(machine, consul, is_initialized=is_initialized)),
     )
-    ensure_file(etc / "docker/daemon.json", _json(configuration.dockerd(machine)))
+    ensure_file(etc / "docker/daemon.json", _json(configuration.dockerd(machine, engine)))
     environment = machine.identity.endpoints.environment(machine.identity.region)
     ensure_file(etc / "swarmer/ground.env", "".join(f"{key}={value}\n" for key, value in environment.items()))
     if SWARM_MANAGER in machine.node.roles:
@@ -101,10 +106,20 @@ def configure(
 
 def consul_version() -> configuration.Version:
     """Return the version of the installed Consul binary as numbers: (1, 8, 7)."""
-    first = process.run(["/usr/local/bin/consul", "version"]).splitlines()[0]
-    found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", first)
+    return _version_of("/usr/local/bin/consul", "version")
+
+
+def engine_version() -> configuration.Version:
+    """Return the version of the installed dockerd as numbers: (26, 1, 5)."""
+    return _version_of("dockerd", "--version")
+
+
+def _version_of(*argv: str) -> configuration.Version:
+    """Return the version that a program's first line names. Raises Failed."""
+    first = next(iter(process.run(argv).splitlines()), "")
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", first)
     if not found:
-        raise process.Failed(f"consul version: {first!r} names no version")
+        raise process.Failed(f"{' '.join(argv)}: {first!r} names no version")
     return tuple(int(number) for number in found.groups())
 
 

@@ -28,8 +28,9 @@ PROBE_TIMEOUT_S: Final = 3.0
 """Timeout for a daemon's answer."""
 CHECK_TTL: Final = "150s"
 """TTL of the node's check in Consul. An agent silent for so long hangs; systemd's watchdog is shorter."""
-WRITTEN_TO: Final = ("/", "/var/lib/docker", "/var/lib/consul", "/var/log")
-"""Paths on the file systems that the daemons write to."""
+WRITTEN_TO: Final = ("/", "/var/lib/docker", "/var/lib/containerd", "/var/lib/consul", "/var/log")
+"""Paths on the file systems that the daemons write to. New installations of Docker 29 keep their images in
+containerd's folder (docs.docker.com/engine/storage/containerd, 2026-11-30)."""
 
 
 def probe_consul() -> None:

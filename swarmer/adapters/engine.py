@@ -15,10 +15,9 @@ from urllib.parse import quote, urlencode
 
 from swarmer.adapters import docker_json, http
 from swarmer.adapters.http import Address, Connection, Response
+from swarmer.core import names
 from swarmer.core.state import Container, ContainerSummary, EngineInfo, SwarmNode, SwarmService
 
-API: Final = (1, 41)
-"""Version of Docker 20.10's API. Newer engines take it as long as they can; older ones get their own."""
 DEFAULT: Final = "unix:///var/run/docker.sock"
 MOST_IDLE: Final = 4
 """Number of connections that are kept for the next burst."""
@@ -100,8 +99,8 @@ class Engine:
         if not self._api:
             found = _mapping(self._plain("GET", "/version"))
             highest, lowest = _version(found.get("ApiVersion")), _version(found.get("MinAPIVersion", "1.12"))
-            # Docker 29 refuses versions before 1.44.
-            self._api = "/v{}.{}".format(*min(highest, max(API, lowest)))
+            # An older engine gets its own version. 29.0 to 29.2 refuse versions before 1.44.
+            self._api = "/v{}.{}".format(*min(highest, max(names.DOCKER_API, lowest)))
         return self._api
 
     def ask_engine(self, method: str, path: str, body: object = None) -> Any:

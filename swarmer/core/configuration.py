@@ -15,7 +15,7 @@ from swarmer.core.identity import MachineIdentity
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, NodeDescription
 
 Version = tuple[int, ...]
-"""Release of Consul: (1, 16, 2)."""
+"""Release of Consul or of Docker Engine: (1, 16, 2)."""
 
 BRIDGE_ADDRESS: Final = network_plan.DOCKER_BRIDGE_IP.partition("/")[0]
 """Address of the node for its containers."""
@@ -147,8 +147,11 @@ def of_release(version: Version) -> dict[str, Any]:
     return changes
 
 
-def dockerd(machine: Machine) -> dict[str, Any]:
-    """Content of daemon.json. Managers also listen on the private address, without TLS for now."""
+def dockerd(machine: Machine, version: Version) -> dict[str, Any]:
+    """Content of daemon.json for the engine's release `version`.
+
+    Managers also listen on the private address, without TLS for now.
+    """
     hosts = ["fd://"]
     if SWARM_MANAGER in machine.node.roles:
         hosts.append(f"tcp://{machine.address}:{names.DOCKER_PORT}")
@@ -165,6 +168,7 @@ def dockerd(machine: Machine) -> dict[str, Any]:
         "labels": [f"swarmer.group={machine.node.group}", f"swarmer.zone={machine.identity.zone}"],
         "log-driver": "local",
         **_mtu(machine.mtu),
+        **_docker_of(version),
     }
 
 
@@ -176,6 +180,19 @@ def _mtu(mtu: int) -> dict[str, Any]:
     """
     options = {network_plan.MTU_OPTION: str(mtu)}
     return {"mtu": mtu, "default-network-opts": {"bridge": options, "overlay": options}}
+
+
+def _docker_of(version: Version) -> dict[str, Any]:
+    """Keys that differ between releases. Those of 29 are not rehearsed, because no Debian suite has it.
+
+    29.0 to 29.2 refuse clients older than Docker 25 (API 1.44), so the command line of Debian 12 as well.
+    29.3 takes API 1.40 again. Earlier releases take 1.24. They do not know the key, and dockerd does not
+    start with a key that it does not know. Source: daemon/config/config.go of moby's tags docker-v29.0.0,
+    docker-v29.3.0 and v28.5.2 (2026-11-30).
+    """
+    if (29,) <= version < (30,):
+        return {"min-api-version": "{}.{}".format(*names.DOCKER_API)}
+    return {}
 
 
 def resolved(machine: Machine) -> str:

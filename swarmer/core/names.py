@@ -34,6 +34,8 @@ SWARM_CLUSTER_PORT: Final = 2377
 """Port of Swarm's control plane, on managers (tcp)."""
 DOCKER_PORT: Final = 4000
 """Port of Docker's API, on managers (tcp)."""
+DOCKER_API: Final = (1, 41)
+"""Version of Docker's API that node software, functions and Debian 12's command line speak: that of 20.10."""
 REGISTRY_PORT: Final = 5000
 SWARM_GOSSIP_PORT: Final = 7946
 """Port of Swarm's gossip (tcp and udp)."""

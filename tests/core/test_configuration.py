@@ -124,11 +124,11 @@ def test_consul_listens_on_no_port_that_nobody_here_uses(version: tuple[int, ...
 def test_consul_and_docker_listen_on_no_address_but_loopback_and_the_private_one() -> None:
     assert configuration.consul(CORE, (1, 22, 0))["client_addr"] == "127.0.0.1 10.42.64.4"
     assert configuration.consul(CORE, (1, 22, 0))["bind_addr"] == "10.42.64.4"
-    assert configuration.dockerd(CORE)["hosts"] == ["fd://", "tcp://10.42.64.4:4000"]
+    assert configuration.dockerd(CORE, (26, 1, 5))["hosts"] == ["fd://", "tcp://10.42.64.4:4000"]
 
 
 def test_a_workers_docker_is_reached_on_the_node_only() -> None:
-    assert configuration.dockerd(WORKER)["hosts"] == ["fd://"]
+    assert configuration.dockerd(WORKER, (26, 1, 5))["hosts"] == ["fd://"]
 
 
 def test_an_agent_runs_scripts_only_where_servers_yml_says_so() -> None:
@@ -142,7 +142,32 @@ def test_an_agent_runs_scripts_only_where_servers_yml_says_so() -> None:
 
 
 def test_dockerd_is_told_that_it_has_no_tls() -> None:
-    assert configuration.dockerd(CORE)["tls"] is False
+    assert configuration.dockerd(CORE, (26, 1, 5))["tls"] is False
+
+
+@pytest.mark.parametrize(
+    ("version", "lowest"),
+    [
+        ((20, 10, 24), None),
+        ((26, 1, 5), None),
+        ((28, 5, 2), None),
+        ((29, 0, 0), "1.41"),
+        ((29, 10, 0), "1.41"),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else value,
+)
+def test_an_engine_that_would_refuse_old_clients_is_told_to_take_them_if_it_knows_the_key(
+    version: tuple[int, ...], lowest: str | None
+) -> None:
+    """dockerd does not start with a key that it does not know.
+
+    `min-api-version` is in daemon/config/config.go of moby's tag docker-v29.0.0, and not in that of v28.5.2.
+    """
+    assert configuration.dockerd(CORE, version).get("min-api-version") == lowest
+
+
+def test_an_engine_of_a_release_that_nobody_has_read_about_gets_no_key_that_it_may_not_know() -> None:
+    assert configuration.dockerd(CORE, (30, 0, 0)) == configuration.dockerd(CORE, (28, 5, 2))
 
 
 def test_the_labels_for_placement_are_the_engines_own_which_no_node_update_changes() -> None:
@@ -163,7 +188,7 @@ def test_containers_get_the_mtu_of_the_nodes_own_network_on_every_kind_of_networ
 
 def test_dockers_networks_lie_where_the_description_keeps_vpc_and_vpn_out_of() -> None:
     for machine in (CORE, WORKER):
-        told = configuration.dockerd(machine)
+        told = configuration.dockerd(machine, (26, 1, 5))
         assert IPv4Interface(told["bip"]).network == network_plan.DOCKER_BRIDGE
         assert IPv4Interface(told["bip"]).ip == IPv4Address(configuration.BRIDGE_ADDRESS)
         (pool,) = told["default-address-pools"]

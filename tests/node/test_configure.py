@@ -53,7 +53,7 @@ def test_every_daemon_is_configured_and_a_second_time_changes_nothing(
     tmp_path: Path, restarted: list[list[str]]
 ) -> None:
     (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\n")
-    configure.configure(CORE, (1, 8, 7), tmp_path)
+    configure.configure(CORE, (1, 8, 7), (26, 1, 5), tmp_path)
     written = {
         path: (path.read_text(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()
     }
@@ -62,7 +62,7 @@ def test_every_daemon_is_configured_and_a_second_time_changes_nothing(
     }
     assert json.loads((tmp_path / "consul.d/swarmer.json").read_text())["node_name"] == "core-i-0a"
     assert "127.0.0.53" in (tmp_path / "resolv.conf").read_text()
-    configure.configure(CORE, (1, 8, 7), tmp_path)
+    configure.configure(CORE, (1, 8, 7), (26, 1, 5), tmp_path)
     again = {
         path: (path.read_text(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()
     }
@@ -86,7 +86,7 @@ def test_a_worker_has_no_registry_to_serve(tmp_path: Path) -> None:
         identity=CORE.identity,
         address=CORE.address,
     )
-    configure.configure(worker, (1, 8, 7), tmp_path)
+    configure.configure(worker, (1, 8, 7), (26, 1, 5), tmp_path)
     assert not (tmp_path / "swarmer/registry.yml").exists()
 
 
@@ -95,6 +95,25 @@ def test_a_resolv_conf_that_resolved_keeps_itself_is_left_alone(tmp_path: Path) 
     (tmp_path / "resolv.conf").symlink_to(tmp_path / "stub")
     assert configure.ensure_resolv_conf(tmp_path / "resolv.conf") is False
     assert (tmp_path / "stub").read_text() == "as it was"
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("Docker version 26.1.5+dfsg1, build 411e817\n", (26, 1, 5)),
+        ("Docker version 28.5.2+dfsg4, build 3ef3c07c883be49a2e8097bcf6d2952fce1d70eb\n", (28, 5, 2)),
+    ],
+)
+def test_dockerd_says_which_release_it_is(
+    said: str, version: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "run", lambda argv, **_: said if argv[0] == "dockerd" else "")
+    assert configure.engine_version() == version
+
+
+def test_a_dockerd_that_says_nothing_is_a_failure_in_one_line() -> None:
+    with pytest.raises(process.Failed, match=r"^dockerd --version: '' names no version$"):
+        configure.engine_version()
 
 
 @pytest.mark.parametrize(
