@@ -1,6 +1,6 @@
 """`make faults`: each fault on a running rehearsal, judged by what a probe outside the product saw.
 
-    python -m chaos [--only NAME …] [--json FILE] [--retain]
+    python -m chaos [--only NAME …] [--subset NAME] [--json FILE] [--retain]
 
 Survived: validated again by itself (after the power or the network is back, where the fault took it), no push
 lost that the registry had acknowledged, and no answer under an older lease after one under a newer.
@@ -25,7 +25,8 @@ from chaos.journal import refusals
 from chaos.lab import Failure, Lab, Node, say, until
 from chaos.outcome import Outcome, judge, table
 from chaos.probe import Probe
-from swarmer.local import engine, environment
+from swarmer.core.errors import UserError
+from swarmer.local import engine, environment, node_engine
 from tests import prerequisites
 
 STEADY_S = 2.0
@@ -148,12 +149,35 @@ SUITES: Final = (
     (environment.ROOT / "chaos/healing.yml", HEALING),
 )
 """Sets of faults, each with the description of its cluster."""
+SUBSETS: Final = {
+    "engine": (
+        *("holder-killed", "swarm-leader-killed", "all-rebooted", "holder-partitioned", "names-cut-off"),
+        *(
+            "dockerd-stopped",
+            "containerd-stopped",
+            "dockerd-killed",
+            "registrator-killed",
+            "worker-scaled-in",
+        ),
+    ),
+}
+"""Faults whose outcome depends on one part of a node. `engine`: those to try with another Docker Engine."""
+
+
+def check_engine(lab: Lab) -> None:
+    """Tell which Docker Engine the nodes run. Raises Failure if another one was asked for."""
+    found, wanted = lab.engines(), node_engine.release()
+    say(f"Docker Engine {', '.join(sorted(set(found.values())))}")
+    for node, version in found.items():
+        if version.partition(".")[0] != wanted:
+            raise Failure(f"{node} runs Docker Engine {version}, not {wanted}: take the cluster down first")
 
 
 def options() -> argparse.Namespace:
     known = [fault.name for _, faults in SUITES for fault in faults]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", action="extend", nargs="+", metavar="NAME", choices=known)
+    parser.add_argument("--subset", choices=SUBSETS, help="the faults that depend on one part of a node")
     parser.add_argument("--list", action="store_true", help="what there is")
     parser.add_argument("--json", type=Path, metavar="FILE", default=REPORT, help="everything, as JSON")
     parser.add_argument("--retain", action="store_true", help="leave the cluster running")
@@ -166,10 +190,11 @@ def main() -> int:
         every = (fault for _, faults in SUITES for fault in faults)
         print("\n".join(f"{fault.name:22}{fault.what}" for fault in every))  # noqa: T201
         return 0
+    names = {*(wanted.only or ()), *SUBSETS.get(wanted.subset, ())}
     prerequisites.ensure_or_exit("faults")
     outcomes: list[Outcome] = []
     for servers, faults in SUITES:
-        chosen = [each for each in faults if not wanted.only or each.name in wanted.only]
+        chosen = [each for each in faults if not names or each.name in names]
         if not chosen:
             continue
         lab = Lab(servers)
@@ -178,8 +203,9 @@ def main() -> int:
         )
         try:
             lab.up()
+            check_engine(lab)
             endure_all(lab, chosen, outcomes, wanted.json)
-        except Failure as exc:
+        except (Failure, UserError) as exc:
             say(f"faults: {exc}")
             return 2
         finally:

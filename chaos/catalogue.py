@@ -33,6 +33,7 @@ from chaos.first_boot import FirstBoot
 from chaos.identity import Identity
 from chaos.lab import Lab, Node
 from chaos.newcomer import Newcomer
+from chaos.task_names import TaskNames
 from chaos.victims import (
     all_in_one,
     consul_leader,
@@ -47,6 +48,10 @@ from chaos.victims import (
 
 HOLD_S: Final = 15.0
 """Seconds that a fault lasts: longer than a Consul session lives without a renewal, so the lock has moved."""
+CUT_S: Final = 20.0
+"""Seconds of a network cut."""
+NAMES_S: Final = 10.0
+"""Timeout from the network's return until Swarm's DNS knows every task on every node."""
 PAUSED_S: Final = 30.0
 AWAY_S: Final = 60.0
 AGENT_WATCHDOG_S: Final = 120.0
@@ -87,6 +92,8 @@ class Fault:
     lacks: Callable[[], list[str]] = list
     """Problems that remain in the end, in words, on points that neither the probe nor `swarmer status`
     covers."""
+    notes: Callable[[], list[str]] = list
+    """Figures of the fault for the report, in words, beside those of every fault."""
     clean_up: Callable[[Lab], None] = lambda _: None
     """Repair after a fault that did not heal, so that the next one begins with a whole cluster."""
 
@@ -228,6 +235,25 @@ def first_boot(name: str, what: str) -> Fault:
     )
 
 
+def cut_off_names(name: str, what: str) -> Fault:
+    """Fault after which Swarm's own DNS knows every task again, on every node."""
+    names = TaskNames()
+    return Fault(
+        name=name,
+        what=what,
+        prepare=names.start,
+        victims=worker,
+        inflict=drop_packets,
+        recover=names.reconnect,
+        hold_s=CUT_S,
+        heals=names.are_whole,
+        heal_s=NAMES_S,
+        lacks=names.lacks,
+        notes=names.notes,
+        clean_up=names.end,
+    )
+
+
 FAULTS: Final = (
     killed_node("holder-killed", "the registry's holder loses its power", holder),
     killed_node("follower-killed", "a manager that is not the holder loses its power", follower),
@@ -249,8 +275,9 @@ FAULTS: Final = (
         victims=holder,
         inflict=drop_packets,
         recover=heal_network,
-        hold_s=20,
+        hold_s=CUT_S,
     ),
+    cut_off_names("names-cut-off", "a worker's packets are dropped for 20 s: every `tasks.NAME` comes back"),
     stopped_process(
         "agent-stopped", "SIGSTOP of the holder's agent", "swarmer-agent.service", AGENT_WATCHDOG_S + 30
     ),

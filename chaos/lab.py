@@ -260,9 +260,18 @@ class Lab:
         leader: str = self._get(self.consul_servers, probe.CONSUL_PORT, "/v1/status/leader")
         return self._named(leader.partition(":")[0])
 
+    def ask_swarm(self, path: str) -> Any:
+        """Answer of a manager's Docker to `GET PATH`. Raises Failure."""
+        return self._get(self.managers, DOCKER_PORT, path)
+
+    def engines(self) -> dict[str, str]:
+        """Version of Docker Engine by node. Raises Failure."""
+        rows = self.ask_swarm("/nodes")
+        return {row["Description"]["Hostname"]: row["Description"]["Engine"]["EngineVersion"] for row in rows}
+
     def swarm_leader(self) -> Node:
         """Node that leads the Swarm. Raises Failure."""
-        for row in self._get(self.managers, DOCKER_PORT, "/nodes"):
+        for row in self.ask_swarm("/nodes"):
             if (row.get("ManagerStatus") or {}).get("Leader"):
                 return self._named(row["Description"]["Hostname"])
         raise Failure("the Swarm has no leader")

@@ -42,6 +42,8 @@ class Outcome:
     lost: list[str] = field(default_factory=list)
     leases: list[int] = field(default_factory=list)
     evidence: str = NO_EVIDENCE
+    notes: list[str] = field(default_factory=list)
+    """Figures of this fault alone, in words."""
 
     @property
     def survived(self) -> bool:
@@ -51,9 +53,12 @@ class Outcome:
         """Sentence for the person who waits."""
         if self.troubles:
             return f"NOT survived: {'; '.join(self.troubles)}"
-        return (
-            f"survived: away for {self.away_s:.1f} s, "
-            f"{self.failed[PULL]} pulls and {self.failed[PUSH]} pushes failed"
+        return "; ".join(
+            (
+                f"survived: away for {self.away_s:.1f} s, "
+                f"{self.failed[PULL]} pulls and {self.failed[PUSH]} pushes failed",
+                *self.notes,
+            )
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -97,6 +102,7 @@ def judge(
         lost=lost,
         leases=evidence.leases(calls),
         evidence=verdict(calls, findings),
+        notes=fault.notes(),
     )
 
 
@@ -148,13 +154,14 @@ def verdict(calls: Sequence[evidence.Call], findings: Sequence[str]) -> str:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Table for people, with the reasons below it."""
+    """Table for people, with the reasons and the faults' own figures below it."""
     head = f"{'fault':22}{'survived':>9}{'detected':>10}{'away':>8}{'last failed':>13}"
     head += f"{'slowest':>9}{'validated':>11}{'failed pulls':>14}{'pushes':>11}   leases"
     rows = [_row(outcome) for outcome in outcomes]
     reasons = [f"{each.name}: {trouble}" for each in outcomes for trouble in each.troubles]
+    notes = [f"{each.name}: {note}" for each in outcomes for note in each.notes]
     survived = sum(outcome.survived for outcome in outcomes)
-    return "\n".join(["", head, *rows, *reasons, f"{survived} of {len(outcomes)} survived"])
+    return "\n".join(["", head, *rows, *reasons, *notes, f"{survived} of {len(outcomes)} survived"])
 
 
 def _row(outcome: Outcome) -> str:

@@ -108,6 +108,7 @@ MARKED: Final = {
     "cdk destroy --all": NEEDS_AWS,
     "cdk gc": NEEDS_AWS,
     "consul version": NEEDS_AWS,
+    "docker service update --force SERVICE": "Docker 29, which no Debian suite has",
     "echo '* 10.42.0.0/16' | sudo tee -a /etc/vbox/networks.conf": NEEDS_VMS,
     "mmdebstrap --variant=minbase trixie - | docker import - debian:trixie-slim": (
         "Debian's own mirror; tests/examples/base.py does it with this machine's"
