@@ -50,8 +50,8 @@ HOLD_S: Final = 15.0
 """Seconds that a fault lasts: longer than a Consul session lives without a renewal, so the lock has moved."""
 CUT_S: Final = 20.0
 """Seconds of a network cut."""
-NAMES_S: Final = 10.0
-"""Timeout from the network's return until Swarm's DNS knows every task on every node."""
+NAMES_S: Final = 120.0
+"""Timeout from the network's return until Swarm's DNS knows every task on every node: later is for good."""
 PAUSED_S: Final = 30.0
 AWAY_S: Final = 60.0
 AGENT_WATCHDOG_S: Final = 120.0
