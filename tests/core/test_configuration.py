@@ -171,14 +171,14 @@ def test_an_engine_of_a_release_that_nobody_has_read_about_gets_no_key_that_it_m
 
 
 def test_the_labels_for_placement_are_the_engines_own_which_no_node_update_changes() -> None:
-    told = configuration.dockerd(WORKER)
+    told = configuration.dockerd(WORKER, (26, 1, 5))
     assert told["labels"] == ["swarmer.group=workers", "swarmer.zone=eu-west-1a"]
 
 
 @pytest.mark.parametrize("mtu", [network_plan.VPC_MTU, network_plan.ETHERNET_MTU])
 def test_containers_get_the_mtu_of_the_nodes_own_network_on_every_kind_of_network(mtu: int) -> None:
     """Docker's default is 1500, whatever the network carries; the overlay driver subtracts VXLAN itself."""
-    told = configuration.dockerd(replace(WORKER, mtu=mtu))
+    told = configuration.dockerd(replace(WORKER, mtu=mtu), (26, 1, 5))
     assert told["mtu"] == mtu
     assert told["default-network-opts"] == {
         "bridge": {"com.docker.network.driver.mtu": str(mtu)},
