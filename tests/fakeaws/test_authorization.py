@@ -167,6 +167,27 @@ def test_hooks_of_the_cluster_s_own_groups_only(aws: Aws) -> None:
     assert is_refused(autoscaling.suspend_processes, AutoScalingGroupName=GROUP)
 
 
+def test_instances_of_the_cluster_s_own_groups_are_ended_and_no_others(aws: Aws) -> None:
+    aws.create("t", group_template(MinSize="2", MaxSize="2"))
+    action = "autoscaling:TerminateInstanceInAutoScalingGroup"
+    autoscaling = session(aws, allow(action, on=GROUPS, Condition=OF_THE_CLUSTER))("autoscaling")
+    first, second = states(aws)
+    end = autoscaling.terminate_instance_in_auto_scaling_group
+    assert not is_refused(end, InstanceId=first, ShouldDecrementDesiredCapacity=False)
+    aws.client("autoscaling").create_or_update_tags(
+        Tags=[
+            {
+                "ResourceId": GROUP,
+                "ResourceType": "auto-scaling-group",
+                "Key": "swarmer:cluster",
+                "Value": "another",
+                "PropagateAtLaunch": True,
+            }
+        ]
+    )
+    assert is_refused(end, InstanceId=second, ShouldDecrementDesiredCapacity=False)
+
+
 def test_instances_with_the_tag_only(aws: Aws) -> None:
     aws.create("t", group_template(MinSize="1", MaxSize="1"))
     stranger = aws.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]
