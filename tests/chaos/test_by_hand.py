@@ -72,11 +72,11 @@ def test_a_node_that_left_is_healed_once_swarm_knows_it_by_another_id() -> None:
     assert [fault.is_over(nodes(node)) for _ in range(4)] == [False, False, False, True]
 
 
-@pytest.mark.parametrize("lacks", ["nothing", "the role", "the join", "the dead row", "the vote"])
+@pytest.mark.parametrize("lacks", ["nothing", "the replacement", "the join", "the dead row", "the vote"])
 def test_many_changes_are_healed_once_each_of_them_is(lacks: str) -> None:
     fault, manager = ManyChanges(), Machine("core-1", "true")
     server = Machine("core-2", "true", address="10.0.0.2")
-    promoted = Machine("workers-1", "true", "true" if lacks == "the role" else "false")
+    promoted = Machine("workers-1", "error", "error" if lacks == "the replacement" else "hangs")
     leaving = Machine("workers-2", "former", "former" if lacks == "the join" else "new")
     fault.managers = nodes(manager)
     manager.rows = "former\nnew" if lacks == "the dead row" else "new"
