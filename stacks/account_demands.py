@@ -1,4 +1,4 @@
-"""What an account demands of every stack: its tags on every resource, its boundary on every role."""
+"""Tags and the permissions boundary that an account demands, on every resource and role of every stack."""
 
 from __future__ import annotations
 

@@ -26,7 +26,6 @@ VARIABLE: Final = "CONSUL"
 DEB: Final = "pool/main/c/consul/consul_1.8.7+dfsg1-2+b3_amd64.deb"
 """Path of Debian's last package of Consul below a mirror. Only bullseye has it."""
 ARCHIVES: Final = (
-    "http://deb.debian.org/debian",
     "http://archive.debian.org/debian",
     "http://snapshot.debian.org/archive/debian/20250101T000000Z",
 )

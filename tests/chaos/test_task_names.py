@@ -1,4 +1,4 @@
-"""Whoever asks Swarm's DNS is told the running tasks, or the difference is told: nothing is called here."""
+"""Comparison of Swarm's DNS with the running tasks. Pure: answers in, differences out."""
 
 from __future__ import annotations
 

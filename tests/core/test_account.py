@@ -1,4 +1,4 @@
-"""What `swarmer doctor --aws` says of an account, from the facts alone."""
+"""Findings of `swarmer doctor --aws`. Pure: facts about an account in, findings out."""
 
 from __future__ import annotations
 

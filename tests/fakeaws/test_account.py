@@ -1,4 +1,4 @@
-"""What `doctor --aws` and `validate --aws` ask, to the simulated AWS and to prepared answers."""
+"""Questions of `doctor --aws` and `validate --aws`, to the simulated AWS and to prepared answers."""
 
 from __future__ import annotations
 

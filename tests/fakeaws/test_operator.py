@@ -1,4 +1,4 @@
-"""What an operator reads of AWS, as values."""
+"""Values that an operator reads from AWS."""
 
 from __future__ import annotations
 

@@ -278,7 +278,7 @@ def test_a_kept_instance_whose_machine_is_gone_is_ended_in_auto_scaling_too(lab:
 
 
 def test_an_instance_that_is_kept_and_never_joined_is_ended(lab: Lab) -> None:
-    """Nobody admitted it, and nobody answered the hook of its end either."""
+    """No function admitted the instance, and none answered the hook of its end."""
     instance_id, name = kept(lab)
     del lab.consul.states[name], lab.swarm.nodes[f"node-{name}"], lab.consul.keys[f"{names.KV_NODES}{name}"]
     lab.consul.catalogue.discard(name)

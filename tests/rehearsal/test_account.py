@@ -1,4 +1,4 @@
-"""What `swarmer up` makes of the account before the deployment: the boundary, the VPC."""
+"""Preparation of the simulated account by `swarmer up`: the boundary and the VPC, before the deployment."""
 
 from __future__ import annotations
 

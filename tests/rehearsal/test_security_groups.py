@@ -143,12 +143,12 @@ def on(cluster: Cluster, node: dict[str, Any], *command: str) -> str:
 
 
 def knock(cluster: Cluster, node: dict[str, Any], host: str, port: int, kind: str = "SOCK_STREAM") -> str:
-    """What a port of another machine answers a node."""
+    """Answer of another machine's port to a node."""
     return on(cluster, node, "/usr/bin/python3.13", "-c", KNOCK, kind, host, str(port))
 
 
 def answer_to_operator(host: str, port: int, kind: int = socket.SOCK_STREAM) -> str:
-    """What a port answers this machine, which stands behind the VPN."""
+    """Answer of a port to this machine, which stands behind the VPN."""
     with socket.socket(socket.AF_INET, kind) as knocking:
         knocking.settimeout(2)
         try:

@@ -1,4 +1,4 @@
-"""What CloudFormation would have to do between two syntheses, by its own schemas, and what of it AWS refuses.
+"""Changes between two syntheses that CloudFormation cannot make, by its own schemas.
 
 cfn-lint bundles the schemas of CloudFormation's registry: `createOnlyProperties` are the properties whose
 change makes another resource.

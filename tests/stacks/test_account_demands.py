@@ -1,4 +1,4 @@
-"""What an account demands: tags on everything that can have them, a boundary on every role."""
+"""Demands of an account: tags on everything that can have them, a boundary on every role."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def place_of(region: str) -> Place:
 
 
 def found(*statements: dict[str, Any], kind: Kind = Kind.IDENTITY) -> list[str]:
-    """What is wrong in a policy of these statements."""
+    """Findings about a policy of these statements."""
     whole = tuple({"Effect": "Allow", "Sid": "Probe", **each} for each in statements)
     return sorted(each.what for each in findings([Policy(kind, "AWS::IAM::Role", ("Role",), whole)]))
 
@@ -106,7 +106,7 @@ def test_a_resource_of_another_type_is_found() -> None:
 
 
 def test_a_resource_that_only_other_actions_know_is_found() -> None:
-    """Nobody notices at deployment: AWS accepts it, and the action is refused when it is called."""
+    """AWS accepts such a policy at deployment, and refuses the action when it is called."""
     wrong = {"Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "arn:aws:s3:::images/*"}
     assert found(wrong) == ["s3:ListBucket does not act on ::s3:::images/*"]
 

@@ -1,4 +1,4 @@
-"""What a description expects of its account before the first deploy: a VPC, a permissions boundary."""
+"""Resources that an account must have before the first deploy: an existing VPC, a permissions boundary."""
 
 from __future__ import annotations
 

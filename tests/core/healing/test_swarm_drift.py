@@ -1,4 +1,4 @@
-"""What a person changed in the Swarm, and what the sweep takes back of it."""
+"""Changes that a person made in the Swarm: the sweep takes back some of them."""
 
 from __future__ import annotations
 
