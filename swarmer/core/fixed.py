@@ -66,37 +66,35 @@ class Fixed:
 def keys(cluster: Cluster) -> tuple[Fixed, ...]:
     """All keys of the description that AWS cannot change, in the order of their stacks."""
     bucket = cluster.registry.bucket or NULL
-    registry = Fixed(
-        key=("registry", "bucket"),
-        stack=Stack.REGISTRY,
-        parameter="RegistryBucket",
-        value=bucket,
-        former=(bucket,),
-        rule="AWS cannot rename a bucket",
-    )
     vpc = cluster.network.vpc or NULL
-    place = Fixed(
-        key=("network", "vpc"),
-        stack=Stack.NETWORK,
-        parameter="NetworkVpc",
-        value=vpc,
-        former=(vpc,),
-        rule="AWS cannot move a cluster into another VPC",
-    )
+    move = "AWS cannot move a cluster into another VPC"
+    registry = _constant("registry", "bucket", Stack.REGISTRY, bucket, "AWS cannot rename a bucket")
+    place = _constant("network", "vpc", Stack.NETWORK, vpc, move)
     # The stacks make no subnet in a VPC of the operator.
     return (registry, place) if cluster.network.vpc else (registry, place, *_subnets(cluster))
+
+
+def _constant(section: str, name: str, stack: Stack, value: str, rule: str) -> Fixed:
+    """Key that keeps the value of the first deploy."""
+    return Fixed(
+        key=(section, name),
+        stack=stack,
+        parameter=f"{section}_{name}".title().replace("_", ""),
+        value=value,
+        former=(value,),
+        rule=rule,
+    )
 
 
 def _subnets(cluster: Cluster) -> tuple[Fixed, ...]:
     """Keys that decide the subnets of the cluster's own VPC."""
     return (
-        Fixed(
-            key=("network", "cidr"),
-            stack=Stack.NETWORK,
-            parameter="NetworkCidr",
-            value=cluster.network.cidr,
-            former=(cluster.network.cidr,),
-            rule="AWS cannot change the addresses of a VPC",
+        _constant(
+            "network",
+            "cidr",
+            Stack.NETWORK,
+            cluster.network.cidr,
+            "AWS cannot change the addresses of a VPC",
         ),
         Fixed(
             key=("network", "zones"),

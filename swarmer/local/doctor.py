@@ -133,26 +133,26 @@ def _kernel(facts: Facts) -> Iterator[Finding]:
     found = {2: "version 2", 1: "version 1: works, and is going out of use"}.get(facts.cgroup or 0, "")
     advice = "mount them: nodes run systemd (version 2: boot with systemd.unified_cgroup_hierarchy=1)"
     yield _finding("cgroups", facts.cgroup is not None, found, advice)
-    if facts.has_ipvs:
-        yield Finding("IPVS", State.OK, "virtual IPs and the routing mesh work")
-    else:
-        yield Finding(
-            "IPVS",
-            State.OPTIONAL,
-            "not in this kernel",
-            "sudo modprobe ip_vs; without it services here need --endpoint-mode dnsrr and mode=host ports "
-            "(`make test-vm` has a kernel that can)",
-        )
-    if facts.has_esp:
-        yield Finding("IPsec ESP", State.OK, "encrypted overlay networks work")
-    else:
-        yield Finding(
-            "IPsec ESP",
-            State.OPTIONAL,
-            "not in this kernel",
-            "sudo modprobe esp4; without it overlay networks with `--opt encrypted` "
-            "carry nothing between nodes",
-        )
+    yield _kernel_feature(
+        "IPVS",
+        facts.has_ipvs,
+        "virtual IPs and the routing mesh work",
+        "sudo modprobe ip_vs; without it services here need --endpoint-mode dnsrr and mode=host ports "
+        "(`make test-vm` has a kernel that can)",
+    )
+    yield _kernel_feature(
+        "IPsec ESP",
+        facts.has_esp,
+        "encrypted overlay networks work",
+        "sudo modprobe esp4; without it overlay networks with `--opt encrypted` carry nothing between nodes",
+    )
+
+
+def _kernel_feature(name: str, is_there: bool, found: str, advice: str) -> Finding:
+    """Finding about a part of the kernel that some clusters need."""
+    if is_there:
+        return Finding(name, State.OK, found)
+    return Finding(name, State.OPTIONAL, "not in this kernel", advice)
 
 
 def _resources(facts: Facts) -> Iterator[Finding]:

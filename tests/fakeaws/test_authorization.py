@@ -132,6 +132,13 @@ def test_an_upload_in_parts_is_a_put_that_others_may_not_see(aws: Aws, stored: A
     assert stored.get_object(**wanted)["Body"].read() == b"part"
 
 
+def give_to_another_cluster(aws: Aws) -> None:
+    """Give the group the tag of another cluster."""
+    tag = {"Key": "swarmer:cluster", "Value": "another", "PropagateAtLaunch": True}
+    group = {"ResourceId": GROUP, "ResourceType": "auto-scaling-group"}
+    aws.client("autoscaling").create_or_update_tags(Tags=[{**group, **tag}])
+
+
 def test_hooks_of_the_cluster_s_own_groups_only(aws: Aws) -> None:
     aws.create("t", group_template(MinSize="1", MaxSize="1"))
     client = session(
@@ -153,17 +160,7 @@ def test_hooks_of_the_cluster_s_own_groups_only(aws: Aws) -> None:
     )
     assert is_refused(autoscaling.suspend_processes, AutoScalingGroupName="other")
     assert is_refused(autoscaling.describe_auto_scaling_groups)
-    aws.client("autoscaling").create_or_update_tags(
-        Tags=[
-            {
-                "ResourceId": GROUP,
-                "ResourceType": "auto-scaling-group",
-                "Key": "swarmer:cluster",
-                "Value": "another",
-                "PropagateAtLaunch": True,
-            }
-        ]
-    )
+    give_to_another_cluster(aws)
     assert is_refused(autoscaling.suspend_processes, AutoScalingGroupName=GROUP)
 
 
@@ -174,17 +171,7 @@ def test_instances_of_the_cluster_s_own_groups_are_ended_and_no_others(aws: Aws)
     first, second = states(aws)
     end = autoscaling.terminate_instance_in_auto_scaling_group
     assert not is_refused(end, InstanceId=first, ShouldDecrementDesiredCapacity=False)
-    aws.client("autoscaling").create_or_update_tags(
-        Tags=[
-            {
-                "ResourceId": GROUP,
-                "ResourceType": "auto-scaling-group",
-                "Key": "swarmer:cluster",
-                "Value": "another",
-                "PropagateAtLaunch": True,
-            }
-        ]
-    )
+    give_to_another_cluster(aws)
     assert is_refused(end, InstanceId=second, ShouldDecrementDesiredCapacity=False)
 
 
