@@ -29,21 +29,21 @@ test: $(VENV)/.test ## everything that proves correctness
 	@$(BIN)/python -m tests.side_by_side lint='$(MAKE) -s lint' units='$(MAKE) -s test-units'
 	@$(BIN)/python -m tests.prepare
 	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
-	@$(BIN)/pytest -q -m alone $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
+	@$(BIN)/pytest -q -m alone tests/rehearsal/test_down.py $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
 
 test-units: $(VENV)/.test ## part of make test: what needs no cluster
 	@$(PREREQUISITES)
-	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
 
 test-cluster: $(VENV)/.test ## part of make test: a cluster that works, a cluster of six nodes, and what does not come up
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -v -m "cluster and not alone" --no-header \
-	  tests/rehearsal/test_cluster.py tests/rehearsal/test_security_groups.py tests/rehearsal/test_teardown.py tests/rehearsal/test_roles_apart.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_cluster.py tests/rehearsal/test_security_groups.py tests/rehearsal/test_mtu.py tests/rehearsal/test_teardown.py tests/rehearsal/test_roles_apart.py $(ARGS) || [ $$? = 5 ]
 
 test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets back, a cluster of one node, Vagrant's machines, functions
 	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
-	  tests/rehearsal/test_mtu.py tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
 
 test-templates: $(VENV)/.test $(VENV)/.checkov ## templates of six descriptions for six regions, by cfn-lint and checkov
 	@$(PREREQUISITES)

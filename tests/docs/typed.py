@@ -46,7 +46,7 @@ TYPED: Final = {
     "docker node demote NODE": ("chaos/by_hand.py", "docker node demote node.name"),
     "docker node promote NODE": ("chaos/by_hand.py", "docker node promote promoted.name"),
     "docker swarm leave --force": ("chaos/by_hand.py", "docker swarm leave --force"),
-    "cdk synth": ("tests/fakeaws/test_cdk.py", "_run synth"),
+    "cdk synth": ("tests/fakeaws/cdk.py", "_run synth"),
     "docker service logs logs_talker": ("tests/examples/test_logs.py", "docker service logs logs_talker"),
     "docker stack services rolling": (
         "tests/examples/test_rolling_update.py",

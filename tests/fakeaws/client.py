@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,10 +95,17 @@ def aws_server() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def aws(aws_server: Server) -> Iterator[Aws]:
-    yield Aws(aws_server)
+@contextmanager
+def cleared(server: Server) -> Iterator[Aws]:
+    """Context with a client of an AWS that is empty again afterwards."""
+    yield Aws(server)
     clock.reset()
     journal.clear()
     faults.active.clear()
-    urllib.request.urlopen(f"{aws_server.url}/moto-api/reset", data=b"").close()
+    urllib.request.urlopen(f"{server.url}/moto-api/reset", data=b"").close()
+
+
+@pytest.fixture
+def aws(aws_server: Server) -> Iterator[Aws]:
+    with cleared(aws_server) as client:
+        yield client

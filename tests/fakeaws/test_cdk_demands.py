@@ -1,4 +1,4 @@
-"""The real CDK in an account with demands: a VPC that exists, a permissions boundary, tags."""
+"""The real CDK in an account with demands: an existing VPC, a boundary, tags. It deploys by change sets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from swarmer.core import description
 from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal import account
+from tests.fakeaws.cdk import Cdk, cdk, command_line
 from tests.fakeaws.client import Aws
-from tests.fakeaws.test_cdk import Cdk, cdk, command_line
 
 __all__ = ["cdk", "command_line"]
 
@@ -30,6 +30,7 @@ network:
 groups:
   core: {{roles: [consul-server, swarm-manager, swarm-worker], size: 3}}
 """
+CHANGE_SETS = ("--method", "change-set")
 STACKS = tuple(f"guest-{part}" for part in ("network", "registry", "healing", "cluster"))
 
 
@@ -47,7 +48,7 @@ def statuses(aws: Aws) -> set[str]:
     return {aws.stack(name)["StackStatus"] for name in STACKS}
 
 
-def test_a_cluster_is_deployed_into_a_vpc_with_boundary_and_tags_and_gets_other_tags(
+def test_change_sets_deploy_a_cluster_into_a_vpc_with_boundary_and_tags_and_give_it_other_tags(
     aws: Aws, cdk: Cdk, tmp_path: Path
 ) -> None:
     servers = described(tmp_path, "one")
@@ -55,7 +56,7 @@ def test_a_cluster_is_deployed_into_a_vpc_with_boundary_and_tags_and_gets_other_
     env = Environment(cluster=description.load(servers), servers=servers, aws_port=port)
     account.ensure(env, LIMITS)
     cdk.bootstrap()
-    cdk.deploy(cdk.synth("one.out", servers))
+    cdk.deploy(cdk.synth("one.out", servers), *CHANGE_SETS)
     assert statuses(aws) == {"CREATE_COMPLETE"}
     found = aws.instances("guest-core")
     assert {each["VpcId"] for each in found} == {VPC}
@@ -72,7 +73,7 @@ def test_a_cluster_is_deployed_into_a_vpc_with_boundary_and_tags_and_gets_other_
 
 
 def _other_tags_replace_nothing(aws: Aws, cdk: Cdk, folder: Path, before: list[str]) -> None:
-    cdk.deploy(cdk.synth("two.out", described(folder, "two")))
+    cdk.deploy(cdk.synth("two.out", described(folder, "two")), *CHANGE_SETS)
     assert statuses(aws) == {"UPDATE_COMPLETE"}
     assert [each["InstanceId"] for each in aws.instances("guest-core")] == before
     assert tags(aws.group("guest-core")["Tags"])["stage"] == "two"

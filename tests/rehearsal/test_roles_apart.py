@@ -30,7 +30,7 @@ def described(tmp_path: Path) -> Iterator[Path]:
     """Description of a validated cluster."""
     path = tmp_path / "servers.yml"
     path.write_text(DESCRIPTION)
-    done = swarmer("up", "-f", str(path), "--aws-port", "4579", "--apart", "3")
+    done = swarmer("up", "-f", str(path), "--aws-port", "4579", "--apart", "1")
     try:
         assert done.returncode == 0, done.stdout + done.stderr
         status = swarmer("status", "-f", str(path))  # the port is remembered
