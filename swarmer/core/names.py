@@ -140,6 +140,26 @@ def identity_parameter(cluster: str) -> str:
     return f"/swarmer/{cluster}/identity"
 
 
+def status_document(cluster: str) -> str:
+    """Return the command document that prints a node's report: it has no parameters."""
+    return f"{cluster}-status"
+
+
+def exec_document(cluster: str) -> str:
+    """Return the command document that runs a command on a node."""
+    return f"{cluster}-exec"
+
+
+def exec_log_group(cluster: str) -> str:
+    """Return the log group with the output of commands that were run on nodes."""
+    return f"/swarmer/{cluster}/exec"
+
+
+def events_log_group(cluster: str) -> str:
+    """Return the log group with the cluster's lifecycle events. EventBridge writes below /aws/events only."""
+    return f"/aws/events/swarmer/{cluster}"
+
+
 def software_prefix(cluster: str) -> str:
     """Return the beginning of the S3 keys of this cluster's node software."""
     return f"swarmer/{cluster}/"
