@@ -1,0 +1,57 @@
+"""What a provider of machines does for the command: the same methods on AWS and in the rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from swarmer.core.cluster import Cluster
+from swarmer.core.health import Expected, Observation
+
+Write = Callable[[str, bytes], None]
+"""Function that takes a piece of output: its stream, `out` or `err`, and its bytes."""
+
+
+class Provider(Protocol):
+    """One cluster where it runs. Every method raises UserError with one line: problem, object, remedy."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """Description of the cluster."""
+
+    @property
+    def place(self) -> str:
+        """Words for where the cluster runs, for a person: account and region, or this machine."""
+
+    def version(self) -> str:
+        """Release that deployed the cluster; empty if none is recorded."""
+
+    def nodes(self) -> Sequence[Expected]:
+        """List the nodes: living instances of the groups, in the order of the description."""
+
+    def terminated(self) -> Collection[str]:
+        """List the IDs of this cluster's instances that are gone for good."""
+
+    def outdated(self) -> Collection[str]:
+        """List the IDs of instances that an older launch template of their group made."""
+
+    def observe(self, nodes: Sequence[Expected]) -> Observation:
+        """Ask all nodes that run for their reports, and merge these."""
+
+    def run(self, node: Expected, argv: Sequence[str], *, timeout_s: float, write: Write) -> int:
+        """Run a command on a node; return its exit status. An interrupt ends the remote command, too."""
+
+    def console(self, node: Expected) -> str:
+        """Last lines of the console of a node, dead or alive."""
+
+    def reboot(self, nodes: Sequence[Expected]) -> None:
+        """Reboot the machines."""
+
+    def terminate(self, node: Expected) -> None:
+        """Terminate the instance; its group launches another."""
+
+    def scale(self, group: str, number: int) -> int:
+        """Set a group's desired capacity; return the former one."""
+
+    def registry_objects(self) -> tuple[str, Sequence[tuple[str, int]]]:
+        """Name of the registry's bucket, and key and bytes of each object in it."""
