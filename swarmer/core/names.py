@@ -120,6 +120,12 @@ SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
 REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
 """Socket of docker-registry, reached only through the proxy (node/registry_proxy.py)."""
 
+IMPORT_PROBE: Final = """
+docker image inspect swarmer/probe >/dev/null 2>&1 ||
+    docker import -c 'CMD ["/bin/sh"]' /opt/swarmer/probe.tar swarmer/probe >/dev/null
+"""
+"""Shell command on a node that ensures the image swarmer/probe; every node carries its archive."""
+
 PROVIDER_VIEW: Final = "/run/swarmer/cloud.json"
 """Path of the provider's view at boot: peers, and whether the cluster was ever initialized."""
 

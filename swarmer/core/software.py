@@ -42,6 +42,7 @@ NOT_ON_NODES: Final = (
     "swarmer/core/health.py",
     "swarmer/core/instance_types.py",
     "swarmer/core/machines.py",
+    "swarmer/core/merged_reports.py",
     "swarmer/core/naming_rules.py",
     "swarmer/core/quotas.py",
     "swarmer/core/reference.py",

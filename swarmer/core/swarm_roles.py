@@ -31,3 +31,10 @@ def to_promote(
 
 def _was_demoted(row: SwarmNode) -> bool:
     return row.is_ready and not row.is_manager
+
+
+def by_name(rows: Iterable[SwarmNode]) -> dict[str, SwarmNode]:
+    """Rows of `docker node ls` by host name. A failed join leaves a dead row: a ready one wins."""
+    # A node that is still joining has no name yet.
+    named = sorted((row for row in rows if row.name), key=lambda row: row.is_ready)
+    return {row.name: row for row in named}

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from swarmer.adapters.consul import Consul
 from swarmer.adapters.consul import Unavailable as ConsulUnavailable
 from swarmer.adapters.docker import Engine, Unavailable
-from swarmer.core import names
+from swarmer.core import names, swarm_roles
 from swarmer.core.health import Expected, Observation
 from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER
 from swarmer.core.state import SwarmNode
@@ -23,9 +23,7 @@ ANSWER_TIMEOUT_S: Final = 6.0
 """Timeout for the answers of all probes together, in seconds."""
 
 # PROBE imports the image that every node carries, then runs a container that tries each URL it receives.
-PROBE: Final = """
-docker image inspect swarmer/probe >/dev/null 2>&1 ||
-    docker import -c 'CMD ["/bin/sh"]' /opt/swarmer/probe.tar swarmer/probe >/dev/null
+PROBE: Final = f"""{names.IMPORT_PROBE}
 exec docker run --rm -i --label swarmer.probe swarmer/probe sh -c '
     while read -r url; do
         wget -q -T 4 -O /dev/null "$url" && echo yes || echo no
@@ -155,12 +153,5 @@ def ask_swarm(addresses: Iterable[str]) -> dict[str, SwarmNode]:
     """Nodes of the Swarm by host name, from the first manager that answers; empty if none does."""
     for address in addresses:
         with contextlib.suppress(Unavailable):
-            return by_name(Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes())
+            return swarm_roles.by_name(Engine(f"tcp://{address}:{names.DOCKER_PORT}", timeout_s=3).nodes())
     return {}
-
-
-def by_name(rows: Iterable[SwarmNode]) -> dict[str, SwarmNode]:
-    """Rows of `docker node ls` by host name. A failed join leaves a dead row: a ready one wins."""
-    # A node that is still joining has no name yet.
-    named = sorted((row for row in rows if row.name), key=lambda row: row.is_ready)
-    return {row.name: row for row in named}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swarmer.core.state import SwarmNode
-from swarmer.operations.observer import by_name
+from swarmer.core.swarm_roles import by_name
 
 
 def row(name: str, state: str) -> SwarmNode:
