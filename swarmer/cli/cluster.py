@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 
 import click
 
-from swarmer.adapters.consul import Consul, Unavailable
-from swarmer.cli.common import NO_REHEARSAL, load, load_running, servers_option
+from swarmer.cli.common import load_running, servers_option
 from swarmer.cli.progress import working
-from swarmer.core import names
-from swarmer.core.errors import UserError
-from swarmer.local import node_containers
-from swarmer.local.environment import Environment
 from swarmer.operations import recover as recovery
 from swarmer.operations.handover import hand_over
 from swarmer.providers.rehearsal import cloud
@@ -40,21 +34,10 @@ def bucket(servers: str, as_json: bool) -> None:
 @servers_option
 def handover(servers: str) -> None:
     """Move the registry to another manager; no pull fails meanwhile."""
-    before, after = hand_over(_consul(load(servers)), working)
+    env = load_running(servers)
+    with working("asks the registry's holder to leave, and waits for the next one"):
+        before, after = hand_over(cloud.Machines(env))
     click.echo(f"{before} handed over to {after}")
-
-
-def _consul(env: Environment) -> Consul:
-    """Consul of any node that runs and answers."""
-    known, up = node_containers.addresses(env), node_containers.running(env)
-    for name in sorted(up):
-        consul = Consul(known[name], names.CONSUL_HTTP_PORT, timeout_s=3)
-        with contextlib.suppress(Unavailable):
-            if consul.leader():
-                return consul
-    raise UserError(
-        NO_REHEARSAL.format(env.cluster.name) if not up else "Consul answers on no node", status=1
-    )
 
 
 @click.command()

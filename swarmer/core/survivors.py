@@ -11,33 +11,12 @@ from dataclasses import dataclass
 
 from swarmer.core import names
 from swarmer.core.errors import UserError
-from swarmer.core.state import ConsulMember, MemberStatus
+from swarmer.core.quorum_report import QuorumReport
+from swarmer.core.state import MemberStatus
 
 
 class NoSurvivor(UserError):
     """Error: no member of a quorum shows."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeReport:
-    """Report of a node that runs. A node that does not answer has the defaults."""
-
-    name: str
-    address: str
-    members: frozenset[ConsulMember] = frozenset()
-    """Members of Consul, itself included."""
-    has_leader: bool = False
-    """Whether a leader answers this Consul server; a remembered leader does not count."""
-    last_entry: tuple[int, int] | None = None
-    """Term and index of a Consul server's last entry. A replacement that never joined raft has none."""
-    has_quorum: bool = False
-    """Whether this manager controls the Swarm."""
-    managers: frozenset[str] | None = None
-    """Addresses of all managers that a former or present manager remembers; None for all other nodes."""
-    lost_servers: frozenset[str] = frozenset()
-    """Failed Consul servers that have no place in raft any more, as a server with a leader lists them."""
-    lost_managers: frozenset[str] = frozenset()
-    """Dead managers that have no place in raft any more, as a manager with a quorum lists them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +30,7 @@ class Step:
     """Members of that quorum to forget; an address if the name is unknown."""
 
 
-def decide(reports: Sequence[NodeReport]) -> list[Step]:
+def decide(reports: Sequence[QuorumReport]) -> list[Step]:
     """Choose the survivors, one for each lost quorum; one node serves both if no other is ahead of it.
 
     Raises UserError if no quorum is lost, if nothing of one is left, or if a majority of one is there.
@@ -76,7 +55,7 @@ def decide(reports: Sequence[NodeReport]) -> list[Step]:
     return unfinished + steps
 
 
-def _unfinished(reports: Sequence[NodeReport]) -> list[Step]:
+def _unfinished(reports: Sequence[QuorumReport]) -> list[Step]:
     """Steps that an interrupted recovery left: its lost members are still listed."""
     up: set[str] = {node.name for node in reports}
     steps: dict[str, Step] = {}
@@ -87,7 +66,7 @@ def _unfinished(reports: Sequence[NodeReport]) -> list[Step]:
     return list(steps.values())
 
 
-def _servers(reports: Sequence[NodeReport]) -> list[NodeReport]:
+def _servers(reports: Sequence[QuorumReport]) -> list[QuorumReport]:
     """Consul servers that have data, the most complete first."""
     found = sorted((node for node in reports if node.last_entry), key=_last_entry, reverse=True)
     if not found:
@@ -98,11 +77,11 @@ def _servers(reports: Sequence[NodeReport]) -> list[NodeReport]:
     return found
 
 
-def _last_entry(node: NodeReport) -> tuple[int, int]:
+def _last_entry(node: QuorumReport) -> tuple[int, int]:
     return node.last_entry or (0, 0)
 
 
-def _managers(reports: Sequence[NodeReport]) -> list[NodeReport]:
+def _managers(reports: Sequence[QuorumReport]) -> list[QuorumReport]:
     found = [node for node in reports if node.managers is not None]
     if not found:
         raise NoSurvivor("no Swarm manager that has data survives: nothing to go on with", status=1)
@@ -119,22 +98,22 @@ def _check_majority(there: int, lost: int, whom: str) -> None:
         )
 
 
-def _lost_servers(reports: Sequence[NodeReport], survivors: Sequence[NodeReport]) -> set[str]:
+def _lost_servers(reports: Sequence[QuorumReport], survivors: Sequence[QuorumReport]) -> set[str]:
     return _known_servers(survivors) - {node.name for node in reports}
 
 
-def _known_servers(survivors: Sequence[NodeReport]) -> set[str]:
+def _known_servers(survivors: Sequence[QuorumReport]) -> set[str]:
     known = {each for node in survivors for each in node.members}
     return {each.name for each in known if each.is_server and each.status is not MemberStatus.LEFT}
 
 
-def _lost_addresses(survivors: Sequence[NodeReport]) -> set[str]:
+def _lost_addresses(survivors: Sequence[QuorumReport]) -> set[str]:
     """Addresses of lost managers. An address may belong to a replacement by now, which is no member."""
     known = {address for node in survivors for address in node.managers or ()}
     return known - {node.address for node in survivors}
 
 
-def _lost_managers(reports: Sequence[NodeReport], survivors: Sequence[NodeReport]) -> set[str]:
+def _lost_managers(reports: Sequence[QuorumReport], survivors: Sequence[QuorumReport]) -> set[str]:
     """Names of lost managers in Consul, former holders of the address too; else the address."""
     up = {node.name for node in reports}
     members = {each for node in reports for each in node.members if each.name not in up}
@@ -145,7 +124,7 @@ def _lost_managers(reports: Sequence[NodeReport], survivors: Sequence[NodeReport
     }
 
 
-def _step(survivor: NodeReport, options: tuple[str, ...], lost: set[str]) -> Step:
+def _step(survivor: QuorumReport, options: tuple[str, ...], lost: set[str]) -> Step:
     if not lost:
         raise UserError("no member is lost: start what is only switched off, with `swarmer up`", status=1)
     return Step(survivor=survivor.name, options=options, lost=tuple(sorted(lost)))

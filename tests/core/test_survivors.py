@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from swarmer.core.errors import UserError
+from swarmer.core.quorum_report import QuorumReport
 from swarmer.core.state import ConsulMember, MemberStatus
-from swarmer.core.survivors import NodeReport, Step, check_proof, decide
+from swarmer.core.survivors import Step, check_proof, decide
 
 
 def address(name: str) -> str:
@@ -33,29 +34,29 @@ SERVERS, MANAGERS = (
     ("managers-i-4", "managers-i-5", "managers-i-6"),
 )
 ALL = members(*SERVERS, clients=MANAGERS)
-SERVER = NodeReport(name="consul-i-1", address=address("consul-i-1"), members=ALL, last_entry=(2, 70))
-MANAGER = NodeReport(
+SERVER = QuorumReport(name="consul-i-1", address=address("consul-i-1"), members=ALL, last_entry=(2, 70))
+MANAGER = QuorumReport(
     name="managers-i-4", address=address("managers-i-4"), members=ALL, managers=addresses(*MANAGERS)
 )
-BOTH = NodeReport(
+BOTH = QuorumReport(
     name="core-i-1",
     address=address("core-i-1"),
     members=members(*CORE),
     last_entry=(2, 70),
     managers=addresses(*CORE),
 )
-REPLACEMENT = NodeReport(name="core-i-9", address=address("core-i-9"), members=members("core-i-9", *CORE))
+REPLACEMENT = QuorumReport(name="core-i-9", address=address("core-i-9"), members=members("core-i-9", *CORE))
 
 
-def leads(node: NodeReport) -> NodeReport:
+def leads(node: QuorumReport) -> QuorumReport:
     return replace(node, has_leader=True)
 
 
-def controls(node: NodeReport) -> NodeReport:
+def controls(node: QuorumReport) -> QuorumReport:
     return replace(node, has_quorum=True)
 
 
-def named(node: NodeReport, name: str) -> NodeReport:
+def named(node: QuorumReport, name: str) -> QuorumReport:
     return replace(node, name=name, address=address(name))
 
 
@@ -122,7 +123,7 @@ def test_managers_that_the_sweep_took_out_of_consul_are_known_by_name_still() ->
 
 
 def test_a_lost_managers_address_may_be_its_replacements() -> None:
-    heir = NodeReport(name="managers-i-8", address=address("managers-i-5"), members=ALL)
+    heir = QuorumReport(name="managers-i-8", address=address("managers-i-5"), members=ALL)
     (step,) = decide([leads(SERVER), heir, MANAGER])
     assert step.lost == MANAGERS[1:]
 
@@ -138,7 +139,7 @@ def test_a_manager_whose_name_nobody_knows_stands_there_by_its_address_and_is_ne
 
 def test_a_manager_that_runs_and_does_not_answer_is_never_proved_to_be_gone() -> None:
     (step,) = decide(
-        [leads(SERVER), MANAGER, NodeReport(name="managers-i-5", address=address("managers-i-5"))]
+        [leads(SERVER), MANAGER, QuorumReport(name="managers-i-5", address=address("managers-i-5"))]
     )
     assert step.lost == (address("managers-i-5"), "managers-i-6")
 
@@ -184,7 +185,7 @@ def test_a_node_that_runs_is_never_forgotten_by_what_is_left_of_a_recovery() -> 
     ],
     ids=["both well", "both well on one node", "no server", "no manager", "a replacement alone", "nobody"],
 )
-def test_it_is_refused(seen: list[NodeReport], said: str) -> None:
+def test_it_is_refused(seen: list[QuorumReport], said: str) -> None:
     with pytest.raises(UserError, match=said):
         decide(seen)
 
@@ -198,12 +199,12 @@ def test_nobody_is_lost_where_all_of_them_run() -> None:
     "seen",
     [
         [controls(MANAGER), SERVER, named(SERVER, "consul-i-2")],
-        [controls(MANAGER), SERVER, NodeReport(name="consul-i-2", address=address("consul-i-2"))],
+        [controls(MANAGER), SERVER, QuorumReport(name="consul-i-2", address=address("consul-i-2"))],
         [leads(SERVER), MANAGER, named(MANAGER, "managers-i-5")],
     ],
     ids=["servers", "servers, one of them silent", "managers"],
 )
-def test_a_majority_that_is_there_elects_by_itself(seen: list[NodeReport]) -> None:
+def test_a_majority_that_is_there_elects_by_itself(seen: list[QuorumReport]) -> None:
     """One lost member of three, seen while the others still vote: going on alone would split them."""
     with pytest.raises(UserError, match=r"are there \(2 of 3\)"):
         decide(seen)

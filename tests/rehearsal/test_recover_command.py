@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
+from swarmer.core.quorum_report import QuorumReport
 from swarmer.core.state import ConsulMember, MemberStatus
-from swarmer.core.survivors import NodeReport
 from swarmer.operations import recover
 from swarmer.operations.recover import Machines
 
@@ -22,7 +22,7 @@ def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
         ConsulMember(name=f"core-i-{at}", address=f"10.42.0.{at}", status=MemberStatus.ALIVE, is_server=True)
         for at in (1, 2, 3)
     )
-    survivor = NodeReport(
+    survivor = QuorumReport(
         name="core-i-1",
         address="10.42.0.1",
         members=known,
@@ -32,8 +32,8 @@ def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
     reports = iter(
         [replace(survivor, last_entry=None, managers=None), replace(survivor, managers=None), survivor]
     )
-    up = SimpleNamespace(instances=lambda: [SimpleNamespace(runs=True)])
-    monkeypatch.setattr(recover, "observe_node", lambda _: next(reports))
+    up = SimpleNamespace(nodes=lambda: [SimpleNamespace(runs=True)])
+    monkeypatch.setattr(recover, "observe_node", lambda *_: next(reports))
     monkeypatch.setattr("time.sleep", lambda _: None)
     (step,) = recover._decide_with_retries(cast(Machines, up))
     assert step.survivor == "core-i-1"

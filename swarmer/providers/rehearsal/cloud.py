@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -284,11 +284,11 @@ def registry_objects(env: Environment) -> tuple[str, list[tuple[str, int]]]:
 
 @dataclass(frozen=True)
 class Machines:
-    """Machines of a rehearsed cluster, for `operations.recover`."""
+    """Machines of a rehearsed cluster, for operations that run programs on nodes."""
 
     environment: Environment
 
-    def instances(self) -> list[Expected]:
+    def nodes(self) -> list[Expected]:
         return [
             node.expected for node in instances(self.environment, node_containers.running(self.environment))
         ]
@@ -296,6 +296,19 @@ class Machines:
     def terminated(self) -> set[str]:
         return terminated(self.environment)
 
-    def run(self, node: str, argv: Sequence[str], timeout_s: float) -> str:
-        container = node_containers.container_name(self.environment, node)
-        return engine.docker("exec", container, *argv, timeout_s=timeout_s)
+    def run(
+        self,
+        node: Expected,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        write: Callable[[str, bytes], None],
+    ) -> int:
+        container = node_containers.container_name(self.environment, node.name)
+        try:
+            done = engine.completed("exec", container, *argv, timeout_s=timeout_s)
+        except process.Failed as exc:
+            raise UserError(f"{node.name}: {exc}", status=1) from exc
+        write("out", done.stdout)
+        write("err", done.stderr)
+        return done.returncode

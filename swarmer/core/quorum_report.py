@@ -1,0 +1,64 @@
+"""What a node knows about the two quorums, for `swarmer recover`: a type and its JSON. Pure.
+
+Standard library only: it runs on nodes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from swarmer.core.state import ConsulMember, MemberStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuorumReport:
+    """Report of a node that runs, about Consul's servers and the Swarm's managers.
+
+    A node that does not answer has the defaults.
+    """
+
+    name: str
+    address: str
+    members: frozenset[ConsulMember] = frozenset()
+    """Members of Consul, itself included."""
+    has_leader: bool = False
+    """Whether a leader answers this Consul server; a remembered leader does not count."""
+    last_entry: tuple[int, int] | None = None
+    """Term and index of a Consul server's last entry. A replacement that never joined raft has none."""
+    has_quorum: bool = False
+    """Whether this manager controls the Swarm."""
+    managers: frozenset[str] | None = None
+    """Addresses of all managers that a former or present manager remembers; None for all other nodes."""
+    lost_servers: frozenset[str] = frozenset()
+    """Failed Consul servers that have no place in raft any more, as a server with a leader lists them."""
+    lost_managers: frozenset[str] = frozenset()
+    """Dead managers that have no place in raft any more, as a manager with a quorum lists them."""
+
+    def to_json(self) -> str:
+        """Return the text that `python -m node.quorum_report` prints."""
+        document = asdict(self)
+        document["members"] = [asdict(each) for each in sorted(self.members, key=lambda it: it.name)]
+        return json.dumps(document, default=sorted)
+
+    @classmethod
+    def from_json(cls, text: str) -> QuorumReport:
+        """Parse that text. Raises ValueError if it is no report."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            found = cls(**raw)
+            return replace(
+                found,
+                members=frozenset(_member(each) for each in raw["members"]),
+                last_entry=None if found.last_entry is None else (found.last_entry[0], found.last_entry[1]),
+                managers=None if found.managers is None else frozenset(found.managers),
+                lost_servers=frozenset(found.lost_servers),
+                lost_managers=frozenset(found.lost_managers),
+            )
+        except (KeyError, TypeError, IndexError) as exc:
+            raise ValueError(f"not a report: {exc!r}") from exc
+
+
+def _member(raw: dict[str, Any]) -> ConsulMember:
+    return ConsulMember(**{**raw, "status": MemberStatus(raw["status"])})

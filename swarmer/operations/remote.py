@@ -1,0 +1,70 @@
+"""Programs of the node software, run on a node for the operator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from swarmer.core.errors import UserError
+from swarmer.core.health import Expected
+
+PYTHON: Final = "/opt/swarmer/bin/python"
+"""Python of the node software on a node."""
+
+
+class Runner(Protocol):
+    """Place where commands run on nodes; a Provider is one."""
+
+    def run(
+        self,
+        node: Expected,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        write: Callable[[str, bytes], None],
+    ) -> int:
+        """Run a command on a node; return its exit status. `write` takes `out` or `err`, and bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """End of a remote program."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def last_error(self) -> str:
+        """Last line on standard error, or the exit status if it wrote none."""
+        return next(reversed(self.errors.strip().splitlines()), f"exit status {self.status}")
+
+
+class RemoteFailure(UserError):
+    """Error: a program failed on a node."""
+
+    def __init__(self, node: str, result: Result) -> None:
+        super().__init__(f"{node}: {result.last_error}", status=1)
+        self.result = result
+
+    @property
+    def is_unavailable(self) -> bool:
+        """Whether this node could not help, and another one may."""
+        return self.result.status == os.EX_UNAVAILABLE
+
+
+def run_module(machines: Runner, node: Expected, module: str, *arguments: str, timeout_s: float) -> str:
+    """Standard output of a module of the node software. Raises RemoteFailure."""
+    pieces: dict[str, list[bytes]] = {"out": [], "err": []}
+    status = machines.run(
+        node,
+        (PYTHON, "-m", module, *arguments),
+        timeout_s=timeout_s,
+        write=lambda stream, piece: pieces[stream].append(piece),
+    )
+    output, errors = (b"".join(pieces[stream]).decode(errors="replace") for stream in ("out", "err"))
+    if status:
+        raise RemoteFailure(node.name, Result(status=status, output=output, errors=errors))
+    return output
