@@ -67,7 +67,7 @@ def test_a_node_without_consul_is_passed_over() -> None:
 
 def test_a_failure_of_the_handover_is_told_and_not_repeated_elsewhere() -> None:
     machines = Machines({"a": (1, "", "no node holds the registry\n"), "b": MOVED}, [node("a"), node("b")])
-    with pytest.raises(UserError, match="^a: no node holds the registry$"):
+    with pytest.raises(UserError, match=r"^a: no node holds the registry$"):
         hand_over(machines)
     assert machines.asked == ["a"]
 
