@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from swarmer.core.cluster import Cluster
+from swarmer.core.cluster_events import ClusterEvent
 from swarmer.core.health import Expected, Observation
 
 Write = Callable[[str, bytes], None]
@@ -52,6 +53,9 @@ class Provider(Protocol):
 
     def scale(self, group: str, number: int) -> int:
         """Set a group's desired capacity; return the former one."""
+
+    def events(self, since_ms: int) -> Sequence[ClusterEvent]:
+        """List events and log lines of functions since a Unix time in milliseconds, oldest first."""
 
     def registry_objects(self) -> tuple[str, Sequence[tuple[str, int]]]:
         """Name of the registry's bucket, and key and bytes of each object in it."""
