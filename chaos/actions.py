@@ -116,6 +116,8 @@ class Standstill:
     """SIGSTOP to one process: it stays, and does nothing. Nobody outside the node wakes it."""
 
     program: str
+    comes_back: bool = True
+    """Whether the node starts the program again. Of the registry's program, another manager starts one."""
     pids: Sequence[tuple[Node, int]] = ()
 
     def begin(self, nodes: list[Node]) -> None:
@@ -124,10 +126,10 @@ class Standstill:
             node.signal("STOP", pid)
 
     def is_over(self, _: list[Node]) -> bool:
-        """Whether no process stands still any more, and the program runs."""
-        with contextlib.suppress(Failure):
-            return all(not node.is_stopped(pid) and node.pid(self.program) > 0 for node, pid in self.pids)
-        return False
+        """Whether no process stands still any more, and the program runs if it comes back."""
+        if any(node.is_stopped(pid) for node, pid in self.pids):
+            return False
+        return not self.comes_back or runs(self.program)([node for node, _ in self.pids])
 
     def clean_up(self, _: Lab) -> None:
         """Wake processes on a node that did not heal itself: the next fault needs it whole."""

@@ -175,8 +175,8 @@ def killed_registrator(name: str, what: str) -> Fault:
     )
 
 
-def stopped_process(name: str, what: str, program: str, heal_s: float) -> Fault:
-    still = Standstill(program)
+def stopped_process(name: str, what: str, program: str, heal_s: float, *, comes_back: bool = True) -> Fault:
+    still = Standstill(program, comes_back)
     return Fault(
         name=name,
         what=what,
@@ -282,7 +282,9 @@ FAULTS: Final = (
         "agent-stopped", "SIGSTOP of the holder's agent", "swarmer-agent.service", AGENT_WATCHDOG_S + 30
     ),
     stopped_process("election-stopped", "SIGSTOP of the holder's election", "swarmer-registry.service", 30),
-    stopped_process("registry-stopped", "SIGSTOP of docker-registry", "docker-registry", 30),
+    stopped_process(
+        "registry-stopped", "SIGSTOP of docker-registry", "docker-registry", 30, comes_back=False
+    ),
     stopped_process("consul-stopped", "SIGSTOP of Consul on the holder", "consul.service", 90),
     stopped_process("dockerd-stopped", "SIGSTOP of dockerd on the holder", "docker.service", 90),
     stopped_containerd("containerd-stopped", "SIGSTOP of containerd on the holder"),
