@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -58,10 +59,12 @@ def test_a_server_reports_members_voters_the_registry_and_the_swarm(consul: Cons
 def test_a_node_reports_its_problems_in_its_own_words(consul: ConsulServer) -> None:
     client = consul.client()
     service = Service(id=names.SERVICE_NODE, name=names.SERVICE_NODE, address="10.0.0.4", port=8500)
-    client.register(service, {"ttl": "60s"})
+    client.register(service, {"ttl": "60s", "status": "passing"})
     client.confirm(service.id, passing=False, note="the disk is full")
-    found = reporter(client).report()
-    assert list(found.unhealthy.values()) == ["the disk is full"]
+    deadline_s = time.monotonic() + 10  # the agent tells the servers a moment later
+    while not (found := reporter(client).report().unhealthy) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert list(found.values()) == ["the disk is full"]
 
 
 def test_the_url_of_the_probe_is_the_registrys_name(consul: ConsulServer) -> None:
