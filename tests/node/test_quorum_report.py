@@ -63,14 +63,14 @@ def test_a_manager_with_a_quorum_lists_dead_managers_that_raft_has_forgotten(con
     found = of(consul.client(), engine)
     assert found.has_quorum
     assert found.lost_managers == {"core-3"}
-    assert found.managers == {"10.0.0.4"}
+    assert found.managers == frozenset({"10.0.0.4"})
 
 
 def test_a_manager_without_a_quorum_still_tells_which_managers_it_remembers(consul: ConsulServer) -> None:
     engine = StandInEngine(SwarmStatus("active", False, "no quorum", "", "1", ("10.0.0.4", "10.0.0.5")))
     found = of(consul.client(), engine)
     assert not found.has_quorum
-    assert found.managers == {"10.0.0.4", "10.0.0.5"}
+    assert found.managers == frozenset({"10.0.0.4", "10.0.0.5"})
 
 
 def test_an_engine_that_never_joined_is_no_former_manager(consul: ConsulServer) -> None:

@@ -69,11 +69,16 @@ def test_a_node_reports_its_problems_in_its_own_words(consul: ConsulServer) -> N
 
 def test_the_url_of_the_probe_is_the_registrys_name(consul: ConsulServer) -> None:
     asked: list[str] = []
+
+    def note(url: str) -> bool:
+        asked.append(url)
+        return False
+
     mine = Reporter(
         machine=CORE,
         consul=consul.client(),
         engine=lambda: cast("Engine", StandInEngine()),
-        probe=lambda url: bool(asked.append(url)),
+        probe=note,
     )
     assert not mine.report().registry_answers
     assert asked == [f"http://registry.service.{CORE.node.domain}:5000/v2/"]
