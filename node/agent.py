@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,7 @@ class Agent:
     """Whether the Swarm is known to list no former self of this node."""
     _is_catalog_purged: bool = False
     """Whether the catalogue is known to have nothing from before this node's boot."""
+    _demotions: swarm_roles.Demotions = field(default_factory=swarm_roles.Demotions)
     leaving: str = ""
     """Message that told this node to leave. It is kept, because soon nobody can be asked any more."""
 
@@ -320,7 +322,8 @@ class Agent:
         }
         # The filter is the beginning of a name, so `core-1` finds `core-10` too.
         rows = {row.id: row for name in without_control for row in self._engine.nodes(name=name)}
-        if row := swarm_roles.to_promote(rows.values(), managers=without_control, leaving=leaving):
+        demoted = swarm_roles.demoted(rows.values(), managers=without_control, leaving=leaving)
+        if row := self._demotions.to_promote(demoted, time.monotonic()):
             self.log(f"promotes {row.name}, a manager by its description that an operator demoted")
             self._engine.ensure_node(row.id, Role="manager")
 

@@ -8,25 +8,49 @@ voting lock, and they go on where a promotion came between.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Final
 
 from swarmer.core.state import SwarmNode
 
+DEMOTION_S: Final = 10.0
+"""Time that a demotion gets before the node is promoted, in seconds.
 
-def to_promote(
+dockerd waits for a worker's certificate when it stops its manager. A promotion before that takes 32 s: the
+certificate never comes ("failed to get worker role after manager stop" in dockerd's log, seen with 26.1).
+"""
+
+
+def demoted(
     rows: Iterable[SwarmNode], *, managers: Collection[str], leaving: Collection[str]
-) -> SwarmNode | None:
-    """Return the row of a demoted manager that gets its role back now; None if there is none.
+) -> list[SwarmNode]:
+    """List the rows of demoted managers that get their role back.
 
     `rows`: every row of the Swarm about these nodes. `managers`: names of nodes that are managers by their
     description. `leaving`: names of nodes that a function removes. It demotes them itself.
 
     The node must be out of the managers' raft, since Swarm takes a moment for a demotion. A node with two
-    rows has joined again, and Swarm may not have noticed yet which of them is dead. One row at a time is
-    enough, because the next pass comes within seconds.
+    rows has joined again, and Swarm may not have noticed yet which of them is dead.
     """
     found = [row for row in rows if row.name in managers and row.name not in leaving]
     names = [row.name for row in found]
-    return next((row for row in found if _was_demoted(row) and names.count(row.name) == 1), None)
+    return [row for row in found if _was_demoted(row) and names.count(row.name) == 1]
+
+
+@dataclass
+class Demotions:
+    """Demoted managers, with the times since which they have been seen so."""
+
+    _since_s: dict[str, float] = field(default_factory=dict)
+
+    def to_promote(self, rows: Iterable[SwarmNode], now_s: float) -> SwarmNode | None:
+        """Return the row that is promoted now; None if there is none. One at a time is enough.
+
+        `rows`: every row of `demoted`. `now_s`: the time on a clock that never goes back.
+        """
+        known = {row.id: row for row in rows}
+        self._since_s = {name: self._since_s.get(name, now_s) for name in known}
+        return next((row for name, row in known.items() if now_s - self._since_s[name] >= DEMOTION_S), None)
 
 
 def _was_demoted(row: SwarmNode) -> bool:

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 
 from swarmer.core.state import SwarmNode
-from swarmer.core.swarm_roles import to_promote
+from swarmer.core.swarm_roles import DEMOTION_S, Demotions, demoted
 
 MANAGERS = frozenset({"c1", "c2", "c3"})
 DEMOTED = SwarmNode(id="id-c2", name="c2", role="worker", state="ready")
 
 
 def promoted(*rows: SwarmNode, leaving: frozenset[str] = frozenset()) -> str:
-    found = to_promote(rows, managers=MANAGERS, leaving=leaving)
-    return found.id if found else ""
+    """ID of the row that is promoted once it has been demoted for long enough."""
+    found = demoted(rows, managers=MANAGERS, leaving=leaving)
+    demotions = Demotions()
+    assert demotions.to_promote(found, 100.0) is None
+    row = demotions.to_promote(found, 100.0 + DEMOTION_S)
+    return row.id if row else ""
 
 
 def test_a_manager_that_was_demoted_is_promoted_again() -> None:
@@ -65,3 +69,18 @@ def test_two_are_promoted_one_after_the_other() -> None:
     other = replace(DEMOTED, id="id-c3", name="c3")
     assert promoted(DEMOTED, other) == "id-c2"
     assert promoted(replace(DEMOTED, role="manager", reachability="reachable"), other) == "id-c3"
+
+
+def test_a_demotion_gets_time_to_end() -> None:
+    """A node that was promoted after 2 s was no manager for 32 s: its worker's certificate never came."""
+    demotions = Demotions()
+    times_s = (0.0, 3.0, DEMOTION_S - 0.1, DEMOTION_S)
+    assert [bool(demotions.to_promote([DEMOTED], now_s)) for now_s in times_s] == [False, False, False, True]
+
+
+def test_a_second_demotion_gets_as_much_time_as_the_first() -> None:
+    demotions = Demotions()
+    demotions.to_promote([DEMOTED], 0.0)
+    assert demotions.to_promote([], DEMOTION_S) is None
+    assert demotions.to_promote([DEMOTED], DEMOTION_S + 1) is None
+    assert demotions.to_promote([DEMOTED], 2 * DEMOTION_S + 1)

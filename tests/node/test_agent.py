@@ -17,7 +17,7 @@ from swarmer.adapters import process
 from swarmer.adapters.consul import Consul, Unavailable
 from swarmer.adapters.docker import Engine, TimedOut
 from swarmer.adapters.docker import Unavailable as DockerUnavailable
-from swarmer.core import names
+from swarmer.core import names, swarm_roles
 from swarmer.core.joining import EndJoin, JoinSwarm, Wait
 from swarmer.core.node import ProviderView
 from swarmer.core.state import ConsulMember, MemberStatus, ServiceInstance, SwarmNode, SwarmStatus
@@ -67,10 +67,16 @@ def leader(engine: Demoting, *, reports: tuple[str, ...] = ("core-i-two",), leav
 
 
 @pytest.mark.parametrize("reports", [("core-i-two",), ("core-i-two", "core-i-two-too")])
-def test_the_swarms_leader_promotes_a_manager_that_a_person_demoted(reports: tuple[str, ...]) -> None:
+def test_the_swarms_leader_promotes_a_manager_that_a_person_demoted(
+    monkeypatch: pytest.MonkeyPatch, reports: tuple[str, ...]
+) -> None:
     """It stayed a worker for ever, and the cluster had lost its spare manager."""
     engine = Demoting()
-    leader(engine, reports=reports).settle()
+    made = leader(engine, reports=reports)
+    made.settle()
+    assert engine.wanted == []  # the demotion is not over yet
+    monkeypatch.setattr(swarm_roles, "DEMOTION_S", 0.0)
+    made.settle()
     assert engine.wanted == [{"Role": "manager"}]
 
 
@@ -81,8 +87,9 @@ def test_a_manager_that_does_not_lead_leaves_that_to_the_leader() -> None:
 
 
 @pytest.mark.parametrize("phase", [names.LEAVING_STAY_OUT, names.LEAVING_STOP])
-def test_a_node_that_a_function_removes_is_not_promoted(phase: str) -> None:
+def test_a_node_that_a_function_removes_is_not_promoted(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
     """The removal demoted it, after it wrote its marker."""
+    monkeypatch.setattr(swarm_roles, "DEMOTION_S", 0.0)
     engine = Demoting()
     leader(engine, leaving=f'{{"phase": "{phase}"}}').settle()
     assert engine.wanted == []
