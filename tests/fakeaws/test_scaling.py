@@ -273,3 +273,14 @@ def test_the_console_is_the_machine_s_own(aws: Aws, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(instances, "read_console", lambda instance_id: f"dead: {instance_id}")
     said = aws.client("ec2").get_console_output(InstanceId=instance)["Output"]
     assert said == f"dead: {instance}"
+
+
+def test_a_reboot_restarts_the_machine_and_ends_nothing(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    rebooted: list[str] = []
+    monkeypatch.setattr(instances, "reboot_machine", rebooted.append)
+    aws.create("t", template(MinSize="2", MaxSize="2"))
+    first, second = states(aws)
+    aws.client("ec2").terminate_instances(InstanceIds=[second])
+    aws.client("ec2").reboot_instances(InstanceIds=[first, second])
+    assert rebooted == [first]
+    assert [each["InstanceId"] for each in aws.instances(GROUP)] == [first]

@@ -31,8 +31,14 @@ def _no_console(instance_id: str) -> str:
     return ""
 
 
+def _no_machine(instance_id: str) -> None:
+    """Reboot nothing: most tests have no machines."""
+
+
 read_console: Callable[[str], str] = _no_console
 """Reader of a machine's console by instance ID. The provider of machines replaces it."""
+reboot_machine: Callable[[str], None] = _no_machine
+"""Request to reboot a machine by instance ID; it returns at once. The provider of machines replaces it."""
 observers: Final[list[Callable[[], None]]] = []
 """Callbacks for instances that start or stop. Each must return at once."""
 
@@ -41,6 +47,7 @@ def extend() -> None:
     InstanceBackend.run_instances = _run_instances
     General.get_console_output = _console_request
     TaggedEC2Resource.get_tags = _tags
+    Instance.reboot = _reboot
     for name, states in STATES_BY_CALL.items():
         setattr(Instance, name, _announcing(getattr(Instance, name), states))
 
@@ -60,6 +67,12 @@ def _console_request(self: Any) -> Any:
     text = read_console(instance.id).encode()[-MAX_CONSOLE_BYTES:]
     output = base64.b64encode(text).decode() if text else None
     return ActionResult({"InstanceId": instance.id, "Timestamp": clock.now(), "Output": output})
+
+
+def _reboot(self: Any) -> None:
+    """AWS reboots the machine, and reports no change of a state. It ignores a terminated instance."""
+    if is_living(self):
+        reboot_machine(self.id)
 
 
 def is_living(instance: Any) -> bool:

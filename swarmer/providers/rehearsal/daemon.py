@@ -84,6 +84,7 @@ def _machines_and_functions(path: Path | None) -> Iterator[None]:
     filters = PacketFilters(network_interfaces.deployed)
     machines, pool = Machines(path, describe.cluster_instances, filters), Pool(path, filters)
     functions.runner, instances.read_console = pool, machines.console
+    instances.reboot_machine = machines.reboot
     for observers in (instances.observers, security_groups.observers):
         observers.append(machines.notify)
     machines.start()

@@ -36,6 +36,10 @@ CONSOLE_LINES: Final = 500
 """Number of last lines of a console."""
 KEPT_CONSOLES: Final = 50
 """Number of removed machines whose consoles are kept."""
+SHUTDOWN_S: Final = 30
+"""Time that a machine has to shut down before it loses its power, in seconds. AWS gives it minutes."""
+REBOOT_TIMEOUT_S: Final = 180.0
+"""Timeout for the reboot of a machine, in seconds."""
 FILE: Final = "ground.json"
 """Name of the file for the daemon. It stays, because a daemon that an older release started reads it."""
 
@@ -128,6 +132,10 @@ class Machines:
         found = engine.containers(**{environment.LABEL_INSTANCE: instance_id})
         return read_console(found[0].id) if found else ""
 
+    def reboot(self, instance_id: str) -> None:
+        """Reboot the instance's machine in the background. One without power is powered on."""
+        threading.Thread(target=reboot, args=(instance_id,), daemon=True).start()
+
     def ensure(self) -> bool:
         """Observe once and act; return whether anything was done."""
         env, image, apart_s = read(self._path)
@@ -159,6 +167,15 @@ class Machines:
             del self._ended_consoles[name]
         remove(env, [held[name][0] for name in wanted.remove])
         return wanted != Plan()
+
+
+def reboot(instance_id: str) -> None:
+    """Shut the instance's machine down, by force after SHUTDOWN_S, and start it."""
+    for each in engine.containers(**{environment.LABEL_INSTANCE: instance_id}):
+        try:
+            engine.docker("restart", "-t", str(SHUTDOWN_S), each.id, timeout_s=REBOOT_TIMEOUT_S)
+        except process.Failed as exc:
+            log.warning("%s could not be rebooted: %s", each.name, exc)
 
 
 def read_console(container: str) -> str:
