@@ -19,6 +19,7 @@ def apply() -> None:
     from swarmer.fakeaws.eventbridge import rules
     from swarmer.fakeaws.iam import authorization, roles
     from swarmer.fakeaws.lambda_ import functions, logs
+    from swarmer.fakeaws.logs import events
 
     for module in (
         template,
@@ -39,6 +40,7 @@ def apply() -> None:
         rules,
         sqs,
         logs,
+        events,
         functions,
         roles,
         authorization,

@@ -20,6 +20,7 @@ from moto.sqs import sqs_backends
 
 from swarmer.fakeaws.base import clock, journal
 from swarmer.fakeaws.base.preload import ACCOUNT
+from swarmer.fakeaws.eventbridge import log_target
 from swarmer.fakeaws.eventbridge.schedule_expressions import next_due_s
 from swarmer.fakeaws.iam import policies
 from swarmer.fakeaws.iam.policies import Request, Resource
@@ -98,6 +99,9 @@ def _deliver_to(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Non
         sqs_backends[account][region].send_message(name, _target_input(target, event), group_id=group_id)
     elif service == "lambda":
         _invoke_later(account, region, target["Arn"], _target_input(target, event))
+    elif service == "logs":
+        group = name.removeprefix("log-group:").removesuffix(":*")
+        log_target.deliver(region, group, rule.arn, _target_input(target, event))
     else:
         others = copy.copy(rule)
         others.targets = [target]

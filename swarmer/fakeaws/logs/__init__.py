@@ -1,0 +1,1 @@
+"""CloudWatch Logs: filter patterns, pages and limits of log events."""
