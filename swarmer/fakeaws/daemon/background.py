@@ -30,8 +30,18 @@ def _jobs() -> tuple[Callable[[], None], ...]:
     from swarmer.fakeaws.autoscaling import controller
     from swarmer.fakeaws.cloudformation import capacity, removal
     from swarmer.fakeaws.eventbridge import bus, rules
+    from swarmer.fakeaws.ssm import run_command, sessions
 
-    return (bus.tick, controller.tick, rules.tick, sqs.tick, removal.tick, capacity.tick)
+    return (
+        bus.tick,
+        controller.tick,
+        rules.tick,
+        sqs.tick,
+        removal.tick,
+        capacity.tick,
+        run_command.tick,
+        sessions.tick,
+    )
 
 
 class Background:

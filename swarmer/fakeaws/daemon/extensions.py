@@ -12,7 +12,7 @@ def apply() -> None:
     """Import and extend moto in this process. Later calls do nothing."""
     preload.load()
     # These modules import moto, so its settings must be made before.
-    from swarmer.fakeaws import kms, s3, sqs, ssm
+    from swarmer.fakeaws import kms, s3, sqs
     from swarmer.fakeaws.autoscaling import activities, api, hooks, launch
     from swarmer.fakeaws.cloudformation import change_sets, stacks, template
     from swarmer.fakeaws.ec2 import addresses, images, instances, networks, security_groups
@@ -20,6 +20,7 @@ def apply() -> None:
     from swarmer.fakeaws.iam import authorization, roles
     from swarmer.fakeaws.lambda_ import functions, logs
     from swarmer.fakeaws.logs import events
+    from swarmer.fakeaws.ssm import inventory, parameters, run_command, sessions
 
     for module in (
         template,
@@ -33,7 +34,10 @@ def apply() -> None:
         activities,
         images,
         networks,
-        ssm,
+        parameters,
+        run_command,
+        inventory,
+        sessions,
         addresses,
         s3,
         security_groups,

@@ -17,6 +17,7 @@ from swarmer.fakeaws.base.faults import Fault
 from swarmer.fakeaws.cloudformation import coverage
 from swarmer.fakeaws.ec2 import networks
 from swarmer.fakeaws.ec2.metadata import MetadataService
+from swarmer.fakeaws.ssm import agents
 
 log: Final = logging.getLogger("swarmer.fakeaws")
 
@@ -52,6 +53,8 @@ class Application:
         if path == NOT_REHEARSED_PATH:
             listing = json.dumps(coverage.listing(), indent=1)
             return _answer(start_response, "200 OK", listing, "application/json")
+        if path == agents.PATH:
+            return _agent(environ, start_response)
         if path == EVENTS_PATH:
             return _answer(start_response, "200 OK", json.dumps(_events(environ)), "application/json")
         if path == FAULTS_PATH:
@@ -90,6 +93,14 @@ def _fault(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     except (ValueError, TypeError) as exc:
         return _bad_request(start_response, str(exc))
     return _answer(start_response, "200 OK", "{}", "application/json")
+
+
+def _agent(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    try:
+        status, body = agents.reply(environ.get("HTTP_AUTHORIZATION", ""), _fields(environ))
+    except (ValueError, TypeError, KeyError, IndexError) as exc:
+        return _bad_request(start_response, reason(exc))
+    return _answer(start_response, status, body, "application/json")
 
 
 def _network(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""Enforcement of IAM for functions and nodes: the policies of a role limit its sessions.
+"""Enforcement of IAM for functions, nodes and people: the policies of a role limit its sessions.
 
 Bare moto enforces resources of four services only, and no conditions. It would refuse the CDK's sessions too.
 Here every other caller, including the CDK, may do everything. A session that has expired, is unknown, or has
@@ -34,6 +34,10 @@ log: Final = logging.getLogger("swarmer.fakeaws")
 
 ENFORCED_FOR: Final = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
 """Services whose roles are enforced. The trust policy of a role names the service."""
+PEOPLE: Final = frozenset({"AWS", "Federated"})
+"""Kinds of principals that are people and programs outside of AWS. Roles that trust them are enforced too."""
+OF_THE_CDK: Final = "cdk-"
+"""Beginning of the names of the roles that `cdk bootstrap` makes, which trust the account as well."""
 ALWAYS_ALLOWED: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """Actions that need no permission."""
 UNKNOWN_KEY: Final = "InvalidClientTokenId"
@@ -133,7 +137,41 @@ def _session(self: Any, fail: Fail) -> tuple[Any, Any]:
         _reject(
             self, fail, key, session, EXPIRED_KEY, "The security token included in the request is expired"
         )
-    return session, role if ENFORCED_FOR & trusted_services(role) else None
+    return session, role if _is_enforced(role) else None
+
+
+def _is_enforced(role: Any) -> bool:
+    """Whether the role is one of functions, nodes or people."""
+    if ENFORCED_FOR & trusted(role, "Service"):
+        return True
+    return not role.name.startswith(OF_THE_CDK) and any(trusted(role, kind) for kind in PEOPLE)
+
+
+def session_of(header: str) -> Any:
+    """The session whose key signed the request; None if it is unknown, has expired, or lost its role."""
+    key = temporary_key(header)
+    session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key) if key else None
+    if session is None or _role(session) is None:
+        return None
+    return session if session.expiration.replace(tzinfo=UTC).timestamp() > time.time() else None
+
+
+def refusal_of(self: Any, action: str, resource: Resource) -> policies.Refusal | None:
+    """Refusal of one more resource of a request that is being answered, or None."""
+    session = session_of(self.headers.get("Authorization", ""))
+    role = None if session is None else _role(session)
+    if role is None or not _is_enforced(role):
+        return None
+    context = _context(session, role, self.region, action.partition(":")[0], {})
+    return _refusal(role, Request(action=action, resources=(resource,), context=context))
+
+
+def caller(self: Any) -> tuple[str, str, str]:
+    """ARN, `aws:userid` and name of the caller of a request. A permanent key is the account's own."""
+    session = session_of(self.headers.get("Authorization", ""))
+    if session is None:
+        return f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, "root"
+    return session.arn, session.user_id, session.session_name
 
 
 def _is_free(session: Any, name: str, fail: Callable[[str, str, int], NoReturn]) -> bool:
@@ -211,15 +249,15 @@ def _role(session: Any) -> Any:
     return next((role for role in iam_backends[ACCOUNT]["aws"].roles.values() if role.name == name), None)
 
 
-def trusted_services(role: Any) -> frozenset[str]:
-    """Names of the services that may assume the role."""
+def trusted(role: Any, kind: str) -> frozenset[str]:
+    """Principals of this kind that may assume the role, for example of the kind `Service`."""
     document = role.assume_role_policy_document
     policy = json.loads(document) if isinstance(document, str) else document
     found: set[str] = set()
     for statement in policies.statements_of(policy or {}):
         principal = statement.get("Principal", {})
-        services = principal.get("Service", []) if isinstance(principal, Mapping) else []
-        found.update([services] if isinstance(services, str) else services)
+        named = principal.get(kind, []) if isinstance(principal, Mapping) else []
+        found.update([named] if isinstance(named, str) else named)
     return frozenset(found)
 
 
@@ -269,17 +307,21 @@ def _context(
     context: dict[str, tuple[str, ...]] = {
         "aws:RequestedRegion": (region,),
         "aws:PrincipalArn": (role.arn,),
+        "aws:userid": (session.user_id,),
         "aws:PrincipalAccount": (ACCOUNT,),
         "aws:SecureTransport": ("true",),
         **{f"aws:RequestTag/{key}": (value,) for key, value in tags.items()},
     }
     if tags:
         context["aws:TagKeys"] = tuple(tags)
-    if "lambda.amazonaws.com" in trusted_services(role):
+    if "lambda.amazonaws.com" in trusted(role, "Service"):
         # Lambda names a session after its function.
         context["lambda:SourceFunctionArn"] = (
             f"arn:aws:lambda:{region}:{ACCOUNT}:function:{session.session_name}",
         )
+    if service == "ssm":
+        # AWS checks the document of a session that names none only if the policy asks for it by this key.
+        context["ssm:SessionDocumentAccessCheck"] = ("true",)
     if service == "cloudwatch" and parameters.get("Namespace"):
         context["cloudwatch:namespace"] = (str(parameters["Namespace"]),)
     return context

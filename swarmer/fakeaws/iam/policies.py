@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+VARIABLE: Final = re.compile(r"\$\{([^}]+)\}")
+"""Pattern of a policy variable, for example `${aws:userid}`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
@@ -79,9 +82,33 @@ def _concerns(
 ) -> bool:
     return (
         _names(statement, "Action", action, ignore_case=True)
-        and _names(statement, "Resource", arn)
-        and are_met(statement.get("Condition", {}), context)
+        and _names(_with_variables(statement, context), "Resource", arn)
+        and are_met(_filled(statement.get("Condition", {}), context), context)
     )
+
+
+def _with_variables(statement: Mapping[str, Any], context: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
+    """The statement's resources with their policy variables replaced."""
+    elements = ("Resource", "NotResource")
+    return {key: _filled(statement[key], context) for key in elements if key in statement}
+
+
+def _filled(value: Any, context: Mapping[str, Sequence[str]]) -> Any:
+    """The value with its policy variables replaced; one that the request lacks stays and matches nothing.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    if isinstance(value, str):
+        return VARIABLE.sub(lambda found: _variable(found, context), value) if "${" in value else value
+    if isinstance(value, Mapping):
+        return {key: _filled(each, context) for key, each in value.items()}
+    return [_filled(each, context) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _variable(found: re.Match[str], context: Mapping[str, Sequence[str]]) -> str:
+    """Value of the variable. A key with several values is none."""
+    actual = {key.lower(): values for key, values in context.items()}.get(found[1].lower(), ())
+    return actual[0] if len(actual) == 1 else found[0]
 
 
 def _names(statement: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:

@@ -27,6 +27,16 @@ EC2_TYPES: Final = {
     "lt": "launch-template",
 }
 """Resource types of EC2's ARNs, by the prefix of the ID."""
+SHELL_DOCUMENT: Final = "SSM-SessionManagerRunShell"
+"""Document of a session that names none."""
+
+
+def _no_session_tags(region: str, session_id: str) -> Mapping[str, str]:
+    return {}
+
+
+read_session_tags: Callable[[str, str], Mapping[str, str]] = _no_session_tags
+"""Reader of the tags of a Session Manager session, by region and ID. `ssm.sessions` replaces it."""
 
 
 def resources(service: str, action: str, region: str, parameters: Parameters) -> tuple[Resource, ...]:
@@ -41,13 +51,15 @@ def _ec2(action: str, region: str, parameters: Parameters) -> Iterable[Resource]
         return ()
     ids = list(parameters.get("Resources") or parameters.get("InstanceIds") or ())
     ids += [parameters[key] for key in ("InstanceId", "NetworkInterfaceId") if parameters.get(key)]
-    return [_ec2_resource(region, each) for each in ids]
+    return [ec2_resource(region, each) for each in ids]
 
 
-def _ec2_resource(region: str, identifier: str) -> Resource:
+def ec2_resource(region: str, identifier: str) -> Resource:
+    """Resource of EC2 with its tags. Systems Manager has condition keys of its own for them."""
     kind = EC2_TYPES.get(identifier.partition("-")[0], "*")
     tags = ec2_backends[ACCOUNT][region].tags.get(identifier, {})
-    return Resource(arn=f"arn:aws:ec2:{region}:{ACCOUNT}:{kind}/{identifier}", context=_tagged(tags, "ec2"))
+    context = {**_tagged(tags, "ec2"), **_tagged(tags, "ssm")}
+    return Resource(arn=f"arn:aws:ec2:{region}:{ACCOUNT}:{kind}/{identifier}", context=context)
 
 
 def _autoscaling(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
@@ -78,6 +90,31 @@ def _tagged(tags: Mapping[str, str], service: str) -> dict[str, tuple[str, ...]]
     return {f"{name}:ResourceTag/{key}": (value,) for key, value in tags.items() for name in ("aws", service)}
 
 
+def _ssm(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+    if action in ("SendCommand", "StartSession"):
+        named = [
+            *(parameters.get("InstanceIds") or ()),
+            *([parameters["Target"]] if "Target" in parameters else ()),
+        ]
+        document = str(parameters.get("DocumentName") or SHELL_DOCUMENT)
+        return [_document(region, document), *(ec2_resource(region, each) for each in named if each)]
+    if action in ("TerminateSession", "ResumeSession"):
+        session = str(parameters.get("SessionId"))
+        context = _tagged(read_session_tags(region, session), "ssm")
+        return [Resource(arn=f"arn:aws:ssm:{region}:{ACCOUNT}:session/{session}", context=context)]
+    if action.endswith("Document"):
+        return [_document(region, str(parameters.get("Name")))]
+    return _parameter(action, region, parameters)
+
+
+def _document(region: str, name: str) -> Resource:
+    """Document by name or ARN. The ARN of AWS's own documents names no account."""
+    account = "" if name.startswith("AWS-") else ACCOUNT
+    return Resource(
+        arn=name if name.startswith("arn:") else f"arn:aws:ssm:{region}:{account}:document/{name}"
+    )
+
+
 def _named(pattern: str, *keys: str, strip: str = "") -> Callable[[str, str, Parameters], Iterable[Resource]]:
     """Finder of resources whose names or ARNs are the values of these parameters."""
 
@@ -91,6 +128,22 @@ def _named(pattern: str, *keys: str, strip: str = "") -> Callable[[str, str, Par
                 yield Resource(arn=arn)
 
     return found
+
+
+_parameter: Final = _named(
+    "arn:aws:ssm:{region}:{account}:parameter/{name}", "Name", "Names", "Path", strip="/"
+)
+
+
+_alarm: Final = _named("arn:aws:cloudwatch:{region}:{account}:alarm:{name}", "AlarmName", "AlarmNames")
+
+
+def _cloudwatch(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
+    """No source says which resource a list of alarms concerns; here it is every alarm with the prefix."""
+    found = list(_alarm(action, region, parameters))
+    if found or action != "DescribeAlarms":
+        return found
+    return _alarm(action, region, {"AlarmName": f"{parameters.get('AlarmNamePrefix') or ''}*"})
 
 
 def _sqs(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
@@ -119,8 +172,9 @@ FINDERS: Final[Mapping[str, Callable[[str, str, Parameters], Iterable[Resource]]
     "sqs": _sqs,
     "logs": _logs,
     "sts": _sts,
-    "ssm": _named("arn:aws:ssm:{region}:{account}:parameter/{name}", "Name", "Names", "Path", strip="/"),
-    "cloudwatch": _named("arn:aws:cloudwatch:{region}:{account}:alarm:{name}", "AlarmName", "AlarmNames"),
+    "ssm": _ssm,
+    "cloudformation": _named("arn:aws:cloudformation:{region}:{account}:stack/{name}/*", "StackName"),
+    "cloudwatch": _cloudwatch,
     "events": _named("arn:aws:events:{region}:{account}:event-bus/{name}", "EventBusName"),
     "lambda": _named("arn:aws:lambda:{region}:{account}:function:{name}", "FunctionName"),
     "sns": _named("{name}", "TopicArn"),
