@@ -30,6 +30,10 @@ BASE_FILES: Final = (
 EXTRA_PACKAGES: Final = ("cloud-init", "nftables", "systemd", "systemd-sysv")
 """Packages of a node container that no installed node needs. nftables puts the security groups into force."""
 HERE: Final = Path(__file__).parent / "image"
+AGENT: Final = Path(__file__).with_name("run_command_agent.py")
+"""Program that the image holds in place of amazon-ssm-agent."""
+AGENT_FOLDER: Final = "usr/lib/swarmer"
+"""Folder of the agent in the image."""
 PROBE_IMAGE: Final = "swarmer/probe"
 """Name of a tiny image that needs no registry: for operators to push, and for tests."""
 LABEL: Final = "swarmer.image=node"
@@ -56,8 +60,8 @@ def tag() -> str:
     """Tag `swarmer/node:HASH`; the hash covers base, node software, Consul and the container's files."""
     consul = consul_binary.chosen().sha256
     whole = hashlib.sha256(f"{base_tag()} {software.digest()} {consul}".encode())
-    for path in sorted(path for path in HERE.rglob("*") if path.is_file()):
-        whole.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in [*sorted(path for path in HERE.rglob("*") if path.is_file()), AGENT]:
+        whole.update(path.relative_to(HERE.parent).as_posix().encode() + b"\0" + path.read_bytes())
     return f"swarmer/node:{whole.hexdigest()[:12]}"
 
 
@@ -193,6 +197,8 @@ def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
     """Fill the build context: base/ changes seldom; software/ is the tree that an asset would hold."""
     shutil.copy(HERE / "Dockerfile", context)
     shutil.copytree(HERE / "container", context / "container")
+    (context / "container" / AGENT_FOLDER).mkdir(parents=True)
+    shutil.copy(AGENT, context / "container" / AGENT_FOLDER)
     shutil.copytree(wheels, context / "base/wheels")
     shutil.copy(consul, context / "base/consul")
     copy_software(context / "software")

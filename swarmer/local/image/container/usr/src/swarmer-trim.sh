@@ -1,5 +1,5 @@
 #!/bin/sh
-# Units that mean nothing in a container and cost boot time.
+# Units that mean nothing in a container and cost boot time; and one that a container has instead of AWS's agent.
 set -eu
 systemctl mask -q \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
@@ -12,5 +12,6 @@ systemctl mask -q \
     dev-hugepages.mount dev-mqueue.mount systemd-remount-fs.service systemd-random-seed.service \
     systemd-modules-load.service ldconfig.service systemd-journal-catalog-update.service systemd-update-done.service \
     systemd-hibernate-clear.service systemd-pcrphase.service cloud-init-hotplugd.socket
+systemctl enable -q run-command-agent.service
 systemctl set-default -q multi-user.target
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
