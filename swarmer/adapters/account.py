@@ -55,8 +55,9 @@ class Account:
     """Questions to one region. `session`: where a test has its own."""
 
     def __init__(self, session: boto3.Session | None = None) -> None:
-        # The CDK's command reads this variable first, and boto3 does not read it.
-        self._session = session or boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+        with aws.translated():
+            # The CDK's command reads this variable first, and boto3 does not read it.
+            self._session = session or boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
         self._clients: dict[str, Any] = {}
 
     @property

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum, auto
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import boto3
 import botocore.exceptions
@@ -15,12 +17,86 @@ from swarmer.core import names
 from swarmer.core.node import CONSUL_SERVER
 
 
+class Reason(StrEnum):
+    """Kind of a failure, as far as it decides what helps."""
+
+    NO_CREDENTIALS = auto()
+    """No credentials were found, or AWS does not know them."""
+    EXPIRED = auto()
+    """The credentials were right once."""
+    DENIED = auto()
+    """No policy allows the call, or one denies it."""
+    THROTTLED = auto()
+    NO_REGION = auto()
+    NO_ANSWER = auto()
+    """Nothing answers at the endpoint."""
+    OTHER = auto()
+
+
 class Unavailable(Exception):
     """AWS did not answer, or refused."""
+
+    def __init__(self, text: str, reason: Reason = Reason.OTHER, code: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.code = code
+        """AWS's error code; empty if AWS did not answer."""
 
 
 class Refused(Unavailable):
     """AWS refused."""
+
+
+class RefusedAction(NamedTuple):
+    """Call that a policy does not allow, as AWS's message names it."""
+
+    action: str
+    """Action of IAM, like `ec2:RebootInstances`."""
+    resource: str
+    """ARN of the resource; empty if the message has none."""
+    is_explicit: bool
+    """Whether a policy denies it, so that no other policy can allow it."""
+
+
+CODES: Final = {
+    Reason.NO_CREDENTIALS: (
+        *("AuthFailure", "IncompleteSignature", "InvalidAccessKeyId", "InvalidClientTokenId"),
+        *("InvalidIdentityToken", "MissingAuthenticationToken", "SignatureDoesNotMatch"),
+        "UnrecognizedClientException",
+    ),
+    Reason.EXPIRED: ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
+    Reason.DENIED: (
+        *("AccessDenied", "AccessDeniedException", "AuthorizationError", "Client.UnauthorizedOperation"),
+        "UnauthorizedOperation",
+    ),
+    Reason.THROTTLED: (
+        *("RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "SlowDown"),
+        *("ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException"),
+    ),
+}
+"""AWS's error codes by the kind of the failure."""
+REASON_BY_CODE: Final = {code: reason for reason, codes in CODES.items() for code in codes}
+EXCEPTIONS: Final[tuple[tuple[str, Reason], ...]] = (
+    ("SSOTokenLoadError", Reason.EXPIRED),
+    ("UnauthorizedSSOTokenError", Reason.EXPIRED),
+    ("TokenRetrievalError", Reason.EXPIRED),
+    ("LoginError", Reason.EXPIRED),
+    ("NoAuthTokenError", Reason.NO_CREDENTIALS),
+    ("NoCredentialsError", Reason.NO_CREDENTIALS),
+    ("PartialCredentialsError", Reason.NO_CREDENTIALS),
+    ("CredentialRetrievalError", Reason.NO_CREDENTIALS),
+    ("ProfileNotFound", Reason.NO_CREDENTIALS),
+    ("UnknownCredentialError", Reason.NO_CREDENTIALS),
+    ("BaseEndpointResolverError", Reason.NO_REGION),
+    ("EndpointProviderError", Reason.NO_REGION),
+    ("InvalidRegionError", Reason.NO_REGION),
+    ("ConnectionError", Reason.NO_ANSWER),
+    ("HTTPClientError", Reason.NO_ANSWER),
+)
+"""Names of the SDK's exceptions, whose older releases lack some, and the kind of the failure."""
+REFUSED_ACTION: Final = re.compile(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?")
+EXPLICIT_DENIAL: Final = "explicit deny"
+"""Words of AWS's message if a policy denies the call."""
 
 
 SETTINGS: Final = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
@@ -38,9 +114,23 @@ def translated() -> Iterator[None]:
     try:
         yield
     except botocore.exceptions.ClientError as exc:
-        raise Refused(str(exc)) from exc
+        code = str(exc.response.get("Error", {}).get("Code", ""))
+        raise Refused(str(exc), REASON_BY_CODE.get(code, Reason.OTHER), code) from exc
     except botocore.exceptions.BotoCoreError as exc:
-        raise Unavailable(str(exc)) from exc
+        raise Unavailable(str(exc), _reason(exc)) from exc
+
+
+def refused_action(text: str) -> RefusedAction | None:
+    """The call that AWS's message says is not allowed; None if it names none."""
+    found = REFUSED_ACTION.search(text)
+    if found is None:
+        return None
+    return RefusedAction(found[1], found[2] or "", EXPLICIT_DENIAL in text)
+
+
+def _reason(exc: Exception) -> Reason:
+    names_of = {each.__name__ for each in type(exc).__mro__}
+    return next((reason for name, reason in EXCEPTIONS if name in names_of), Reason.OTHER)
 
 
 def parameter(name: str, region: str) -> str:

@@ -52,7 +52,11 @@ def tags(instance_id: str) -> dict[str, str] | None:
 
 def console(instance_id: str) -> str:
     """End of the machine's console output; empty if EC2 has nothing."""
-    ec2 = aws.client("ec2")
+    return console_of(aws.client("ec2"), instance_id)
+
+
+def console_of(ec2: Any, instance_id: str) -> str:
+    """End of the machine's console output by a client of EC2; empty if EC2 has nothing."""
     with aws.translated():
         try:
             answer = ec2.get_console_output(InstanceId=instance_id, Latest=True)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import base64
+import os
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
 
-from swarmer.adapters import aws
+from swarmer.adapters import aws, instances
 from swarmer.core import names
 from swarmer.core.healing.world import RETAINED
 from swarmer.core.state import GroupInstance
 
-SETTINGS: Final = Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20)
+USUAL: Final = Config(
+    retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=20, tcp_keepalive=True
+)
+"""Settings of clients of AWS, which throttles."""
+OF_THIS_MACHINE: Final = Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20)
+"""Settings of clients of a rehearsal, which answers at once or never."""
+NO_SUCH_STACK: Final = "does not exist"
+"""Words of CloudFormation for a stack that is not there."""
 IS_ALIVE: Final = {"Name": "instance-state-name", "Values": ["pending", "running"]}
 IS_TERMINATED: Final = {"Name": "instance-state-name", "Values": ["terminated"]}
 ROLLED_BACK: Final = "ROLLBACK_COMPLETE"
@@ -37,19 +45,69 @@ def group_instance(raw: Mapping[str, Any], user_data: str = "") -> GroupInstance
     )
 
 
-@dataclass(frozen=True)
 class Account:
-    """Account and region behind an endpoint. The credentials are those of a rehearsal."""
+    """Account and region of a session: its credentials come from the usual chain, or from a rehearsal.
 
-    url: str
-    region: str
+    `url`: endpoint of every service, if it is not AWS's own.
+    """
+
+    def __init__(self, session: boto3.Session, url: str | None = None, settings: Config = USUAL) -> None:
+        self._session, self._url, self._settings = session, url, settings
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()  # a session makes one client at a time
+        self.calls: list[str] = []
+        """Requests so far, retries included, by service and operation: `ec2.DescribeInstances`."""
+        session.events.register("before-send", self._count)
+
+    @property
+    def region(self) -> str:
+        """Region of the session; empty if none is set."""
+        return self._session.region_name or ""
+
+    def id(self) -> str:
+        """ID of the account."""
+        with aws.translated():
+            return str(self.client("sts").get_caller_identity()["Account"])
+
+    def client(self, service: str) -> Any:
+        """Client of a service, made once."""
+        with self._lock, aws.translated():
+            if service not in self._clients:
+                made = self._session.client(service, endpoint_url=self._url, config=self._settings)
+                self._clients[service] = made
+            return self._clients[service]
+
+    def _count(self, event_name: str, **_: Any) -> None:
+        self.calls.append(event_name.removeprefix("before-send."))
+
+    def members(self, cluster: str) -> list[GroupInstance]:
+        """Instances of the cluster's groups that are alive, without their user-data."""
+        with aws.translated():
+            return list(map(group_instance, self._described(cluster, IS_ALIVE)))
 
     def instances(self, cluster: str) -> list[GroupInstance]:
         """Instances of the cluster's groups that are alive, with their user-data."""
-        ec2 = self._client("ec2")
+        ec2 = self.client("ec2")
         with aws.translated():
             found = self._described(cluster, IS_ALIVE)
             return [group_instance(each, _user_data(ec2, each["InstanceId"])) for each in found]
+
+    def state(self, instance_id: str) -> str:
+        """State of an instance in EC2's words; terminated if EC2 has forgotten it."""
+        asked = [{"Name": "instance-id", "Values": [instance_id]}]
+        with aws.translated():
+            found = self.client("ec2").describe_instances(Filters=asked)["Reservations"]
+        states = [str(each["State"]["Name"]) for held in found for each in held["Instances"]]
+        return states[0] if states else "terminated"
+
+    def console(self, instance_id: str) -> str:
+        """End of the instance's console output; empty if EC2 has nothing."""
+        return instances.console_of(self.client("ec2"), instance_id)
+
+    def reboot(self, ids: Sequence[str]) -> None:
+        """Reboot the instances."""
+        with aws.translated():
+            self.client("ec2").reboot_instances(InstanceIds=list(ids))
 
     def terminated(self, cluster: str) -> set[str]:
         """IDs of the cluster's instances that are gone for good."""
@@ -62,13 +120,13 @@ class Account:
             {"Name": "tag-key", "Values": [names.TAG_GROUP]},
             state,
         ]
-        pages = self._client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
+        pages = self.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
         return [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
 
     def terminate(self, instance_id: str) -> None:
         """Terminate the instance as the console would."""
         with aws.translated():
-            self._client("ec2").terminate_instances(InstanceIds=[instance_id])
+            self.client("ec2").terminate_instances(InstanceIds=[instance_id])
 
     def outdated(self, groups: Sequence[str]) -> set[str]:
         """IDs of instances in service that an older launch template of their group made."""
@@ -94,7 +152,7 @@ class Account:
     def is_busy(self, stack: str) -> bool:
         """Whether the stack is being created, changed or deleted."""
         with aws.translated():
-            found = self._client("cloudformation").describe_stacks()["Stacks"]
+            found = self.client("cloudformation").describe_stacks()["Stacks"]
         return any(
             each["StackName"] == stack and each["StackStatus"].endswith("_IN_PROGRESS") for each in found
         )
@@ -105,33 +163,42 @@ class Account:
         if not found:
             return None
         with aws.translated():
-            self._client("autoscaling").set_desired_capacity(
+            self.client("autoscaling").set_desired_capacity(
                 AutoScalingGroupName=group, DesiredCapacity=number
             )
         return int(found[0]["DesiredCapacity"])
 
     def _groups(self, wanted: Sequence[str]) -> list[dict[str, Any]]:
         with aws.translated():
-            pages = self._client("autoscaling").get_paginator("describe_auto_scaling_groups")
+            pages = self.client("autoscaling").get_paginator("describe_auto_scaling_groups")
             found = pages.paginate(AutoScalingGroupNames=list(wanted))
             return [group for page in found for group in page["AutoScalingGroups"]]
 
     def parameter(self, name: str) -> str:
         """Value of an SSM parameter."""
         with aws.translated():
-            return str(self._client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+            return str(self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
     def stacks(self) -> set[str]:
         """Names of the stacks that have resources."""
         with aws.translated():
-            found = self._client("cloudformation").describe_stacks()["Stacks"]
+            found = self.client("cloudformation").describe_stacks()["Stacks"]
         return {each["StackName"] for each in found if each["StackStatus"] != ROLLED_BACK}
 
     def outputs(self, stack: str) -> dict[str, str]:
         """Outputs of one stack."""
         with aws.translated():
-            found = self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+            found = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
+
+    def outputs_if_any(self, stack: str) -> dict[str, str] | None:
+        """Outputs of one stack; None if there is no such stack."""
+        try:
+            return self.outputs(stack)
+        except aws.Refused as exc:
+            if NO_SUCH_STACK in str(exc):
+                return None
+            raise
 
     def ensure_policy(self, name: str, document: str, *, replace: bool) -> None:
         """Create the IAM policy `path/name` if the account lacks it.
@@ -139,7 +206,7 @@ class Account:
         `replace`: whether an existing policy gets the document too.
         """
         path, _, name = f"/{name}".rpartition("/")
-        iam = self._client("iam")
+        iam = self.client("iam")
         with aws.translated():
             pages = iam.get_paginator("list_policies").paginate(Scope="Local")
             arns = {policy["PolicyName"]: policy["Arn"] for page in pages for policy in page["Policies"]}
@@ -151,28 +218,34 @@ class Account:
     def buckets(self) -> set[str]:
         """Names of the account's buckets."""
         with aws.translated():
-            return {each["Name"] for each in self._client("s3").list_buckets()["Buckets"]}
+            return {each["Name"] for each in self.client("s3").list_buckets()["Buckets"]}
 
     def objects(self, bucket: str) -> list[tuple[str, int]]:
         """Key and bytes of every object in the bucket."""
         with aws.translated():
-            pages = self._client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+            pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
             return [(each["Key"], each["Size"]) for page in pages for each in page.get("Contents", ())]
-
-    def _client(self, service: str) -> Any:
-        return _client(service, self.url, self.region)
 
 
 @cache
-def _client(service: str, url: str, region: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        region_name=region,
+def of_this_machine(url: str, region: str) -> Account:
+    """Account of the rehearsal behind the URL, made once. moto takes any credentials."""
+    session = boto3.Session(
         aws_access_key_id="rehearsal",
         aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
-        config=SETTINGS,
+        region_name=region,
     )
+    return Account(session, url, OF_THIS_MACHINE)
+
+
+def usual(region: str = "") -> Account:
+    """Account behind the usual credentials: environment, profile, SSO, web identity, instance's role …
+
+    `region`: where a description names one; else that of the environment or the profile.
+    """
+    with aws.translated():
+        # The CDK's command reads this variable first, and boto3 does not read it.
+        return Account(boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None))
 
 
 def _user_data(ec2: Any, instance_id: str) -> str:

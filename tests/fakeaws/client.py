@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,6 +16,18 @@ import pytest
 from swarmer.fakeaws.base import clock, faults, journal
 from swarmer.fakeaws.daemon import background
 from swarmer.fakeaws.daemon.server import Server
+
+OF_THE_SDK = (
+    *(
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+    ),
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ENDPOINT_URL"),
+)
+"""Variables that give the AWS SDK credentials, a region or an endpoint."""
 
 
 @dataclass
@@ -109,3 +122,15 @@ def cleared(server: Server) -> Iterator[Aws]:
 def aws(aws_server: Server) -> Iterator[Aws]:
     with cleared(aws_server) as client:
         yield client
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Environment without credentials; returns the folder for files of the AWS SDK."""
+    for name in OF_THE_SDK:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return tmp_path

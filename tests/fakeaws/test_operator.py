@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from swarmer.adapters.aws import Refused, Unavailable
-from swarmer.adapters.operator import Account
+from swarmer.adapters.operator import Account, of_this_machine
 from swarmer.cli.common import load
 from swarmer.core import description, names
 from swarmer.core.state import GroupInstance
@@ -27,7 +28,7 @@ from tests.fakeaws.template import cluster
 
 @pytest.fixture
 def account(aws: Aws) -> Account:
-    return Account(aws.server.url, aws.region)
+    return of_this_machine(aws.server.url, aws.region)
 
 
 def launch(aws: Aws, of: str, group: str) -> str:
@@ -72,6 +73,26 @@ def test_a_group_is_scaled_and_one_that_is_not_there_is_none(aws: Aws, account: 
     assert account.scale("t-none", 2) is None
 
 
+def test_an_instance_is_rebooted_and_its_state_known_to_the_end(aws: Aws, account: Account) -> None:
+    mine = launch(aws, "t", "core")
+    account.reboot([mine])
+    assert account.state(mine) == "running"
+    account.terminate(mine)
+    assert account.state(mine) == account.state("i-0123456789abcdef0") == "terminated"
+
+
+def test_members_are_the_same_instances_without_a_question_for_each(aws: Aws, account: Account) -> None:
+    launch(aws, "t", "core")
+    (found,) = account.instances("t")
+    account.calls.clear()
+    assert account.members("t") == [replace(found, user_data="")]
+    assert account.calls == ["ec2.DescribeInstances"]
+
+
+def test_a_stack_that_is_not_there_has_no_outputs(aws: Aws, account: Account) -> None:
+    assert account.outputs_if_any("t-none") is None
+
+
 def test_instances_of_an_older_launch_template_are_outdated(aws: Aws, account: Account) -> None:
     aws.create("t", cluster(MinSize="2", MaxSize="2"))
     assert account.outdated(["t-core"]) == set()
@@ -96,7 +117,7 @@ def test_a_refusal_and_silence_are_told_apart(aws: Aws, account: Account) -> Non
     with pytest.raises(Refused, match="ParameterNotFound"):
         account.parameter("/none")
     with pytest.raises(Unavailable) as silent:
-        Account("http://127.0.0.1:9", aws.region).parameter("/none")
+        of_this_machine("http://127.0.0.1:9", aws.region).parameter("/none")
     assert not isinstance(silent.value, Refused)
 
 

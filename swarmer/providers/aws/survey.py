@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from swarmer.adapters import aws
 from swarmer.adapters.account import Account, InUse
@@ -16,6 +16,10 @@ from swarmer.core.errors import UserError
 from swarmer.core.instance_types import image_parameter
 from swarmer.core.quotas import Quota
 from swarmer.core.sections import BrokenRule
+from swarmer.providers.aws.explained import explained
+
+SILENCE: Final = "AWS does not answer: check AWS_REGION and the network"
+"""Line for an endpoint that does not answer."""
 
 T = TypeVar("T")
 
@@ -55,14 +59,10 @@ def refused(cluster: Cluster, asked: Account | None = None) -> list[BrokenRule]:
 
 def opened(asked: Account | None = None) -> Account:
     """The account behind the usual credentials. Raises UserError if there is none."""
-    try:
+    with explained("of those who deploy", region="", silence=SILENCE):
         account = asked or Account()
         if account.region:
             _ = account.id
-    except aws.Unavailable as exc:
-        raise UserError(
-            f"AWS knows nobody by these credentials: {exc}; try aws sts get-caller-identity"
-        ) from exc
     if not account.region:
         raise UserError("no AWS region is chosen; export AWS_REGION=eu-central-1, or another one")
     return account

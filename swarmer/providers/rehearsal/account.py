@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from swarmer.adapters import aws
-from swarmer.adapters.operator import Account
+from swarmer.adapters.operator import of_this_machine
 from swarmer.core import account_rules, existing_vpc
 from swarmer.core.errors import UserError
 from swarmer.core.validation import InvalidValue
@@ -52,7 +52,7 @@ def ensure(env: Environment, boundary: str | None) -> None:
     policy = env.cluster.permissions_boundary
     if policy and not account_rules.is_of_aws(policy):
         try:
-            Account(env.aws_url, env.region).ensure_policy(
+            of_this_machine(env.aws_url, env.region).ensure_policy(
                 account_rules.policy_name(policy),
                 boundary or ALLOW_EVERYTHING,
                 replace=boundary is not None,

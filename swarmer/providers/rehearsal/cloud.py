@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import aws, files, process
-from swarmer.adapters.operator import Account
+from swarmer.adapters.operator import Account, of_this_machine
 from swarmer.core import description, fixed, names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
@@ -184,7 +184,7 @@ def _tail(env: Environment, log: str, lines: int) -> str:
 
 
 def _account(env: Environment) -> Account:
-    return Account(env.aws_url, env.region)
+    return of_this_machine(env.aws_url, env.region)
 
 
 @contextmanager
