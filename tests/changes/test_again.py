@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from swarmer.local import environment, host, node_containers
+from swarmer.local.cdk import QUIET
 from swarmer.providers.rehearsal import cloud
 from tests.changes.description import EVERYTHING, Described
 from tests.rehearsal.conftest import until
@@ -40,7 +41,7 @@ def cdk(cluster: Described, verb: str, *argv: str) -> subprocess.CompletedProces
     return subprocess.run(
         [str(host.CDK), verb, "--app", app, "--context", f"servers={cluster.path}", *argv],
         cwd=environment.ROOT,
-        env=host.node_environment(environment.aws_environment(env.aws_url) | cloud.CDK_QUIET)
+        env=host.node_environment(environment.aws_environment(env.aws_url) | QUIET)
         | {"CDK_OUTDIR": str(env.state / "again.out")},
         capture_output=True,
         text=True,

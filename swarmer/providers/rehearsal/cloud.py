@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from swarmer.adapters import aws, files, process
@@ -19,23 +18,14 @@ from swarmer.core import description, fixed, names
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
 from swarmer.fakeaws.base.preload import ACCOUNT
-from swarmer.local import aws_daemon, engine, environment, host, node_containers
+from swarmer.local import aws_daemon, cdk, engine, environment, node_containers
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node, from_instance
 from swarmer.operations.observer import PROBE, Observer
 from swarmer.providers.rehearsal import machine_controller
 
-APP: Path = environment.ROOT
-"""Folder of cdk.json: the app to synthesise."""
 START_TIMEOUT_S: Final = 30.0
 """Timeout for the start of the daemon, in seconds."""
-CDK_QUIET: Final = {
-    "CDK_DISABLE_VERSION_CHECK": "1",
-    "CDK_DISABLE_CLI_TELEMETRY": "1",
-    "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
-    "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
-    "NO_COLOR": "1",
-}
 
 
 def ensure_aws(env: Environment, image: str, apart_s: float = 0.0) -> bool:
@@ -58,9 +48,7 @@ def ensure_aws(env: Environment, image: str, apart_s: float = 0.0) -> bool:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while not ready.exists():
         if daemon.poll() is not None:
-            raise UserError(
-                _tail(env, "aws.log", 1) or "AWS on this machine did not start", status=daemon.returncode
-            )
+            raise UserError(cdk.tail(log, 1) or "AWS on this machine did not start", status=daemon.returncode)
         if time.monotonic() > deadline_s:
             daemon.kill()
             raise UserError(
@@ -81,13 +69,17 @@ def ensure_region(env: Environment) -> None:
     files.ensure_file(record, known)
 
 
+def cdk_of(env: Environment) -> cdk.Cdk:
+    """The CDK's command for the AWS of this machine."""
+    variables = environment.aws_environment(env.aws_url, env.region)
+    return cdk.Cdk(servers=env.servers, folder=env.state, variables=variables)
+
+
 def bootstrap_and_synthesise(env: Environment) -> None:
     """Run `cdk bootstrap` and `cdk synth` at the same time, because neither needs the other."""
     with ThreadPoolExecutor() as pool:
-        # bootstrap runs away from cdk.json so that it has no app to synthesise first.
-        bootstrap = pool.submit(_cdk, env, "bootstrap", f"aws://{ACCOUNT}/{env.region}", cwd=env.state)
-        out = str(env.state / "cdk.out")
-        _cdk(env, "synth", "--quiet", "--context", f"servers={env.servers}", "--output", out)
+        bootstrap = pool.submit(cdk_of(env).bootstrap, ACCOUNT, env.region)
+        cdk_of(env).synthesise()
         bootstrap.result()
 
 
@@ -116,7 +108,7 @@ class Deployment:
         """Whether it has succeeded. Raises UserError if it has failed."""
         status = self._running.poll()
         if status:
-            raise _cdk_failed(self._env, "deploy")
+            raise cdk_of(self._env).failure("deploy")
         return status is not None
 
     def waits_for_nodes(self) -> bool:
@@ -142,11 +134,8 @@ def deploying(env: Environment) -> Iterator[Deployment]:
 
     An exception of the block kills it.
     """
-    # Only change sets can import existing resources.
-    way = ("change-set", "--import-existing-resources") if _imports_bucket(env) else ("direct",)
-    options = ("--method", *way, "--require-approval", "never", "--concurrency", "4")
-    argv, environ = _cdk_command(env, "deploy", "--all", "--app", str(env.state / "cdk.out"), *options)
-    with process.logged(argv, env.state / "cdk-deploy.log", env=environ, cwd=APP) as running:
+    options = cdk.IMPORTING if _imports_bucket(env) else ("--method", "direct")
+    with cdk_of(env).deploying(*options) as running:
         yield Deployment(env, running)
 
 
@@ -157,27 +146,6 @@ def _imports_bucket(env: Environment) -> bool:
     with _aws_errors():
         is_there = env.cluster.registry.bucket in _account(env).buckets()
         return is_there and f"{env.cluster.name}-registry" not in _account(env).stacks()
-
-
-def _cdk(env: Environment, verb: str, *argv: str, cwd: Path | None = None) -> None:
-    command, environ = _cdk_command(env, verb, *argv)
-    if process.run_logged(command, env.state / f"cdk-{verb}.log", env=environ, cwd=cwd or APP):
-        raise _cdk_failed(env, verb)
-
-
-def _cdk_command(env: Environment, verb: str, *argv: str) -> tuple[list[str], dict[str, str]]:
-    """Command of the CDK, and its environment."""
-    environ = host.node_environment(environment.aws_environment(env.aws_url, env.region) | CDK_QUIET)
-    return [str(host.CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *argv], dict(environ)
-
-
-def _cdk_failed(env: Environment, verb: str) -> UserError:
-    log = f"cdk-{verb}.log"
-    return UserError(f"cdk {verb} failed:\n{_tail(env, log, 15)}\n(all of it: {env.state / log})", status=1)
-
-
-def _tail(env: Environment, log: str, lines: int) -> str:
-    return "\n".join((env.state / log).read_text(errors="replace").rstrip().splitlines()[-lines:])
 
 
 # -- what was deployed --------------------------------------------------------------------
