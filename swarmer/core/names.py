@@ -146,6 +146,11 @@ def identity_parameter(cluster: str) -> str:
     return f"/swarmer/{cluster}/identity"
 
 
+def stack_names(cluster: str) -> tuple[str, ...]:
+    """Return the names of the cluster's stacks, in the order in which they are deployed."""
+    return tuple(f"{cluster}-{suffix}" for suffix in ("registry", "network", "healing", "cluster"))
+
+
 def status_document(cluster: str) -> str:
     """Return the command document that prints a node's report: it has no parameters."""
     return f"{cluster}-status"

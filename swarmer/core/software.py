@@ -27,6 +27,7 @@ NOT_ON_NODES: Final = (
     "swarmer/adapters/operator.py",
     "swarmer/adapters/pip.py",
     "swarmer/adapters/queue.py",
+    "swarmer/adapters/stacks.py",
     "swarmer/adapters/volume.py",
     "swarmer/core/account_rules.py",
     "swarmer/core/account.py",
@@ -50,6 +51,7 @@ NOT_ON_NODES: Final = (
     "swarmer/core/sections.py",
     "swarmer/core/selection.py",
     "swarmer/core/software.py",
+    "swarmer/core/stack_progress.py",
     "swarmer/core/survivors.py",
     "swarmer/core/user_data.py",
 )

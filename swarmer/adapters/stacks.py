@@ -1,0 +1,120 @@
+"""CloudFormation's stacks as an operator asks for them. Every failure is `aws.Unavailable`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from swarmer.adapters import aws
+from swarmer.adapters.account import Account
+from swarmer.core.stack_progress import StackEvent
+
+RETAIN: Final = ("Retain", "RetainExceptOnCreate")
+"""Deletion policies of resources that outlive their stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackState:
+    """One stack that exists."""
+
+    name: str
+    id: str
+    status: str
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether CloudFormation is at work on it. A stack with a change set only has not begun."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether it has any. The CDK deletes one whose creation failed before it makes it again."""
+        return self.status not in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackResource:
+    """One resource of a stack."""
+
+    stack: str
+    logical_id: str
+    kind: str
+    id: str
+    """Physical ID: the name or ARN by which its service knows it."""
+    status: str
+    is_retained: bool
+    """Whether it outlives its stack."""
+
+
+class Stacks:
+    """Questions about stacks in the region of an account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def described(self, wanted: Collection[str]) -> dict[str, StackState]:
+        """Those of the stacks that exist, by name."""
+        client = self._account.client("cloudformation")
+        with aws.translated():
+            pages = client.get_paginator("describe_stacks").paginate()
+            found = [each for page in pages for each in page["Stacks"]]
+        return {
+            each["StackName"]: StackState(
+                name=each["StackName"], id=each["StackId"], status=each["StackStatus"]
+            )
+            for each in found
+            if each["StackName"] in wanted
+        }
+
+    def events(self, stack_id: str, after: str = "") -> list[StackEvent]:
+        """Events of a stack, oldest first: those after the event with the ID `after`, or all."""
+        client = self._account.client("cloudformation")
+        with aws.translated():
+            pages = client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+            listed = (each for page in pages for each in page["StackEvents"])
+            newer = list(itertools.takewhile(lambda each: each["EventId"] != after, listed))
+        return [_event(each) for each in reversed(newer)]
+
+    def last_event(self, stack_id: str) -> str:
+        """ID of the newest event of a stack."""
+        client = self._account.client("cloudformation")
+        with aws.translated():
+            found = client.describe_stack_events(StackName=stack_id)["StackEvents"]
+        return str(found[0]["EventId"]) if found else ""
+
+    def resources(self, stack: StackState) -> list[StackResource]:
+        """Resources of a stack, a deleted one too. AWS lists those of a deleted stack for 90 days."""
+        client = self._account.client("cloudformation")
+        with aws.translated():
+            pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
+            listed = [each for page in pages for each in page["StackResourceSummaries"]]
+            template = client.get_template(StackName=stack.id)["TemplateBody"]
+        retained = set(_retained(template if isinstance(template, Mapping) else json.loads(template)))
+        return [
+            StackResource(
+                stack=stack.name,
+                logical_id=each["LogicalResourceId"],
+                kind=each["ResourceType"],
+                id=each.get("PhysicalResourceId", ""),
+                status=each["ResourceStatus"],
+                is_retained=each["LogicalResourceId"] in retained,
+            )
+            for each in listed
+        ]
+
+
+def _retained(template: Mapping[str, Any]) -> Iterator[str]:
+    return (name for name, each in template["Resources"].items() if each.get("DeletionPolicy") in RETAIN)
+
+
+def _event(raw: Mapping[str, Any]) -> StackEvent:
+    return StackEvent(
+        id=raw["EventId"],
+        logical_id=raw["LogicalResourceId"],
+        kind=raw.get("ResourceType", ""),
+        status=raw.get("ResourceStatus", ""),
+        reason=raw.get("ResourceStatusReason", ""),
+    )
