@@ -69,6 +69,7 @@ def build(app: cdk.App, cluster: Cluster) -> Stacks:
         f"{cluster.name}-healing",
         cluster=cluster,
         network=network,
+        registry=registry,
         description=f"Swarmer cluster {cluster.name}: the functions that look after it",
     )
     nodes = ClusterStack(

@@ -42,7 +42,7 @@ LOG_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
 
 
 class Function(Construct):
-    """Function with its queue. Results: `function`, `queue`, `dead_letters`."""
+    """Function with its queue. Results: `function`, `queue`, `dead_letters`, `log_group`."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class Function(Construct):
         memory_mb: int,
     ) -> lambda_.Function:
         name = f"{self.cluster}-{self.purpose}"
-        log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self,
             "Log",
             log_group_name=names.function_log_group(self.cluster, self.purpose),
@@ -170,7 +170,7 @@ class Function(Construct):
             self,
             "Role",
             function_name=name,
-            log_group=log_group,
+            log_group=self.log_group,
             queue=self.queue,
             dead_letters=self.dead_letters,
             statements=statements,
@@ -186,7 +186,7 @@ class Function(Construct):
                 code=code,
                 layers=[layer],
                 role=role,
-                log_group=log_group,
+                log_group=self.log_group,
                 memory_size=memory_mb,
                 timeout=cdk.Duration.seconds(TIMEOUT_S),
                 vpc=network.vpc,

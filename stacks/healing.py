@@ -1,4 +1,6 @@
-"""Stack: the functions that look after the cluster. It exists before the first node and refers to none.
+"""Stack: the functions that look after the cluster, and what people need to operate it.
+
+It exists before the first node and refers to none.
 
 Every function is fed by EventBridge → SQS → function. Rules match the groups by the prefix of their names.
 The groups and their hooks come with the cluster's stack.
@@ -20,6 +22,8 @@ from stacks.alarm_topic import mail_topic
 from stacks.function import Function
 from stacks.function_role import WHY_ANY_OF_THE_CLUSTER, WHY_ANY_RESOURCE, Permissions
 from stacks.network import NetworkStack
+from stacks.operations import Operations
+from stacks.registry import RegistryStack
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
 from swarmer.core.healing import departure, pacing
@@ -50,7 +54,7 @@ WHY_PYTHON_3_13: Final = (
 class HealingStack(cdk.Stack):
     """Stack of the functions.
 
-    Results: `register_node`, `deregister_node`, `heal_registry`, `reconcile_cluster`, `layer`.
+    Results: `register_node`, `deregister_node`, `heal_registry`, `reconcile_cluster`, `layer`, `operations`.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class HealingStack(cdk.Stack):
         *,
         cluster: Cluster,
         network: NetworkStack,
+        registry: RegistryStack,
         description: str,
     ) -> None:
         super().__init__(scope, construct_id, description=description)
@@ -70,6 +75,15 @@ class HealingStack(cdk.Stack):
         self.deregister_node = self._deregister_node()
         self.heal_registry = self._heal_registry()
         self.reconcile_cluster = self._reconcile_cluster()
+        functions = (self.register_node, self.deregister_node, self.heal_registry, self.reconcile_cluster)
+        self.operations = Operations(
+            self,
+            "Operations",
+            cluster=cluster,
+            bucket=registry.bucket,
+            function_logs=[each.log_group for each in functions],
+        )
+        self._add_policy_outputs()
         self._add_quorum_alarms()
         self._add_retention_alarms()
         self._notify_on_alarms()
@@ -293,6 +307,14 @@ class HealingStack(cdk.Stack):
             if isinstance(alarm, cloudwatch.Alarm):
                 alarm.add_alarm_action(notify)
                 alarm.add_ok_action(notify)
+
+    def _add_policy_outputs(self) -> None:
+        for output, policy, holders in (
+            (names.OUTPUT_VIEWER, self.operations.viewer, "look at the cluster"),
+            (names.OUTPUT_OPERATOR, self.operations.operator, "run the cluster"),
+        ):
+            text = f"Attach it to the roles of people who {holders}; detach it before you destroy the cluster"
+            cdk.CfnOutput(self, output, value=policy.ref, description=text)
 
     def _acknowledge(self) -> None:
         """State the reasons for cdk-nag's findings."""

@@ -15,7 +15,7 @@ from constructs import Construct
 from stacks import account_demands
 from stacks.auto_scaling import auto_scaling_group
 from stacks.network import NetworkStack
-from stacks.node_role import node_role, record_cluster_id
+from stacks.node_role import CommandOutput, node_role, record_cluster_id
 from stacks.node_software import NodeSoftware
 from swarmer.core import machines, names, user_data
 from swarmer.core.cluster import Cluster, Group, Role
@@ -45,11 +45,15 @@ class NodeGroup(Construct):
         software: NodeSoftware,
     ) -> None:
         super().__init__(scope, construct_id)
+        output = CommandOutput(self, cluster.name)
+        statements = [software.read, output.write]
+        if group.has_quorum_role:
+            statements.append(record_cluster_id(cluster_id))
         self.role = node_role(
             self,
             "Role",
-            statements=[software.read, *([record_cluster_id(cluster_id)] if group.has_quorum_role else [])],
-            reasons=[software.reason],
+            statements=statements,
+            reasons=[software.reason, output.reason],
             storage=bucket if Role.SWARM_MANAGER in group.roles else None,
         )
         region, suffix = software.location.region, software.location.url_suffix

@@ -10,12 +10,18 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from swarmer.core import names
+
 WHY_ANY_RESOURCE: Final = (
     "Neither ec2:DescribeInstances (nodes find their peers by it) nor Session Manager's channels, the only "
     "way into a node, know resource-level permissions."
 )
 WHY_ALL_BLOBS: Final = (
     "The bucket is the registry's alone, and it names its objects after digests yet to come."
+)
+WHY_ANY_STREAM: Final = (
+    "The log group is for the output of operators' commands alone, and each command has a stream of its own "
+    "whose name is yet to come."
 )
 
 
@@ -55,10 +61,11 @@ def find_peers() -> iam.PolicyStatement:
 
 
 def use_session_manager() -> iam.PolicyStatement:
-    """Allow the actions that Session Manager's agent needs.
+    """Allow the actions that Systems Manager's agent needs for sessions and for Run Command.
 
-    Source: Systems Manager User Guide, 'Create a custom IAM role for Session Manager'. The managed policy
-    AmazonSSMManagedInstanceCore would also let every node read every parameter of the account.
+    Source: Systems Manager User Guide, 'Create a custom IAM role for Session Manager'. Commands come over the
+    same channels (same guide, 'Reference: ec2messages, ssmmessages, and other API operations'). The managed
+    policy AmazonSSMManagedInstanceCore would also let every node read every parameter of the account.
     """
     return iam.PolicyStatement(
         sid="UseSessionManager",
@@ -80,6 +87,26 @@ def record_cluster_id(parameter: ssm.IStringParameter) -> iam.PolicyStatement:
         actions=["ssm:GetParameter", "ssm:PutParameter"],
         resources=[parameter.parameter_arn],
     )
+
+
+class CommandOutput:
+    """Permission to write the output of operators' commands, and the reason for its wildcard."""
+
+    def __init__(self, scope: Construct, cluster: str) -> None:
+        name = f"{names.exec_log_group(cluster)}:*"
+        streams = cdk.Stack.of(scope).format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=name,
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.write = iam.PolicyStatement(
+            sid="WriteCommandOutput",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[streams],
+        )
+        written = f"arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:{name}"
+        self.reason = cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{written}]", reason=WHY_ANY_STREAM)
 
 
 def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:

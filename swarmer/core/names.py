@@ -21,6 +21,9 @@ OUTPUT_VERSION: Final = "Version"
 """Output of the cluster's stack: the release of this project that deployed it."""
 OUTPUT_BUCKET: Final = "BucketName"
 """Output of the registry's stack: its bucket."""
+OUTPUT_VIEWER: Final = "ViewerPolicy"
+OUTPUT_OPERATOR: Final = "OperatorPolicy"
+"""Outputs of the functions' stack: ARNs of the policies of people who look at the cluster, and who run it."""
 
 # -- Auto Scaling's lifecycle hooks -----------------------------------------------------
 HOOK_LAUNCH: Final = "swarmer-launch"
@@ -169,6 +172,16 @@ def exec_log_group(cluster: str) -> str:
 def events_log_group(cluster: str) -> str:
     """Return the log group with the cluster's lifecycle events. EventBridge writes below /aws/events only."""
     return f"/aws/events/swarmer/{cluster}"
+
+
+def viewer_policy(cluster: str, region: str) -> str:
+    """Return the managed policy of people who look at the cluster. IAM's names are those of all regions."""
+    return f"{cluster}-viewer-{region}"
+
+
+def operator_policy(cluster: str, region: str) -> str:
+    """Return the managed policy of people who run the cluster."""
+    return f"{cluster}-operator-{region}"
 
 
 def software_prefix(cluster: str) -> str:

@@ -88,12 +88,12 @@ def joined(value: Any) -> str:
     return "x" * 63
 
 
-def statements(assembly: Assembly) -> Iterator[Resource]:
-    """Every statement of every policy of an identity."""
+def statements(assembly: Assembly, *kinds: str) -> Iterator[Resource]:
+    """Every statement of every policy of an identity: inline, or of these types."""
     for role in assembly.of_type("AWS::IAM::Role").values():
         for policy in role.get("Policies", ()):
             yield from policy["PolicyDocument"]["Statement"]
-    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+    for kind in kinds or ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
         for policy in assembly.of_type(kind).values():
             yield from policy["PolicyDocument"]["Statement"]
 

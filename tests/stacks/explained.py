@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from stacks.function_role import INTERFACES, WHY_ANY_RESOURCE
+from stacks.people import SESSION_DOCUMENTS
 from stacks.registry import WHY_NO_ACCESS_LOG
 
 INTERFACES_OF_LAMBDA: Final = (
@@ -23,6 +24,10 @@ FROM_FUNCTIONS: Final = (
 SESSION_MANAGER: Final = (
     "AWS's own policies for Session Manager have `*`. "
     "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCloud9SSMInstanceProfile.html"
+)
+DOCUMENTS_OF_AWS: Final = (
+    "Documents of AWS itself have no account in their ARNs; the pattern of the tables demands one. "
+    "https://docs.aws.amazon.com/systems-manager/latest/userguide/automation-setup-identity-based-policies.html"
 )
 ROOT_OF_ACCOUNT: Final = (
     "A key's policy allows its own account everything, so that policies of IAM count and the key stays "
@@ -41,6 +46,13 @@ IAM: Final[dict[str, str]] = {
     f"AttachToVpc: ec2:DeleteNetworkInterface {ANY} network-interface": INTERFACES_OF_LAMBDA,
     f"AttachToVpc: ec2:UnassignPrivateIpAddresses {ANY} network-interface": INTERFACES_OF_LAMBDA,
     f"UseSessionManager: ssm:UpdateInstanceInformation {ANY} instance, managed-instance": SESSION_MANAGER,
+    **dict.fromkeys(
+        (
+            f"UseSessionDocuments: ::ssm:::document/{name} is no resource of its actions"
+            for name in SESSION_DOCUMENTS
+        ),
+        DOCUMENTS_OF_AWS,
+    ),
     **dict.fromkeys(
         (
             f"DenyInterfacesToCode: {action} does not know the condition key lambda:SourceFunctionArn"

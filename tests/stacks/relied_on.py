@@ -22,14 +22,14 @@ from tests.stacks.policies import IDENTITIES, TRUST, documents
 
 EVERY_TYPE: Final = "every type"
 """Subject of rows that hold for each type of resource."""
-LABELS: Final = ("AlarmDescription", "Description", "GroupDescription", "PolicyName")
+LABELS: Final = ("AlarmDescription", "Description", "GroupDescription", "PolicyName", "description")
 """Properties that only people read."""
 TAGS: Final = ("Tags", "TagSpecifications")
 READ_TAGS: Final = ("AWS::AutoScaling::AutoScalingGroup", "AWS::EC2::LaunchTemplate")
 """Types whose tags the node software and the functions read."""
 POLICIES: Final = ("PolicyDocument", "KeyPolicy", TRUST)
 """Properties that hold a policy; its statements are rows of their own."""
-FREE: Final = ("EventPattern", "Variables")
+FREE: Final = ("EventPattern", "Variables", "parameters")
 """Properties whose keys are the user's own."""
 ATTRIBUTES: Final = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
 """Attributes of a resource that change what CloudFormation does."""

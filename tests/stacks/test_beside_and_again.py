@@ -24,6 +24,8 @@ KINDS = (
     "AWS::AutoScaling::AutoScalingGroup",
     "AWS::Lambda::Function",
     "AWS::Logs::LogGroup",
+    "AWS::Logs::ResourcePolicy",
+    "AWS::SSM::Document",
     "AWS::SSM::Parameter",
 )
 """Of what has a name of its own."""
@@ -91,10 +93,10 @@ def matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
 
 
 def announced(pattern: dict[str, Any], group: str) -> list[dict[str, Any]]:
-    """Events of an Auto Scaling group, of the kinds that a pattern asks for."""
+    """Events of an Auto Scaling group, of the kinds that a pattern asks for, or of one for all."""
     return [
         {"source": "aws.autoscaling", "detail-type": kind, "detail": {"AutoScalingGroupName": group}}
-        for kind in pattern["detail-type"]
+        for kind in pattern.get("detail-type", ["EC2 Instance Launch Successful"])
     ]
 
 
@@ -110,7 +112,7 @@ def test_nothing_of_one_cluster_has_the_name_of_something_of_the_other(
 def test_a_cluster_hears_its_own_groups_and_none_of_the_others(pair: tuple[Assembly, Assembly]) -> None:
     for own, other in (pair, pair[::-1]):
         of_groups = [pattern for pattern in rules(own) if pattern["source"] == ["aws.autoscaling"]]
-        assert len(of_groups) == 3
+        assert len(of_groups) == 4
         for pattern in of_groups:
             for group in own.cluster.groups:
                 name = names.group_asg_name(own.cluster.name, group.name)
@@ -154,10 +156,9 @@ def test_what_has_a_name_goes_with_its_stack_but_for_a_bucket_that_was_given_one
     named = {(kind, name) for kind, name in physical_names(assembly) if kind.startswith("AWS::")}
     assert {kind for kind, _ in named} == {*KINDS, *(["AWS::S3::Bucket"] if bucket else [])}
     others = [name for kind, name in named if kind != "AWS::S3::Bucket"]
-    assert all(
-        name.startswith((f"{assembly.cluster.name}-", "/swarmer/", f"/aws/lambda/{assembly.cluster.name}-"))
-        for name in others
-    )
+    cluster = assembly.cluster.name
+    own = (f"{cluster}-", f"/swarmer/{cluster}/", f"/aws/lambda/{cluster}-", f"/aws/events/swarmer/{cluster}")
+    assert all(name.startswith(own) for name in others)
 
 
 def test_a_bucket_that_has_a_name_can_be_taken_in_again(variant: Assembly) -> None:

@@ -209,6 +209,17 @@ def test_a_node_may_find_its_peers_and_fetch_its_software(assembly: Assembly) ->
         assert resource.endswith(f"/swarmer/{assembly.cluster.name}/*.zip")
 
 
+def test_a_node_may_write_the_output_of_commands_and_no_other_log(assembly: Assembly) -> None:
+    for group in assembly.cluster.groups:
+        found = {it["Sid"]: it for it in assembly.statements_of(group.name)}["WriteCommandOutput"]
+        assert found["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+        assert joined(found["Resource"]).endswith(f":log-group:/swarmer/{assembly.cluster.name}/exec:*")
+        every = [
+            it["Sid"] for it in assembly.statements_of(group.name) if "logs:" in json.dumps(it["Action"])
+        ]
+        assert every == ["WriteCommandOutput"]
+
+
 def test_a_node_of_any_launch_template_version_may_fetch_its_software(assembly: Assembly) -> None:
     """A rollback starts nodes of an earlier version, and no deployment grants what that version needs."""
     for group in assembly.cluster.groups:

@@ -64,9 +64,10 @@ def patterns(assembly: Assembly, function: str) -> list[Resource]:
 
 
 def test_it_refers_to_nothing_of_the_cluster(assembly: Assembly) -> None:
-    text = json.dumps(template(assembly))
+    text, name = json.dumps(template(assembly)), assembly.cluster.name
     assert set(re.findall(r'"Fn::ImportValue": "([a-z]+-[a-z]+):', text)) == {
-        f"{assembly.cluster.name}-network"
+        f"{name}-network",
+        f"{name}-registry",
     }
 
 

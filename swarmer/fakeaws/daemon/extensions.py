@@ -17,10 +17,10 @@ def apply() -> None:
     from swarmer.fakeaws.cloudformation import change_sets, stacks, template
     from swarmer.fakeaws.ec2 import addresses, images, instances, networks, security_groups
     from swarmer.fakeaws.eventbridge import rules
-    from swarmer.fakeaws.iam import authorization, roles
+    from swarmer.fakeaws.iam import authorization, managed_policies, roles
     from swarmer.fakeaws.lambda_ import functions, logs
     from swarmer.fakeaws.logs import events
-    from swarmer.fakeaws.ssm import inventory, parameters, run_command, sessions
+    from swarmer.fakeaws.ssm import inventory, parameters, run_command, sessions, versions
 
     for module in (
         template,
@@ -36,6 +36,7 @@ def apply() -> None:
         networks,
         parameters,
         run_command,
+        versions,
         inventory,
         sessions,
         addresses,
@@ -47,6 +48,7 @@ def apply() -> None:
         events,
         functions,
         roles,
+        managed_policies,
         authorization,
     ):
         module.extend()

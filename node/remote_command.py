@@ -1,0 +1,209 @@
+"""Program that runs one command for an operator: the step of the cluster's command document.
+
+    python -m node.remote_command ID SECONDS COMMAND
+
+The output goes to the log group of remote commands, as events of `core.remote_output` in the stream ID.
+This program itself prints nothing but a failure of its own, because viewers may read what it prints.
+
+The command stays in this program's process group. The agent kills that group when the command is cancelled,
+so nothing goes on behind an operator's back.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from node.machine import Unusable, read_machine
+from swarmer.adapters import aws
+from swarmer.adapters.log_stream import LogStream
+from swarmer.core import names, remote_command, remote_output
+from swarmer.core.remote_output import ERR, OUT, End
+
+FLUSH_S: Final = 0.5
+"""Seconds after which output is sent."""
+MOST_HELD: Final = 4 * remote_output.LIMIT
+"""Bytes of output that are held at most. The command waits while more cannot be sent."""
+PIECE: Final = 65_536
+"""Bytes that are read at once."""
+DRAIN_S: Final = 1
+"""Seconds for which output is awaited after the command's end. What it left behind may keep the pipe open."""
+END_S: Final = 2
+"""Seconds between the request to end and the kill of a command that takes too long."""
+RETRY_S: Final = 1
+"""Seconds before output that could not be sent is sent again."""
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+"""Exit statuses of a command that did not start, those of `env`."""
+REBOOTS: Final = 194
+"""Exit status upon which the agent reboots the machine.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/send-commands-reboot.html"""
+FAILED: Final = 1
+
+Put = Callable[[Sequence[str]], None]
+"""Function that sends messages. Raises aws.Unavailable."""
+
+
+class Undelivered(Exception):
+    """Output could not be sent until the end of the command's time."""
+
+
+class TookTooLong(Exception):
+    """The command took longer than it may, and was ended."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command. Returns its exit status, with one line on stderr if it could not be run at all."""
+    command_id, seconds, encoded = arguments
+    try:
+        machine = read_machine()
+        argv = remote_command.decode(encoded)
+        os.environ.update(machine.identity.endpoints.environment(machine.identity.region))
+        group = names.exec_log_group(machine.node.cluster)
+        stream = LogStream(group, command_id, machine.identity.region)
+        stream.create()
+        return run(argv, limit_s=max(1, int(seconds) - remote_command.MARGIN_S), put=stream.put)
+    except TookTooLong:
+        # Whatever ignored the request to end goes with this program.
+        os.killpg(0, signal.SIGKILL)
+    except (Unusable, remote_command.Unusable, aws.Unavailable, Undelivered) as exc:
+        sys.stderr.write(f"{exc}\n")
+    return FAILED
+
+
+def run(argv: Sequence[str], *, limit_s: float, put: Put) -> int:
+    """Run the command for at most `limit_s` seconds; return the exit status.
+
+    Raises Undelivered, and TookTooLong once that is written as the end.
+    """
+    deadline_s = time.monotonic() + limit_s
+    writer = Writer(put, deadline_s + END_S)
+    try:
+        started = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env={"HOME": "/root", **os.environ},
+        )
+    except OSError as exc:
+        writer.end(None, f"{argv[0]}: {exc.strerror}")
+        return NOT_FOUND if isinstance(exc, FileNotFoundError) else NOT_EXECUTABLE
+    with started as child:
+        try:
+            is_over = _forward(child, writer, deadline_s)
+        finally:
+            _end(child)
+    if not is_over:
+        writer.end(None, f"it took longer than {limit_s:g} s")
+        raise TookTooLong
+    status = child.returncode if child.returncode >= 0 else 128 - child.returncode
+    writer.end(status)
+    return FAILED if status == REBOOTS else status
+
+
+@dataclass
+class Writer:
+    """Writer of a command's output. Every method raises Undelivered."""
+
+    put: Put
+    deadline_s: float
+    """Time until which output is sent again, by the monotonic clock."""
+    _pieces: list[tuple[str, bytes]] = field(default_factory=list)
+    _held: int = 0
+    _since_s: float = 0
+    _next: int = 0
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Take a piece of output."""
+        if not self._pieces:
+            self._since_s = time.monotonic()
+        self._pieces.append((stream, data))
+        self._held += len(data)
+        if self._held >= MOST_HELD - PIECE:
+            self.flush()
+
+    def flush_if_due(self) -> None:
+        """Send what was held for FLUSH_S."""
+        if self._pieces and time.monotonic() - self._since_s >= FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send everything that is held."""
+        found = remote_output.chunks(self._pieces, self._next)
+        messages = [remote_output.encode(each) for each in found]
+        for some in remote_output.batches(messages):
+            self._send(some)
+        self._next += len(found)
+        self._pieces, self._held = [], 0
+
+    def end(self, status: int | None, error: str = "") -> None:
+        """Send the rest, and the end."""
+        self.flush()
+        self._send([remote_output.encode(End(self._next, status, error))])
+
+    def _send(self, messages: Sequence[str]) -> None:
+        while True:
+            try:
+                return self.put(messages)
+            except aws.Unavailable as exc:
+                if time.monotonic() + RETRY_S > self.deadline_s:
+                    raise Undelivered(f"the output cannot be written: {exc}") from exc
+            time.sleep(RETRY_S)
+
+
+def _forward(child: subprocess.Popen[bytes], writer: Writer, deadline_s: float) -> bool:
+    """Forward the output until the command's end. Returns False if it takes longer than it may."""
+    ended_s = 0.0
+    with selectors.DefaultSelector() as selector:
+        for stream, pipe in ((OUT, child.stdout), (ERR, child.stderr)):
+            if pipe:
+                selector.register(pipe, selectors.EVENT_READ, stream)
+        while selector.get_map():
+            for key, _ in selector.select(FLUSH_S / 5):
+                if data := os.read(key.fd, PIECE):
+                    writer.write(key.data, data)
+                else:
+                    selector.unregister(key.fileobj)
+            writer.flush_if_due()
+            now_s = time.monotonic()
+            if child.poll() is None:
+                if now_s > deadline_s:
+                    return False
+            elif now_s - (ended_s := ended_s or now_s) > DRAIN_S:
+                return True
+    writer.flush()
+    return _has_ended(child, deadline_s)
+
+
+def _has_ended(child: subprocess.Popen[bytes], deadline_s: float) -> bool:
+    """Wait for a command that has closed its output."""
+    try:
+        child.wait(max(0, deadline_s - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a command that still runs, with every process in its group but this one."""
+    if child.poll() is not None:
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    try:
+        child.wait(END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
