@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,8 @@ import pytest
 from swarmer.fakeaws.daemon.server import Server
 from tests.fakeaws.cdk import ROOT, Cdk, cdk, command_line
 from tests.fakeaws.client import Aws, cleared
+from tests.fakeaws.test_assumed_roles import Session, person
+from tests.fakeaws.test_authorization import is_refused
 
 __all__ = ["cdk", "command_line"]
 
@@ -63,6 +66,49 @@ def test_a_deploy_starts_what_is_described_and_a_second_one_changes_nothing(
     cdk.deploy(assembly)
     assert statuses(deployed) == {"CREATE_COMPLETE"}
     assert nodes(deployed) == first
+
+
+def holder(aws: Aws, output: str) -> Session:
+    """Clients of a person whose role has the policy that an output of the functions' stack names."""
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in aws.stack("swarmer-healing")["Outputs"]}
+    client = person(aws, role=output)
+    aws.client("iam").attach_role_policy(RoleName=output, PolicyArn=outputs[output])
+    return client
+
+
+def test_the_policies_of_the_stack_let_people_look_and_run_and_no_more(deployed: Aws) -> None:
+    viewer, operator = holder(deployed, "ViewerPolicy"), holder(deployed, "OperatorPolicy")
+    node, output = nodes(deployed)[0]["InstanceId"], "/swarmer/swarmer/exec"
+    deployed.client("logs").create_log_stream(logGroupName=output, logStreamName="s")
+    sent = {"Targets": [{"Key": "tag:swarmer:cluster", "Values": ["swarmer"]}]}
+    report = {"DocumentName": "swarmer-status", **sent}
+    command = {
+        "DocumentName": "swarmer-exec",
+        "Parameters": {"Id": ["0" * 32], "Command": ["WyJ0cnVlIl0="]},
+        **sent,
+    }
+    group = {"AutoScalingGroupName": "swarmer-workers", "DesiredCapacity": 2}
+    for client in (viewer, operator):
+        assert not is_refused(client("ssm").send_command, **report)
+        assert not is_refused(client("ec2").describe_instances)
+        assert not is_refused(client("cloudformation").describe_stacks, StackName="swarmer-cluster")
+        for log in ("/aws/lambda/swarmer-register-node", "/aws/events/swarmer/swarmer"):
+            assert not is_refused(client("logs").filter_log_events, logGroupName=log)
+    for client, refused in ((viewer, True), (operator, False)):
+        assert is_refused(client("ssm").send_command, **command) is refused
+        assert is_refused(client("logs").get_log_events, logGroupName=output, logStreamName="s") is refused
+        assert is_refused(client("ec2").reboot_instances, InstanceIds=[node]) is refused
+        assert is_refused(client("autoscaling").set_desired_capacity, **group) is refused
+    assert is_refused(operator("ssm").send_command, DocumentName="AWS-RunShellScript", **sent)
+    assert is_refused(operator("cloudformation").delete_stack, StackName="swarmer-cluster")
+
+
+def test_what_happens_to_the_groups_is_in_the_log_of_events(deployed: Aws) -> None:
+    found = deployed.client("logs").filter_log_events(logGroupName="/aws/events/swarmer/swarmer")["events"]
+    events = [json.loads(each["message"]) for each in found]
+    assert {each["source"] for each in events} == {"aws.autoscaling"}
+    launched = [each["detail"] for each in events if "launch" in each["detail-type"].lower()]
+    assert ids(deployed) <= {each["EC2InstanceId"] for each in launched}
 
 
 REFUSED = [
