@@ -17,6 +17,10 @@ class Provider(Protocol):
     """One cluster where it runs. Every method raises UserError with one line: problem, object, remedy."""
 
     @property
+    def name(self) -> str:
+        """Name of the provider, as `--on` takes it: aws or rehearsal."""
+
+    @property
     def cluster(self) -> Cluster:
         """Description of the cluster."""
 
@@ -40,7 +44,13 @@ class Provider(Protocol):
         """Ask all nodes that run for their reports, and merge these."""
 
     def run(self, node: Expected, argv: Sequence[str], *, timeout_s: float, write: Write) -> int:
-        """Run a command on a node; return its exit status. An interrupt ends the remote command, too."""
+        """Run a command on a node; return its exit status. An interrupt ends the remote command, too.
+
+        Raises NodeUnreachable if this node cannot be asked.
+        """
+
+    def session(self, node: Expected, argv: Sequence[str] = ()) -> int:
+        """Connect the terminal with a shell on a node, or with a command of root; return its exit status."""
 
     def console(self, node: Expected) -> str:
         """Last lines of the console of a node, dead or alive."""

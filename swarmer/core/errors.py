@@ -9,3 +9,17 @@ class UserError(Exception):
     def __init__(self, text: str, *, status: int = 2) -> None:
         super().__init__(text)
         self.status = status
+
+
+class NodeUnreachable(UserError):
+    """Reason why a node cannot be asked. Another node may be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, status=1)
+
+
+class NotDeployed(UserError):
+    """Reason why a place has no cluster: nothing of that name is deployed there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, status=1)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from swarmer.core.errors import UserError
+from swarmer.core.errors import NodeUnreachable, UserError
 from swarmer.core.health import Expected
 from swarmer.core.node import CONSUL_SERVER
 from swarmer.operations.remote import RemoteFailure, Runner, run_module
@@ -29,6 +29,8 @@ def hand_over(machines: Machines) -> tuple[str, str]:
         try:
             found = json.loads(run_module(machines, node, "node.handover", timeout_s=TIMEOUT_S))
             return found["before"], found["after"]
+        except NodeUnreachable:
+            continue
         except RemoteFailure as exc:
             if not exc.is_unavailable:
                 raise

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
-from swarmer.core.errors import UserError
+from swarmer.core.errors import NodeUnreachable, UserError
 from swarmer.core.health import Expected
 from swarmer.core.quorum_report import QuorumReport
 from swarmer.core.survivors import NoSurvivor, Step, check_proof, decide
@@ -66,7 +66,7 @@ def _decide_with_retries(machines: Machines) -> list[Step]:
 
 def observe_node(machines: Machines, node: Expected) -> QuorumReport:
     """Report of a node. One that cannot report counts as silent."""
-    with contextlib.suppress(RemoteFailure, ValueError):
+    with contextlib.suppress(RemoteFailure, NodeUnreachable, ValueError):
         text = run_module(machines, node, "node.quorum_report", timeout_s=REPORT_TIMEOUT_S)
         return QuorumReport.from_json(text)
     return QuorumReport(name=node.name, address=node.address)

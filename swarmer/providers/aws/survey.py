@@ -59,7 +59,7 @@ def refused(cluster: Cluster, asked: Account | None = None) -> list[BrokenRule]:
 
 def opened(asked: Account | None = None) -> Account:
     """The account behind the usual credentials. Raises UserError if there is none."""
-    with explained("of those who deploy", region="", silence=SILENCE):
+    with explained("", region="", silence=SILENCE):
         account = asked or Account()
         if account.region:
             _ = account.id

@@ -1,0 +1,98 @@
+"""Run Command of AWS Systems Manager: documents on instances. Every failure is `aws.Unavailable`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from swarmer.adapters import aws
+from swarmer.adapters.operator import Account
+from swarmer.core import names
+
+ONLINE: Final = "Online"
+FINAL: Final = frozenset({"Success", "Cancelled", "TimedOut", "Failed"})
+"""Statuses of an invocation that never change again."""
+PER_QUESTION: Final = 50
+"""Number of instances that one call takes."""
+DELIVERY_TIMEOUT_S: Final = 30
+"""Timeout for an agent to fetch a command, in seconds. SSM takes no shorter one."""
+EVERYWHERE: Final = "100%"
+"""Share of the instances that run a command at once, and that may fail without keeping it from others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """A command on one instance."""
+
+    instance_id: str
+    is_final: bool
+    status: str
+    """Detailed status without spaces: `InProgress`, `Success`, `Failed`, `DeliveryTimedOut` …"""
+    exit_status: int
+    """Exit status of the document's step; -1 while it runs."""
+    output: str
+    """Beginning of the step's output: SSM returns at most 2,500 characters."""
+
+
+def connected(account: Account, ids: Iterable[str]) -> frozenset[str]:
+    """Those of the instances whose agents SSM hears from."""
+    asked, found = sorted(ids), set[str]()
+    for begin in range(0, len(asked), PER_QUESTION):
+        filters = [{"Key": "InstanceIds", "Values": asked[begin : begin + PER_QUESTION]}]
+        with aws.translated():
+            pages = account.client("ssm").get_paginator("describe_instance_information")
+            for page in pages.paginate(Filters=filters, MaxResults=PER_QUESTION):
+                found |= {
+                    each["InstanceId"]
+                    for each in page["InstanceInformationList"]
+                    if each["PingStatus"] == ONLINE
+                }
+    return frozenset(found)
+
+
+def send_to_cluster(account: Account, document: str, cluster: str) -> str:
+    """Run a document without parameters on all instances of the cluster; return the command's ID."""
+    targets = [{"Key": f"tag:{names.TAG_CLUSTER}", "Values": [cluster]}]
+    # Without these two, SSM asks 50 instances at a time, and none after the first failure.
+    return _send(account, document, Targets=targets, MaxConcurrency=EVERYWHERE, MaxErrors=EVERYWHERE)
+
+
+def send(account: Account, document: str, instance_id: str, parameters: Mapping[str, Sequence[str]]) -> str:
+    """Run a document on one instance; return the command's ID."""
+    given = {key: list(values) for key, values in parameters.items()}
+    return _send(account, document, InstanceIds=[instance_id], Parameters=given)
+
+
+def _send(account: Account, document: str, **more: Any) -> str:
+    with aws.translated():
+        sent = account.client("ssm").send_command(
+            DocumentName=document, TimeoutSeconds=DELIVERY_TIMEOUT_S, **more
+        )
+        return str(sent["Command"]["CommandId"])
+
+
+def invocations(account: Account, command_id: str) -> list[Invocation]:
+    """The command on each instance that SSM has sent it to; empty at first."""
+    with aws.translated():
+        pages = account.client("ssm").get_paginator("list_command_invocations")
+        found = pages.paginate(CommandId=command_id, Details=True, MaxResults=PER_QUESTION)
+        return [_invocation(each) for page in found for each in page["CommandInvocations"]]
+
+
+def cancel(account: Account, command_id: str) -> None:
+    """Ask the agents to end the command. They need a moment, and one that is cut off never hears of it."""
+    with aws.translated():
+        account.client("ssm").cancel_command(CommandId=command_id)
+
+
+def _invocation(raw: Mapping[str, Any]) -> Invocation:
+    steps = raw.get("CommandPlugins", ())
+    step: Mapping[str, Any] = steps[0] if steps else {}
+    return Invocation(
+        instance_id=raw["InstanceId"],
+        is_final=raw["Status"] in FINAL,
+        status=str(raw.get("StatusDetails") or raw["Status"]).replace(" ", ""),
+        exit_status=int(step.get("ResponseCode", -1)),
+        output=str(step.get("Output", "")),
+    )

@@ -1,0 +1,137 @@
+"""Where the cluster of a description runs: on AWS, or in the rehearsal of this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from swarmer.cli.common import NO_REHEARSAL, load
+from swarmer.core.errors import NotDeployed, UserError
+from swarmer.local import aws_daemon
+from swarmer.local.environment import Environment
+from swarmer.provider import Provider
+
+AWS: Final = "aws"
+REHEARSAL: Final = "rehearsal"
+VARIABLE: Final = "SWARMER_ON"
+CREDENTIALS: Final = (
+    *("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+)
+"""Variables that lead to credentials of AWS."""
+FILES: Final = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+"""Files that lead to credentials, by the variable that names another one."""
+VENDOR: Final = Path("/sys/class/dmi/id/sys_vendor")
+"""Path of the machine's vendor, `Amazon EC2` on an instance, which has credentials of its role."""
+
+on_option = click.option(
+    "--on",
+    type=click.Choice((AWS, REHEARSAL)),
+    envvar=VARIABLE,
+    help=f"Where the cluster runs [${VARIABLE}, else where one of this description is reachable].",
+)
+yes_option = click.option(
+    "--yes", is_flag=True, help="On AWS, do not ask for the cluster's name before a change."
+)
+
+
+def find(servers: str, on: str | None) -> Provider:
+    """Cluster of the description where it runs. Raises UserError if that is nowhere, or not clear.
+
+    Unless `on` says where, a line on standard error does.
+    """
+    env = load(servers)
+    if on == AWS:
+        return _on_aws(env)
+    if on == REHEARSAL:
+        return _on_this_machine(env)
+    found = _only(env)
+    click.echo(f"{env.cluster.name}: {found.place}", err=True)
+    return found
+
+
+def _only(env: Environment) -> Provider:
+    """The one reachable cluster, or the one that the operator chooses. Raises UserError."""
+    is_rehearsed = aws_daemon.daemon_pid(env) is not None
+    if not is_in_sight(os.environ, rehearsal=env.aws_url if is_rehearsed else None):
+        return _on_this_machine(env)
+    try:
+        deployed = _on_aws(env)
+    except UserError as exc:
+        if not is_rehearsed:
+            raise UserError(
+                f"no rehearsal of {env.cluster.name} runs here, and on AWS: {exc}", status=exc.status
+            ) from exc
+        if not isinstance(exc, NotDeployed):
+            click.echo(f"swarmer: AWS is left out: {exc}", err=True)
+        return _on_this_machine(env)
+    return _chosen(env, deployed) if is_rehearsed else deployed
+
+
+def _chosen(env: Environment, deployed: Provider) -> Provider:
+    """The place that the operator chooses of two. Raises UserError without a terminal."""
+    rehearsed = _on_this_machine(env)
+    where = f"{env.cluster.name} runs in two places, {deployed.place} and {rehearsed.place}"
+    if not _is_terminal():
+        raise UserError(f"{where}: add --on {AWS} or --on {REHEARSAL}, or export {VARIABLE}")
+    answer = click.prompt(where, type=click.Choice((AWS, REHEARSAL)), err=True)
+    return deployed if answer == AWS else rehearsed
+
+
+def _on_aws(env: Environment) -> Provider:
+    # boto3 takes longer to load than everything else that a command needs.
+    from swarmer.providers.aws.provider import AwsProvider
+
+    return AwsProvider.open(env.cluster)
+
+
+def _on_this_machine(env: Environment) -> Provider:
+    if aws_daemon.daemon_pid(env) is None:
+        raise UserError(NO_REHEARSAL.format(env.cluster.name), status=1)
+    from swarmer.providers.rehearsal.provider import RehearsalProvider
+
+    return RehearsalProvider(env)
+
+
+def is_in_sight(variables: Mapping[str, str], *, rehearsal: str | None) -> bool:
+    """Whether something here leads to credentials of AWS.
+
+    `rehearsal`: URL of a running rehearsal; if the variables lead there, AWS is out of sight.
+    """
+    if rehearsal is not None and variables.get("AWS_ENDPOINT_URL") == rehearsal:
+        return False
+    if any(variables.get(name) for name in CREDENTIALS):
+        return True
+    files = (Path(variables.get(name) or default).expanduser() for name, default in FILES.items())
+    return any(path.is_file() for path in files) or _is_instance()
+
+
+def _is_instance() -> bool:
+    try:
+        return VENDOR.read_text().startswith("Amazon EC2")
+    except OSError:
+        return False
+
+
+def agree(provider: Provider, change: str, *, yes: bool) -> None:
+    """Ask for the cluster's name before a change on AWS. Raises UserError if the answer is another one.
+
+    `change`: what is done, as a sentence without its full stop.
+    """
+    if provider.name != AWS or yes:
+        return
+    name = provider.cluster.name
+    if not _is_terminal():
+        raise UserError(f"nothing was changed on {provider.place}: add --yes, or type this on a terminal")
+    if click.prompt(f"{change} ({provider.place}). Type {name} to go on", err=True) != name:
+        raise UserError("nothing was changed: that was not the cluster's name", status=1)
+
+
+def _is_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
