@@ -6,6 +6,7 @@ import json
 
 import click
 
+from swarmer.cli import place
 from swarmer.cli.common import load_running, servers_option
 from swarmer.cli.progress import working
 from swarmer.operations import recover as recovery
@@ -15,12 +16,13 @@ from swarmer.providers.rehearsal import cloud
 
 @click.command()
 @servers_option
+@place.on_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def bucket(servers: str, as_json: bool) -> None:
+def bucket(servers: str, on: str | None, as_json: bool) -> None:
     """List what the registry keeps in its S3 bucket: bytes and key of each object."""
-    env = load_running(servers)
+    provider = place.find(servers, on)
     with working("asks S3"):
-        name, objects = cloud.registry_objects(env)
+        name, objects = provider.registry_objects()
     if as_json:
         listed = [{"key": key, "bytes": size} for key, size in objects]
         click.echo(json.dumps({"bucket": name, "objects": listed}, indent=2))

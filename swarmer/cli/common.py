@@ -112,8 +112,8 @@ class Command(click.Group):
             formatter.write_dl(EXIT_STATUSES)
         formatter.write_paragraph()
         formatter.write_text(
-            "Commands about the cluster or its nodes act on the rehearsal of this machine only. On AWS use "
-            "Session Manager: docs/troubleshooting.md, Recovery on AWS."
+            "Commands with the option --on act on the rehearsal of this machine or on AWS. The others about "
+            "the cluster act on the rehearsal only: docs/troubleshooting.md, Recovery on AWS."
         )
         formatter.write_paragraph()
         formatter.write_text("`swarmer COMMAND --help` shows more, and docs/daily-use.md shows daily use.")

@@ -11,15 +11,16 @@ from typing import Any
 
 import click
 
-from swarmer.cli.common import find_container, load_running, servers_option
+from swarmer.cli import place
+from swarmer.cli.common import load_running, servers_option
 from swarmer.cli.completion import complete_groups, complete_nodes
 from swarmer.cli.progress import working
-from swarmer.core import names
 from swarmer.core.cluster import Cluster
 from swarmer.core.errors import UserError
+from swarmer.core.selection import one
 from swarmer.local import node_containers
 from swarmer.local.environment import Environment
-from swarmer.providers.rehearsal import cloud, history
+from swarmer.providers.rehearsal import history
 
 POWER_OFF_TIMEOUT_S = 30.0
 """Timeout for a terminated machine to be gone, in seconds."""
@@ -27,15 +28,19 @@ POWER_OFF_TIMEOUT_S = 30.0
 
 @click.command()
 @servers_option
+@place.on_option
+@place.yes_option
 @click.argument("node", shell_complete=complete_nodes)
-def terminate(servers: str, node: str) -> None:
+def terminate(servers: str, on: str | None, yes: bool, node: str) -> None:
     """Terminate NODE's instance, as the console would; its group launches another."""
-    env = load_running(servers)
-    name = find_container(env, node).partition(".")[2]
-    cloud.terminate(env, names.instance_id(name))
-    with working(f"waits until the machine of {name} is gone"):
-        _await_power_off(env, name)
-    click.echo(f"{name} is terminated; its group launches another: `swarmer events` shows the progress")
+    provider = place.find(servers, on)
+    found = one(provider.nodes(), cluster=provider.cluster.name, text=node)
+    place.agree(provider, f"terminates {found.name}", yes=yes)
+    provider.terminate(found)
+    if provider.name == place.REHEARSAL:
+        with working(f"waits until the machine of {found.name} is gone"):
+            _await_power_off(load_running(servers), found.name)
+    click.echo(f"{found.name} is terminated; its group launches another: `swarmer events` shows the progress")
 
 
 def _await_power_off(env: Environment, name: str) -> None:
@@ -50,14 +55,17 @@ def _await_power_off(env: Environment, name: str) -> None:
 
 @click.command()
 @servers_option
+@place.on_option
+@place.yes_option
 @click.argument("group", shell_complete=complete_groups)
 @click.argument("number", type=click.IntRange(min=0))
-def scale(servers: str, group: str, number: int) -> None:
+def scale(servers: str, on: str | None, yes: bool, group: str, number: int) -> None:
     """Set how many nodes GROUP has: nodes come, or are drained and go."""
-    env = load_running(servers)
-    check_scalable(env.cluster, group, number, where=servers)
+    provider = place.find(servers, on)
+    check_scalable(provider.cluster, group, number, where=servers)
+    place.agree(provider, f"sets {group} to {number} nodes", yes=yes)
     with working(f"asks Auto Scaling for {number}"):
-        before = cloud.scale(env, group, number)
+        before = provider.scale(group, number)
     click.echo(f"{group}: {before} → {number} nodes; `swarmer events -F` shows the progress")
 
 

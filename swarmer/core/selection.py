@@ -25,6 +25,16 @@ def select(nodes: Sequence[Expected], *, cluster: str, role: str | None, text: s
     return running
 
 
+def one(nodes: Sequence[Expected], *, cluster: str, text: str) -> Expected:
+    """The one node whose name or address is `text`, or holds it; dead or alive. Raises UserError."""
+    exact = [node for node in nodes if text in (node.name, node.address)]
+    found = exact or [node for node in nodes if text in node.name]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} nodes have {text!r} in their name" if found else f"no node is called {text!r}"
+    raise UserError(f"{what}; the nodes of {cluster}: {', '.join(sorted(node.name for node in nodes))}")
+
+
 def _named(nodes: Sequence[Expected], cluster: str, text: str) -> list[Expected]:
     of_group = [node for node in nodes if node.group == text]
     exact = [node for node in nodes if text in (node.name, node.address)]

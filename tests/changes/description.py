@@ -13,7 +13,7 @@ import yaml
 from swarmer.cli.common import load
 from swarmer.core import names
 from swarmer.local.environment import Environment
-from swarmer.providers.rehearsal import cloud
+from swarmer.providers.rehearsal.provider import RehearsalProvider
 from tests.rehearsal.conftest import swarmer
 
 EVERYTHING = ["consul-server", "swarm-manager", "swarm-worker"]
@@ -91,7 +91,7 @@ class Described:
 
     def bucket(self) -> tuple[str, list[tuple[str, int]]]:
         """The registry's: its name, and key and size of everything in it."""
-        return cloud.registry_objects(self.env)
+        return RehearsalProvider(self.env).registry_objects()
 
 
 def docker(*argv: str, stdin: bytes = b"") -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
-from swarmer.core.selection import select
+from swarmer.core.selection import one, select
 
 
 def node(group: str, number: int, *roles: str) -> Expected:
@@ -74,3 +74,18 @@ def test_a_group_whose_machines_are_all_off_says_what_starts_them() -> None:
 def test_a_cluster_without_nodes_has_none() -> None:
     with pytest.raises(UserError, match="test has no node"):
         addresses(nodes=[])
+
+
+@pytest.mark.parametrize("text", ["core-i-2", "i-2", "10.42.0.2"])
+def test_one_node_is_meant_dead_or_alive(text: str) -> None:
+    dead = [replace(each, runs=False) for each in NODES]
+    assert one(dead, cluster="test", text=text).name == "core-i-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("core", "3 nodes have 'core' in their name"), ("none", "no node is called 'none'")]
+)
+def test_several_nodes_and_none_are_told_with_all_names(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"{said}; the nodes of test: core-i-1, core-i-2") as refused:
+        one(NODES, cluster="test", text=text)
+    assert refused.value.status == 2

@@ -207,23 +207,6 @@ def _groups(env: Environment) -> list[str]:
     return [names.group_asg_name(env.cluster.name, group.name) for group in env.cluster.groups]
 
 
-def terminate(env: Environment, instance_id: str) -> None:
-    """Terminate the instance as the console would. Raises UserError."""
-    with _aws_errors():
-        _account(env).terminate(instance_id)
-
-
-def scale(env: Environment, group: str, number: int) -> int:
-    """Set a group's desired capacity, and return the former one. Raises UserError."""
-    try:
-        before = _account(env).scale(names.group_asg_name(env.cluster.name, group), number)
-    except aws.Unavailable as exc:
-        raise UserError(f"{group} was not scaled: {exc}", status=1) from exc
-    if before is None:
-        raise UserError(f"{group} is not deployed yet: `swarmer up`", status=1)
-    return before
-
-
 def cluster_id(env: Environment) -> str:
     """ID of the cluster, as its SSM parameter holds it. Raises UserError."""
     with _aws_errors():
@@ -241,13 +224,6 @@ def deployed_version(env: Environment) -> str:
     with contextlib.suppress(UserError):
         return _outputs(env, "cluster").get(names.OUTPUT_VERSION, "")
     return ""
-
-
-def registry_objects(env: Environment) -> tuple[str, list[tuple[str, int]]]:
-    """Name of the registry's bucket, and key and bytes of every object in it. Raises UserError."""
-    bucket = _outputs(env, "registry")[names.OUTPUT_BUCKET]
-    with _aws_errors():
-        return bucket, _account(env).objects(bucket)
 
 
 @dataclass(frozen=True)
