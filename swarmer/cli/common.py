@@ -70,7 +70,7 @@ SECTIONS: Final = {
     "What is described": ("validate", "diagram", "reference", "facts"),
     "The rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
     "The cluster": ("status", "address", "events", "scale", "handover", "recover", "bucket", "registrator"),
-    "One node": ("logs", "exec", "reboot", "kill", "terminate"),
+    "One node": ("logs", "exec", "shell", "reboot", "kill", "terminate"),
     "Machines without AWS": ("machines", "cloud-init", "vagrant"),
     "The command itself": ("completion",),
 }

@@ -24,7 +24,7 @@ COMMANDS_OF: Final = {
     "facts": ("facts",),
     "groups": ("events", "scale", "terminate"),
     "machines": ("cloud-init", "machines", "vagrant"),
-    "nodes": ("exec", "kill", "logs", "reboot"),
+    "nodes": ("exec", "kill", "logs", "reboot", "shell"),
     "reference": ("reference",),
     "rehearsal": ("down", "up"),
     "status": ("status",),

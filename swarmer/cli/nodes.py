@@ -1,22 +1,35 @@
-"""Commands about single nodes: `logs`, `exec`, `reboot`, `kill`."""
+"""Commands about single nodes: `logs`, `exec`, `shell`, `reboot`, `kill`."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final, NoReturn
 
 import click
 
+from swarmer.cli import place
 from swarmer.cli.common import NO_REHEARSAL, find_container, load, servers_option
 from swarmer.cli.completion import complete_nodes
 from swarmer.cli.progress import working
-from swarmer.core.errors import UserError
+from swarmer.core import names
+from swarmer.core.errors import NodeUnreachable, UserError
+from swarmer.core.health import Expected
+from swarmer.core.selection import one
 from swarmer.local import engine, node_containers
+from swarmer.provider import Provider
+
+JOURNAL_TIMEOUT_S: Final = 60.0
+"""Timeout for a journal, in seconds."""
 
 
 @click.command()
 @servers_option
+@place.on_option
 @click.argument("node", shell_complete=complete_nodes)
 @click.option(
     "-n",
@@ -28,28 +41,96 @@ from swarmer.local import engine, node_containers
 )
 @click.option("-u", "--unit", help="Of this systemd unit only.")
 @click.option("--follow", is_flag=True, help="Go on with what is written next.")
-def logs(servers: str, node: str, lines: int, unit: str | None, follow: bool) -> None:
-    """Show the journal of NODE (its name or a part of it); of a dead node, its console."""
-    env = load(servers)
-    container = find_container(env, node)
-    is_running = engine.docker("inspect", "-f", "{{.State.Running}}", container) == "true"
-    journal = ["exec", container, "journalctl", "--no-pager", "-n", str(lines)]
-    journal += [*(["-u", unit] if unit else []), *(["-f"] if follow else [])]
-    _replace(journal if is_running else ["logs", "--tail", str(lines), container])
+def logs(servers: str, on: str | None, node: str, lines: int, unit: str | None, follow: bool) -> None:
+    """Show the journal of NODE (its name or a part of it); of a node that does not answer, its console."""
+    provider = place.find(servers, on)
+    journal = ["journalctl", "--no-pager", "-n", str(lines), *(["-u", unit] if unit else [])]
+    if provider.name == place.REHEARSAL:
+        container = find_container(load(servers), node)
+        is_running = engine.docker("inspect", "-f", "{{.State.Running}}", container) == "true"
+        followed = [*journal, "-f"] if follow else journal
+        _replace(["exec", container, *followed] if is_running else ["logs", "--tail", str(lines), container])
+    found = _dead_or_alive(provider, node)
+    try:
+        if follow:
+            sys.exit(provider.session(found, [*journal, "-f"]))
+        sys.exit(provider.run(found, journal, timeout_s=JOURNAL_TIMEOUT_S, write=_write))
+    except NodeUnreachable as exc:
+        click.echo(f"{exc}:", err=True)
+    console = provider.console(found).splitlines()
+    click.echo("\n".join(console[max(0, len(console) - lines) :]))
+
+
+def _dead_or_alive(provider: Provider, text: str) -> Expected:
+    """The node; one that EC2 lists no more if its whole name is given. Raises UserError."""
+    try:
+        return one(provider.nodes(), cluster=provider.cluster.name, text=text)
+    except UserError:
+        instance_id = names.instance_id(text)
+        if instance_id == text:
+            raise
+        return Expected(
+            name=text, instance_id=instance_id, group="", roles=(), address="", zone="", runs=False
+        )
 
 
 # Arguments after NODE belong to the command, also `-f`.
 @click.command("exec", context_settings={"allow_interspersed_args": False})
 @servers_option
+@place.on_option
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 86_400),
+    default=3600,
+    show_default=True,
+    help="Seconds that the command may take on AWS.",
+)
 @click.argument("node", shell_complete=complete_nodes)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def exec_(servers: str, node: str, command: tuple[str, ...]) -> None:
-    """Run a command on NODE: swarmer exec core -- docker ps."""
+def exec_(servers: str, on: str | None, timeout: int, node: str, command: tuple[str, ...]) -> None:
+    """Run a command on NODE: swarmer exec core -- docker ps.
+
+    On AWS the command runs as root, without input; `swarmer shell` has a terminal. Ctrl-C ends it there, too.
+    """
     words = command[1:] if command[0] == "--" else command
     if not words or words[0].startswith("-"):
         raise UserError("no command after NODE: swarmer exec [OPTIONS] core -- docker ps")
-    flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
-    _replace(["exec", *flags, find_container(load(servers), node), *words])
+    provider = place.find(servers, on)
+    if provider.name == place.REHEARSAL:
+        flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
+        _replace(["exec", *flags, find_container(load(servers), node), *words])
+    found = one(provider.nodes(), cluster=provider.cluster.name, text=node)
+    with _interruptible():
+        sys.exit(provider.run(found, words, timeout_s=timeout, write=_write))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a CI system that gives up, and a closed terminal, end the remote command as Ctrl-C does."""
+    endings = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(each, signal.default_int_handler) for each in endings]
+    try:
+        yield
+    finally:
+        for each, handler in zip(endings, before, strict=True):
+            signal.signal(each, handler)
+
+
+def _write(stream: str, piece: bytes) -> None:
+    """Write a piece of remote output at once."""
+    target = sys.stdout if stream == "out" else sys.stderr
+    target.buffer.write(piece)
+    target.buffer.flush()
+
+
+@click.command()
+@servers_option
+@place.on_option
+@click.argument("node", shell_complete=complete_nodes)
+def shell(servers: str, on: str | None, node: str) -> None:
+    """Open a shell on NODE. On AWS it takes AWS's session-manager-plugin."""
+    provider = place.find(servers, on)
+    sys.exit(provider.session(one(provider.nodes(), cluster=provider.cluster.name, text=node)))
 
 
 @click.command()
@@ -82,10 +163,10 @@ def kill(servers: str, node: str) -> None:
     click.echo(f"{container.partition('.')[2]} is dead; `swarmer up` switches it on again")
 
 
-def _replace(argv: list[str]) -> None:
+def _replace(argv: list[str]) -> NoReturn:
     """Replace this process by `docker ARGV`."""
     sys.stdout.flush()
     os.execvpe("docker", ["docker", *argv], engine.docker_environment())  # noqa: S606 - no shell is wanted
 
 
-COMMANDS = (exec_, kill, logs, reboot)
+COMMANDS = (exec_, kill, logs, reboot, shell)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Iterator
-from dataclasses import replace
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner
 
-from swarmer.cli import describe, nodes, rehearsal
+from swarmer.cli import describe, nodes, place, rehearsal
 from swarmer.cli.main import main
 from swarmer.core import description
-from swarmer.core.errors import UserError
+from swarmer.core.cluster import Cluster
+from swarmer.core.errors import NodeUnreachable, UserError
+from swarmer.core.health import Expected
 from swarmer.local import aws_daemon, environment, host
 from swarmer.local.environment import Environment
+from swarmer.provider import Write
 from swarmer.providers.rehearsal import down
 from tests.rehearsal.conftest import swarmer
 
@@ -162,6 +167,32 @@ def test_a_page_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     ]
 
 
+@dataclass
+class Somewhere:
+    """As much of a provider as commands on one node need."""
+
+    cluster: Cluster
+    name: str = place.AWS
+    is_silent: bool = False
+    ran: list[list[str]] = field(default_factory=list)
+
+    def nodes(self) -> list[Expected]:
+        return [
+            Expected(name="core-i-1", instance_id="i-1", group="all", roles=(), address="10.44.0.9", zone="")
+        ]
+
+    def run(self, node: Expected, argv: Sequence[str], *, timeout_s: float, write: Write) -> int:
+        if self.is_silent:
+            raise NodeUnreachable(f"{node.name}: silent")
+        self.ran.append([node.name, *argv])
+        write("out", b"words\n")
+        write("err", b"other words\n")
+        return 7
+
+    def console(self, node: Expected) -> str:
+        return "first\nsecond\nthird\n"
+
+
 @pytest.mark.parametrize(
     ("typed", "run"),
     [
@@ -179,14 +210,43 @@ def test_a_page_that_is_no_text_is_one_line(tmp_path: Path) -> None:
 def test_what_stands_behind_the_node_is_the_command(
     typed: str, run: str | None, monkeypatch: pytest.MonkeyPatch, small: Path
 ) -> None:
-    began: list[list[str]] = []
-    monkeypatch.setattr(nodes, "find_container", lambda g, node: f"{g.cluster.name}.{node}")
-    monkeypatch.setattr(nodes, "_replace", began.append)
+    somewhere = Somewhere(description.load(small))
+    monkeypatch.setattr(place, "find", lambda *_: somewhere)
     done = CliRunner().invoke(main, ["exec", "-f", str(small), *typed.split()])
     if run is None:
-        assert (done.exit_code, began) == (2, [])
+        assert (done.exit_code, somewhere.ran) == (2, [])
     else:
-        assert began == [["exec", "-i", "small.core", *run.split()]]
+        assert (done.exit_code, somewhere.ran) == (7, [["core-i-1", *run.split()]])
+        assert (done.stdout, done.stderr) == ("words\n", "other words\n")
+
+
+def test_a_command_in_a_rehearsal_runs_in_the_node_s_container(
+    monkeypatch: pytest.MonkeyPatch, small: Path
+) -> None:
+    began: list[list[str]] = []
+
+    def replace_process(argv: list[str]) -> NoReturn:
+        began.append(argv)
+        sys.exit()
+
+    monkeypatch.setattr(place, "find", lambda *_: Somewhere(description.load(small), name=place.REHEARSAL))
+    monkeypatch.setattr(nodes, "find_container", lambda env, node: f"{env.cluster.name}.{node}")
+    monkeypatch.setattr(nodes, "_replace", replace_process)
+    assert CliRunner().invoke(main, ["exec", "-f", str(small), "core", "docker", "ps"]).exit_code == 0
+    assert began == [["exec", "-i", "small.core", "docker", "ps"]]
+
+
+def test_the_console_is_shown_of_a_node_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, small: Path
+) -> None:
+    somewhere = Somewhere(description.load(small), is_silent=True)
+    monkeypatch.setattr(place, "find", lambda *_: somewhere)
+    for node in ("core", "gone-i-9"):
+        done = CliRunner().invoke(main, ["logs", "-f", str(small), node, "-n", "2"])
+        assert done.exit_code == 0
+        assert done.stdout == "second\nthird\n"
+        assert done.stderr.startswith("core-i-1: silent" if node == "core" else "gone-i-9: silent")
+    assert CliRunner().invoke(main, ["logs", "-f", str(small), "gone"]).exit_code == 2
 
 
 def test_a_full_disk_is_one_line(small: Path) -> None:
