@@ -41,7 +41,7 @@ def bus(what: str, source: str = "aws.autoscaling", **detail: Any) -> ClusterEve
             of_function(
                 "1", 0, "register", json.dumps({"level": "INFO", "message": "admitted", "node": "a"})
             ),
-            "register                     INFO added (node=a)",
+            "register                     INFO admitted (node=a)",
         ),
         (of_function("1", 0, "register", "plain words\n"), "register                     plain words"),
         (of_bus("1", 0, "no event"), "events                       no event"),
