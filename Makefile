@@ -10,7 +10,7 @@ PREREQUISITES = $(BIN)/python -m tests.prerequisites $@
 .DEFAULT_GOAL := help
 .PHONY: help up down status test fuzz lint setup setup-dev docs dns-proxy \
   test-units test-cluster test-losses test-templates test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh \
-  bench-up bench-failover bench-rest bench-registrator bench-healing faults clean
+  bench-up bench-status bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -96,6 +96,9 @@ setup-dev: $(VENV)/.test ## the virtualenv with the test tools
 
 bench-up: $(VENV)/.test ## measure: from one file to a running cluster
 	@$(BIN)/python -m benchmarks.up $(ARGS)
+
+bench-status: $(VENV)/.test ## measure: how long `swarmer status` takes, and its calls of AWS
+	@$(BIN)/python -m benchmarks.status $(ARGS)
 
 bench-healing: $(VENV)/.test ## measure: how soon what was lost is replaced
 	@$(BIN)/python -m benchmarks.healing $(ARGS)

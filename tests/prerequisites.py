@@ -76,6 +76,7 @@ STEPS: Final[Mapping[str, tuple[Step, ...]]] = {
     "test-fresh": (packages(MMDEBSTRAP, GIT), _root),
     "bench-up": (packages(GIT, ("make", "make")), host.ensure_engine),
     "bench-failover": (host.ensure_engine,),
+    "bench-status": (host.ensure_engine,),
     "bench-rest": (host.ensure_engine,),
     "bench-registrator": (packages(BUSYBOX), host.ensure_engine, ConsulServer.binary, tiny_image),
     "bench-healing": (packages(MMDEBSTRAP), host.ensure_engine, ConsulServer.binary),
