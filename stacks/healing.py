@@ -42,9 +42,8 @@ SWEEP_MEMORY_MB: Final = 1024
 s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
 RETAINED_MINUTES: Final = 15
 """Minutes after which the alarm of a retained instance is raised: the sweep needs some for a removal."""
-RECOVERY_STEPS: Final = "docs/troubleshooting.md has the steps: Recovery on AWS."
-"""Pointer to the recovery steps. Alarms name commands for a session on a node, because `swarmer` acts only on
-rehearsals."""
+RECOVERY_STEPS: Final = "Without the command: docs/troubleshooting.md, Recovery by hand."
+"""Pointer to the steps for a person who has no `swarmer`, or whose node is not connected."""
 WHY_PYTHON_3_13: Final = (
     "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "
     "Python that runs them."
@@ -153,10 +152,9 @@ class HealingStack(cdk.Stack):
         made.alarm(
             "NoRegistry",
             made.metric(Metric.NO_REGISTRY),
-            "no manager serves the registry: pushes and pulls fail. By Session Manager, on a manager: "
-            "`consul members`. Where Consul has no leader see the alarm of the quorum, else move the lock: "
-            f"`consul kv put {names.KV_REGISTRY_HANDOVER} N`, N being the LockIndex that "
-            f"`consul kv get -detailed {names.KV_REGISTRY_LOCK}` shows. {RECOVERY_STEPS}",
+            "no manager serves the registry: pushes and pulls fail. Check the cluster by `swarmer status`. "
+            "If Consul has no leader, see the alarm of the quorum. Otherwise move the registry by "
+            f"`swarmer handover`. {RECOVERY_STEPS}",
             minutes=3,
             silence_alarms=True,
         )
@@ -202,10 +200,11 @@ class HealingStack(cdk.Stack):
             "BreakerOpen",
             made.metric(Metric.BREAKER_OPEN),
             f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
-            f"`given up` in the log group {self._log('register-node')} holds the reason and the machine's "
-            "console. Fix it. If that takes a deploy, start it first: CloudFormation waits an hour for the "
-            "group, and meanwhile you resume its launches. aws autoscaling resume-processes "
-            "--scaling-processes Launch --auto-scaling-group-name GROUP. The boots that failed still count "
+            f"Search `given up` in `swarmer events`, or in the log group {self._log('register-node')}: it "
+            "has the reason and the machine's console. Fix it. If that takes a deploy, start it first: "
+            "CloudFormation waits an hour for the group, and meanwhile you type `swarmer resume GROUP` "
+            "(aws autoscaling resume-processes --scaling-processes Launch "
+            "--auto-scaling-group-name GROUP). The boots that failed still count "
             "until one is admitted: the next that fails stops the launching again.",
         )
         return made
@@ -239,10 +238,9 @@ class HealingStack(cdk.Stack):
         text = (
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
             "of them. `at risk` in the log group {log} gives the reason. While "
-            "there is a majority a replacement repairs it unaided. Where there is none (by Session Manager: "
-            "`consul operator raft list-peers` on a server, `sudo docker node ls` on a manager), and the "
-            "lost machines are terminated, one survivor goes on alone: `sudo /opt/swarmer/bin/python -m "
-            "node.recover --consul LOST`, or `--swarm LOST`. " + RECOVERY_STEPS
+            "there is a majority a replacement repairs it unaided. Check by `swarmer status` whether there "
+            "is one. If there is none and the lost machines are terminated, type `swarmer recover`: one "
+            "survivor goes on alone, and replacements join it. " + RECOVERY_STEPS
         )
         self.deregister_node.alarm(
             "QuorumAtRisk",

@@ -64,6 +64,9 @@ class Provider(Protocol):
     def scale(self, group: str, number: int) -> int:
         """Set a group's desired capacity; return the former one."""
 
+    def resume(self, group: str) -> None:
+        """Let a group launch nodes again."""
+
     def events(self, since_ms: int) -> Sequence[ClusterEvent]:
         """List events and log lines of functions since a Unix time in milliseconds, oldest first."""
 

@@ -168,6 +168,13 @@ class Account:
             )
         return int(found[0]["DesiredCapacity"])
 
+    def resume_launches(self, group: str) -> None:
+        """Let the group launch instances again."""
+        with aws.translated():
+            self.client("autoscaling").resume_processes(
+                AutoScalingGroupName=group, ScalingProcesses=["Launch"]
+            )
+
     def _groups(self, wanted: Sequence[str]) -> list[dict[str, Any]]:
         with aws.translated():
             pages = self.client("autoscaling").get_paginator("describe_auto_scaling_groups")

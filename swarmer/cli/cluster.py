@@ -7,11 +7,10 @@ import json
 import click
 
 from swarmer.cli import place
-from swarmer.cli.common import load_running, servers_option
+from swarmer.cli.common import servers_option
 from swarmer.cli.progress import working
 from swarmer.operations import recover as recovery
 from swarmer.operations.handover import hand_over
-from swarmer.providers.rehearsal import cloud
 
 
 @click.command()
@@ -34,29 +33,34 @@ def bucket(servers: str, on: str | None, as_json: bool) -> None:
 
 @click.command()
 @servers_option
-def handover(servers: str) -> None:
+@place.on_option
+def handover(servers: str, on: str | None) -> None:
     """Move the registry to another manager; no pull fails meanwhile."""
-    env = load_running(servers)
+    provider = place.find(servers, on)
     with working("asks the registry's holder to leave, and waits for the next one"):
-        before, after = hand_over(cloud.Machines(env))
+        before, after = hand_over(provider)
     click.echo(f"{before} handed over to {after}")
 
 
 @click.command()
 @servers_option
-def recover(servers: str) -> None:
+@place.on_option
+@place.yes_option
+def recover(servers: str, on: str | None, yes: bool) -> None:
     """Go on after most servers or managers are lost for good: data and services are kept.
 
     The command changes Consul or the Swarm only if that one has lost its majority, and only on the proof
     that the instances of its lost members are terminated. It can be typed again at any time.
     """
-    env = load_running(servers)
+    provider = place.find(servers, on)
+    place.agree(provider, "lets a survivor go on alone, if a majority is lost for good", yes=yes)
     with working("a survivor goes on alone"):
-        steps = recovery.recover(cloud.Machines(env))
+        steps = recovery.recover(provider)
     for step in steps:
         what = " and ".join(option.removeprefix("--").capitalize() for option in step.options)
         click.echo(f"{step.survivor} goes on alone in {what}; forgotten: {', '.join(step.lost)}")
-    click.echo("`swarmer up` waits for what replaces them.")
+    waits = "`swarmer up` waits" if provider.name == place.REHEARSAL else "`swarmer status --watch` waits"
+    click.echo(f"{waits} for what replaces them.")
 
 
 COMMANDS = (bucket, handover, recover)

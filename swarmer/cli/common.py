@@ -69,7 +69,9 @@ def find_container(env: Environment, text: str) -> str:
 SECTIONS: Final = {
     "What is described": ("validate", "diagram", "reference", "facts"),
     "The rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
-    "The cluster": ("status", "address", "events", "scale", "handover", "recover", "bucket", "registrator"),
+    "The cluster": (
+        *("status", "address", "events", "scale", "resume", "handover", "recover", "bucket", "registrator"),
+    ),
     "One node": ("logs", "exec", "shell", "reboot", "kill", "terminate"),
     "Machines without AWS": ("machines", "cloud-init", "vagrant"),
     "The command itself": ("completion",),
@@ -113,7 +115,7 @@ class Command(click.Group):
         formatter.write_paragraph()
         formatter.write_text(
             "Commands with the option --on act on the rehearsal of this machine or on AWS. The others about "
-            "the cluster act on the rehearsal only: docs/troubleshooting.md, Recovery on AWS."
+            "the cluster act on the rehearsal only."
         )
         formatter.write_paragraph()
         formatter.write_text("`swarmer COMMAND --help` shows more, and docs/daily-use.md shows daily use.")

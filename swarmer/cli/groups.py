@@ -1,4 +1,4 @@
-"""Commands about Auto Scaling: `terminate`, `scale`, `events`."""
+"""Commands about Auto Scaling: `terminate`, `scale`, `resume`, `events`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import click
 
@@ -15,12 +13,13 @@ from swarmer.cli import place
 from swarmer.cli.common import load_running, servers_option
 from swarmer.cli.completion import complete_groups, complete_nodes
 from swarmer.cli.progress import working
-from swarmer.core.cluster import Cluster
+from swarmer.core.cluster import Cluster, Group
+from swarmer.core.cluster_events import ClusterEvent, is_informative, row
 from swarmer.core.errors import UserError
 from swarmer.core.selection import one
 from swarmer.local import node_containers
 from swarmer.local.environment import Environment
-from swarmer.providers.rehearsal import history
+from swarmer.operations.events import follow
 
 POWER_OFF_TIMEOUT_S = 30.0
 """Timeout for a terminated machine to be gone, in seconds."""
@@ -69,12 +68,17 @@ def scale(servers: str, on: str | None, yes: bool, group: str, number: int) -> N
     click.echo(f"{group}: {before} → {number} nodes; `swarmer events -F` shows the progress")
 
 
-def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> None:
-    """Check that the group can have `number` nodes. Raises UserError with the way that works."""
+def _check_known(cluster: Cluster, group: str) -> Group:
+    """The group. Raises UserError if there is none of that name."""
     known = {each.name: each for each in cluster.groups}
     if group not in known:
         raise UserError(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
-    found = known[group]
+    return known[group]
+
+
+def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> None:
+    """Check that the group can have `number` nodes. Raises UserError with the way that works."""
+    found = _check_known(cluster, group)
     if found.has_quorum_role:
         raise UserError(
             f"{group} votes ({', '.join(sorted(found.roles))}), so its size is fixed: "
@@ -90,40 +94,58 @@ def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> 
 
 @click.command()
 @servers_option
-@click.option("--json", "as_json", is_flag=True, help="For programs: an entry a line.")
-@click.option("-F", "--follow", is_flag=True, help="Go on with what happens next.")
+@place.on_option
+@place.yes_option
+@click.argument("group", shell_complete=complete_groups)
+def resume(servers: str, on: str | None, yes: bool, group: str) -> None:
+    """Let GROUP launch nodes again, after too many failed boots stopped that."""
+    provider = place.find(servers, on)
+    _check_known(provider.cluster, group)
+    place.agree(provider, f"lets {group} launch nodes again", yes=yes)
+    provider.resume(group)
+    click.echo(f"{group} launches nodes again; `swarmer events -F` shows the progress")
+
+
+@click.command()
+@servers_option
+@place.on_option
+@click.option("--json", "as_json", is_flag=True, help="For programs: an event a line.")
+@click.option("-F", "--follow", "follows", is_flag=True, help="Go on with what happens next.")
 @click.option(
     *("-n", "--lines"),
     type=click.IntRange(min=0),
     default=200,
     show_default=True,
-    help="Maximum number of entries, the last ones.",
+    help="Maximum number of events, the last ones.",
+)
+@click.option(
+    "--minutes",
+    type=click.IntRange(min=1),
+    default=180,
+    show_default=True,
+    help="Number of minutes to look back.",
 )
 @click.option("--all", "everything", is_flag=True, help="Also the lines of the runtime itself.")
-def events(servers: str, as_json: bool, follow: bool, lines: int, everything: bool) -> None:
-    """List events in order: those of EventBridge, completed hooks, log lines of the functions."""
-    env = load_running(servers)
-    entries = history.fetch(env.aws_url, after=0)
-    last = entries[-1]["number"] if entries else 0
-    shown = [each for each in entries if everything or history.is_informative(each)]
+def events(
+    servers: str, on: str | None, as_json: bool, follows: bool, lines: int, minutes: int, everything: bool
+) -> None:
+    """List events in order: those of AWS, and log lines of the functions."""
+    provider = place.find(servers, on)
+    since_ms = int((time.time() - minutes * 60) * 1000)
+    lists = follow(provider, since_ms)
+    with working("reads the log groups"):
+        first = next(lists)
+    shown = [each for each in first if everything or is_informative(each)]
     _show(shown[max(0, len(shown) - lines) :], as_json)
     with contextlib.suppress(KeyboardInterrupt):
-        for new in _new_entries(env.aws_url, last) if follow else ():
-            _show([each for each in new if everything or history.is_informative(each)], as_json)
+        for new in lists if follows else ():
+            _show([each for each in new if everything or is_informative(each)], as_json)
 
 
-def _new_entries(url: str, after: int) -> Iterator[list[dict[str, Any]]]:
-    while True:
-        new = history.fetch(url, after=after, wait_s=history.POLL_TIMEOUT_S)
-        if new:
-            after = new[-1]["number"]
-            yield new
-
-
-def _show(entries: list[dict[str, Any]], as_json: bool) -> None:
-    for each in entries:
-        click.echo(json.dumps(each) if as_json else history.row(each))
+def _show(found: list[ClusterEvent], as_json: bool) -> None:
+    for each in found:
+        click.echo(json.dumps(each.to_json()) if as_json else row(each))
     sys.stdout.flush()
 
 
-COMMANDS = (events, scale, terminate)
+COMMANDS = (events, resume, scale, terminate)

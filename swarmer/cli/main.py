@@ -22,7 +22,7 @@ COMMANDS_OF: Final = {
     "dns_proxy": ("dns-proxy",),
     "doctor": ("doctor",),
     "facts": ("facts",),
-    "groups": ("events", "scale", "terminate"),
+    "groups": ("events", "resume", "scale", "terminate"),
     "machines": ("cloud-init", "machines", "vagrant"),
     "nodes": ("exec", "kill", "logs", "reboot", "shell"),
     "reference": ("reference",),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
 import click
 
 from swarmer.cli import place
-from swarmer.cli.common import NO_REHEARSAL, find_container, load, servers_option
+from swarmer.cli.common import find_container, load, servers_option
 from swarmer.cli.completion import complete_nodes
 from swarmer.cli.progress import working
 from swarmer.core import names
@@ -21,8 +21,11 @@ from swarmer.core.errors import NodeUnreachable, UserError
 from swarmer.core.health import Expected
 from swarmer.core.selection import one
 from swarmer.local import engine, node_containers
+from swarmer.local.environment import Environment
 from swarmer.provider import Provider
 
+RESTART_TIMEOUT_S: Final = 120.0
+"""Timeout for rehearsed machines to start again, in seconds."""
 JOURNAL_TIMEOUT_S: Final = 60.0
 """Timeout for a journal, in seconds."""
 
@@ -135,22 +138,38 @@ def shell(servers: str, on: str | None, node: str) -> None:
 
 @click.command()
 @servers_option
+@place.on_option
+@place.yes_option
 @click.argument("node", nargs=-1, shell_complete=complete_nodes)
 @click.option("--all", "everything", is_flag=True, help="Every node, at once.")
-def reboot(servers: str, node: tuple[str, ...], everything: bool) -> None:
+def reboot(servers: str, on: str | None, yes: bool, node: tuple[str, ...], everything: bool) -> None:
     """Reboot NODE…: an orderly shutdown, then a boot."""
-    env = load(servers)
     if everything == bool(node):
         raise UserError("name the nodes to reboot, or --all of them")
-    known = node_containers.addresses(env)
-    if not known:
-        raise UserError(NO_REHEARSAL.format(env.cluster.name), status=1)
-    containers = [node_containers.container_name(env, name) for name in known] if everything else []
-    containers += [find_container(env, each) for each in node]
-    # One command for each node: `docker restart A B` finishes A before it starts with B.
-    with working("reboots"), ThreadPoolExecutor(max_workers=len(containers)) as pool:
-        list(pool.map(lambda each: engine.docker("restart", "-t", "30", each, timeout_s=180), containers))
-    click.echo(f"rebooted {', '.join(each.partition('.')[2] for each in containers)}")
+    provider = place.find(servers, on)
+    known = provider.nodes()
+    found = known if everything else [one(known, cluster=provider.cluster.name, text=each) for each in node]
+    names_of = ", ".join(each.name for each in found)
+    place.agree(provider, f"reboots {names_of}", yes=yes)
+    since = node_containers.running(load(servers)) if provider.name == place.REHEARSAL else {}
+    provider.reboot(found)
+    if provider.name == place.REHEARSAL:
+        with working("reboots"):
+            _await_restart(load(servers), {each.name: since.get(each.name, "") for each in found})
+    click.echo(f"rebooted {names_of}")
+
+
+def _await_restart(env: Environment, before: Mapping[str, str]) -> None:
+    """Wait until each machine has another start time than before. Raises UserError."""
+    deadline_s = time.monotonic() + RESTART_TIMEOUT_S
+    while True:
+        now = node_containers.running(env)
+        late = [name for name, start in before.items() if now.get(name, start) == start]
+        if not late:
+            return
+        if time.monotonic() > deadline_s:
+            raise UserError(f"{late[0]} did not reboot: see {env.state}/aws.log", status=1)
+        time.sleep(0.2)
 
 
 @click.command()

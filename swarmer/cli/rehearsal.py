@@ -13,7 +13,7 @@ from swarmer.cli.status import show_outdated, show_status
 from swarmer.cli.tables import next_steps
 from swarmer.local import consul_binary, environment
 from swarmer.local.progress import Display
-from swarmer.providers.rehearsal import account, down
+from swarmer.providers.rehearsal import account, cloud, down
 from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
 
 
@@ -68,7 +68,7 @@ def up(
         boundary=document,
     ).run()
     show_status(status)
-    show_outdated(env, status)
+    show_outdated(cloud.outdated(env), status)
     click.echo(
         f"\n{env.cluster.name} is up. What to type now:\n\n{next_steps(status, domain=env.cluster.domain)}"
     )

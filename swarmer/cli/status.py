@@ -7,8 +7,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
 from importlib.metadata import version
 from typing import Final
 
@@ -17,18 +16,18 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from swarmer.cli.common import load_running, servers_option
+from swarmer.cli import place
+from swarmer.cli.common import servers_option
 from swarmer.cli.progress import working
 from swarmer.cli.tables import status_table
 from swarmer.core import names
-from swarmer.core.health import Status, judge
-from swarmer.local import node_containers
-from swarmer.local.environment import Environment
-from swarmer.providers.rehearsal import cloud
+from swarmer.core.health import Status
+from swarmer.operations.status import observations
+from swarmer.provider import Provider
 
 VERSION: Final = version("swarmer")
-OBSERVATION_INTERVAL_S: Final = 1.0
-"""Interval between two observations of `--watch`, in seconds."""
+PAUSES_S: Final = {place.REHEARSAL: 1.0, place.AWS: 5.0}
+"""Pause between two observations of `--watch`, in seconds, by place: AWS limits the rate of calls."""
 
 
 def console() -> Console:
@@ -50,12 +49,11 @@ def warn_of_version(deployed: str) -> None:
         )
 
 
-def show_outdated(env: Environment, status: Status) -> None:
-    """List nodes that a change of servers.yml has not reached yet.
+def show_outdated(ids: Collection[str], status: Status) -> None:
+    """List nodes that a change of servers.yml has not reached yet: instances with these IDs.
 
     A new launch template counts for the next instance only.
     """
-    ids = cloud.outdated(env)
     older = [node.name for node in status.nodes if names.instance_id(node.name) in ids]
     if older:
         click.echo(
@@ -67,56 +65,48 @@ def show_outdated(env: Environment, status: Status) -> None:
 
 @click.command()
 @servers_option
+@place.on_option
 @click.option("--json", "as_json", is_flag=True, help="For programs; with --watch a line for each change.")
 @click.option("-w", "--watch", is_flag=True, help="Observe again and again, until Ctrl-C.")
-def status(servers: str, as_json: bool, watch: bool) -> None:
+def status(servers: str, on: str | None, as_json: bool, watch: bool) -> None:
     """Show the nodes and whether all is well; exit 0 only then.
 
     Every problem is one line on standard error.
     """
-    env = load_running(servers)
+    provider = place.find(servers, on)
+    name = provider.cluster.name
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            _watch(env, as_json=as_json)
+            _watch(provider, as_json=as_json)
         return
-    with working(f"observes {env.cluster.name}"):
-        found = next(_observations(env))
+    with working(f"observes {name}"):
+        found = next(observations(provider))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         show_status(found)
-        click.echo(f"  {env.cluster.name} runs swarmer {found.version or 'before 0.2'}")
+        click.echo(f"  {name} runs swarmer {found.version or 'before 0.2'}")
         for line in (*found.problems, *found.notes):
             click.echo(f"  {line}", err=True)
         warn_of_version(found.version)
-        show_outdated(env, found)
+        show_outdated(provider.outdated(), found)
     if not found.validated:
         sys.exit(1)
 
 
-def _observations(env: Environment) -> Iterator[Status]:
-    """Observe the cluster each time that the caller asks for the next status."""
-    release = cloud.deployed_version(env)
-    with cloud.observer(env) as observer:
-        while True:
-            found = cloud.instances(env, node_containers.running(env))
-            expected = tuple(node.expected for node in found)
-            yield replace(judge(env.cluster.name, expected, observer.observe(expected)), version=release)
-
-
-def _watch(env: Environment, *, as_json: bool) -> None:
-    screen = console()
+def _watch(provider: Provider, *, as_json: bool) -> None:
+    screen, pause_s = console(), PAUSES_S[provider.name]
     if screen.is_terminal and not as_json:
         with Live(console=screen, auto_refresh=False) as live:
-            for found in _observations(env):
+            for found in observations(provider):
                 live.update(Group(status_table(found), Text(_summary(found))), refresh=True)
-                time.sleep(OBSERVATION_INTERVAL_S)
+                time.sleep(pause_s)
         return
     before = None
-    with working(f"observes {env.cluster.name}"):
-        observations = _observations(env)
-        first = next(observations)
-    for found in itertools.chain([first], observations):
+    with working(f"observes {provider.cluster.name}"):
+        repeated: Iterator[Status] = observations(provider)
+        first = next(repeated)
+    for found in itertools.chain([first], repeated):
         if found != before:
             if as_json:
                 click.echo(json.dumps(found.to_json()))
@@ -125,7 +115,7 @@ def _watch(env: Environment, *, as_json: bool) -> None:
                 click.echo(_summary(found))
             sys.stdout.flush()
             before = found
-        time.sleep(OBSERVATION_INTERVAL_S)
+        time.sleep(pause_s)
 
 
 def _summary(found: Status) -> str:

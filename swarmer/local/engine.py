@@ -27,21 +27,6 @@ def docker(*argv: str, timeout_s: float = 120, stdin: bytes = b"") -> str:
     return process.run(["docker", *argv], timeout_s=timeout_s, env=docker_environment(), stdin=stdin).strip()
 
 
-def completed(*argv: str, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
-    """Run `docker ARGV`, whatever its exit status. Raises process.Failed if it takes too long."""
-    try:
-        return subprocess.run(
-            ["docker", *argv],
-            env=docker_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise process.Failed(f"docker {argv[0]}: no end within {timeout_s:.0f} s") from exc
-
-
 def stream(*argv: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """Start `docker ARGV` as a process; the caller reads its output line by line."""
     return subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,11 @@ def instances(cluster: Described) -> list[dict[str, Any]]:
 
 
 def refusals(cluster: Described) -> list[str]:
-    """Messages of IAM in the cluster's history."""
-    lines = cluster.swarmer("events", "--json", "-n", "100000").stdout.splitlines()
-    return [line for line in lines if "is not authorized to perform" in line]
+    """Messages of IAM in the journal of the simulated AWS."""
+    with urllib.request.urlopen(f"{cluster.env.aws_url}/swarmer/events?after=0&wait=0") as answer:
+        entries = [json.dumps(each) for each in json.load(answer)]
+    assert entries
+    return [each for each in entries if "is not authorized to perform" in each]
 
 
 def test_a_cluster_lives_within_the_boundary_that_the_page_shows(demands: Described) -> None:

@@ -117,6 +117,10 @@ class AwsProvider:
             raise UserError(f"{group} is not deployed yet: deploy servers.yml first", status=1)
         return before
 
+    def resume(self, group: str) -> None:
+        with self._for_operator():
+            self._account.resume_launches(names.group_asg_name(self.cluster.name, group))
+
     def events(self, since_ms: int) -> list[ClusterEvent]:
         with self._for_viewer():
             return sorted(self._events(since_ms), key=lambda event: event.time_ms)

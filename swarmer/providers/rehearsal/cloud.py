@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from swarmer.adapters import aws, files, process
 from swarmer.adapters.operator import Account, of_this_machine
 from swarmer.core import description, fixed, names
 from swarmer.core.errors import UserError
-from swarmer.core.health import Expected
 from swarmer.fakeaws.base.preload import ACCOUNT
-from swarmer.local import aws_daemon, cdk, engine, environment, node_containers
+from swarmer.local import aws_daemon, cdk, environment, node_containers
 from swarmer.local.environment import Environment
 from swarmer.local.node_containers import Node, from_instance
 from swarmer.operations.observer import PROBE, Observer
@@ -190,12 +187,6 @@ def instances(env: Environment, running: dict[str, str] | None = None) -> list[N
     return sorted(nodes, key=lambda node: (order.get(node.expected.group, len(order)), node.name))
 
 
-def terminated(env: Environment) -> set[str]:
-    """IDs of this cluster's instances that EC2 reports as gone for good. Raises UserError."""
-    with _aws_errors():
-        return _account(env).terminated(env.cluster.name)
-
-
 def outdated(env: Environment) -> set[str]:
     """IDs of instances in service that an older launch template of their group made. Raises UserError."""
     with _aws_errors():
@@ -211,48 +202,3 @@ def cluster_id(env: Environment) -> str:
     """ID of the cluster, as its SSM parameter holds it. Raises UserError."""
     with _aws_errors():
         return _account(env).parameter(names.identity_parameter(env.cluster.name))
-
-
-def _outputs(env: Environment, stack: str) -> dict[str, str]:
-    """Outputs of one of the cluster's stacks. Raises UserError."""
-    with _aws_errors():
-        return _account(env).outputs(f"{env.cluster.name}-{stack}")
-
-
-def deployed_version(env: Environment) -> str:
-    """Release that deployed the cluster; empty for one before 0.2, and for one that is not deployed yet."""
-    with contextlib.suppress(UserError):
-        return _outputs(env, "cluster").get(names.OUTPUT_VERSION, "")
-    return ""
-
-
-@dataclass(frozen=True)
-class Machines:
-    """Machines of a rehearsed cluster, for operations that run programs on nodes."""
-
-    environment: Environment
-
-    def nodes(self) -> list[Expected]:
-        return [
-            node.expected for node in instances(self.environment, node_containers.running(self.environment))
-        ]
-
-    def terminated(self) -> set[str]:
-        return terminated(self.environment)
-
-    def run(
-        self,
-        node: Expected,
-        argv: Sequence[str],
-        *,
-        timeout_s: float,
-        write: Callable[[str, bytes], None],
-    ) -> int:
-        container = node_containers.container_name(self.environment, node.name)
-        try:
-            done = engine.completed("exec", container, *argv, timeout_s=timeout_s)
-        except process.Failed as exc:
-            raise UserError(f"{node.name}: {exc}", status=1) from exc
-        write("out", done.stdout)
-        write("err", done.stderr)
-        return done.returncode
