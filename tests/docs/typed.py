@@ -65,6 +65,7 @@ TYPED: Final = {
     ),
     "swarmer recover": ("tests/rehearsal/test_resilience.py", "swarmer recover"),
     "swarmer registrator run consul://127.0.0.1:8500": ("tests/node/lab.py", "registrator run"),
+    "swarmer resume GROUP": ("tests/rehearsal/test_groups_command.py", "resume workers"),
     "swarmer scale GROUP N": ("chaos/lab.py", "swarmer self.servers scale self.group"),
     "swarmer up --retain": ("tests/daily/test_documents.py", "swarmer up --retain"),
     **{

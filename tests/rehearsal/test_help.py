@@ -55,7 +55,7 @@ def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
     for heading in ("What is described:", "The rehearsal on this machine:", "The cluster:", "One node:"):
         assert heading in shown
     assert "Others:" not in shown
-    assert "with the option --on act on the rehearsal of this machine or on AWS" in " ".join(shown.split())
+    assert "act on the rehearsal of this machine or on AWS" in " ".join(shown.split())
     for status in ("0 ", "1 ", "2 ", "130"):
         assert f"\n  {status}" in shown[shown.index("Exit status:") :]
 
