@@ -18,7 +18,7 @@ import pytest
 from swarmer.adapters.consul import Consul
 from swarmer.cli.status import warn_of_version
 from swarmer.core import names, user_data
-from swarmer.local import engine, environment, node_engine, node_image
+from swarmer.local import engine, environment, node_containers, node_engine, node_image
 from swarmer.providers.rehearsal import cloud
 from tests.rehearsal.conftest import SWARMER, Cluster, containers, swarmer, until, watched
 
@@ -156,9 +156,13 @@ def test_a_node_that_is_cut_off_from_aws_is_not_connected(cluster: Cluster) -> N
     assert ping_statuses(cluster) == {each["name"]: "Online" for each in cluster.nodes()}
     rule = f"ip daddr {env.gateway} tcp dport {env.aws_port} drop"
     chain = "add chain inet cut out { type filter hook output priority 0; }"
-    cluster.on(node, "nft", f"add table inet cut; {chain}; add rule inet cut out {rule}")
-    until(lambda: ping_statuses(cluster)[node] == "ConnectionLost", 30, "it is still connected")
-    cluster.on(node, "nft", "delete table inet cut")
+    # `swarmer exec` would cut itself off.
+    nft = ("exec", node_containers.container_name(env, node), "nft")
+    engine.docker(*nft, f"add table inet cut; {chain}; add rule inet cut out {rule}")
+    try:
+        until(lambda: ping_statuses(cluster)[node] == "ConnectionLost", 30, "it is still connected")
+    finally:
+        engine.docker(*nft, "delete table inet cut")
     until(lambda: ping_statuses(cluster)[node] == "Online", 30, "it does not come back")
 
 
