@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
@@ -47,13 +46,8 @@ JOURNAL_TIMEOUT_S: Final = 60.0
 def logs(servers: str, on: str | None, node: str, lines: int, unit: str | None, follow: bool) -> None:
     """Show the journal of NODE (its name or a part of it); of a node that does not answer, its console."""
     provider = place.find(servers, on)
-    journal = ["journalctl", "--no-pager", "-n", str(lines), *(["-u", unit] if unit else [])]
-    if provider.name == place.REHEARSAL:
-        container = find_container(load(servers), node)
-        is_running = engine.docker("inspect", "-f", "{{.State.Running}}", container) == "true"
-        followed = [*journal, "-f"] if follow else journal
-        _replace(["exec", container, *followed] if is_running else ["logs", "--tail", str(lines), container])
     found = _dead_or_alive(provider, node)
+    journal = ["journalctl", "--no-pager", "-n", str(lines), *(["-u", unit] if unit else [])]
     try:
         if follow:
             sys.exit(provider.session(found, [*journal, "-f"]))
@@ -86,22 +80,20 @@ def _dead_or_alive(provider: Provider, text: str) -> Expected:
     type=click.IntRange(1, 86_400),
     default=3600,
     show_default=True,
-    help="Seconds that the command may take on AWS.",
+    help="Seconds that the command may take.",
 )
 @click.argument("node", shell_complete=complete_nodes)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def exec_(servers: str, on: str | None, timeout: int, node: str, command: tuple[str, ...]) -> None:
     """Run a command on NODE: swarmer exec core -- docker ps.
 
-    On AWS the command runs as root, without input; `swarmer shell` has a terminal. Ctrl-C ends it there, too.
+    The command runs as root, without input; `swarmer shell` has a terminal. Its exit status is that of
+    this command. Ctrl-C ends it on the node, too.
     """
     words = command[1:] if command[0] == "--" else command
     if not words or words[0].startswith("-"):
         raise UserError("no command after NODE: swarmer exec [OPTIONS] core -- docker ps")
     provider = place.find(servers, on)
-    if provider.name == place.REHEARSAL:
-        flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
-        _replace(["exec", *flags, find_container(load(servers), node), *words])
     found = one(provider.nodes(), cluster=provider.cluster.name, text=node)
     with _interruptible():
         sys.exit(provider.run(found, words, timeout_s=timeout, write=_write))
@@ -180,12 +172,6 @@ def kill(servers: str, node: str) -> None:
     container = find_container(load(servers), node)
     engine.docker("kill", container)
     click.echo(f"{container.partition('.')[2]} is dead; `swarmer up` switches it on again")
-
-
-def _replace(argv: list[str]) -> NoReturn:
-    """Replace this process by `docker ARGV`."""
-    sys.stdout.flush()
-    os.execvpe("docker", ["docker", *argv], engine.docker_environment())  # noqa: S606 - no shell is wanted
 
 
 COMMANDS = (exec_, kill, logs, reboot, shell)

@@ -38,10 +38,8 @@ def bus(what: str, source: str = "aws.autoscaling", **detail: Any) -> ClusterEve
             "i-1                          EC2 Instance-launch Lifecycle Action (t-core): swarmer-launch",
         ),
         (
-            of_function(
-                "1", 0, "register", json.dumps({"level": "INFO", "message": "admitted", "node": "a"})
-            ),
-            "register                     INFO admitted (node=a)",
+            of_function("1", 0, "register", json.dumps({"level": "INFO", "message": "added", "node": "a"})),
+            "register                     INFO added (node=a)",
         ),
         (of_function("1", 0, "register", "plain words\n"), "register                     plain words"),
         (of_bus("1", 0, "no event"), "events                       no event"),

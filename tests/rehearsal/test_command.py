@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner
 
-from swarmer.cli import describe, nodes, place, rehearsal
+from swarmer.cli import describe, place, rehearsal
 from swarmer.cli.main import main
 from swarmer.core import description
 from swarmer.core.cluster import Cluster
@@ -172,7 +170,6 @@ class Somewhere:
     """As much of a provider as commands on one node need."""
 
     cluster: Cluster
-    name: str = place.AWS
     is_silent: bool = False
     ran: list[list[str]] = field(default_factory=list)
 
@@ -218,22 +215,6 @@ def test_what_stands_behind_the_node_is_the_command(
     else:
         assert (done.exit_code, somewhere.ran) == (7, [["core-i-1", *run.split()]])
         assert (done.stdout, done.stderr) == ("words\n", "other words\n")
-
-
-def test_a_command_in_a_rehearsal_runs_in_the_node_s_container(
-    monkeypatch: pytest.MonkeyPatch, small: Path
-) -> None:
-    began: list[list[str]] = []
-
-    def replace_process(argv: list[str]) -> NoReturn:
-        began.append(argv)
-        sys.exit()
-
-    monkeypatch.setattr(place, "find", lambda *_: Somewhere(description.load(small), name=place.REHEARSAL))
-    monkeypatch.setattr(nodes, "find_container", lambda env, node: f"{env.cluster.name}.{node}")
-    monkeypatch.setattr(nodes, "_replace", replace_process)
-    assert CliRunner().invoke(main, ["exec", "-f", str(small), "core", "docker", "ps"]).exit_code == 0
-    assert began == [["exec", "-i", "small.core", "docker", "ps"]]
 
 
 def test_the_console_is_shown_of_a_node_that_does_not_answer(
