@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -28,6 +29,11 @@ class RehearsalProvider(AwsProvider):
     def place(self) -> str:
         """This machine, with the port of its AWS."""
         return f"the rehearsal on this machine, {self._env.aws_url}"
+
+    def nodes(self) -> list[Expected]:
+        """List the nodes. EC2 does not know of a power cut, so the machines themselves tell who runs."""
+        up = node_containers.running(self._env)
+        return [replace(node, runs=node.runs and node.name in up) for node in super().nodes()]
 
     def session(self, node: Expected, argv: Sequence[str] = ()) -> int:
         """Connect the terminal with the node's container: the data channel of sessions is not simulated."""
