@@ -34,7 +34,7 @@ MOST_HELD: Final = 4 * remote_output.LIMIT
 PIECE: Final = 65_536
 """Bytes that are read at once."""
 DRAIN_S: Final = 1
-"""Seconds for which output is awaited after the command's end. What it left behind may keep the pipe open."""
+"""Timeout for output after the command's end, in seconds. A process left behind may keep the pipe open."""
 END_S: Final = 2
 """Seconds between the request to end and the kill of a command that takes too long."""
 RETRY_S: Final = 1
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
         stream.create()
         return run(argv, limit_s=max(1, int(seconds) - remote_command.MARGIN_S), put=stream.put)
     except TookTooLong:
-        # Whatever ignored the request to end goes with this program.
+        # Processes that ignored the request to end are killed together with this program.
         os.killpg(0, signal.SIGKILL)
     except (Unusable, remote_command.Unusable, aws.Unavailable, Undelivered) as exc:
         sys.stderr.write(f"{exc}\n")

@@ -44,7 +44,7 @@ def probe(url: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Reporter:
-    """What is asked on this node."""
+    """Questions of a report to this node: Consul's agent, dockerd and the registry's name."""
 
     machine: Machine
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=ANSWER_TIMEOUT_S))
@@ -62,9 +62,9 @@ class Reporter:
         return replace(consul.result(), swarm=swarm.result(), registry_answers=answers.result())
 
     def _consul(self) -> NodeFacts:
-        """What Consul's agent says; a server's also about the services."""
+        """Facts from Consul's agent. A server also reports the services."""
         facts = NodeFacts(is_server=CONSUL_SERVER in self.machine.node.roles)
-        # Without a leader Consul answers only some of these. What it said so far still stands.
+        # Without a leader Consul answers only some of these questions. The earlier answers stay valid.
         with contextlib.suppress(ConsulUnavailable):
             facts = replace(facts, members={each.name: each.status for each in self.consul.members()})
             facts = replace(facts, leader=self.consul.leader())

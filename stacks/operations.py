@@ -1,4 +1,4 @@
-"""What people and the command need to look at a cluster and to run it, through AWS's APIs alone.
+"""Documents, logs, events and policies for people and for the command, through AWS's APIs alone.
 
 It stands in the functions' stack: it exists before the first node, and stays if the nodes' stack fails.
 """

@@ -1,4 +1,4 @@
-"""What a provider of machines does for the command: the same methods on AWS and in the rehearsal."""
+"""Interface of a place where clusters run: the same methods on AWS and in the rehearsal."""
 
 from __future__ import annotations
 

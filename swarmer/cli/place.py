@@ -1,4 +1,4 @@
-"""Where the cluster of a description runs: on AWS, or in the rehearsal of this machine."""
+"""Choice of the place where the cluster of a description runs: AWS, or the rehearsal of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in a cluster: events of AWS, and log lines of its functions. Pure."""
+"""Events of a cluster: events of AWS, and log lines of its functions. Pure."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True)
 class NodeFacts:
-    """What one node sees. An empty field means that nobody answered it."""
+    """Facts that one node sees. An empty field means that nobody answered it."""
 
     is_server: bool = False
     """Whether it is a Consul server: only these list voters, services and reasons."""

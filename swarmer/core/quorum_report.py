@@ -1,4 +1,4 @@
-"""What a node knows about the two quorums, for `swarmer recover`: a type and its JSON. Pure.
+"""Report of a node about the two quorums, for `swarmer recover`: a type and its JSON. Pure.
 
 Standard library only: it runs on nodes.
 """

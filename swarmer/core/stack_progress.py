@@ -36,7 +36,7 @@ class StackEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class StackProgress:
-    """What the events since some moment say about one stack."""
+    """State of one stack, from its events since some moment."""
 
     name: str
     status: str = ""

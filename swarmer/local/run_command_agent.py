@@ -199,7 +199,7 @@ def _head(written: IO[bytes], kind: str) -> str:
 
 
 def about() -> dict[str, str]:
-    """What the agent says of itself and its machine, whose name cloud-init may still change."""
+    """Facts about the agent and its machine. cloud-init may still change the machine's name."""
     release = platform.freedesktop_os_release()
     return {
         "version": VERSION,

@@ -30,7 +30,7 @@ CLUSTER = Cluster(
     ),
 )
 FACTS = NodeFacts(leader="10.0.0.1:8300", members={"core-i-1": MemberStatus.ALIVE}, registry_answers=True)
-"""What every node of these tests reports."""
+"""Report of every node of these tests."""
 AGENT = ("ssm:UpdateInstanceInformation", "ssmmessages:OpenControlChannel")
 OF_VIEWERS = (
     *("autoscaling:Describe*", "cloudformation:Describe*", "ec2:Describe*", "logs:FilterLogEvents"),

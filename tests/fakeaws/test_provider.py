@@ -29,7 +29,7 @@ BIG = 3_000_000
 
 @dataclass
 class Output:
-    """What a command wrote."""
+    """Output of a command."""
 
     pieces: list[tuple[str, bytes]] = field(default_factory=list)
     came: threading.Event = field(default_factory=threading.Event)

@@ -1,4 +1,4 @@
-"""What a node tells `swarmer recover`, from a real Consul."""
+"""A node's quorum report for `swarmer recover`, from a real Consul."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def ssm_of(cluster: Cluster) -> Any:
 
 
 def ping_statuses(cluster: Cluster) -> dict[str, str]:
-    """What Systems Manager says of each node's agent, by the node's name."""
+    """Systems Manager's status of each node's agent, by the node's name."""
     found = ssm_of(cluster).describe_instance_information(MaxResults=50)["InstanceInformationList"]
     return {each["ComputerName"]: each["PingStatus"] for each in found}
 

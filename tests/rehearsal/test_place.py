@@ -1,4 +1,4 @@
-"""Where a command acts: on AWS, or on the rehearsal of this machine."""
+"""The place where a command acts: AWS, or the rehearsal of this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Somewhere:
 
 @dataclass
 class World:
-    """What is reachable. A failure stands for an AWS that cannot be used."""
+    """Reachable places. A failure stands for an AWS that cannot be used."""
 
     rehearsed: bool = False
     in_sight: bool = False

@@ -1,4 +1,4 @@
-"""What the rehearsal knows beyond its AWS: which machines have power."""
+"""The rehearsal knows more than its AWS: it knows which machines have power."""
 
 from __future__ import annotations
 

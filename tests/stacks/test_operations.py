@@ -1,4 +1,4 @@
-"""What people need to look at a cluster and to run it: documents, logs, events and policies."""
+"""Documents, logs, events and policies for people who look at a cluster or run it."""
 
 from __future__ import annotations
 

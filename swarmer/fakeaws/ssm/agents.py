@@ -126,7 +126,7 @@ def _forget_cancelled(found: State, instance_id: str, running: frozenset[str]) -
 def _work(
     found: State, instance_id: str, running: frozenset[str], ending: frozenset[str]
 ) -> tuple[list[tuple[Command, Invocation]], list[str]]:
-    """What the agent has to run and what it has to end."""
+    """Commands for the agent to run, and IDs of commands for it to end."""
     mine = _invocations(found, instance_id)
     now_s = clock.now_s()
     run = [

@@ -188,7 +188,7 @@ def _expected(instance: GroupInstance, *, is_retained: bool) -> Expected:
 
 
 def _facts(told: Mapping[str, str], known: Mapping[str, str]) -> dict[str, NodeFacts]:
-    """Reports by node name. What is none, from another release perhaps, counts as no answer."""
+    """Reports by node name. A text that is no report, perhaps of another release, counts as no answer."""
     found: dict[str, NodeFacts] = {}
     for instance_id, text in told.items():
         if instance_id in known:
