@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from swarmer.core.cluster_events import ClusterEvent
+from swarmer.provider import Provider
 
 OVERLAP_MS: Final = 60_000
 """Time before the newest entry that each question covers again, in milliseconds."""
@@ -14,20 +15,13 @@ POLL_INTERVAL_S: Final = 2.0
 """Interval between two questions, in seconds."""
 
 
-class Source(Protocol):
-    """Place with the events of one cluster; a Provider is one."""
-
-    def events(self, since_ms: int) -> Sequence[ClusterEvent]:
-        """List events from a moment on, oldest first. Raises UserError."""
-
-
 def follow(
-    source: Source, since_ms: int, pause: Callable[[float], None] = time.sleep
+    provider: Provider, since_ms: int, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[list[ClusterEvent]]:
     """Lists of new events, oldest first, each entry once. The first list is empty if there is none yet."""
     shown: dict[str, int] = {}
     while True:
-        new = [each for each in source.events(since_ms) if each.id not in shown]
+        new = [each for each in provider.events(since_ms) if each.id not in shown]
         yield new
         shown.update({each.id: each.time_ms for each in new})
         since_ms = max([since_ms, *(at - OVERLAP_MS for at in shown.values())])

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from swarmer.core.errors import NodeUnreachable, UserError
-from swarmer.core.health import Expected
 from swarmer.core.node import CONSUL_SERVER
-from swarmer.operations.remote import RemoteFailure, Runner, run_module
+from swarmer.operations.remote import RemoteFailure, run_module
+from swarmer.provider import Provider
 
 TIMEOUT_S: Final = 60.0
 """Timeout for the program on a node, in seconds: above those of node.handover."""
 
 
-class Machines(Runner, Protocol):
-    """Machines of a provider, as far as a handover needs them."""
-
-    def nodes(self) -> Sequence[Expected]:
-        """List the cluster's nodes. Raises UserError."""
-
-
-def hand_over(machines: Machines) -> tuple[str, str]:
+def hand_over(provider: Provider) -> tuple[str, str]:
     """Names of the holder before and after the handover. Raises UserError."""
-    up = [node for node in machines.nodes() if node.runs]
+    up = [node for node in provider.nodes() if node.runs]
     for node in sorted(up, key=lambda each: CONSUL_SERVER not in each.roles):
         try:
-            found = json.loads(run_module(machines, node, "node.handover", timeout_s=TIMEOUT_S))
+            found = json.loads(run_module(provider, node, "node.handover", timeout_s=TIMEOUT_S))
             return found["before"], found["after"]
         except NodeUnreachable:
             continue

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from swarmer.core.errors import UserError
 from swarmer.core.health import Expected
+from swarmer.provider import Provider
 
 PYTHON: Final = "/opt/swarmer/bin/python"
 """Python of the node software on a node."""
-
-
-class Runner(Protocol):
-    """Place where commands run on nodes; a Provider is one."""
-
-    def run(
-        self,
-        node: Expected,
-        argv: Sequence[str],
-        *,
-        timeout_s: float,
-        write: Callable[[str, bytes], None],
-    ) -> int:
-        """Run a command on a node; return its exit status. `write` takes `out` or `err`, and bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +41,10 @@ class RemoteFailure(UserError):
         return self.result.status == os.EX_UNAVAILABLE
 
 
-def run_module(machines: Runner, node: Expected, module: str, *arguments: str, timeout_s: float) -> str:
+def run_module(provider: Provider, node: Expected, module: str, *arguments: str, timeout_s: float) -> str:
     """Standard output of a module of the node software. Raises RemoteFailure."""
     pieces: dict[str, list[bytes]] = {"out": [], "err": []}
-    status = machines.run(
+    status = provider.run(
         node,
         (PYTHON, "-m", module, *arguments),
         timeout_s=timeout_s,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from swarmer.core.cluster_events import ClusterEvent, of_function
 from swarmer.operations.events import OVERLAP_MS, follow
+from swarmer.provider import Provider
 
 
 @dataclass
@@ -28,7 +30,7 @@ def at(time_ms: int) -> ClusterEvent:
 
 
 def shown(source: Source, since_ms: int, questions: int) -> list[list[int]]:
-    found = itertools.islice(follow(source, since_ms, pause=lambda _: None), questions)
+    found = itertools.islice(follow(cast(Provider, source), since_ms, pause=lambda _: None), questions)
     return [[each.time_ms for each in new] for new in found]
 
 

@@ -11,7 +11,7 @@ import pytest
 from swarmer.core.quorum_report import QuorumReport
 from swarmer.core.state import ConsulMember, MemberStatus
 from swarmer.operations import recover
-from swarmer.operations.recover import Machines
+from swarmer.provider import Provider
 
 
 def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
@@ -35,5 +35,5 @@ def test_a_survivor_whose_consul_or_swarm_is_just_starting_again_is_waited_for(
     up = SimpleNamespace(nodes=lambda: [SimpleNamespace(runs=True)])
     monkeypatch.setattr(recover, "observe_node", lambda *_: next(reports))
     monkeypatch.setattr("time.sleep", lambda _: None)
-    (step,) = recover._decide_with_retries(cast(Machines, up))
+    (step,) = recover._decide_with_retries(cast(Provider, up))
     assert step.survivor == "core-i-1"
