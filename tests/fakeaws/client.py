@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,21 @@ class Aws:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    def session(self, given: Mapping[str, Any]) -> Callable[[str], Any]:
+        """Function that returns the client of a service, with the `Credentials` that STS gave."""
+
+        def client(service: str) -> Any:
+            return boto3.client(
+                service,
+                endpoint_url=self.server.url,
+                region_name=self.region,
+                aws_access_key_id=given["AccessKeyId"],
+                aws_secret_access_key=given["SecretAccessKey"],
+                aws_session_token=given["SessionToken"],
+            )
+
+        return client
 
     def create(self, name: str, template: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Create a stack. Returns it settled, or in progress while its groups lack capacity."""

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -55,18 +54,7 @@ def person(
             policy = iam.create_policy(PolicyName=role, PolicyDocument=text)["Policy"]["Arn"]
             iam.attach_role_policy(RoleName=role, PolicyArn=policy)
     given = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName=name)["Credentials"]
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=aws.server.url,
-            region_name=aws.region,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-        )
-
-    return client
+    return aws.session(given)
 
 
 @pytest.fixture

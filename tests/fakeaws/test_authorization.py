@@ -35,18 +35,7 @@ def session(
     if statements:
         iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(document))
     given = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName=name)["Credentials"]
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=aws.server.url,
-            region_name=aws.region,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-        )
-
-    return client
+    return aws.session(given)
 
 
 def allow(*actions: str, on: str = "*", **more: Any) -> dict[str, Any]:
