@@ -145,6 +145,8 @@ def agent(aws: Aws, instance_id: str) -> Iterator[Agent]:
     finally:
         running.ends.set()
         thread.join()
+        for command in list(running._running.values()):  # what a dead machine ran dies with it
+            command.cancel()
 
 
 def _await_connection(aws: Aws, instance_id: str) -> None:

@@ -217,7 +217,7 @@ def test_a_node_that_dies_during_its_command_is_not_waited_for(
             clock.advance(60)
 
         with pytest.raises(NodeUnreachable, match="was lost while the command ran: its agent"):
-            operator.run(node, ("sh", "-c", "echo first; sleep 5"), timeout_s=600, write=dies)
+            operator.run(node, ("sh", "-c", "echo first; exec sleep 120"), timeout_s=600, write=dies)
 
 
 def test_two_operators_at_once_get_their_own_output(operated: Operated) -> None:
