@@ -14,7 +14,7 @@ from swarmer.core import names
 from swarmer.local import node_containers
 from swarmer.providers.rehearsal import cloud
 from tests.changes.description import EVERYTHING, Described
-from tests.rehearsal.conftest import until
+from tests.rehearsal.conftest import inside, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
@@ -62,8 +62,7 @@ def test_there_is_one_raft_with_every_server(apart: Described) -> None:
 def test_there_is_one_swarm_and_its_id_is_the_clusters(apart: Described) -> None:
     founded = cloud.cluster_id(apart.env)
     for node in apart.nodes():
-        done = apart.swarmer("exec", node["name"], "--", "docker", "info", "--format", "{{json .Swarm}}")
-        swarm = json.loads(done.stdout)
+        swarm = json.loads(inside(apart.env, node["name"], "docker", "info", "--format", "{{json .Swarm}}"))
         assert swarm["Cluster"]["ID"] == founded
         assert (swarm["LocalNodeState"], swarm["Managers"]) == ("active", SIZE)
 

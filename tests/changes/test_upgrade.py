@@ -20,7 +20,7 @@ import pytest
 from swarmer.core import names, software
 from swarmer.local import environment
 from tests.changes.description import Described
-from tests.rehearsal.conftest import until
+from tests.rehearsal.conftest import inside, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -87,12 +87,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 
 def digests(cluster: Described) -> dict[str, str]:
     """Name of each node to the digest of its node software."""
-    found = {}
-    for node in cluster.nodes():
-        said = cluster.swarmer("exec", node["name"], "--", "cat", names.SOFTWARE_DIGEST)
-        assert said.returncode == 0, said.stderr
-        found[node["name"]] = said.stdout.strip()
-    return found
+    seen = [node["name"] for node in cluster.nodes()]
+    return {name: inside(cluster.env, name, "cat", names.SOFTWARE_DIGEST) for name in seen}
 
 
 def is_well(cluster: Described) -> bool:
