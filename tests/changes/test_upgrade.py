@@ -18,7 +18,9 @@ from typing import Final
 import pytest
 
 from swarmer.core import names, software
-from swarmer.local import environment
+from swarmer.core.health import judge
+from swarmer.local import engine, environment, node_image
+from swarmer.providers.rehearsal import cloud
 from tests.changes.description import Described
 from tests.rehearsal.conftest import inside, until
 
@@ -40,6 +42,21 @@ Up(env=load(servers), display=Display(), image=image).run()
 IMAGE: Final = (
     "from rehearsal import ground, node_image as i; print(i.ensure_image(ground.CACHE, lambda _: None))"
 )
+
+EQUIPPED: Final = """
+FROM {today} AS today
+FROM {previous}
+COPY --from=today /usr/sbin/nft /usr/sbin/
+COPY --from=today \
+  /usr/lib/*-linux-gnu/libnftables.so.1 \
+  /usr/lib/*-linux-gnu/libjansson.so.4 \
+  /usr/lib/*-linux-gnu/libedit.so.2 \
+  /usr/local/lib/
+COPY --from=today /usr/lib/swarmer/run_command_agent.py /usr/lib/swarmer/
+COPY --from=today /etc/systemd/system/run-command-agent.service /etc/systemd/system/
+RUN ldconfig && systemctl enable run-command-agent
+"""
+"""Dockerfile of a node of the previous version with today's stand-ins for AWS's parts."""
 
 
 def previous(folder: Path) -> Path:
@@ -76,13 +93,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     image = subprocess.run(
         [sys.executable, "-c", IMAGE], cwd=tree, capture_output=True, text=True, check=True
     ).stdout.strip()
+    equipped = "swarmer/previous"
+    dockerfile = EQUIPPED.format(
+        today=node_image.ensure_image(environment.CACHE, lambda _: None), previous=image
+    )
+    engine.docker("build", "-q", "-t", equipped, "-", stdin=dockerfile.encode())
     try:
-        argv = [sys.executable, "-c", UP, str(made.path), str(tree), image]
+        argv = [sys.executable, "-c", UP, str(made.path), str(tree), equipped]
         up = subprocess.run(argv, cwd=environment.ROOT, capture_output=True, text=True, check=False)
         assert up.returncode == 0, up.stdout + up.stderr
         yield made
     finally:
         made.swarmer("down")
+        engine.docker("image", "rm", equipped)
 
 
 def digests(cluster: Described) -> dict[str, str]:
@@ -92,7 +115,10 @@ def digests(cluster: Described) -> dict[str, str]:
 
 
 def is_well(cluster: Described) -> bool:
-    return cluster.swarmer("status").returncode == 0
+    """Whether the cluster is validated from outside: nodes of the previous version have no report."""
+    nodes = tuple(node.expected for node in cloud.instances(cluster.env))
+    with cloud.observer(cluster.env) as observer:
+        return judge(cluster.env.cluster.name, nodes, observer.observe(nodes)).validated
 
 
 def is_gone(cluster: Described, name: str) -> bool:
@@ -124,4 +150,5 @@ def test_every_node_is_replaced_and_nothing_is_lost(cluster: Described) -> None:
         cluster.docker("pull", image)
 
     assert set(digests(cluster).values()) == {software.digest()}
+    assert cluster.swarmer("status").returncode == 0
     until(lambda: "4/4" in cluster.docker("service", "ls"), 60, "the service does not run everywhere")
