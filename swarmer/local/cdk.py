@@ -14,7 +14,7 @@ from swarmer.core.errors import UserError
 from swarmer.local import environment, host
 
 APP: Final = environment.ROOT
-"""Folder of cdk.json: the app to synthesise."""
+"""Folder of this checkout's cdk.json."""
 QUIET: Final = {
     "CDK_DISABLE_VERSION_CHECK": "1",
     "CDK_DISABLE_CLI_TELEMETRY": "1",
@@ -38,6 +38,8 @@ class Cdk:
     """Folder of the logs and of the synthesised app."""
     variables: Mapping[str, str]
     """Environment: credentials, region and endpoint are the usual variables of AWS's SDKs."""
+    app: Path = APP
+    """Folder of cdk.json."""
 
     @property
     def assembly(self) -> Path:
@@ -86,12 +88,12 @@ class Cdk:
     @contextmanager
     def _beside(self, verb: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         argv = self._argv(verb, "--all", "--app", str(self.assembly), "--concurrency", CONCURRENCY, *options)
-        with process.logged(argv, self.log(verb), env=self._environment(), cwd=APP) as running:
+        with process.logged(argv, self.log(verb), env=self._environment(), cwd=self.app) as running:
             yield running
 
-    def _run(self, verb: str, *argv: str, cwd: Path = APP) -> None:
+    def _run(self, verb: str, *argv: str, cwd: Path | None = None) -> None:
         command = self._argv(verb, *argv)
-        if process.run_logged(command, self.log(verb), env=self._environment(), cwd=cwd):
+        if process.run_logged(command, self.log(verb), env=self._environment(), cwd=cwd or self.app):
             raise self.failure(verb)
 
     def _argv(self, verb: str, *argv: str) -> list[str]:

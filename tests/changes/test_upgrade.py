@@ -29,13 +29,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 PREVIOUS: Final = "4a825c6"
 """Last commit of version 0.1."""
 UP: Final = """
-import pathlib, sys
+import dataclasses, pathlib, sys
 from swarmer.cli.common import load
 from swarmer.local.progress import Display
 from swarmer.providers.rehearsal import cloud
 from swarmer.providers.rehearsal.up import Up
 servers, app, image = sys.argv[1:]
-cloud.APP = pathlib.Path(app)
+of_today = cloud.cdk_of
+cloud.cdk_of = lambda env: dataclasses.replace(of_today(env), app=pathlib.Path(app))
 Up(env=load(servers), display=Display(), image=image).run()
 """
 """Program that deploys another app's stacks, with another node image."""
