@@ -31,7 +31,7 @@ class SecurityGroups(Construct):
         self.nodes = self._group("Nodes", "Every node of the cluster", all_outbound=True)
         self.managers = self._group("Managers", "Swarm managers, beside Nodes")
         self.consul_servers = self._group("ConsulServers", "Consul servers, beside Nodes")
-        self.vpn = self._group(names.SECURITY_GROUP_VPN, "The end of the VPN inside the VPC")
+        self.vpn = self._group("Vpn", names.VPN_GROUP_DESCRIPTION)
         self.functions = self._group("Functions", "Lambda functions that look after the cluster")
         self._open_to_nodes()
         self._open_to_vpn()

@@ -13,8 +13,8 @@ TAG_ROLES: Final = "swarmer:roles"
 """Tag with the group's roles, sorted and joined by one space."""
 TAG_SECURITY_GROUP: Final = "swarmer:security-group"
 """Tag of a security group with its part in the cluster."""
-SECURITY_GROUP_VPN: Final = "Vpn"
-"""Part of the security group of the VPN's end in the VPC, through which operators come."""
+VPN_GROUP_DESCRIPTION: Final = "The end of the VPN inside the VPC"
+"""Description of the security group through which operators come, the same in every release."""
 
 # -- CloudFormation ------------------------------------------------------------------------
 OUTPUT_VERSION: Final = "Version"

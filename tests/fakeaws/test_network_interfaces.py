@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarmer.core import names
 from tests.fakeaws.client import Aws
 from tests.fakeaws.template import att, cluster, ref
 
@@ -20,9 +21,8 @@ def template(*absent: str) -> dict[str, Any]:
         "Vpn2": {
             "Type": "AWS::EC2::SecurityGroup",
             "Properties": {
-                "GroupDescription": "vpn",
+                "GroupDescription": names.VPN_GROUP_DESCRIPTION,
                 "VpcId": ref("Vpc"),
-                "Tags": [{"Key": "swarmer:security-group", "Value": "Vpn"}],
             },
         },
         "In": {
@@ -77,7 +77,7 @@ def test_an_interface_of_a_function_is_a_member_of_its_groups(aws: Aws) -> None:
     assert "127.42.0.14" not in deployed().network.members[group]
 
 
-def test_operators_are_members_of_the_group_that_is_tagged_as_the_vpns(aws: Aws) -> None:
+def test_operators_are_members_of_the_group_that_is_described_as_the_vpns(aws: Aws) -> None:
     aws.create("t", template())
     members = deployed().network.members
     assert [group for group, addresses in members.items() if set(OPERATORS) & set(addresses)] == [

@@ -40,7 +40,7 @@ def deployed(cidr: str, endpoint: tuple[str, int], operators: Sequence[str]) -> 
         if interface.instance:
             instances[interface.instance.id] = own
     for id_, group in groups.items():
-        if _tags(group).get(names.TAG_SECURITY_GROUP) == names.SECURITY_GROUP_VPN:
+        if group.description == names.VPN_GROUP_DESCRIPTION:
             members[id_].update(operators)
     network = Network(
         cidr=cidr,
@@ -63,11 +63,6 @@ def _groups(vpcs: Set[str]) -> Iterator[Any]:
     for backend in list(ec2_backends[ACCOUNT].values()):
         for vpc in vpcs & backend.groups.keys():
             yield from list(backend.groups[vpc].values())
-
-
-def _tags(group: Any) -> dict[str, str]:
-    tags: dict[str, str] = group.ec2_backend.tags.get(group.id, {})
-    return tags
 
 
 def _group(group: Any) -> Group:
