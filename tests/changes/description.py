@@ -13,6 +13,8 @@ import yaml
 
 from swarmer.cli.common import load
 from swarmer.core import names
+from swarmer.core.health import Expected
+from swarmer.core.node import SWARM_MANAGER
 from swarmer.local.environment import Environment
 from swarmer.providers.rehearsal.provider import RehearsalProvider
 from tests.rehearsal.conftest import swarmer
@@ -56,8 +58,8 @@ class Described:
 
     def docker(self, *argv: str, stdin: bytes = b"") -> str:
         """Against a manager."""
-        manager = next(each for each in self.nodes() if "swarm-manager" in each["roles"])
-        return docker("-H", f"tcp://{manager['address']}:{names.DOCKER_PORT}", *argv, stdin=stdin).decode()
+        manager = next(each for each in self.nodes() if SWARM_MANAGER in each.roles)
+        return docker("-H", f"tcp://{manager.address}:{names.DOCKER_PORT}", *argv, stdin=stdin).decode()
 
     def push(self, image: str) -> str:
         """The probe, under this name; the name by which it can be pulled."""
@@ -73,14 +75,15 @@ class Described:
         found: dict[str, Any] = json.loads(self.swarmer("status", "--json").stdout)
         return found
 
-    def nodes(self) -> list[dict[str, Any]]:
-        return list(self.status()["nodes"])
+    def nodes(self) -> list[Expected]:
+        """Nodes as AWS knows them, whatever release runs on them."""
+        return RehearsalProvider(self.env).nodes()
 
     def sizes(self) -> dict[str, int]:
         """How many nodes of each group there are."""
         found: dict[str, int] = {}
         for node in self.nodes():
-            found[node["group"]] = found.get(node["group"], 0) + 1
+            found[node.group] = found.get(node.group, 0) + 1
         return found
 
     def told(self, *functions: str) -> list[dict[str, Any]]:

@@ -52,23 +52,23 @@ def test_the_machines_came_so_far_apart_and_are_validated(apart: Described) -> N
 
 
 def test_there_is_one_raft_with_every_server(apart: Described) -> None:
-    asked = [Consul(node["address"], names.CONSUL_HTTP_PORT, timeout_s=3) for node in apart.nodes()]
+    asked = [Consul(node.address, names.CONSUL_HTTP_PORT, timeout_s=3) for node in apart.nodes()]
     told = [{(each.address, each.name, each.is_voter) for each in one.raft_servers()} for one in asked]
     assert len({one.leader() for one in asked}) == 1
     assert told == [told[0]] * SIZE
-    assert {name for _, name, votes in told[0] if votes} == {node["name"] for node in apart.nodes()}
+    assert {name for _, name, votes in told[0] if votes} == {node.name for node in apart.nodes()}
 
 
 def test_there_is_one_swarm_and_its_id_is_the_clusters(apart: Described) -> None:
     founded = cloud.cluster_id(apart.env)
     for node in apart.nodes():
-        swarm = json.loads(inside(apart.env, node["name"], "docker", "info", "--format", "{{json .Swarm}}"))
+        swarm = json.loads(inside(apart.env, node.name, "docker", "info", "--format", "{{json .Swarm}}"))
         assert swarm["Cluster"]["ID"] == founded
         assert (swarm["LocalNodeState"], swarm["Managers"]) == ("active", SIZE)
 
 
 def test_none_of_them_was_given_up_meanwhile(apart: Described) -> None:
-    wanted = {node["name"] for node in apart.nodes()}
+    wanted = {node.name for node in apart.nodes()}
 
     def admitted() -> set[str]:
         lines = apart.told("-register-node", "-reconcile-cluster")

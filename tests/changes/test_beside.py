@@ -54,8 +54,8 @@ def test_names_lead_to_the_own_cluster_only(pair: tuple[Described, Described]) -
     for own, other in (pair, pair[::-1]):
         (node,) = own.nodes()
         own_domain, other_domain = (each.env.cluster.domain for each in (own, other))
-        assert looked_up(own, f"registry.service.{own_domain}") == node["address"]
-        assert looked_up(own, f"swarm-4000.service.{own_domain}") == node["address"]
+        assert looked_up(own, f"registry.service.{own_domain}") == node.address
+        assert looked_up(own, f"swarm-4000.service.{own_domain}") == node.address
         assert looked_up(own, f"registry.service.{other_domain}") == ""
 
 

@@ -92,9 +92,9 @@ def test_a_group_is_added_and_leaves_drained(changing: Changing) -> None:
 
 
 def test_a_quorum_grows_from_three_to_five_and_shrinks_again(changing: Changing) -> None:
-    before = {each["name"] for each in changing.nodes() if each["group"] == "core"}
+    before = {each.name for each in changing.nodes() if each.group == "core"}
     changing.become(core={"roles": EVERYTHING, "size": 5})
-    assert before < {each["name"] for each in changing.nodes()}, "nobody was replaced"
+    assert before < {each.name for each in changing.nodes()}, "nobody was replaced"
     changing.become(core={"roles": EVERYTHING, "size": 3})
     assert changing.left_in_order("core") == 2
     assert changing.at_risk() == []

@@ -109,7 +109,7 @@ def test_its_nodes_are_in_the_vpc_and_the_zones_of_the_description(demands: Desc
     assert {each["VpcId"] for each in found} == {VPC}
     placed = {each["Placement"]["AvailabilityZone"]: each["SubnetId"] for each in found}
     assert placed == SUBNETS
-    assert {node["zone"] for node in demands.nodes()} == set(SUBNETS)
+    assert {node.zone for node in demands.nodes()} == set(SUBNETS)
 
 
 def test_instances_volumes_and_interfaces_have_the_tags(demands: Described) -> None:

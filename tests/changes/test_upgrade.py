@@ -111,7 +111,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 
 def digests(cluster: Described) -> dict[str, str]:
     """Name of each node to the digest of its node software."""
-    seen = [node["name"] for node in cluster.nodes()]
+    seen = [node.name for node in cluster.nodes()]
     return {name: inside(cluster.env, name, "cat", names.SOFTWARE_DIGEST) for name in seen}
 
 
@@ -123,7 +123,7 @@ def is_well(cluster: Described) -> bool:
 
 
 def is_gone(cluster: Described, name: str) -> bool:
-    return name not in {node["name"] for node in cluster.nodes()}
+    return name not in {node.name for node in cluster.nodes()}
 
 
 def test_every_node_is_replaced_and_nothing_is_lost(cluster: Described) -> None:
