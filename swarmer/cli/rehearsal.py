@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
+from swarmer.cli import place
 from swarmer.cli.common import load, servers_option
 from swarmer.cli.progress import working
 from swarmer.cli.status import show_outdated, show_status
@@ -15,6 +19,9 @@ from swarmer.local import consul_binary, environment
 from swarmer.local.progress import Display
 from swarmer.providers.rehearsal import account, cloud, down
 from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
+
+OTHER_CREDENTIALS: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+"""Variables with credentials of a person, which do not go together with those of AWS on this machine."""
 
 
 @click.command()
@@ -42,6 +49,12 @@ from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
     type=click.Path(path_type=Path),
     help="JSON of the IAM policy that permissions_boundary names [one that limits nothing].",
 )
+@click.option(
+    "--aws-only",
+    is_flag=True,
+    help="Start AWS without a cluster, and print the variables that lead there: "
+    'eval "$(swarmer up --aws-only)".',
+)
 def up(
     servers: str,
     aws_port: int | None,
@@ -51,27 +64,41 @@ def up(
     consul: str | None,
     node_image: str | None,
     boundary: Path | None,
+    aws_only: bool,
 ) -> None:
     """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
     if consul:
         os.environ[consul_binary.VARIABLE] = consul  # the image's name depends on it wherever it is asked for
     env = load(servers, aws_port)
     document = None if boundary is None else account.read_boundary(env, boundary)
-    display = Display()
-    status = Up(
+    work = Up(
         env=env,
-        display=display,
+        display=Display(),
         image=node_image,
         retain=retain,
         boot_timeout_s=timeout,
         apart_s=max(0.0, apart),
         boundary=document,
-    ).run()
+    )
+    if aws_only:
+        click.echo(_exports(work.run_aws()))
+        return
+    status = work.run()
     show_status(status)
     show_outdated(cloud.outdated(env), status)
     click.echo(
         f"\n{env.cluster.name} is up. What to type now:\n\n{next_steps(status, domain=env.cluster.domain)}"
     )
+
+
+def _exports(variables: Mapping[str, str]) -> str:
+    """Lines for a shell after which every command acts on the AWS of this machine as on the real one.
+
+    A profile or a session token of the operator would count more than the keys.
+    """
+    lines = [f"unset {' '.join(OTHER_CREDENTIALS)}"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return "\n".join([*lines, f"export {place.VARIABLE}={place.AWS}"])
 
 
 @click.command("down")

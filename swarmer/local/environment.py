@@ -77,7 +77,12 @@ class Environment:
 def aws_environment(url: str, region: str = REGION) -> dict[str, str]:
     """Environment variables of this process, with an AWS that exists on this machine only."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
-    return kept | {
+    return kept | aws_variables(url, region)
+
+
+def aws_variables(url: str, region: str) -> dict[str, str]:
+    """Variables that lead AWS's SDKs to an AWS on this machine."""
+    return {
         "AWS_ENDPOINT_URL": url,
         # moto accepts any key; no request leaves this machine.
         "AWS_ACCESS_KEY_ID": "rehearsal",

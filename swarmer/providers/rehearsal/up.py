@@ -66,17 +66,35 @@ class Up:
     def run(self) -> Status:
         """Run all steps. Raises UserError; a new cluster that did not come up is removed completely."""
         began_s = time.monotonic()
+        with self.removed_on_failure():
+            self.start_aws()
+            self.synthesise()
+            with cloud.deploying(self.env) as deployment:
+                self.deployment = deployment
+                self.deploy()
+                status = self.boot()
+        self.seconds |= self.display.seconds | {"total": time.monotonic() - began_s}
+        (self.env.state / "timings.json").write_text(json.dumps(self.seconds, indent=1))
+        return status
+
+    def run_aws(self) -> dict[str, str]:
+        """Start AWS without a cluster; return the environment variables that lead there. Raises UserError."""
+        with self.removed_on_failure():
+            self.start_aws()
+        return environment.aws_variables(self.env.aws_url, self.env.region)
+
+    @contextmanager
+    def removed_on_failure(self) -> Iterator[None]:
+        """Prepare the machine and run the block as the cluster's only `up`.
+
+        A new rehearsal whose block fails is removed completely.
+        """
         self.is_new = not self.env.state.exists()
         self.prepare_machine()
         self.env = aws_daemon.with_free_port(self.env)
         try:
             with _terminable(), exclusive(self.env):
-                self.start_aws()
-                self.synthesise()
-                with cloud.deploying(self.env) as deployment:
-                    self.deployment = deployment
-                    self.deploy()
-                    status = self.boot()
+                yield
         except AlreadyRunning:
             raise
         except (UserError, process.Failed, KeyboardInterrupt):
@@ -84,9 +102,6 @@ class Up:
                 with self.display.step("remove", "Removes what was made"):
                     remove(self.env)
             raise
-        self.seconds |= self.display.seconds | {"total": time.monotonic() - began_s}
-        (self.env.state / "timings.json").write_text(json.dumps(self.seconds, indent=1))
-        return status
 
     def prepare_machine(self) -> None:
         """Prepare Docker Engine, the CDK and the node image; the last two are independent."""
