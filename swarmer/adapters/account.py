@@ -19,6 +19,7 @@ from botocore.config import Config
 
 from swarmer.adapters import aws
 from swarmer.core import names
+from swarmer.core.deployment import Attachment
 from swarmer.core.quotas import Quota
 
 SETTINGS: Final = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 3})
@@ -52,12 +53,19 @@ class InUse:
 
 
 class Account:
-    """Questions to one region. `session`: where a test has its own."""
+    """Questions to one region. `session`: where it is not the usual one.
 
-    def __init__(self, session: boto3.Session | None = None) -> None:
+    `region`: where a description names one. `url`: endpoint of every service, if it is not AWS's own.
+    """
+
+    def __init__(
+        self, session: boto3.Session | None = None, *, region: str = "", url: str | None = None
+    ) -> None:
         with aws.translated():
             # The CDK's command reads this variable first, and boto3 does not read it.
-            self._session = session or boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+            chosen = region or os.environ.get("AWS_REGION") or None
+            self._session = session or boto3.Session(region_name=chosen)
+        self._url = url
         self._clients: dict[str, Any] = {}
 
     @property
@@ -68,7 +76,7 @@ class Account:
     def client(self, service: str) -> Any:
         """Client of a service, made once."""
         if service not in self._clients:
-            self._clients[service] = self._session.client(service, config=SETTINGS)
+            self._clients[service] = self._session.client(service, endpoint_url=self._url, config=SETTINGS)
         return self._clients[service]
 
     @cached_property
@@ -184,6 +192,17 @@ class Account:
                 raise
         return Bucket.OWN
 
+    def attachments(self, policy: str) -> list[Attachment]:
+        """Users, groups and roles to which a managed policy is attached. `policy`: its ARN."""
+        with aws.translated():
+            pages = self.client("iam").get_paginator("list_entities_for_policy").paginate(PolicyArn=policy)
+            return [
+                Attachment(policy=policy, kind=kind, name=each[f"{kind.title()}Name"])
+                for page in pages
+                for kind in ("user", "group", "role")
+                for each in page[f"Policy{kind.title()}s"]
+            ]
+
     def outputs(self, stack: str) -> dict[str, str]:
         """Outputs of a stack by name; empty if it does not exist."""
         with aws.translated():
@@ -211,3 +230,13 @@ def _instance(raw: Mapping[str, Any]) -> tuple[str, int, bool]:
     cpu = raw.get("CpuOptions", {})
     vcpus = int(cpu.get("CoreCount", 0)) * int(cpu.get("ThreadsPerCore", 1))
     return raw["InstanceType"], vcpus, raw.get("InstanceLifecycle") == "spot"
+
+
+def of_this_machine(url: str, region: str) -> Account:
+    """Account of the rehearsal behind the URL. moto takes any credentials."""
+    session = boto3.Session(
+        aws_access_key_id="rehearsal",
+        aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
+        region_name=region,
+    )
+    return Account(session, url=url)

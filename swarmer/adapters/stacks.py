@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from swarmer.adapters import aws
@@ -23,6 +23,8 @@ class StackState:
     name: str
     id: str
     status: str
+    resolved: Mapping[str, str] = field(default_factory=dict)
+    """Values of SSM parameters when the stack was deployed last, by their names."""
 
     @property
     def is_busy(self) -> bool:
@@ -61,13 +63,7 @@ class Stacks:
         with aws.translated():
             pages = client.get_paginator("describe_stacks").paginate()
             found = [each for page in pages for each in page["Stacks"]]
-        return {
-            each["StackName"]: StackState(
-                name=each["StackName"], id=each["StackId"], status=each["StackStatus"]
-            )
-            for each in found
-            if each["StackName"] in wanted
-        }
+        return {each["StackName"]: _state(each) for each in found if each["StackName"] in wanted}
 
     def events(self, stack_id: str, after: str = "") -> list[StackEvent]:
         """Events of a stack, oldest first: those after the event with the ID `after`, or all."""
@@ -104,6 +100,16 @@ class Stacks:
             )
             for each in listed
         ]
+
+
+def _state(raw: Mapping[str, Any]) -> StackState:
+    given = raw.get("Parameters", ())
+    return StackState(
+        name=raw["StackName"],
+        id=raw["StackId"],
+        status=raw["StackStatus"],
+        resolved={each["ParameterValue"]: each["ResolvedValue"] for each in given if "ResolvedValue" in each},
+    )
 
 
 def _retained(template: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 
 import click
 from rich.markup import escape
@@ -43,13 +44,13 @@ def doctor(servers: str, as_json: bool, aws: bool) -> None:
     if as_json:
         click.echo(json.dumps([each.to_json() for each in findings], indent=2))
     else:
-        console().print(_table(findings))
+        console().print(findings_table(findings))
     missing = [each.what for each in findings if each.is_bad]
     if missing:
         click.echo(f"missing: {', '.join(missing)}", err=True)
         sys.exit(1)
     if not as_json:
-        click.echo(f"nothing is missing: `{'cdk deploy --all' if aws else 'make up'}` can begin")
+        click.echo(f"nothing is missing: `{'swarmer deploy' if aws else 'make up'}` can begin")
 
 
 def _examined_machine(env: Environment) -> tuple[Finding, ...]:
@@ -65,7 +66,8 @@ def _examined_account(env: Environment) -> tuple[Finding, ...]:
         return account.judge(env.cluster, survey.gather(env.cluster))
 
 
-def _table(findings: tuple[Finding, ...]) -> Table:
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Table of findings, one row each."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

@@ -17,6 +17,7 @@ COMMANDS_OF: Final = {
     "address": ("address",),
     "cluster": ("bucket", "handover", "recover"),
     "completion": ("completion",),
+    "deploy": ("deploy", "destroy"),
     "describe": ("validate",),
     "diagram": ("diagram",),
     "dns_proxy": ("dns-proxy",),

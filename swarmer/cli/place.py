@@ -35,9 +35,7 @@ on_option = click.option(
     envvar=VARIABLE,
     help=f"Where the cluster runs [${VARIABLE}, else where one of this description is reachable].",
 )
-yes_option = click.option(
-    "--yes", is_flag=True, help="On AWS, do not ask for the cluster's name before a change."
-)
+yes_option = click.option("--yes", is_flag=True, help="On AWS, do not ask before a change.")
 
 
 def find(servers: str, on: str | None) -> Provider:
@@ -53,6 +51,18 @@ def find(servers: str, on: str | None) -> Provider:
     found = _only(env)
     click.echo(f"{env.cluster.name}: {found.place}", err=True)
     return found
+
+
+def choose(env: Environment, on: str | None) -> str:
+    """Name of the place for a cluster that need not run there yet. Raises UserError if it is not clear.
+
+    That is AWS, unless the rehearsal of this machine is the only one in sight.
+    """
+    if on is not None or aws_daemon.daemon_pid(env) is None:
+        return on or AWS
+    if not is_in_sight(os.environ, rehearsal=env.aws_url):
+        return REHEARSAL
+    return _asked(f"{env.cluster.name} has a rehearsal here, and credentials lead to AWS")
 
 
 def _only(env: Environment) -> Provider:
@@ -77,10 +87,15 @@ def _chosen(env: Environment, deployed: Provider) -> Provider:
     """The place that the operator chooses of two. Raises UserError without a terminal."""
     rehearsed = _on_this_machine(env)
     where = f"{env.cluster.name} runs in two places, {deployed.place} and {rehearsed.place}"
+    return deployed if _asked(where) == AWS else rehearsed
+
+
+def _asked(where: str) -> str:
+    """Name of the place that the operator chooses. Raises UserError without a terminal."""
     if not _is_terminal():
         raise UserError(f"{where}: add --on {AWS} or --on {REHEARSAL}, or export {VARIABLE}")
-    answer = click.prompt(where, type=click.Choice((AWS, REHEARSAL)), err=True)
-    return deployed if answer == AWS else rehearsed
+    answer: str = click.prompt(where, type=click.Choice((AWS, REHEARSAL)), err=True)
+    return answer
 
 
 def _on_aws(env: Environment) -> Provider:
@@ -123,13 +138,26 @@ def agree(provider: Provider, change: str, *, yes: bool) -> None:
 
     `change`: what is done, as a sentence without its full stop.
     """
-    if provider.name != AWS or yes:
+    if not _is_asked(provider, yes=yes):
         return
     name = provider.cluster.name
-    if not _is_terminal():
-        raise UserError(f"nothing was changed on {provider.place}: add --yes, or type this on a terminal")
     if click.prompt(f"{change} ({provider.place}). Type {name} to go on", err=True) != name:
         raise UserError("nothing was changed: that was not the cluster's name", status=1)
+
+
+def confirm(provider: Provider, change: str, *, yes: bool) -> None:
+    """Ask yes or no before a change on AWS that takes nothing away. Raises UserError if the answer is no."""
+    if _is_asked(provider, yes=yes) and not click.confirm(f"{change} ({provider.place})?", err=True):
+        raise UserError("nothing was changed: the answer was no", status=1)
+
+
+def _is_asked(provider: Provider, *, yes: bool) -> bool:
+    """Whether the operator is asked before a change. Raises UserError without a terminal."""
+    if provider.name != AWS or yes:
+        return False
+    if not _is_terminal():
+        raise UserError(f"nothing was changed on {provider.place}: add --yes, or type this on a terminal")
+    return True
 
 
 def _is_terminal() -> bool:

@@ -15,6 +15,8 @@ from swarmer.core.validation import listed
 
 BOOTSTRAP_PARAMETER: Final = "/cdk-bootstrap/hnb659fds/version"
 """SSM parameter with the version of the CDK's bootstrap stack, with its default qualifier."""
+BOOTSTRAP: Final = "CDK bootstrap"
+"""Name of the finding about it. `swarmer deploy` makes what it lacks."""
 SMALLEST_BOOTSTRAP: Final = 6
 """Smallest version of the bootstrap stack that the templates accept (rule CheckBootstrapVersion)."""
 FREE: Final = "free"
@@ -229,13 +231,11 @@ def _bucket(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
 def _bootstrap(facts: Facts) -> Finding:
     version = facts.bootstrap
     if isinstance(version, Unknown):
-        return _unknown("CDK bootstrap", version)
+        return _unknown(BOOTSTRAP, version)
     if version is None or not version.isdigit() or int(version) < SMALLEST_BOOTSTRAP:
         found = f"version {version}" if version else "not there"
-        return Finding(
-            "CDK bootstrap", State.MISSING, found, f"cdk bootstrap aws://{facts.account}/{facts.region}"
-        )
-    return Finding("CDK bootstrap", State.OK, f"version {version}")
+        return Finding(BOOTSTRAP, State.MISSING, found, f"cdk bootstrap aws://{facts.account}/{facts.region}")
+    return Finding(BOOTSTRAP, State.OK, f"version {version}")
 
 
 def _unknown(what: str, fact: Unknown) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,10 @@ class Cdk:
         """Run `cdk synth`. Raises UserError with its last lines."""
         context = f"servers={self.servers}"
         self._run("synth", "--quiet", "--context", context, "--output", str(self.assembly))
+
+    def resources(self, stack: str) -> int:
+        """Number of resources in a synthesised template."""
+        return len(json.loads((self.assembly / f"{stack}.template.json").read_text())["Resources"])
 
     def diff(self, stacks: Sequence[str]) -> str:
         """Run `cdk diff` on deployed stacks; return what it prints. It compares templates."""

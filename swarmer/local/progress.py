@@ -9,10 +9,22 @@ from dataclasses import dataclass, field
 
 from rich.console import Console as Terminal
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from swarmer.local.console import Console
 from swarmer.local.node_containers import Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One of the parts of a work, as a person sees it."""
+
+    name: str
+    phase: str
+    """Words for what it does now."""
+    place: str = ""
+    is_done: bool = False
 
 
 @dataclass
@@ -26,9 +38,8 @@ class Display:
     @contextmanager
     def step(self, key: str, text: str) -> Iterator[Callable[[str], None]]:
         """Show one step of a long work; yield a function that reports its progress."""
-        began_s = time.monotonic()
         details, last = [text], ""
-        with self.terminal.status(f"{text} …") as status:
+        with self._outcome(key, details), self.terminal.status(f"{text} …") as status:
 
             def detail(word: str) -> None:
                 nonlocal last
@@ -38,52 +49,83 @@ class Display:
                     last = word
                     self.terminal.print(f"  {text}: {word} …", soft_wrap=True)
 
-            try:
-                yield lambda word: details.append(word) if word.startswith("=") else detail(word)
-            except BaseException:
-                self.terminal.print(f"[red]✗[/red] {text}")
-                raise
+            yield lambda word: details.append(word) if word.startswith("=") else detail(word)
+
+    @contextmanager
+    def parts(self, key: str, text: str) -> Iterator[Callable[[Sequence[Row], str], None]]:
+        """Show a step whose parts go on beside each other, as `rows` does."""
+        with self._outcome(key, [text]), self.rows() as draw:
+            yield draw
+
+    @contextmanager
+    def _outcome(self, key: str, details: Sequence[str]) -> Iterator[None]:
+        """Print whether the block succeeded. `details`: its text, then each result after an `=`."""
+        began_s = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            self.terminal.print(f"[red]✗[/red] {details[0]}")
+            raise
         self.seconds[key] = time.monotonic() - began_s
         result = "".join(f" {word[1:]}" for word in details[1:])
-        self.terminal.print(f"[green]✓[/green] {text}{result} [dim]({self.seconds[key]:.1f} s)[/dim]")
+        self.terminal.print(f"[green]✓[/green] {details[0]}{result} [dim]({self.seconds[key]:.1f} s)[/dim]")
 
     @contextmanager
     def booting(self, nodes: Sequence[Node], consoles: dict[str, Console]) -> Iterator[Callable[[str], None]]:
         """Show a row per node that follows its console; yield a function for the line below the rows."""
-        began_s, phases = time.monotonic(), dict[str, str]()
-        note = ""
-        live = Live(console=self.terminal, refresh_per_second=5, transient=True)
+        with self.rows() as draw:
+            yield lambda note: draw(_booting_rows(nodes, consoles), note)
 
-        def draw(word: str) -> None:
-            nonlocal note
-            if self.terminal.is_terminal:
-                live.update(_rows(nodes, consoles, began_s, word))
-                return
-            lines = []
-            for name, console in consoles.items():
-                if phases.get(name) != console.phase:
-                    phases[name] = console.phase
-                    lines.append(f"{name}: {console.phase}")
-            if word != note:
-                note = word
-                lines.append(word)
-            for line in lines:
-                # One line for each event, however long: without a terminal there is no width to keep.
-                self.terminal.print(f"  {time.monotonic() - began_s:5.1f} s  {line}", soft_wrap=True)
-
-        if not self.terminal.is_terminal:
-            yield draw
-            return
-        with live:
-            yield draw
+    @contextmanager
+    def rows(self) -> Iterator[Callable[[Sequence[Row], str], None]]:
+        """Show parts of a work that go on beside each other; yield a function for rows and the line below."""
+        if self.terminal.is_terminal:
+            began_s = time.monotonic()
+            with Live(console=self.terminal, refresh_per_second=5, transient=True) as live:
+                yield lambda rows, note: live.update(_table(rows, began_s, note))
+        else:
+            yield _Log(self.terminal).draw
 
 
-def _rows(nodes: Sequence[Node], consoles: dict[str, Console], began_s: float, note: str) -> Table:
+class _Log:
+    """Rows on something that is no terminal: one line for each change."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal, self._began_s = terminal, time.monotonic()
+        self._phases: dict[str, str] = {}
+        self._note = ""
+
+    def draw(self, rows: Sequence[Row], note: str) -> None:
+        """Print what has changed since the last call."""
+        lines = [f"{row.name}: {row.phase}" for row in rows if self._phases.get(row.name) != row.phase]
+        self._phases |= {row.name: row.phase for row in rows}
+        if note != self._note:
+            self._note = note
+            lines.append(note)
+        for line in filter(None, lines):
+            # One line for each event, however long: without a terminal there is no width to keep.
+            self._terminal.print(
+                f"  {time.monotonic() - self._began_s:5.1f} s  {line}", soft_wrap=True, markup=False
+            )
+
+
+def _booting_rows(nodes: Sequence[Node], consoles: dict[str, Console]) -> list[Row]:
+    zones = {node.name: node.expected.zone for node in nodes}
+    return [
+        Row(
+            name=name,
+            place=zones.get(name, ""),
+            phase=consoles[name].phase if name in consoles else "runs",
+            is_done=name not in consoles or consoles[name].is_ready,
+        )
+        for name in dict.fromkeys([*zones, *consoles])
+    ]
+
+
+def _table(rows: Sequence[Row], began_s: float, note: str) -> Table:
     table = Table.grid(padding=(0, 2))
-    for node in nodes:
-        console = consoles.get(node.name)
-        phase = console.phase if console else "runs"
-        symbol = "[green]✓[/green]" if console is None or console.is_ready else "[yellow]…[/yellow]"
-        table.add_row(f"  {symbol} {node.name}", node.expected.zone, phase)
-    table.add_row(f"  {time.monotonic() - began_s:.0f} s", "", note)
+    for row in rows:
+        symbol = "[green]✓[/green]" if row.is_done else "[yellow]…[/yellow]"
+        table.add_row(f"  {symbol} {row.name}", row.place, escape(row.phase))
+    table.add_row(f"  {time.monotonic() - began_s:.0f} s", "", escape(note))
     return table

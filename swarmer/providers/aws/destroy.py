@@ -1,0 +1,119 @@
+"""`swarmer destroy`: from a deployed cluster to what outlives it, as a readable list of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from swarmer.adapters.account import Bucket
+from swarmer.adapters.stacks import StackResource, StackState
+from swarmer.core import deployment, stack_progress
+from swarmer.core.deployment import BUCKET
+from swarmer.core.errors import UserError
+from swarmer.local import host
+from swarmer.local.progress import Display, Row
+from swarmer.providers.aws.target import Progress, Target, has_ended
+
+AGAIN: Final = "swarmer destroy"
+MANAGED_POLICY: Final = "AWS::IAM::ManagedPolicy"
+ROLE: Final = "AWS::IAM::Role"
+
+Draw = Callable[[Sequence[Row], str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """Deployed cluster, as the operator agrees to its end."""
+
+    states: tuple[StackState, ...]
+    """Stacks that are deleted, in the order in which they were deployed."""
+    resources: tuple[StackResource, ...]
+
+    @property
+    def retained(self) -> tuple[StackResource, ...]:
+        """Resources that outlive their stack."""
+        return tuple(each for each in self.resources if each.is_retained)
+
+    def lines(self) -> list[str]:
+        """Lines for the operator."""
+        gone = {each.name: 0 for each in self.states}
+        for each in self.resources:
+            gone[each.stack] += not each.is_retained
+        found = [f"  {stack}: {number} resources are deleted" for stack, number in gone.items()]
+        return found + [f"  {each.kind} {each.id} is kept" for each in self.retained]
+
+
+@dataclass(kw_only=True)
+class Destroy:
+    """State that the steps share."""
+
+    target: Target
+    display: Display
+
+    def plan(self) -> Removal | None:
+        """Find what goes and what stays; None if no stack exists. Raises UserError."""
+        with self.display.step("tools", "Node and CDK"):
+            host.ensure_cdk()
+        with self.display.step("stacks", "Stacks"):
+            states = self.target.described()
+            if line := deployment.removal_hindrance({name: each.status for name, each in states.items()}):
+                raise UserError(f"nothing was destroyed: {line}", status=1)
+            with self.target.explained():
+                resources = [
+                    each for state in states.values() for each in self.target.stacks.resources(state)
+                ]
+                self.check_policies(resources)
+        return Removal(states=tuple(states.values()), resources=tuple(resources)) if states else None
+
+    def check_policies(self, resources: Sequence[StackResource]) -> None:
+        """Check that people attached no policy of the cluster. Raises UserError, aws.Unavailable."""
+        policies = [each.id for each in resources if each.kind == MANAGED_POLICY and each.id]
+        found = [each for policy in policies for each in self.target.account.attachments(policy)]
+        own = {each.id for each in resources if each.kind == ROLE}
+        if line := deployment.attached_by_hand(found, own):
+            raise UserError(line, status=1)
+
+    def carry_out(self, removal: Removal) -> tuple[StackResource, ...]:
+        """Destroy the stacks; return the resources that are proved to be there still. Raises UserError."""
+        with self.display.step("synth", "cdk synth"):
+            self.target.cdk.synthesise()
+        with self.display.parts("destroy", "cdk destroy --all") as draw:
+            self.destroy(draw)
+        with self.display.step("proof", "Nothing else is left"):
+            return self.prove(removal)
+
+    def destroy(self, draw: Draw) -> None:
+        """Run `cdk destroy --all` and show its progress. Raises UserError."""
+        progress = Progress(self.target)
+        try:
+            with self.target.cdk.destroying() as running:
+                while not has_ended(running, self.target.pause_s):
+                    progress.look()
+                    draw(progress.rows(), progress.note)
+        except KeyboardInterrupt as exc:
+            raise UserError(deployment.interrupted(progress.at_work, AGAIN), status=130) from exc
+        if running.returncode:
+            raise self.failure(progress)
+
+    def failure(self, progress: Progress) -> UserError:
+        """Error with the first resource that failed, else with the CDK's last lines."""
+        reason = stack_progress.failure(progress.look())
+        if not reason:
+            return self.target.cdk.failure("destroy")
+        return UserError(
+            f"cdk destroy failed: {reason}; Lambda's network interfaces may need up to 45 minutes, then "
+            f"`{AGAIN}` goes on ({self.target.cdk.log('destroy')})",
+            status=1,
+        )
+
+    def prove(self, removal: Removal) -> tuple[StackResource, ...]:
+        """Check that no stack and no node is left. Raises UserError."""
+        if left := [*self.target.described(), *(node.name for node in self.target.provider.nodes())]:
+            raise UserError(f"{left[0]} is left, though every stack was deleted: `{AGAIN}` goes on", status=1)
+        with self.target.explained():
+            return tuple(each for each in removal.retained if self.is_there(each))
+
+    def is_there(self, resource: StackResource) -> bool:
+        """Whether a retained resource exists. A cluster keeps nothing but buckets; AWS is asked for these."""
+        return resource.kind != BUCKET or self.target.account.bucket(resource.id) is Bucket.OWN

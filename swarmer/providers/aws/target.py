@@ -1,0 +1,134 @@
+"""Account and region into which a cluster is deployed, and the progress of work there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from swarmer.adapters import aws
+from swarmer.adapters.account import Account
+from swarmer.adapters.operator import usual
+from swarmer.adapters.stacks import Stacks, StackState
+from swarmer.core.deployment import stack_names
+from swarmer.core.health import NodeStatus
+from swarmer.core.stack_progress import StackProgress
+from swarmer.core.state import MemberStatus
+from swarmer.local import environment
+from swarmer.local.cdk import Cdk
+from swarmer.local.environment import Environment
+from swarmer.local.progress import Row
+from swarmer.operations.stack_following import Follower
+from swarmer.provider import Provider
+from swarmer.providers.aws import survey
+from swarmer.providers.aws.explained import explained
+from swarmer.providers.aws.provider import AwsProvider
+
+POLICY: Final = "ReadOnlyAccess"
+"""Managed policy of AWS that grants every question of a deploy. The CDK's roles do the rest."""
+PAUSE_S: Final = 3.0
+"""Pause between two questions about progress, in seconds: AWS limits the rate of calls."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Place of a cluster that need not be deployed yet."""
+
+    env: Environment
+    account: Account
+    provider: Provider
+    cdk: Cdk
+    pause_s: float = PAUSE_S
+
+    @classmethod
+    def on_aws(cls, env: Environment) -> Target:
+        """Target behind the usual credentials, in the description's region or the usual one.
+
+        Raises UserError without credentials or region.
+        """
+        account = survey.opened(Account(region=env.cluster.network.region))
+        folder = environment.STATE / "aws" / f"{account.id}-{account.region}" / env.cluster.name
+        folder.mkdir(parents=True, exist_ok=True)
+        # The CDK reads the region of a profile by other rules.
+        variables = {**os.environ, "AWS_REGION": account.region}
+        return cls(
+            env=env,
+            account=account,
+            provider=AwsProvider(env.cluster, usual(account.region)),
+            cdk=Cdk(servers=env.servers, folder=folder, variables=variables),
+        )
+
+    @cached_property
+    def stacks(self) -> Stacks:
+        """Questions about stacks."""
+        return Stacks(self.account)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the cluster's stacks, in their order."""
+        return stack_names(self.env.cluster.name)
+
+    def described(self) -> dict[str, StackState]:
+        """The cluster's stacks that exist, by name, in their order. Raises UserError."""
+        with self.explained():
+            found = self.stacks.described(self.names)
+        return {name: found[name] for name in self.names if name in found}
+
+    def explained(self) -> AbstractContextManager[None]:
+        """Context that turns failures of AWS into UserError."""
+        return explained(POLICY, region=self.account.region, silence=survey.SILENCE)
+
+
+class Progress:
+    """Progress of the target's stacks since it was made. A failed question leaves the last answer."""
+
+    def __init__(self, target: Target) -> None:
+        """Remember where the events of existing stacks end. Raises UserError."""
+        self._target = target
+        with target.explained():
+            self._follower = Follower(target.stacks, target.names)
+        self.stacks: list[StackProgress] = []
+        self.note = ""
+
+    def look(self) -> list[StackProgress]:
+        """Ask again; return the progress of each stack, in their order."""
+        try:
+            self.stacks, self.note = self._follower.look(), ""
+        except aws.Unavailable as exc:
+            # The CDK's command is at work meanwhile, and it asks again, too.
+            self.note = f"AWS does not say how it goes on: {' '.join(str(exc).split())}"
+        return self.stacks
+
+    @property
+    def at_work(self) -> list[str]:
+        """Names of the stacks on which CloudFormation was at work at the last look."""
+        return [each.name for each in self.stacks if each.status.endswith("_IN_PROGRESS")]
+
+    def rows(self) -> list[Row]:
+        """A row for each stack."""
+        return [Row(name=each.name, phase=each.phase, is_done=each.is_settled) for each in self.stacks]
+
+
+def node_rows(nodes: Sequence[NodeStatus]) -> list[Row]:
+    """A row for each node."""
+    return [_node_row(each) for each in nodes]
+
+
+def _node_row(node: NodeStatus) -> Row:
+    is_done = node.consul == MemberStatus.ALIVE and node.swarm == "ready"
+    is_absent = node.consul == node.swarm == "absent"
+    phase = "boots" if is_absent else f"Consul sees it {node.consul}, Swarm {node.swarm}"
+    return Row(name=node.name, place=node.zone, phase=phase, is_done=is_done)
+
+
+def has_ended(running: subprocess.Popen[bytes], within_s: float) -> bool:
+    """Whether a process ends in this time."""
+    try:
+        running.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
