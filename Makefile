@@ -43,7 +43,7 @@ test-cluster: $(VENV)/.test ## part of make test: a cluster that works, a cluste
 test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets back, a cluster of one node, Vagrant's machines, functions
 	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
-	  tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/rehearsal/test_deploy.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
 
 test-templates: $(VENV)/.test $(VENV)/.checkov ## templates of six descriptions for six regions, by cfn-lint and checkov
 	@$(PREREQUISITES)

@@ -157,7 +157,7 @@ class Image(Model):
 class Registry(Model):
     bucket: Annotated[str | None, BeforeValidator(naming_rules.bucket)] = None
     """Name of the S3 bucket for the images. To reuse the bucket of a destroyed cluster, run
-    `cdk deploy --all --import-existing-resources`.
+    `swarmer deploy`, or `cdk deploy --all --import-existing-resources`.
 
     Default: null: CloudFormation chooses a name
     Rule: 3 to 63 lower-case letters, digits and hyphens, no hyphen at an end, no dots (they break TLS).

@@ -46,6 +46,7 @@ TYPED: Final = {
     "docker node demote NODE": ("chaos/by_hand.py", "docker node demote node.name"),
     "docker node promote NODE": ("chaos/by_hand.py", "docker node promote promoted.name"),
     "docker swarm leave --force": ("chaos/by_hand.py", "docker swarm leave --force"),
+    "cdk diff": ("swarmer/local/cdk.py", "_run diff"),
     "cdk synth": ("tests/fakeaws/cdk.py", "_run synth"),
     "docker service logs logs_talker": ("tests/examples/test_logs.py", "docker service logs logs_talker"),
     "docker stack services rolling": (
@@ -63,10 +64,12 @@ TYPED: Final = {
         "tests/rehearsal/test_cluster.py",
         "swarmer address --role swarm-manager",
     ),
+    "swarmer deploy -f FILE": ("tests/fakeaws/test_deploy_command.py", "main command -f str servers"),
     "swarmer recover": ("tests/rehearsal/test_resilience.py", "swarmer recover"),
     "swarmer registrator run consul://127.0.0.1:8500": ("tests/node/lab.py", "registrator run"),
     "swarmer resume GROUP": ("tests/rehearsal/test_groups_command.py", "resume workers"),
     "swarmer scale GROUP N": ("chaos/lab.py", "swarmer self.servers scale self.group"),
+    "swarmer up --aws-only": ("tests/rehearsal/test_deploy.py", "swarmer up --aws-only"),
     "swarmer up --retain": ("tests/daily/test_documents.py", "swarmer up --retain"),
     **{
         command: ("tests/vagrant/test_daily.py", command)

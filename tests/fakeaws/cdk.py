@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from tests.fakeaws.client import Aws
 ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules/.bin/cdk"
 ACCOUNT = "123456789012"
+ADMITTED = {"Pending:Wait": names.HOOK_LAUNCH}
+LET_GO = {"Terminating:Wait": names.HOOK_TERMINATE}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,8 +85,11 @@ class Cdk:
 
 
 @contextmanager
-def admitting(aws: Aws) -> Iterator[None]:
-    """Admit every launched instance, as `register_node` does: the CDK waits for them."""
+def admitting(aws: Aws, hooks: Mapping[str, str] = ADMITTED) -> Iterator[None]:
+    """Admit every launched instance, as `register_node` does: the CDK waits for them.
+
+    `hooks`: lifecycle hook to answer, by the state in which an instance waits for it.
+    """
     over = threading.Event()
 
     def admit() -> None:
@@ -92,10 +97,10 @@ def admitting(aws: Aws) -> Iterator[None]:
         while not over.wait(0.2):
             for group in autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]:
                 for each in group["Instances"]:
-                    if each["LifecycleState"] == "Pending:Wait":
+                    if each["LifecycleState"] in hooks:
                         autoscaling.complete_lifecycle_action(
                             AutoScalingGroupName=group["AutoScalingGroupName"],
-                            LifecycleHookName=names.HOOK_LAUNCH,
+                            LifecycleHookName=hooks[each["LifecycleState"]],
                             InstanceId=each["InstanceId"],
                             LifecycleActionResult="CONTINUE",
                         )
