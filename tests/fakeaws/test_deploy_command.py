@@ -20,6 +20,7 @@ from swarmer.cli.main import main
 from swarmer.core import deployment
 from swarmer.core.account import BOOTSTRAP_PARAMETER
 from swarmer.core.health import Expected, Observation
+from swarmer.core.stack_progress import StackProgress
 from swarmer.core.state import MemberStatus, SwarmNode
 from swarmer.fakeaws.daemon.server import Server
 from swarmer.local import environment
@@ -146,6 +147,24 @@ def test_what_the_account_lacks_ends_the_command_before_anything_is_made(
     assert "t9.small" in done.stdout
     assert "nothing was changed: missing: types of all" in done.stderr
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_ctrl_c_ends_the_cdk_and_says_that_cloudformation_goes_on(
+    account: Aws, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(progress: target.Progress) -> None:
+        progress.stacks = [StackProgress(name="lone-registry", status="CREATE_IN_PROGRESS")]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(target.Progress, "look", interrupted)
+    done = typed("deploy", "--yes")
+    assert done.exit_code == 130
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        "swarmer: interrupted: CloudFormation goes on with lone-registry, which `aws cloud"
+    )
+    assert last.endswith("`swarmer deploy` goes on after its end")
+    assert "lone-cluster" not in statuses(account)
 
 
 def test_an_empty_account_gets_the_bootstrap_and_the_cluster_and_the_next_command_is_named(

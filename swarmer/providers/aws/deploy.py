@@ -163,15 +163,19 @@ class Deploy:
         try:
             with self.target.cdk.deploying(*options) as running:
                 while not has_ended(running, self.target.pause_s):
-                    has_begun = bool(progress.look() and progress.stacks[-1].status)
-                    draw([*progress.rows(), *(self.booting() if has_begun else ())], progress.note)
+                    progress.look()
+                    draw([*progress.rows(), *self.booting(progress)], progress.note)
+                progress.look()
+                draw(progress.rows(), progress.note)
         except KeyboardInterrupt as exc:
             raise UserError(deployment.interrupted(progress.at_work, AGAIN), status=130) from exc
         if running.returncode:
             raise self.failure(progress)
 
-    def booting(self) -> list[Row]:
-        """A row for each node as far as AWS tells; none if it does not."""
+    def booting(self, progress: Progress) -> list[Row]:
+        """A row for each node after the beginning of its stack, as far as AWS tells."""
+        if not progress.has_begun(self.target.names[-1]):
+            return []
         try:
             return node_rows(next(observations(self.target.provider)).nodes)
         except UserError:
@@ -179,7 +183,7 @@ class Deploy:
 
     def failure(self, progress: Progress) -> UserError:
         """Error with the first resource that failed, else with the CDK's last lines."""
-        reason = stack_progress.failure(progress.look())
+        reason = stack_progress.failure(progress.stacks)
         if not reason:
             return self.target.cdk.failure("deploy")
         log = self.target.cdk.log("deploy")

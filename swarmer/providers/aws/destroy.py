@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,11 +60,16 @@ class Destroy:
             if line := deployment.removal_hindrance({name: each.status for name, each in states.items()}):
                 raise UserError(f"nothing was destroyed: {line}", status=1)
             with self.target.explained():
-                resources = [
-                    each for state in states.values() for each in self.target.stacks.resources(state)
-                ]
+                resources = self.resources(states.values())
                 self.check_policies(resources)
         return Removal(states=tuple(states.values()), resources=tuple(resources)) if states else None
+
+    def resources(self, states: Iterable[StackState]) -> list[StackResource]:
+        """Resources of the stacks that are there. Raises aws.Unavailable."""
+        # A stack in review has no template yet.
+        made = [each for each in states if each.status != "REVIEW_IN_PROGRESS"]
+        listed = (each for state in made for each in self.target.stacks.resources(state))
+        return [each for each in listed if each.status != "DELETE_COMPLETE"]
 
     def check_policies(self, resources: Sequence[StackResource]) -> None:
         """Check that people attached no policy of the cluster. Raises UserError, aws.Unavailable."""
@@ -91,6 +96,8 @@ class Destroy:
                 while not has_ended(running, self.target.pause_s):
                     progress.look()
                     draw(progress.rows(), progress.note)
+                progress.look()
+                draw(progress.rows(), progress.note)
         except KeyboardInterrupt as exc:
             raise UserError(deployment.interrupted(progress.at_work, AGAIN), status=130) from exc
         if running.returncode:
@@ -98,7 +105,7 @@ class Destroy:
 
     def failure(self, progress: Progress) -> UserError:
         """Error with the first resource that failed, else with the CDK's last lines."""
-        reason = stack_progress.failure(progress.look())
+        reason = stack_progress.failure(progress.stacks)
         if not reason:
             return self.target.cdk.failure("destroy")
         return UserError(

@@ -92,16 +92,20 @@ class Progress:
         with target.explained():
             self._follower = Follower(target.stacks, target.names)
         self.stacks: list[StackProgress] = []
+        """Progress of each stack at the last look, in their order."""
         self.note = ""
 
-    def look(self) -> list[StackProgress]:
-        """Ask again; return the progress of each stack, in their order."""
+    def look(self) -> None:
+        """Ask again."""
         try:
             self.stacks, self.note = self._follower.look(), ""
         except aws.Unavailable as exc:
             # The CDK's command is at work meanwhile, and it asks again, too.
             self.note = f"AWS does not say how it goes on: {' '.join(str(exc).split())}"
-        return self.stacks
+
+    def has_begun(self, stack: str) -> bool:
+        """Whether CloudFormation has begun with a stack."""
+        return any(each.name == stack and each.status for each in self.stacks)
 
     @property
     def at_work(self) -> list[str]:
