@@ -125,7 +125,7 @@ def test_doctor_lists_what_the_account_lacks(aws: Aws, account: Account) -> None
     aws.client("ssm").put_parameter(Name=judgement.BOOTSTRAP_PARAMETER, Value="30", Type="String")
     done = command("doctor", "--aws", "-f", str(ROOT / "servers.yml"))
     assert done.exit_code == 0, done.output
-    assert "`cdk deploy --all` can begin" in done.stdout
+    assert "`swarmer deploy` can begin" in done.stdout
 
 
 def test_an_account_without_a_region_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ The tests share one deployed cluster and follow each other. No node boots here: 
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from swarmer.fakeaws.daemon.server import Server
 from swarmer.local import environment
 from swarmer.providers.aws import target
 from swarmer.providers.aws.provider import AwsProvider
-from tests.fakeaws.cdk import ACCOUNT, ADMITTED, LET_GO, admitting, command_line
+from tests.fakeaws.cdk import ACCOUNT, ADMITTED, LET_GO, ROOT, admitting, command_line
 from tests.fakeaws.client import OF_THE_SDK, Aws, cleared
 
 __all__ = ["command_line"]
@@ -304,3 +305,15 @@ def test_a_destroyed_cluster_leaves_its_bucket_which_the_next_deploy_takes_in(
     assert typed("deploy", "--yes").exit_code == 0
     assert account.resource("lone-registry", "Bucket83908E77") == bucket
     assert account.client("s3").get_object(Bucket=bucket, Key="image")["Body"].read() == b"layer"
+
+
+def test_the_command_that_destroy_prints_removes_the_bucket_with_every_image(
+    account: Aws, typed: Type
+) -> None:
+    done = typed("destroy", "--yes")
+    assert done.exit_code == 0, done.stderr
+    (command,) = [line for line in done.stdout.splitlines() if "boto3" in line]
+    line = command.partition(":  ")[2]
+    subprocess.run(["bash", "-c", line], cwd=ROOT, check=True, timeout=60)
+    left = {each["Name"] for each in account.client("s3").list_buckets()["Buckets"]}
+    assert not [each for each in left if each.startswith("lone-")]

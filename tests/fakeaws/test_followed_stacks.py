@@ -27,6 +27,16 @@ def test_only_the_stacks_that_are_wanted_and_exist_are_described(aws: Aws, stack
     assert stacks.described(["u"]) == {}
 
 
+def test_a_stack_tells_the_value_of_an_ssm_parameter_at_its_last_deploy(aws: Aws, stacks: Stacks) -> None:
+    aws.client("ssm").put_parameter(Name="/one", Value="old", Type="String")
+    template = cluster()
+    parameter = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/one"}
+    template["Parameters"] = {**template.get("Parameters", {}), "One": parameter}
+    aws.create("t", template)
+    aws.client("ssm").put_parameter(Name="/one", Value="new", Type="String", Overwrite=True)
+    assert stacks.described(["t"])["t"].resolved["/one"] == "old"
+
+
 def test_the_resources_of_a_stack_tell_which_of_them_outlive_it(aws: Aws, stacks: Stacks) -> None:
     template = cluster()
     template["Resources"]["Kept"] = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}

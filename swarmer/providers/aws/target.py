@@ -42,7 +42,8 @@ class Target:
     account: Account
     provider: Provider
     cdk: Cdk
-    pause_s: float = PAUSE_S
+    pause_s: float
+    """Pause between two questions about progress, in seconds."""
 
     @classmethod
     def on_aws(cls, env: Environment) -> Target:
@@ -60,6 +61,7 @@ class Target:
             account=account,
             provider=AwsProvider(env.cluster, usual(account.region)),
             cdk=Cdk(servers=env.servers, folder=folder, variables=variables),
+            pause_s=PAUSE_S,
         )
 
     @cached_property
