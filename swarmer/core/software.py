@@ -36,6 +36,7 @@ NOT_ON_NODES: Final = (
     "swarmer/core/account.py",
     "swarmer/core/cluster.py",
     "swarmer/core/cluster_events.py",
+    "swarmer/core/deployment.py",
     "swarmer/core/description.py",
     "swarmer/core/diagram.py",
     "swarmer/core/errors.py",
