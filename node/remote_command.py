@@ -7,10 +7,15 @@ This program itself prints nothing but a failure of its own, because viewers may
 
 The command stays in this program's process group. The agent kills that group when the command is cancelled,
 so nothing goes on behind an operator's back.
+
+An agent that starts anew runs the document again if it was not finished: `reboot` would reboot the machine at
+every start. So a file records that a command has begun, and a command begins only once.
+https://github.com/aws/amazon-ssm-agent/issues/169
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -19,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from node.machine import Unusable, read_machine
@@ -46,6 +52,10 @@ REBOOTS: Final = 194
 """Exit status upon which the agent reboots the machine.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/send-commands-reboot.html"""
 FAILED: Final = 1
+BEGUN: Final = Path("/var/lib/swarmer-commands")
+"""Folder with an empty file for each command that has begun, named by its ID."""
+KEPT_S: Final = 7 * 86_400
+"""Seconds after which such a file is removed. No command may take that long."""
 
 Put = Callable[[Sequence[str]], None]
 """Function that sends messages. Raises aws.Unavailable."""
@@ -53,6 +63,10 @@ Put = Callable[[Sequence[str]], None]
 
 class Undelivered(Exception):
     """Output could not be sent until the end of the command's time."""
+
+
+class Begun(Exception):
+    """The command has begun before."""
 
 
 class TookTooLong(Exception):
@@ -63,6 +77,7 @@ def main(arguments: list[str]) -> int:
     """Run the command. Returns its exit status, with one line on stderr if it could not be run at all."""
     command_id, seconds, encoded = arguments
     try:
+        begin(command_id, BEGUN)  # the agent of a rebooted machine comes here before cloud-init has run
         machine = read_machine()
         argv = remote_command.decode(encoded)
         os.environ.update(machine.identity.endpoints.environment(machine.identity.region))
@@ -73,9 +88,36 @@ def main(arguments: list[str]) -> int:
     except TookTooLong:
         # Processes that ignored the request to end are killed together with this program.
         os.killpg(0, signal.SIGKILL)
-    except (Unusable, remote_command.Unusable, aws.Unavailable, Undelivered) as exc:
+    except (Begun, Unusable, remote_command.Unusable, aws.Unavailable, Undelivered) as exc:
         sys.stderr.write(f"{exc}\n")
     return FAILED
+
+
+def begin(command_id: str, folder: Path) -> None:
+    """Record on the disk that the command begins. Raises Begun if it has begun before.
+
+    A disk that is full or read-only takes no record. The command begins all the same, because it may be the
+    repair.
+    """
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            (folder / command_id).touch(exist_ok=False)
+        except FileExistsError as exc:
+            raise Begun("its node or agent started anew meanwhile, and it is not run twice") from exc
+        for each in folder.iterdir():
+            if time.time() - each.stat().st_mtime > KEPT_S:
+                each.unlink(missing_ok=True)
+        _flush(folder)
+
+
+def _flush(folder: Path) -> None:
+    """Write the folder's entries to the disk: the command may cut the machine's power."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def run(argv: Sequence[str], *, limit_s: float, put: Put) -> int:

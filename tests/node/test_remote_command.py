@@ -16,8 +16,10 @@ from node import remote_command as program
 from node.machine import Unusable
 from swarmer.adapters import aws
 from swarmer.core import remote_command, remote_output
+from swarmer.core.configuration import Machine
 from swarmer.core.remote_output import ERR, OUT, Chunk, End, Event
 from swarmer.core.software import ROOT
+from swarmer.providers.aws import commands
 from tests.node.daemons.daemon import machine
 
 
@@ -146,6 +148,7 @@ class Stream:
     put = staticmethod(put)
 
 program.LogStream = Stream
+program.begin = lambda *_: None
 program.read_machine = lambda: machine("10.0.0.4")
 program.remote_command.MARGIN_S = 0
 sys.exit(program.main(["0" * 32, sys.argv[1], program.remote_command.encode(["sh", "-c", sys.argv[2]])]))
@@ -220,9 +223,10 @@ class Refusing:
 
 
 @pytest.fixture
-def on_node(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told = machine("10.0.0.4")
     monkeypatch.setattr(program, "read_machine", lambda: told)
+    monkeypatch.setattr(program, "BEGUN", tmp_path / "begun")
     monkeypatch.setattr(os, "environ", dict(os.environ))
 
 
@@ -249,12 +253,70 @@ def test_a_text_that_is_no_command_is_one_line(
     assert capsys.readouterr().err.startswith("the command is no list of words")
 
 
+@pytest.mark.usefixtures("on_node")
 def test_a_machine_that_is_no_node_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def unusable() -> None:
-        raise Unusable("no node.json")
-
-    monkeypatch.setattr(program, "read_machine", unusable)
+    monkeypatch.setattr(program, "read_machine", before_cloud_init)
     assert program.main(["1" * 32, "60", remote_command.encode(["true"])]) == 1
     assert capsys.readouterr().err == "no node.json\n"
+
+
+# -- a command begins once -------------------------------------------------------------------------------
+
+
+class Accepting(Log):
+    """Log stream that takes everything."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+
+    def create(self) -> None:
+        pass
+
+
+def before_cloud_init() -> Machine:
+    raise Unusable("no node.json")
+
+
+@pytest.mark.usefixtures("on_node")
+def test_an_agent_that_starts_anew_does_not_run_the_command_a_second_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(program, "LogStream", Accepting)
+    made = tmp_path / "made"
+    arguments = ["1" * 32, "60", remote_command.encode(["mkdir", str(made)])]
+    assert program.main(arguments) == 0
+    made.rmdir()
+    monkeypatch.setattr(program, "read_machine", before_cloud_init)
+    assert program.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said == "its node or agent started anew meanwhile, and it is not run twice\n"
+    assert not made.exists()
+
+
+@pytest.mark.usefixtures("on_node")
+def test_the_same_words_are_run_again_in_another_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "LogStream", Accepting)
+    for digit in "12":
+        assert program.main([digit * 32, "60", remote_command.encode(["true"])]) == 0
+
+
+def test_records_of_begun_commands_are_removed_after_a_week(tmp_path: Path) -> None:
+    program.begin("1" * 32, tmp_path)
+    program.begin("2" * 32, tmp_path)
+    week_ago_s = time.time() - program.KEPT_S - 1
+    os.utime(tmp_path / ("1" * 32), (week_ago_s, week_ago_s))
+    program.begin("3" * 32, tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["2" * 32, "3" * 32]
+
+
+def test_a_command_begins_although_the_disk_takes_no_record(tmp_path: Path) -> None:
+    program.begin("1" * 32, tmp_path / "missing" / "folder")
+    taken = tmp_path / "file"
+    taken.touch()
+    program.begin("1" * 32, taken)
+
+
+def test_no_record_is_removed_while_its_command_may_run() -> None:
+    assert commands.MOST_SECONDS < program.KEPT_S
