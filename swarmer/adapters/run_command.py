@@ -13,6 +13,11 @@ from swarmer.core import names
 ONLINE: Final = "Online"
 FINAL: Final = frozenset({"Success", "Cancelled", "TimedOut", "Failed"})
 """Statuses of an invocation that never change again."""
+UNFETCHED: Final = frozenset({"Pending", "Delayed"})
+"""Statuses of an invocation that no agent has fetched yet.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html"""
+ERROR_TITLE: Final = "----------ERROR-------"
+"""Line between the output of a step and its error output."""
 PER_QUESTION: Final = 50
 """Number of instances that one call takes."""
 DELIVERY_TIMEOUT_S: Final = 30
@@ -33,6 +38,17 @@ class Invocation:
     """Exit status of the document's step; -1 while it runs."""
     output: str
     """Beginning of the step's output: SSM returns at most 2,500 characters."""
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the instance's agent has the command."""
+        return self.status not in UNFETCHED
+
+    @property
+    def first_line(self) -> str:
+        """First line that the step wrote; empty if it wrote none."""
+        lines = (each.strip() for each in self.output.splitlines())
+        return next((each for each in lines if each not in ("", ERROR_TITLE)), "")
 
 
 def connected(account: Account, ids: Iterable[str]) -> frozenset[str]:

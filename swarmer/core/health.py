@@ -58,6 +58,8 @@ class Observation:
     """Node name to the reason for which an operator put the node into Consul's maintenance mode."""
     answers: Mapping[str, bool] = field(default_factory=dict)
     """Node name to whether the registry answered there, under its name, inside a container."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Name of a node that runs and sent no report, to the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,7 @@ def judge(cluster: str, expected: tuple[Expected, ...], observed: Observation) -
     problems = [
         *([] if expected else ["the cluster has no node"]),
         *_retained_problems(expected),
+        *_report_problems(expected, observed),
         *_consul_problems(expected, observed),
         *_swarm_problems(expected, observed),
         *_registry_problems(expected, observed),
@@ -138,6 +141,14 @@ def _retained_problems(expected: tuple[Expected, ...]) -> list[str]:
         "needed; the sweep ends it once the others are a majority"
         for node in expected
         if node.is_retained
+    ]
+
+
+def _report_problems(expected: tuple[Expected, ...], observed: Observation) -> list[str]:
+    return [
+        f"{node.name}: it sent no report: {observed.silent[node.name]}"
+        for node in expected
+        if node.name in observed.silent
     ]
 
 
@@ -204,7 +215,7 @@ def _registry_problems(expected: tuple[Expected, ...], observed: Observation) ->
     return found + [
         f"{node.name}: the registry does not answer inside a container"
         for node in expected
-        if not observed.answers.get(node.name, False)
+        if not observed.answers.get(node.name, False) and node.name not in observed.silent
     ]
 
 

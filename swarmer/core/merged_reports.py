@@ -14,8 +14,13 @@ NOBODY: Final = NodeFacts()
 """Facts if no node reports."""
 
 
-def merge(reports: Mapping[str, NodeFacts], expected: Iterable[Expected]) -> Observation:
-    """Merge reports by node name. The best-informed node speaks for Consul, and a manager for the Swarm."""
+def merge(
+    reports: Mapping[str, NodeFacts], expected: Iterable[Expected], silent: Mapping[str, str]
+) -> Observation:
+    """Merge reports by node name. The best-informed node speaks for Consul, and a manager for the Swarm.
+
+    `silent`: name of each node without a report, to the reason.
+    """
     nodes = list(expected)
     consul = max(reports.values(), key=_insight, default=NOBODY)
     swarm = max(reports.values(), key=lambda each: len(each.swarm) + each.more_ready, default=NOBODY)
@@ -30,6 +35,7 @@ def merge(reports: Mapping[str, NodeFacts], expected: Iterable[Expected]) -> Obs
         idle_managers=consul.idle_managers,
         maintained=consul.maintained,
         answers={name: each.registry_answers for name, each in reports.items()},
+        silent=silent,
     )
 
 

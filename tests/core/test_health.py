@@ -61,6 +61,7 @@ def test_a_cluster_that_is_as_described_is_validated() -> None:
         ({"unhealthy": {"w1": "/ is full: 3 MiB are left"}}, "w1: / is full: 3 MiB are left"),
         ({"holder": ""}, "no node serves the registry"),
         ({"answers": {"c1": True}}, "w1: the registry does not answer inside a container"),
+        ({"silent": {"w1": "its agent is away"}}, "w1: it sent no report: its agent is away"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -68,6 +69,12 @@ def test_what_is_wrong_is_said(changes: dict[str, object], problem: str) -> None
     status = observe(**changes)
     assert not status.validated
     assert problem in status.problems
+
+
+def test_nothing_is_claimed_of_the_registry_on_a_node_that_sent_no_report() -> None:
+    status = observe(answers={"c1": True}, silent={"w1": "its agent is away"})
+    assert status.problems == ("w1: it sent no report: its agent is away",)
+    assert not status.registry.healthy
 
 
 def test_a_manager_that_is_unreachable_or_a_worker_by_mistake_is_a_problem() -> None:

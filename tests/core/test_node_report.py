@@ -94,7 +94,7 @@ def test_of_many_more_the_unusual_ones_are_named_and_the_others_counted() -> Non
     read = decode(encode(facts))
     assert read.members == {names[7]: MemberStatus.FAILED}
     assert (read.more_alive, read.more_ready) == (499, 499)
-    found = merge({"a": read}, expected(*names))
+    found = merge({"a": read}, expected(*names), {})
     assert found.members == facts.members
     assert {name: row.state for name, row in found.swarm.items()} == {
         name: row.state for name, row in facts.swarm.items()
@@ -104,7 +104,7 @@ def test_of_many_more_the_unusual_ones_are_named_and_the_others_counted() -> Non
 def test_a_node_that_is_not_among_the_counted_ones_is_not_taken_for_alive() -> None:
     names = many(500)
     read = decode(encode(large(500)))
-    found = merge({"a": read, names[0]: NodeFacts(leader="10.0.0.4:8300")}, expected(*names, "new"))
+    found = merge({"a": read, names[0]: NodeFacts(leader="10.0.0.4:8300")}, expected(*names, "new"), {})
     assert "new" not in found.members
     assert found.members[names[0]] is MemberStatus.ALIVE
 
@@ -124,13 +124,13 @@ def test_a_server_that_sees_a_leader_speaks_for_consul() -> None:
     alone = NodeFacts(is_server=True, members={"a": MemberStatus.ALIVE, "b": MemberStatus.FAILED})
     worker = NodeFacts(leader="b:8300", members={"a": MemberStatus.ALIVE, "b": MemberStatus.ALIVE})
     server = replace(worker, is_server=True, voters=frozenset({"b"}), holder="b")
-    found = merge({"a": alone, "c": worker, "b": server}, expected("a", "b", "c"))
+    found = merge({"a": alone, "c": worker, "b": server}, expected("a", "b", "c"), {})
     assert (found.leader, set(found.voters), found.holder) == ("b:8300", {"b"}, "b")
     assert found.members == server.members
 
 
 def test_without_reports_nothing_is_observed() -> None:
-    found = merge({}, expected("a"))
+    found = merge({}, expected("a"), {})
     assert not found.members
     assert not found.swarm
     assert not found.answers

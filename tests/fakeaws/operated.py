@@ -98,16 +98,19 @@ def launch(aws: Aws, group: str = "core", cluster: str = "t") -> str:
     return str(made["Instances"][0]["InstanceId"])
 
 
-def create_documents(aws: Aws) -> None:
-    """Create the command documents, and the log group of remote commands."""
+def create_documents(aws: Aws, *, report: str = f"echo '{encode(FACTS)}'", run: str = "") -> None:
+    """Create the command documents, and the log group of remote commands.
+
+    `report`, `run`: shell scripts that nodes run instead of the programs of the node software.
+    """
     step = f"exec {sys.executable} -m tests.fakeaws.remote_step {names.exec_log_group('t')}"
     parameters = {
         name: {"type": "String", "allowedPattern": pattern}
         for name, pattern in remote_command.PATTERNS.items()
     }
     given = " ".join(f"'{{{{ {name} }}}}'" for name in ("Id", "Seconds", "Command"))
-    _create_document(aws, names.status_document("t"), f"echo '{encode(FACTS)}'", "30", {})
-    _create_document(aws, names.exec_document("t"), f"{step} {given}", "{{ Seconds }}", parameters)
+    _create_document(aws, names.status_document("t"), report, "30", {})
+    _create_document(aws, names.exec_document("t"), run or f"{step} {given}", "{{ Seconds }}", parameters)
     aws.client("logs").create_log_group(logGroupName=names.exec_log_group("t"))
 
 
@@ -130,6 +133,7 @@ def agent(aws: Aws, instance_id: str) -> Iterator[Agent]:
     given = credentials(aws, f"n-{instance_id}", rights, {"Service": "ec2.amazonaws.com"}, instance_id)
     environment = {
         "PYTHONPATH": str(ROOT),
+        "AWS_SSM_INSTANCE_ID": instance_id,
         "AWS_ENDPOINT_URL": aws.server.url,
         "AWS_REGION": aws.region,
         "AWS_ACCESS_KEY_ID": given["AccessKeyId"],

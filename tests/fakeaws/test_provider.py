@@ -15,12 +15,15 @@ import pytest
 from swarmer.core import names
 from swarmer.core.errors import NodeUnreachable, NotDeployed, UserError
 from swarmer.core.health import Expected
+from swarmer.core.node_report import encode
+from swarmer.core.quorum_report import QuorumReport
 from swarmer.core.state import MemberStatus
 from swarmer.fakeaws.base import clock
-from swarmer.providers.aws import commands
+from swarmer.operations import recover
+from swarmer.providers.aws import commands, reports
 from swarmer.providers.aws.provider import AwsProvider
 from tests.fakeaws.client import Aws
-from tests.fakeaws.operated import OPERATOR, VIEWER, agent, create_documents, launch, provider
+from tests.fakeaws.operated import FACTS, OPERATOR, VIEWER, agent, create_documents, launch, provider
 from tests.fakeaws.template import cluster
 
 BIG = 3_000_000
@@ -116,10 +119,67 @@ def test_one_command_asks_all_nodes_for_their_reports(aws: Aws) -> None:
 
 
 def test_nothing_is_sent_if_no_agent_is_connected(aws: Aws) -> None:
-    launch(aws)
+    instance_id = launch(aws)
     found = provider(aws, "viewer", VIEWER)
-    assert not found.observe(found.nodes()).members
+    observed = found.observe(found.nodes())
+    assert not observed.members
+    assert observed.silent == {f"core-{instance_id}": reports.NOT_CONNECTED}
     assert "ssm.SendCommand" not in found.account.calls
+
+
+def test_a_node_whose_agent_fetches_nothing_is_not_waited_for(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "FETCH_TIMEOUT_S", 0.5)
+    create_documents(aws)
+    heard, silent = launch(aws), launch(aws)
+    found = provider(aws, "viewer", VIEWER)
+    with agent(aws, heard):
+        with agent(aws, silent):
+            pass  # it has called, so it counts as connected for some more seconds
+        observed = found.observe(found.nodes())
+    assert found.account.calls.count("ssm.ListCommandInvocations") < 10
+    assert observed.answers == {f"core-{heard}": True}
+    assert observed.silent == {f"core-{silent}": "its agent did not fetch the command in 0.5 s"}
+
+
+def test_a_node_that_hangs_is_waited_for_some_seconds_after_the_others(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "LATENESS_S", 0.5)
+    quick, hangs = launch(aws), launch(aws)
+    script = f"[ $AWS_SSM_INSTANCE_ID = {quick} ] || exec sleep 60; echo '{encode(FACTS)}'"
+    create_documents(aws, report=script)
+    found = provider(aws, "viewer", VIEWER)
+    with agent(aws, quick), agent(aws, hangs):
+        observed = found.observe(found.nodes())
+    assert found.account.calls.count("ssm.ListCommandInvocations") < 10
+    assert observed.answers == {f"core-{quick}": True}
+    assert observed.silent[f"core-{hangs}"].startswith("it did not answer in ")
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("exec sleep 60", "it did not answer in 1 s"),
+        ("echo '{}'", "this release cannot read its text (not a report: "),
+        ("echo words >&2; exit 1", "the command for it failed: words"),
+        ("exit 3", "the command for it failed: failed to run commands: exit status 3"),
+    ],
+)
+def test_a_node_without_a_readable_report_has_its_reason(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, script: str, why: str
+) -> None:
+    monkeypatch.setattr(reports, "FETCH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(reports, "REPORT_TIMEOUT_S", 1.1)
+    create_documents(aws, report=script)
+    instance_id = launch(aws)
+    found = provider(aws, "viewer", VIEWER)
+    with agent(aws, instance_id):
+        observed = found.observe(found.nodes())
+    assert observed.silent.keys() == {f"core-{instance_id}"}
+    assert observed.silent[f"core-{instance_id}"].startswith(why)
+    assert not observed.answers
 
 
 def test_events_come_from_the_logs_of_the_bus_and_of_the_functions(aws: Aws) -> None:
@@ -192,6 +252,28 @@ def test_a_command_that_takes_too_long_is_ended_and_said_so(operated: Operated, 
 def test_a_program_that_is_not_there_is_named(operated: Operated) -> None:
     with pytest.raises(UserError, match="/bin/none: No such file"):
         operated.provider.run(operated.node, ("/bin/none",), timeout_s=10, write=Output().write)
+
+
+def test_a_command_whose_program_fails_on_the_node_has_its_words_in_one_line(aws: Aws) -> None:
+    create_documents(aws, run="echo 'no node.json' >&2; exit 1")
+    instance_id = launch(aws)
+    operator = provider(aws, "operator", OPERATOR)
+    (node,) = operator.nodes()
+    with agent(aws, instance_id), pytest.raises(NodeUnreachable) as said:
+        operator.run(node, ("true",), timeout_s=60, write=Output().write)
+    assert str(said.value) == f"{node.name}: the command was not run to its end: no node.json"
+    assert said.value.status == 1
+
+
+def test_a_node_that_boots_counts_as_silent_in_a_recovery(aws: Aws) -> None:
+    """Its agent is connected, and its software is not installed yet."""
+    create_documents(aws, run="exec /opt/missing/bin/python -m node.remote_command")
+    instance_id = launch(aws)
+    operator = provider(aws, "operator", OPERATOR)
+    (node,) = operator.nodes()
+    with agent(aws, instance_id):
+        found = recover.observe_node(operator, node)
+    assert found == QuorumReport(name=node.name, address=node.address)
 
 
 def test_a_node_without_an_agent_gets_no_command(operated: Operated) -> None:

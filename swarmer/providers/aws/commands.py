@@ -1,4 +1,4 @@
-"""Command documents of a cluster, run on its nodes: one for their reports, one for an operator's command."""
+"""The command document of a cluster that runs an operator's command on a node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,8 +26,6 @@ LONGEST_PAUSE_S: Final = 1.0
 """First and longest pause between two questions, in seconds."""
 GROWTH: Final = 1.5
 """Factor from one pause to the next."""
-REPORT_TIMEOUT_S: Final = 15.0
-"""Timeout for the reports of all nodes together, in seconds: above those of node.report."""
 MOST_SECONDS: Final = 99_999
 """Longest run of a command, in seconds: the document takes five digits."""
 LOG_TIMEOUT_S: Final = 15.0
@@ -40,6 +38,7 @@ CANCEL_TIMEOUT_S: Final = 10.0
 """Timeout for an agent to end a cancelled command, in seconds."""
 DELAY_S: Final = run_command.DELIVERY_TIMEOUT_S + remote_command.MARGIN_S + LOG_TIMEOUT_S
 """Time that a command may take beside its own, in seconds."""
+SUCCESS: Final = "Success"
 WORDS: Final = {
     "DeliveryTimedOut": "its agent did not fetch the command",
     "Undeliverable": "its agent does not answer",
@@ -47,6 +46,8 @@ WORDS: Final = {
     "Cancelled": "somebody cancelled the command",
 }
 """Reasons for a command without an exit status, by Run Command's detailed status."""
+UNREACHED: Final = ("DeliveryTimedOut", "Undeliverable")
+"""Detailed statuses of a command that its node never began."""
 
 
 def pauses() -> Iterator[float]:
@@ -55,23 +56,6 @@ def pauses() -> Iterator[float]:
     while True:
         yield pause_s
         pause_s = min(LONGEST_PAUSE_S, pause_s * GROWTH)
-
-
-def reports(account: Account, cluster: str, ids: Collection[str]) -> dict[str, str]:
-    """Reports by instance, of those instances that answer in time. One command asks all of them."""
-    wanted = run_command.connected(account, ids)
-    if not wanted:
-        return {}
-    command = run_command.send_to_cluster(account, names.status_document(cluster), cluster)
-    deadline_s = time.monotonic() + REPORT_TIMEOUT_S
-    found: list[Invocation] = []
-    for pause_s in pauses():
-        time.sleep(pause_s)
-        found = run_command.invocations(account, command)
-        is_complete = wanted <= {each.instance_id for each in found if each.is_final}
-        if is_complete or time.monotonic() > deadline_s:
-            break
-    return {each.instance_id: each.output for each in found if each.status == "Success"}
 
 
 def run(
@@ -209,25 +193,28 @@ class Running:
     def _read_rest(self, ended: Invocation) -> int:
         """Write the rest of an ended command's output; return the exit status. Raises UserError."""
         self.is_over = True
-        deadline_s = time.monotonic() + (LOG_TIMEOUT_S if ended.status in ("Success", "Failed") else 2.0)
+        has_end = ended.status in (SUCCESS, "Failed") and not ended.first_line
+        deadline_s = time.monotonic() + (LOG_TIMEOUT_S if has_end else 2.0)
         while not self._read():
             if time.monotonic() > deadline_s:
-                raise UserError(f"{self.node.name}: {self._reason(ended)}", status=1)
+                raise self._failure(ended)
             if self._receiver.has_gap:
                 self._token = ""  # an entry that came late may stand before the token
             time.sleep(LONGEST_PAUSE_S / 2)
         return self._exit_status()
 
-    def _reason(self, ended: Invocation) -> str:
+    def _failure(self, ended: Invocation) -> UserError:
+        """Error for a command without an exit status. NodeUnreachable says that its node runs no commands."""
+        name = self.node.name
+        if ended.status in UNREACHED:
+            return NodeUnreachable(f"{name}: {WORDS[ended.status]}")
         if ended.status in WORDS:
-            return WORDS[ended.status]
-        told = next(iter(ended.output.strip().splitlines()), "")
-        if ended.status == "Failed" and told:
-            return f"the command could not be run: {told}"
-        return (
-            f"the end of the output is missing in {names.exec_log_group(self.cluster)} ({ended.status}, exit "
-            f"status {ended.exit_status})"
-        )
+            return UserError(f"{name}: {WORDS[ended.status]}", status=1)
+        if ended.status == "Failed" and ended.first_line:
+            # The software is not installed yet on a node that boots.
+            return NodeUnreachable(f"{name}: the command was not run to its end: {ended.first_line}")
+        missing = f"the end of the output is missing in {names.exec_log_group(self.cluster)}"
+        return UserError(f"{name}: {missing} ({ended.status}, exit status {ended.exit_status})", status=1)
 
     def _check_life(self) -> None:
         """Check that the node lives. Raises NodeUnreachable."""

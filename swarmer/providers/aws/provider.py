@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import ClassVar, Final
 
@@ -19,7 +19,7 @@ from swarmer.core.node_report import NodeFacts
 from swarmer.core.software import FUNCTIONS
 from swarmer.core.state import GroupInstance
 from swarmer.provider import Write
-from swarmer.providers.aws import commands
+from swarmer.providers.aws import commands, reports
 from swarmer.providers.aws.explained import explained
 
 NOT_CONNECTED: Final = "TargetNotConnected"
@@ -40,7 +40,16 @@ class AwsProvider:
         """Provider behind the usual credentials. Raises UserError unless the cluster is deployed there."""
         with explained("", region="", silence=""):
             provider = cls(cluster, usual(cluster.network.region))
-        provider.version()
+        try:
+            provider.version()
+        except UserError as exc:
+            # People may be allowed to ask about the cluster in its own region only.
+            if cluster.network.region or not _is_denied(exc):
+                raise
+            region = provider.account.region
+            raise UserError(
+                f"{exc}; if the cluster is in another region than {region}, export AWS_REGION", status=1
+            ) from exc
         return provider
 
     @property
@@ -77,8 +86,10 @@ class AwsProvider:
     def observe(self, nodes: Sequence[Expected]) -> Observation:
         up = {node.instance_id: node.name for node in nodes if node.runs}
         with self._for_viewer():
-            told = commands.reports(self._account, self.cluster.name, up)
-        return merged_reports.merge(_facts(told, up), nodes)
+            told = reports.ask(self._account, self.cluster.name, up)
+        found, unreadable = _facts(told.texts, up)
+        silent = {up[each]: why for each, why in told.silent.items()}
+        return merged_reports.merge(found, nodes, silent | unreadable)
 
     def run(self, node: Expected, argv: Sequence[str], *, timeout_s: float, write: Write) -> int:
         with self._for_operator():
@@ -174,6 +185,11 @@ class AwsProvider:
         return f"AWS does not answer in {self._account.region}: check AWS_REGION and the network"
 
 
+def _is_denied(failure: UserError) -> bool:
+    cause = failure.__cause__
+    return isinstance(cause, aws.Unavailable) and cause.reason == aws.Reason.DENIED
+
+
 def _expected(instance: GroupInstance, *, is_retained: bool) -> Expected:
     return Expected(
         name=names.node_name(instance.group, instance.id),
@@ -187,12 +203,15 @@ def _expected(instance: GroupInstance, *, is_retained: bool) -> Expected:
     )
 
 
-def _facts(told: Mapping[str, str], known: Mapping[str, str]) -> dict[str, NodeFacts]:
-    """Reports by node name. A text that is no report, perhaps of another release, counts as no answer."""
+def _facts(told: Mapping[str, str], known: Mapping[str, str]) -> tuple[dict[str, NodeFacts], dict[str, str]]:
+    """Reports by node name, and the reason for each text that is no report, perhaps of another release."""
     found: dict[str, NodeFacts] = {}
+    unreadable: dict[str, str] = {}
     for instance_id, text in told.items():
-        if instance_id in known:
-            with suppress(ValueError):
-                # Run Command appends what was written to standard error.
-                found[known[instance_id]] = node_report.decode(text.partition("\n")[0])
-    return found
+        name = known[instance_id]
+        try:
+            # Run Command appends what was written to standard error.
+            found[name] = node_report.decode(text.partition("\n")[0])
+        except ValueError as exc:
+            unreadable[name] = f"this release cannot read its text ({exc})"
+    return found, unreadable
