@@ -136,8 +136,8 @@ def events(
     with working("reads the log groups"):
         first = next(lists)
     shown = [each for each in first if everything or is_informative(each)]
-    _show(shown[max(0, len(shown) - lines) :], as_json)
     with contextlib.suppress(KeyboardInterrupt):
+        _show(shown[max(0, len(shown) - lines) :], as_json)
         for new in lists if follows else ():
             _show([each for each in new if everything or is_informative(each)], as_json)
 
