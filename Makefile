@@ -38,12 +38,14 @@ test-units: $(VENV)/.test ## part of make test: what needs no cluster
 test-cluster: $(VENV)/.test ## part of make test: a cluster that works, a cluster of six nodes, and what does not come up
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -v -m "cluster and not alone" --no-header \
-	  tests/rehearsal/test_cluster.py tests/rehearsal/test_run_command.py tests/rehearsal/test_security_groups.py tests/rehearsal/test_mtu.py tests/rehearsal/test_teardown.py tests/rehearsal/test_roles_apart.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_cluster.py tests/rehearsal/test_run_command.py tests/rehearsal/test_security_groups.py tests/rehearsal/test_mtu.py \
+	  tests/rehearsal/test_faults_of_commands.py tests/rehearsal/test_as_viewer.py \
+	  tests/rehearsal/test_teardown.py tests/rehearsal/test_roles_apart.py $(ARGS) || [ $$? = 5 ]
 
 test-losses: $(VENV)/.test ## part of make test: what a cluster loses and gets back, a cluster of one node, Vagrant's machines, functions
 	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
-	  tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/rehearsal/test_deploy.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_as_operator.py tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/rehearsal/test_deploy.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
 
 test-templates: $(VENV)/.test $(VENV)/.checkov ## templates of six descriptions for six regions, by cfn-lint and checkov
 	@$(PREREQUISITES)
