@@ -100,8 +100,15 @@ def test_a_packet_of_the_vpcs_size_passes_between_tasks_on_two_nodes_unfragmente
     assert pinged(work, here, target, LARGEST + 1) == "EMSGSIZE"
 
 
+def has_ingress(cluster: Cluster, node: str) -> bool:
+    """Whether dockerd has the namespace of the ingress network, which it makes anew after a boot."""
+    return "ingress_sbox" in cluster.on(node, "ls", "/run/docker/netns").split()
+
+
 def test_every_node_gives_each_of_dockers_networks_the_vpcs_mtu(work: Cluster) -> None:
-    for node in (each["name"] for each in work.nodes()):
+    nodes = [each["name"] for each in work.nodes()]
+    until(lambda: all(has_ingress(work, node) for node in nodes), 30, "a node has no ingress network")
+    for node in nodes:
         own = mtus(work, node)
         wanted = dict.fromkeys(("eth0", "docker0", "docker_gwbridge"), network_plan.VPC_MTU)
         assert {name: own[name] for name in wanted} == wanted, node
