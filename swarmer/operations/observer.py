@@ -45,8 +45,10 @@ class Probe:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        for line in self._process.stdout or ():
-            self._lines.put(line.strip())
+        if self._process.stdout:
+            with self._process.stdout as lines:
+                for line in lines:
+                    self._lines.put(line.strip())
 
     def ask(self, url: str) -> None:
         """Send one question."""
