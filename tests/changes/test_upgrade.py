@@ -141,6 +141,7 @@ def test_every_node_is_replaced_and_nothing_is_lost(cluster: Described) -> None:
     assert digests(cluster) == old, "a deployment replaces no node"
     status = cluster.swarmer("status")
     assert "launched before the last change of servers.yml" in status.stderr
+    assert all(f"{name}: it sent no report: the command for it failed" in status.stderr for name in old)
     cluster.docker("pull", image)
 
     for name in sorted(old):
