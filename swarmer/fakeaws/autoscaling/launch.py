@@ -83,6 +83,7 @@ def _launch_one(group: Any, tags: dict[str, str]) -> Any:
     _associate_profile(group.ec2_backend, instance.id, data.get("IamInstanceProfile", {}))
     for interface in instance.nics.values():
         interface.add_tags(template_tags.get("network-interface", {}))
+        interface.delete_on_termination = True  # as AWS does with the interface that a launch makes
     instance.autoscaling_group = group
     protected = group.new_instances_protected_from_scale_in
     return InstanceState(instance, State.PENDING.value, protected_from_scale_in=protected)

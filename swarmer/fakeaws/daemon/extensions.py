@@ -14,7 +14,7 @@ def apply() -> None:
     # These modules import moto, so its settings must be made before.
     from swarmer.fakeaws import kms, s3, sqs
     from swarmer.fakeaws.autoscaling import activities, api, hooks, launch
-    from swarmer.fakeaws.cloudformation import change_sets, described_parameters, stacks, template
+    from swarmer.fakeaws.cloudformation import change_sets, deletions, described_parameters, stacks, template
     from swarmer.fakeaws.ec2 import addresses, images, instances, networks, security_groups
     from swarmer.fakeaws.eventbridge import rules
     from swarmer.fakeaws.iam import authorization, managed_policies, roles
@@ -26,6 +26,7 @@ def apply() -> None:
         template,
         stacks,
         change_sets,
+        deletions,
         described_parameters,
         instances,
         kms,

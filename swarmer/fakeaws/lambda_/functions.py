@@ -44,7 +44,7 @@ def extend() -> None:
     wrap_update(LambdaFunction, _update)
     LayerVersion.physical_resource_id = property(lambda self: self.arn)
     wrap_update(LayerVersion, _new_version)
-    LayerVersion.delete = lambda self, account_id, region_name: None
+    LayerVersion.delete = _delete_version
 
 
 def describe(function: Any) -> Function:
@@ -151,3 +151,7 @@ def _new_version(_: Update, original: Any, definition: Definition) -> Any:
     return LayerVersion.create_from_cloudformation_json(
         original.name, definition.text, definition.account, definition.region
     )
+
+
+def _delete_version(self: Any, account_id: str, region_name: str) -> None:
+    lambda_backends[account_id][region_name].delete_layer_version(self.name, str(self.version))
