@@ -21,11 +21,14 @@ from swarmer.local.environment import Environment
 SYMBOLS = {
     State.OK: "[green]✓[/green]",
     State.INSTALLED_BY_UP: "[green]✓[/green]",
+    State.MADE_BY_DEPLOY: "[green]✓[/green]",
     State.OPTIONAL: "[yellow]–[/yellow]",
     State.MISSING: "[red]✗[/red]",
     State.NOTE: "[yellow]–[/yellow]",
     State.UNKNOWN: "[yellow]?[/yellow]",
 }
+COMES_BY_ITSELF = (State.INSTALLED_BY_UP, State.MADE_BY_DEPLOY)
+"""States of parts that are missing, and that the next command makes."""
 
 
 @click.command()
@@ -73,7 +76,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for each in findings:
-        shown = each.found if each.state is not State.INSTALLED_BY_UP else f"{each.found}: {each.state}"
+        shown = f"{each.found}: {each.state}" if each.state in COMES_BY_ITSELF else each.found
         words = ": ".join(filter(None, (shown, each.advice)))
         table.add_row(SYMBOLS[each.state], each.what, escape(words))
     return table

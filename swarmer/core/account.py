@@ -234,7 +234,7 @@ def _bootstrap(facts: Facts) -> Finding:
         return _unknown(BOOTSTRAP, version)
     if version is None or not version.isdigit() or int(version) < SMALLEST_BOOTSTRAP:
         found = f"version {version}" if version else "not there"
-        return Finding(BOOTSTRAP, State.MISSING, found, f"cdk bootstrap aws://{facts.account}/{facts.region}")
+        return Finding(BOOTSTRAP, State.MADE_BY_DEPLOY, found)
     return Finding(BOOTSTRAP, State.OK, f"version {version}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 class State(StrEnum):
     OK = "ok"
     INSTALLED_BY_UP = "make up installs it"
+    MADE_BY_DEPLOY = "swarmer deploy makes it"
     MISSING = "missing"
     OPTIONAL = "not needed"
     """State of a part that the rehearsal does without; other commands need it."""

@@ -83,8 +83,6 @@ def test_an_account_that_has_everything_is_well() -> None:
             "image",
             "no parameter /a/amd64: write the ID of a Debian 13 AMI as",
         ),
-        ({"bootstrap": None}, "CDK bootstrap", "cdk bootstrap aws://123456789012/eu-central-1"),
-        ({"bootstrap": "5"}, "CDK bootstrap", "cdk bootstrap aws://123456789012/eu-central-1"),
     ],
 )
 def test_what_is_missing_is_named_with_the_way_to_get_it(
@@ -93,6 +91,14 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(
     found = bad(cluster(), replace(WELL, **change))
     assert list(found) == [what]
     assert advice in found[what]
+
+
+@pytest.mark.parametrize("version", [None, "5", "?"])
+def test_a_bootstrap_that_is_missing_or_old_is_made_by_the_deploy(version: str | None) -> None:
+    facts = replace(WELL, bootstrap=version)
+    assert bad(cluster(), facts) == {}
+    (found,) = [each for each in account.judge(cluster(), facts) if each.what == account.BOOTSTRAP]
+    assert found.state is State.MADE_BY_DEPLOY
 
 
 def test_without_any_default_subnet_every_zone_counts() -> None:

@@ -118,14 +118,21 @@ def test_validate_names_the_line_of_a_change_that_aws_cannot_make(
     assert command("validate", "--aws", "-f", str(servers)).exit_code == 0
 
 
-def test_doctor_lists_what_the_account_lacks(aws: Aws, account: Account) -> None:
-    done = command("doctor", "--aws", "-f", str(ROOT / "servers.yml"))
+def test_doctor_lists_what_the_account_lacks(aws: Aws, account: Account, tmp_path: Path) -> None:
+    servers = tmp_path / "servers.yml"
+    servers.write_text(f"network: {{zones: [us-east-1z]}}\n{(ROOT / 'servers.yml').read_text()}")
+    done = command("doctor", "--aws", "-f", str(servers))
     assert done.exit_code == 1
-    assert "missing: CDK bootstrap" in done.stderr
-    aws.client("ssm").put_parameter(Name=judgement.BOOTSTRAP_PARAMETER, Value="30", Type="String")
+    assert "missing: zones" in done.stderr
+
+
+def test_doctor_says_that_the_deploy_makes_a_missing_bootstrap(aws: Aws, account: Account) -> None:
     done = command("doctor", "--aws", "-f", str(ROOT / "servers.yml"))
     assert done.exit_code == 0, done.output
+    assert "not there: swarmer deploy makes it" in done.stdout
     assert "`swarmer deploy` can begin" in done.stdout
+    aws.client("ssm").put_parameter(Name=judgement.BOOTSTRAP_PARAMETER, Value="30", Type="String")
+    assert "version 30" in command("doctor", "--aws", "-f", str(ROOT / "servers.yml")).stdout
 
 
 def test_an_account_without_a_region_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

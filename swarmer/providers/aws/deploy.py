@@ -13,7 +13,7 @@ from swarmer.core import account, account_rules, deployment, description, stack_
 from swarmer.core.account import Facts, Unknown
 from swarmer.core.deployment import Changes
 from swarmer.core.errors import UserError
-from swarmer.core.finding import Finding
+from swarmer.core.finding import Finding, State
 from swarmer.core.health import Status
 from swarmer.local import cdk, host
 from swarmer.local.progress import Display, Row
@@ -90,12 +90,12 @@ class Deploy:
         """Facts about the account, and whether the CDK's bootstrap is missing. Raises UserError."""
         cluster = self.target.env.cluster
         facts = survey.gather(cluster, self.target.account)
-        bad = [each for each in account.judge(cluster, facts) if each.is_bad]
-        if others := [each for each in bad if each.what != account.BOOTSTRAP]:
-            raise Unsuitable(others)
+        findings = account.judge(cluster, facts)
+        if bad := [each for each in findings if each.is_bad]:
+            raise Unsuitable(bad)
         if broken := survey.refused(cluster, self.target.account):
             raise description.invalid(self.target.env.servers, broken)
-        return facts, bool(bad)
+        return facts, any(each.state is State.MADE_BY_DEPLOY for each in findings)
 
     def compare(self, states: Mapping[str, StackState]) -> Changes:
         """Changes that a deploy would make. Raises UserError."""
