@@ -9,7 +9,7 @@ PREREQUISITES = $(BIN)/python -m tests.prerequisites $@
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test fuzz lint setup setup-dev docs dns-proxy \
-  test-units test-cluster test-losses test-templates test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh \
+  test-units test-cluster test-losses test-templates test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh test-smoke smoke-aws \
   bench-up bench-status bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
@@ -87,6 +87,13 @@ test-changes: $(VENV)/.test ## servers.yml is changed, deployed again, destroyed
 test-fresh: $(VENV)/.test ## what every target installs, on a fresh Debian in a folder: takes minutes, and root
 	@$(PREREQUISITES)
 	@$(BIN)/pytest tests/setup/test_fresh_machine.py $(ARGS)
+
+test-smoke: $(VENV)/.test ## the smoke test of an AWS account, against the AWS of this machine
+	@$(PREREQUISITES)
+	@$(BIN)/python -m tests.smoke --rehearse $(ARGS)
+
+smoke-aws: $(VENV)/.deploy ## the smoke test in your AWS account: it says what it costs, asks once, and cleans up
+	@$(BIN)/python -m tests.smoke $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy

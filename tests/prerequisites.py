@@ -73,6 +73,7 @@ STEPS: Final[Mapping[str, tuple[Step, ...]]] = {
     "test-examples": (packages(CURL, DIG, MMDEBSTRAP), host.ensure_engine),
     "test-vagrant": (packages(MMDEBSTRAP, VAGRANT), host.ensure_engine),
     "test-changes": (host.ensure_engine,),
+    "test-smoke": (packages(MMDEBSTRAP), host.ensure_engine),
     "test-fresh": (packages(MMDEBSTRAP, GIT), _root),
     "bench-up": (packages(GIT, ("make", "make")), host.ensure_engine),
     "bench-failover": (host.ensure_engine,),

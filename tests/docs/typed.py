@@ -117,6 +117,7 @@ MARKED: Final = {
     "mmdebstrap --variant=minbase trixie - | docker import - debian:trixie-slim": (
         "Debian's own mirror; tests/examples/base.py does it with this machine's"
     ),
+    "make smoke-aws ARGS=--yes": NEEDS_AWS,
     "sudo usermod -aG docker $USER": "a person who is not root, and logs in anew",
     "vagrant ssh core-1": NEEDS_VMS,
 }
