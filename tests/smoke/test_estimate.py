@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from swarmer.core import description
 from swarmer.core.cluster import Cluster
+from swarmer.local import environment
 from tests.smoke import estimate
 from tests.smoke.__main__ import SERVERS
 from tests.stacks.assembly import Assembly, synthesise
@@ -57,3 +59,23 @@ def test_a_type_without_a_price_is_refused(tmp_path: Path) -> None:
     path.write_text(SERVERS.read_text().replace("t3.small", "m7i.large"))
     with pytest.raises(KeyError, match=r"m7i\.large"):
         estimate.items(description.load(path))
+
+
+def test_the_prices_in_the_tutorial_are_those_of_the_estimate() -> None:
+    """An hour of the shipped cluster, which the tutorial deploys."""
+    shipped = description.load(environment.ROOT / "servers.yml")
+    number = sum(group.smallest for group in shipped.groups)
+    page = (environment.ROOT / "docs/first-deploy.md").read_text()
+    rows = dict(re.findall(r"^\| (.+?) \| (0\.\d{3}) \|$", page, re.MULTILINE))
+    disk_gb = number * shipped.groups[0].disk
+    month = estimate.ALARMS * estimate.ALARM_USD + estimate.METRICS * estimate.METRIC_USD
+    expected = {
+        f"{number} instances `t3.small`": number * estimate.INSTANCE_USD["t3.small"],
+        "1 NAT gateway and its public IPv4 address": estimate.NAT_USD + estimate.IPV4_USD,
+        f"{estimate.ALARMS} alarms and up to {estimate.METRICS} metrics": month / estimate.HOURS_OF_MONTH,
+        f"{number} volumes of {shipped.groups[0].disk} GB": disk_gb
+        * estimate.DISK_USD
+        / estimate.HOURS_OF_MONTH,
+    }
+    assert rows == {what: f"{usd:.3f}" for what, usd in expected.items()}
+    assert f"**{sum(expected.values()):.2f} USD an hour**" in page

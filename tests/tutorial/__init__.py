@@ -1,0 +1,1 @@
+"""Tests that type a page from its beginning to its end."""
