@@ -28,7 +28,7 @@ test: $(VENV)/.test ## everything that proves correctness
 	@$(PREREQUISITES)
 	@$(BIN)/python -m tests.side_by_side lint='$(MAKE) -s lint' units='$(MAKE) -s test-units'
 	@$(BIN)/python -m tests.prepare
-	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses'
+	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses && $(MAKE) -s test-smoke ARGS='
 	@$(BIN)/pytest -q -m alone tests/rehearsal/test_down.py $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
 
 test-units: $(VENV)/.test ## part of make test: what needs no cluster
