@@ -13,6 +13,8 @@ STACKS: Final = ("registry", "network", "healing", "cluster")
 """Suffixes of a cluster's stacks, in the order in which they are deployed."""
 NOT_BEGUN: Final = ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 """Status of a stack without resources. The CDK makes such a stack again."""
+WATCHED: Final = "the CloudFormation console shows"
+"""Words for where an operator sees what CloudFormation does without the command."""
 BUCKET: Final = "AWS::S3::Bucket"
 SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 """Status of a stack that is as its template says."""
@@ -57,13 +59,8 @@ def removal_hindrance(status: Mapping[str, str]) -> str:
 def _at_work(stack: str, status: str) -> str:
     return (
         f"{stack} is {status}: CloudFormation is at work on it, for another operator or for an interrupted "
-        f"deploy; try again after its end, which `{events_command(stack)}` shows"
+        f"deploy; try again after its end, which {WATCHED}"
     )
-
-
-def events_command(stack: str) -> str:
-    """Command that shows what CloudFormation does with a stack, newest first."""
-    return f"aws cloudformation describe-stack-events --max-items 5 --stack-name {stack}"
 
 
 def interrupted(at_work: Sequence[str], again: str) -> str:
@@ -72,8 +69,7 @@ def interrupted(at_work: Sequence[str], again: str) -> str:
         return f"interrupted: CloudFormation is at work on no stack; `{again}` goes on"
     stacks = listed(at_work)
     return (
-        f"interrupted: CloudFormation goes on with {stacks}, which `{events_command(at_work[0])}` shows; "
-        f"`{again}` goes on after its end"
+        f"interrupted: CloudFormation goes on with {stacks}, which {WATCHED}; `{again}` goes on after its end"
     )
 
 

@@ -161,9 +161,7 @@ def test_ctrl_c_ends_the_cdk_and_says_that_cloudformation_goes_on(
     done = typed("deploy", "--yes")
     assert done.exit_code == 130
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(
-        "swarmer: interrupted: CloudFormation goes on with lone-registry, which `aws cloud"
-    )
+    assert last.startswith("swarmer: interrupted: CloudFormation goes on with lone-registry, which the Cloud")
     assert last.endswith("`swarmer deploy` goes on after its end")
     assert "lone-cluster" not in statuses(account)
 
