@@ -1,4 +1,4 @@
-"""A cluster is deployed into an empty account and destroyed, with nodes: the commands of the README."""
+"""AWS of this machine without a cluster. `make test-smoke` deploys into it, and destroys again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from swarmer.cli.common import load
-from swarmer.local import environment, node_containers
-from tests.rehearsal.conftest import swarmer, until
+from swarmer.local import environment
+from tests.rehearsal.conftest import swarmer
 
 pytestmark = pytest.mark.cluster
 
@@ -43,30 +42,6 @@ def shell(servers: Path, *lines: str) -> subprocess.CompletedProcess[str]:
         timeout=540,
         check=False,
     )
-
-
-def test_a_cluster_is_deployed_into_an_empty_account_and_destroyed_again(servers: Path) -> None:
-    to_aws = 'eval "$(.venv/bin/swarmer up --aws-only)"'
-    made = shell(
-        servers,
-        to_aws,
-        ".venv/bin/swarmer deploy --yes",
-        ".venv/bin/swarmer status",
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    assert "AWS, account 123456789012, us-east-1" in made.stdout, "it was no deploy of AWS"
-    assert "empty is deployed. What to type now:" in made.stdout
-    (command,) = [line for line in made.stdout.splitlines() if " exec " in line]
-    listed = shell(servers, to_aws, command.strip())
-    assert listed.returncode == 0, listed.stderr
-    assert "Leader" in listed.stdout
-
-    gone = shell(servers, to_aws, ".venv/bin/swarmer destroy --yes")
-    assert gone.returncode == 0, gone.stdout + gone.stderr
-    assert "empty is destroyed." in gone.stdout
-    assert "AWS::S3::Bucket empty-registry-bucket" in gone.stdout
-    env = load(str(servers))
-    until(lambda: not node_containers.containers(env), within_s=30, what="a machine without an instance")
 
 
 def test_the_aws_of_this_machine_starts_without_a_cluster_and_is_removed(servers: Path) -> None:

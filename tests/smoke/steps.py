@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -105,10 +106,20 @@ def examine(run: Run) -> str:
 
 
 def deploy(run: Run) -> str:
-    """Deploy all stacks into the account."""
-    run.swarmer.check("deploy", "--yes", timeout_s=DEPLOY_TIMEOUT_S, echo=True)
+    """Deploy all stacks into the account; type the next command, which lists the Swarm's nodes."""
+    printed = run.swarmer.check("deploy", "--yes", timeout_s=DEPLOY_TIMEOUT_S, echo=True)
+    if "Leader" not in run.swarmer.check("exec", *_next_command(printed)):
+        raise Failed("the command that `swarmer deploy` printed lists no leader")
     run.resources = leftovers.recorded(run.account, run.cluster.name)
     return f"{len(run.resources)} resources in {len({each.stack for each in run.resources})} stacks"
+
+
+def _next_command(printed: str) -> list[str]:
+    """Node and command of the last line that a deploy prints. Raises Failed."""
+    words = shlex.split(printed.splitlines()[-1]) if printed else []
+    if "exec" not in words:
+        raise Failed("`swarmer deploy` printed no next command")
+    return words[words.index("aws") + 1 :]
 
 
 def validate(run: Run) -> str:
