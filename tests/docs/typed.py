@@ -70,6 +70,7 @@ TYPED: Final = {
     "swarmer resume GROUP": ("tests/rehearsal/test_groups_command.py", "resume workers"),
     "swarmer scale GROUP N": ("chaos/lab.py", "swarmer self.servers scale self.group"),
     "swarmer up --aws-only": ("tests/rehearsal/test_deploy.py", "swarmer up --aws-only"),
+    "swarmer shell NODE": ("tests/rehearsal/test_as_operator.py", "SWARMER shell worker"),
     "swarmer up --retain": ("tests/daily/test_documents.py", "swarmer up --retain"),
     **{
         command: ("tests/vagrant/test_daily.py", command)
@@ -103,7 +104,6 @@ MARKED: Final = {
     "aws s3 cp": NEEDS_AWS,
     "aws ssm describe-instance-information": NEEDS_AWS,
     "aws ssm get-parameter --name /aws/service/debian/release/13/latest/amd64": NEEDS_AWS,
-    "aws ssm start-session": NEEDS_AWS,
     "cdk bootstrap --bootstrap-kms-key-id": NEEDS_AWS,
     "cdk bootstrap --custom-permissions-boundary NAME": NEEDS_AWS,
     "cdk bootstrap --tags KEY=VALUE": NEEDS_AWS,
