@@ -87,8 +87,9 @@ def provider(url: str) -> AwsProvider:
     session = boto3.Session(
         aws_access_key_id="bench", aws_secret_access_key="bench", region_name=environment.REGION
     )
-    nodes = Group(name="nodes", roles=frozenset({Role.SWARM_WORKER}), min=0, max=100)
-    return AwsProvider(Cluster(name=CLUSTER, groups=(nodes,)), Account(session, url, OF_THIS_MACHINE))
+    core = Group(name="core", roles=frozenset(Role), size=1)  # a description has servers and managers
+    nodes = Group(name="nodes", roles=frozenset({Role.SWARM_WORKER}), min=0, max=99)
+    return AwsProvider(Cluster(name=CLUSTER, groups=(core, nodes)), Account(session, url, OF_THIS_MACHINE))
 
 
 def observe(url: str) -> tuple[float, Counter[str]]:
