@@ -27,6 +27,10 @@ class Row:
     is_done: bool = False
 
 
+Draw = Callable[[Sequence[Row], str], None]
+"""Function that shows rows of progress, and a note below them."""
+
+
 @dataclass
 class Display:
     """Progress on `terminal`; animated on a real terminal only."""
@@ -52,7 +56,7 @@ class Display:
             yield lambda word: details.append(word) if word.startswith("=") else detail(word)
 
     @contextmanager
-    def parts(self, key: str, text: str) -> Iterator[Callable[[Sequence[Row], str], None]]:
+    def parts(self, key: str, text: str) -> Iterator[Draw]:
         """Show a step whose parts go on beside each other, as `rows` does."""
         with self._outcome(key, [text]), self.rows() as draw:
             yield draw
@@ -77,7 +81,7 @@ class Display:
             yield lambda note: draw(_booting_rows(nodes, consoles), note)
 
     @contextmanager
-    def rows(self) -> Iterator[Callable[[Sequence[Row], str], None]]:
+    def rows(self) -> Iterator[Draw]:
         """Show parts of a work that go on beside each other; yield a function for rows and the line below."""
         if self.terminal.is_terminal:
             began_s = time.monotonic()

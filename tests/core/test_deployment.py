@@ -1,4 +1,4 @@
-"""What hinders a deploy, what it changes, and what people attached: decisions without an AWS."""
+"""Decisions about a deploy and its end, made without an AWS."""
 
 from __future__ import annotations
 

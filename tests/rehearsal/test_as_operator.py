@@ -55,7 +55,7 @@ def somebody(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pers
 
 @pytest.fixture(scope="module", params=PLACES)
 def typist(request: pytest.FixtureRequest, somebody: Person) -> Person:
-    """Whoever types the command."""
+    """Person who types the command: on the rehearsal, or with an operator's role."""
     is_operator = request.param == PLACES[1]
     return somebody if is_operator else Person("rehearsal", "", {"SWARMER_ON": "rehearsal"})
 

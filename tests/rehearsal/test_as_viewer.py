@@ -55,7 +55,7 @@ def somebody(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pers
 
 @dataclass(frozen=True)
 class Facts:
-    """What a refused command must leave as it was."""
+    """State of the cluster that a refused command must leave as it was."""
 
     machines: dict[str, str]
     groups: list[Any]

@@ -171,7 +171,7 @@ def _with_id(arguments: Mapping[str, Any], resource_id: str) -> dict[str, Any]:
 
 
 def made_by_aws(account: Account, cluster: str, resources: Sequence[StackResource]) -> list[Left]:
-    """What AWS made for the cluster without a template: instances, volumes, interfaces, and new stacks."""
+    """Resources that AWS made for the cluster without a template: instances, volumes, interfaces, stacks."""
     ec2 = account.client("ec2")
     own = {"Name": TAG_FILTER, "Values": [cluster]}
     alive = {"Name": "instance-state-name", "Values": list(NOT_TERMINATED)}

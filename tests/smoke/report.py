@@ -53,7 +53,7 @@ class Result:
     verdict: Verdict = Verdict.NOT_RUN
     seconds: float = 0.0
     finding: str = ""
-    """What the step saw, in one line; after a failure its reason."""
+    """Line with the finding of the step; after a failure with its reason."""
 
 
 @dataclass(kw_only=True)

@@ -82,7 +82,7 @@ class Terminal:
 
 
 def plain(piece: bytes) -> str:
-    """What a terminal shows in the end: without colours, spinners and lines that were drawn over."""
+    """Text that a terminal shows in the end: without colours, spinners and lines that were drawn over."""
     lines = [""]
     for part in PARTS.split(piece.decode(errors="replace")):
         if part.endswith("\n"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,11 +16,11 @@ from swarmer.core.errors import UserError
 from swarmer.core.finding import Finding, State
 from swarmer.core.health import Status
 from swarmer.local import cdk, host
-from swarmer.local.progress import Display, Row
+from swarmer.local.progress import Display, Draw, Row
 from swarmer.operations.status import observations
 from swarmer.operations.wait import Streak
 from swarmer.providers.aws import survey
-from swarmer.providers.aws.target import Progress, Target, has_ended, node_rows
+from swarmer.providers.aws.target import Progress, Target, node_rows
 
 TIMEOUT_S: Final = 1200.0
 """Timeout for a deployed cluster to be validated, in seconds: above the default boot deadline."""
@@ -30,8 +30,6 @@ NO_ROLLBACK: Final = "--no-rollback"
 BOOTS_ON: Final = (
     "interrupted: everything is deployed, and the nodes boot on; `swarmer status --watch` shows it"
 )
-
-Draw = Callable[[Sequence[Row], str], None]
 
 
 class Unsuitable(UserError):
@@ -160,16 +158,8 @@ class Deploy:
     def deploy(self, options: Sequence[str], draw: Draw) -> None:
         """Run `cdk deploy --all` and show its progress. Raises UserError."""
         progress = Progress(self.target)
-        try:
-            with self.target.cdk.deploying(*options) as running:
-                while not has_ended(running, self.target.pause_s):
-                    progress.look()
-                    draw([*progress.rows(), *self.booting(progress)], progress.note)
-                progress.look()
-                draw(progress.rows(), progress.note)
-        except KeyboardInterrupt as exc:
-            raise UserError(deployment.interrupted(progress.at_work, AGAIN), status=130) from exc
-        if running.returncode:
+        work = self.target.cdk.deploying(*options)
+        if progress.follow(work, draw, again=AGAIN, more=self.booting):
             raise self.failure(progress)
 
     def booting(self, progress: Progress) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,14 +12,12 @@ from swarmer.core import deployment, stack_progress
 from swarmer.core.deployment import BUCKET
 from swarmer.core.errors import UserError
 from swarmer.local import host
-from swarmer.local.progress import Display, Row
-from swarmer.providers.aws.target import Progress, Target, has_ended
+from swarmer.local.progress import Display, Draw
+from swarmer.providers.aws.target import Progress, Target
 
 AGAIN: Final = "swarmer destroy"
 MANAGED_POLICY: Final = "AWS::IAM::ManagedPolicy"
 ROLE: Final = "AWS::IAM::Role"
-
-Draw = Callable[[Sequence[Row], str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +89,7 @@ class Destroy:
     def destroy(self, draw: Draw) -> None:
         """Run `cdk destroy --all` and show its progress. Raises UserError."""
         progress = Progress(self.target)
-        try:
-            with self.target.cdk.destroying() as running:
-                while not has_ended(running, self.target.pause_s):
-                    progress.look()
-                    draw(progress.rows(), progress.note)
-                progress.look()
-                draw(progress.rows(), progress.note)
-        except KeyboardInterrupt as exc:
-            raise UserError(deployment.interrupted(progress.at_work, AGAIN), status=130) from exc
-        if running.returncode:
+        if progress.follow(self.target.cdk.destroying(), draw, again=AGAIN):
             raise self.failure(progress)
 
     def failure(self, progress: Progress) -> UserError:

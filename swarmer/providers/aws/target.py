@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +14,16 @@ from swarmer.adapters import aws
 from swarmer.adapters.account import Account
 from swarmer.adapters.operator import usual
 from swarmer.adapters.stacks import Stacks, StackState
+from swarmer.core import deployment
 from swarmer.core.deployment import stack_names
+from swarmer.core.errors import UserError
 from swarmer.core.health import NodeStatus
 from swarmer.core.stack_progress import StackProgress
 from swarmer.core.state import MemberStatus
 from swarmer.local import environment
 from swarmer.local.cdk import Cdk
 from swarmer.local.environment import Environment
-from swarmer.local.progress import Row
+from swarmer.local.progress import Draw, Row
 from swarmer.operations.stack_following import Follower
 from swarmer.provider import Provider
 from swarmer.providers.aws import survey
@@ -114,6 +116,30 @@ class Progress:
         """Names of the stacks on which CloudFormation was at work at the last look."""
         return [each.name for each in self.stacks if each.status.endswith("_IN_PROGRESS")]
 
+    def follow(
+        self,
+        work: AbstractContextManager[subprocess.Popen[bytes]],
+        draw: Draw,
+        *,
+        again: str,
+        more: Callable[[Progress], list[Row]] | None = None,
+    ) -> int:
+        """Show the progress until a command of the CDK ends; return its exit status.
+
+        `again`: command that goes on after an interruption. `more`: rows below those of the stacks.
+        Raises UserError after Ctrl-C.
+        """
+        try:
+            with work as running:
+                while not _has_ended(running, self._target.pause_s):
+                    self.look()
+                    draw([*self.rows(), *(more(self) if more else [])], self.note)
+                self.look()
+                draw(self.rows(), self.note)
+        except KeyboardInterrupt as exc:
+            raise UserError(deployment.interrupted(self.at_work, again), status=130) from exc
+        return running.returncode
+
     def rows(self) -> list[Row]:
         """A row for each stack."""
         return [Row(name=each.name, phase=each.phase, is_done=each.is_settled) for each in self.stacks]
@@ -131,7 +157,7 @@ def _node_row(node: NodeStatus) -> Row:
     return Row(name=node.name, place=node.zone, phase=phase, is_done=is_done)
 
 
-def has_ended(running: subprocess.Popen[bytes], within_s: float) -> bool:
+def _has_ended(running: subprocess.Popen[bytes], within_s: float) -> bool:
     """Whether a process ends in this time."""
     try:
         running.wait(within_s)
