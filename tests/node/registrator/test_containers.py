@@ -141,9 +141,10 @@ def test_a_script_that_ends_well_makes_its_service_pass_where_the_agent_allows_s
     until(lambda: agent.consul.client().unhealthy("web"))
     assert not agent.is_passing("web")
     (tmp_path / f"well-{port}").touch()
-    until(lambda: agent.is_passing("web"))
+    # A Consul that has just started may fail to sync, and tries again after 15 s (agent/ae/ae.go).
+    until(lambda: agent.is_passing("web"), 40)
     (tmp_path / f"well-{port}").unlink()
-    until(lambda: not agent.is_passing("web"))
+    until(lambda: not agent.is_passing("web"), 40)
     assert not agent.said("declared without its check")
 
 
