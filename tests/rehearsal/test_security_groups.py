@@ -275,12 +275,20 @@ def test_a_changed_rule_holds_on_running_nodes_at_once(cluster: Cluster, groups:
     until(lambda: answer() == "open", 10, "the port is still closed")
 
 
+def has_filter(container: str) -> bool:
+    try:
+        return any("table" in entry for entry in nft(container, "list", "table", *TABLE))
+    except process.Failed:
+        return False
+
+
 def test_a_node_that_starts_again_is_protected_again(cluster: Cluster, groups: Groups) -> None:
     """The kernel forgets the filter with the machine's network."""
     worker = cluster.nodes()[-1]
     container = node_containers.container_name(cluster.env, worker["name"])
     engine.docker("kill", container)
     engine.docker("start", container)
-    assert any("table" in entry for entry in nft(container, "list", "table", *TABLE))
+    # The container's first process loads the filter; a command may come before it.
+    until(lambda: has_filter(container), 10, "the filter is not loaded again")
     assert answer_to_operator(worker["address"], names.CONSUL_RPC_PORT) == "silence"
     until(lambda: bool(cluster.status()["validated"]), 120, "the cluster is not validated again")
