@@ -8,6 +8,7 @@ import subprocess
 import threading
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,17 +17,10 @@ from swarmer.core import names
 from swarmer.fakeaws.base.preload import ACCOUNT
 from tests.rehearsal.conftest import SWARMER, Cluster, swarmer
 
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
-"""Trust policy of the roles: the people of the account."""
+PEOPLE = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+"""Principal of the roles of people: the account."""
+PROVIDER = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/ci.example.com"}
+"""Principal of the role of a CI system: its identity provider."""
 
 
 def root(cluster: Cluster, service: str) -> Any:
@@ -69,21 +63,46 @@ class Person:
 
 def person(cluster: Cluster, session: str, policy: str) -> Person:
     """Somebody new whose role has the managed policy of that name."""
-    iam, role = root(cluster, "iam"), f"{cluster.env.cluster.name}-{session}-{uuid.uuid4().hex[:8]}"
-    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
-    iam.attach_role_policy(RoleName=role, PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/{policy}")
-    given = root(cluster, "sts").assume_role(RoleArn=made["Arn"], RoleSessionName=session)["Credentials"]
-    variables = {
-        "SWARMER_ON": "aws",
-        "AWS_ENDPOINT_URL": cluster.env.aws_url,
-        "AWS_REGION": cluster.env.region,
+    role = new_role(cluster, session, policy, PEOPLE)
+    given = root(cluster, "sts").assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
+    credentials = {
         "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
         "AWS_SESSION_TOKEN": given["SessionToken"],
+    }
+    return Person(session, policy, {**leading_to(cluster), **credentials})
+
+
+def ci_system(cluster: Cluster, session: str, policy: str, token: Path) -> Person:
+    """CI system whose role has the managed policy of that name. `token`: file of its web identity."""
+    identity = {
+        "AWS_ROLE_ARN": new_role(cluster, session, policy, PROVIDER),
+        "AWS_ROLE_SESSION_NAME": session,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+    }
+    return Person(session, policy, {**leading_to(cluster), **identity})
+
+
+def new_role(cluster: Cluster, session: str, policy: str, principal: dict[str, str]) -> str:
+    """ARN of a new role that trusts the principal and has one managed policy."""
+    iam, role = root(cluster, "iam"), f"{cluster.env.cluster.name}-{session}-{uuid.uuid4().hex[:8]}"
+    action = "sts:AssumeRoleWithWebIdentity" if principal == PROVIDER else "sts:AssumeRole"
+    allowed = {"Effect": "Allow", "Principal": principal, "Action": action}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]
+    iam.attach_role_policy(RoleName=role, PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/{policy}")
+    return str(made["Arn"])
+
+
+def leading_to(cluster: Cluster) -> dict[str, str]:
+    """Variables that lead to the cluster, and to no credentials."""
+    return {
+        "SWARMER_ON": "aws",
+        "AWS_ENDPOINT_URL": cluster.env.aws_url,
+        "AWS_REGION": cluster.env.region,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
-    return Person(session, policy, variables)
 
 
 def operator(cluster: Cluster, session: str) -> Person:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 from swarmer.adapters.session import PLUGIN
 from swarmer.core import names
 from tests.rehearsal.conftest import Cluster, containers
-from tests.rehearsal.people import Person, only_line, operator, root, viewer
+from tests.rehearsal.people import Person, ci_system, only_line, operator, root, viewer
 
 pytestmark = pytest.mark.cluster
 
@@ -165,3 +166,18 @@ def test_a_viewer_sends_no_other_command_document(cluster: Cluster, node: str, s
     finally:
         ssm_of_root.delete_document(Name=name)
     assert "made" not in cluster.on(node, "ls", "/root").split()
+
+
+def test_a_ci_system_acts_by_its_web_identity_with_the_policy_of_its_role(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("signed by the identity provider")
+    policy = names.viewer_policy(cluster.env.cluster.name, cluster.env.region)
+    ci = ci_system(cluster, "ci", policy, token)
+    addresses = [node["address"] for node in cluster.nodes("swarm-manager")]
+    found = ci.type("address", "--role", "swarm-manager")
+    assert found.stdout.strip() in addresses, found.stderr
+    refused = ci.type("scale", "--yes", "workers", "2")
+    assert refused.returncode == 1
+    assert "you may not autoscaling:SetDesiredCapacity" in only_line(refused.stderr)

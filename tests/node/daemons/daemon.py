@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -134,10 +135,14 @@ class Daemon:
         self.process.send_signal(number)
 
     def request(self, method: str, path: str) -> Any:
-        """What the adapter has no use for."""
+        """Answer to a request that the adapter has no use for. Raises Unavailable if there is no leader."""
         url = f"http://{self.address}:{names.CONSUL_HTTP_PORT}/v1/{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as exc:
+            with exc:
+                raise Unavailable(f"{path}: {exc}") from exc
 
     def sweep(self) -> None:
         """Take away what a test left: services, keys, sessions."""

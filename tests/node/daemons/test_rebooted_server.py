@@ -73,4 +73,4 @@ def test_no_name_leads_to_a_rebooted_server_by_what_it_declared_before(three: li
             pass  # the return of a server may cost the leader its lead
         time.sleep(0.1)
     assert seen == []
-    assert rebooted.is_member()
+    eventually(rebooted.is_member)
