@@ -46,7 +46,7 @@ options, with one dash or two:
   -cleanup, -ttl S, -ttl-refresh S    accepted, without effect on Consul
 
 run: DOCKER_HOST names the engine [unix:///var/run/docker.sock], CONSUL_HTTP_TOKEN is Consul's token;
-consul-unix://PATH and consul-tls://HOST:PORT are understood too. See docs/registrator.md.
+consul-unix://PATH and consul-tls://HOST:PORT are understood too. See docs/reference/registrator.md.
 """
 ON_NODE: Final = "on-node"
 """Command of swarmer-registrator.service."""

@@ -42,7 +42,7 @@ SWEEP_MEMORY_MB: Final = 1024
 s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
 RETAINED_MINUTES: Final = 15
 """Minutes after which the alarm of a retained instance is raised: the sweep needs some for a removal."""
-RECOVERY_STEPS: Final = "Without the command: docs/troubleshooting.md, Recovery by hand."
+RECOVERY_STEPS: Final = "Without the command: docs/guides/troubleshooting.md, Recovery by hand."
 """Pointer to the steps for a person who has no `swarmer`, or whose node is not connected."""
 WHY_PYTHON_3_13: Final = (
     "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "

@@ -130,7 +130,9 @@ class Command(click.Group):
             "the cluster act on the rehearsal only."
         )
         formatter.write_paragraph()
-        formatter.write_text("`swarmer COMMAND --help` shows more, and docs/daily-use.md shows daily use.")
+        formatter.write_text(
+            "`swarmer COMMAND --help` shows more, and docs/guides/daily-use.md shows daily use."
+        )
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

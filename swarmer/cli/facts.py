@@ -17,8 +17,8 @@ from swarmer.core import software
 from swarmer.core.errors import UserError
 from swarmer.core.facts import Fact, Proof, Quote, Rehearsed
 
-SOURCE: Final = software.ROOT / "docs/facts.yml"
-PAGES: Final = (software.ROOT / "docs/facts.md", software.ROOT / "docs/aws.md")
+SOURCE: Final = software.ROOT / "docs/reference/facts.yml"
+PAGES: Final = (software.ROOT / "docs/reference/facts.md", software.ROOT / "docs/guides/aws.md")
 """Pages with tables of facts."""
 COLOURS: Final = {core.TEST: "green", core.QUOTE: "cyan", core.UNREHEARSED: "yellow"}
 
@@ -28,7 +28,12 @@ COLOURS: Final = {core.TEST: "green", core.QUOTE: "cyan", core.UNREHEARSED: "yel
 @click.option("--kind", type=click.Choice([*core.SECTIONS.values()]), help="Rows of this kind only.")
 @click.option("--proof", type=click.Choice([*COLOURS]), help="Rows that are known in this way only.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: a list of rows.")
-@click.option("-w", "--write", is_flag=True, help="Into the tables of docs/facts.md and docs/aws.md instead.")
+@click.option(
+    "-w",
+    "--write",
+    is_flag=True,
+    help="Into the tables of docs/reference/facts.md and docs/guides/aws.md instead.",
+)
 def facts(words: tuple[str, ...], kind: str | None, proof: str | None, as_json: bool, write: bool) -> None:
     """Show what is relied on in AWS, and how it is known; only rows that have every one of WORDS."""
     known = load()

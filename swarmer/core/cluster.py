@@ -107,9 +107,10 @@ class Group(Model):
     disk: Annotated[int, BeforeValidator(partial(whole_number, low=8, high=16384))] = 20
     """Size of the root volume in GiB, on AWS."""
     memory: Annotated[int, BeforeValidator(partial(whole_number, low=512, high=1048576))] = 2048
-    """Memory of each virtual machine in MiB ([Vagrant](vagrant.md)). On AWS `instance_type` determines it."""
+    """Memory of each virtual machine in MiB ([Vagrant](../tutorial/vagrant.md)). On AWS `instance_type`
+    determines it."""
     cpus: Annotated[int, BeforeValidator(partial(whole_number, low=1, high=256))] = 2
-    """Number of processors of each virtual machine ([Vagrant](vagrant.md))."""
+    """Number of processors of each virtual machine ([Vagrant](../tutorial/vagrant.md))."""
 
     @property
     def desired(self) -> int | None:
@@ -166,7 +167,7 @@ class Cluster(Model):
     """
     tags: Annotated[Pairs, BeforeValidator(account_rules.tags)] = ()
     """Tags that your account demands: a mapping, put on every resource that AWS can tag
-    ([aws.md](aws.md#tags)).
+    ([aws.md](../guides/aws.md#tags)).
 
     Default: none
     Rule: At most 40, like `{cost-center: "1234", owner: people@example.com}`. Keys have up to 127 characters,
@@ -175,7 +176,7 @@ class Cluster(Model):
     """
     permissions_boundary: Annotated[str | None, BeforeValidator(account_rules.permissions_boundary)] = None
     """IAM policy that your account demands as permissions boundary of every role
-    ([aws.md](aws.md#a-permissions-boundary)).
+    ([aws.md](../guides/aws.md#a-permissions-boundary)).
 
     Default: none
     Rule: Name of a policy of the account (with its path, if it has one), or the policy's ARN.

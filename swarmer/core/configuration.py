@@ -127,8 +127,10 @@ def _autopilot(node: NodeDescription) -> dict[str, Any]:
 
 
 def of_release(version: Version) -> dict[str, Any]:
-    """Keys that differ between releases: Consul refuses a key that it does not know. docs/consul.md has the
-    sources."""
+    """Keys that differ between releases: Consul refuses a key that it does not know.
+
+    docs/reference/consul.md has the sources.
+    """
     if version < (1, 9):
         return {"ui": True}
     changes: dict[str, Any] = {"ui_config": {"enabled": True}}

@@ -1,4 +1,4 @@
-"""Release of Consul that nodes on AWS run, pinned by its digests. docs/consul.md has the reasons."""
+"""Release of Consul that nodes on AWS run, pinned by its digests. docs/reference/consul.md has reasons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHA256: Final[Mapping[str, str]] = {
     "amd64": "7a28033850a24fd411722593931625d8b548a27646c3ab70c1379ea7fd2af423",
     "arm64": "8530dd2f92c1f4acddf152a96e2629a89e6f0f19229889d20dbf8092927aa742",
 }
-"""SHA-256 of the release's archive for each processor; docs/consul.md names the files that publish them."""
+"""SHA-256 of the release's archive for each processor. docs/reference/consul.md names their source."""
 PROCESSORS: Final[Mapping[str, str]] = {"x86_64": "amd64", "aarch64": "arm64"}
 """HashiCorp's names of processors, by the kernel's."""
 

@@ -144,7 +144,7 @@ def _compose(text: str, file: str) -> yaml.MappingNode:
     if not isinstance(root, yaml.MappingNode):
         what = f"{shown(_plain(root))} is not a mapping" if root else "the file is empty"
         line = _line(root) if root else 0
-        raise Invalid([Problem(file, line, "", what, "write keys and values, see docs/servers.md")])
+        raise Invalid([Problem(file, line, "", what, "write keys and values, see docs/reference/servers.md")])
     return root
 
 

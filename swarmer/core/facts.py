@@ -1,7 +1,7 @@
 """Facts about AWS that the project relies on, and how each is known.
 
-docs/facts.yml holds them: by kind and subject a line for each fact, with its proof. docs/facts.md is the same
-as tables. tests/facts compares the file with the templates and the code.
+docs/reference/facts.yml holds one line for each fact, with its proof, by kind and subject.
+docs/reference/facts.md has the same as tables. `tests/stacks/test_facts.py` compares the file with the templates and the code.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Malformed(Exception):
 
 
 def parse(text: str) -> list[Fact]:
-    """Facts of docs/facts.yml, in its order. Raises Malformed."""
+    """Facts of docs/reference/facts.yml, in its order. Raises Malformed."""
     try:
         tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as exc:
@@ -192,7 +192,7 @@ def grouped(facts: Iterable[Fact]) -> dict[tuple[str, Proof], list[str]]:
 def _shown(proof: Proof) -> str:
     match proof:
         case Rehearsed():
-            return f"[`{proof.test}`](../{proof.file})"
+            return f"[`{proof.test}`](../../{proof.file})"
         case Quote():
             return f"“{_escaped(proof.says)}” [AWS]({proof.page}), {proof.read}"
         case Unrehearsed():

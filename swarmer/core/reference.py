@@ -1,4 +1,4 @@
-"""Tables of docs/servers.md, generated from the models.
+"""Tables of docs/reference/servers.md, generated from the models.
 
 A table is between `<!-- generated: network -->` and `<!-- end -->`. The other text is written by hand.
 """

@@ -45,7 +45,7 @@ def _egress(value: object) -> Egress:
 
 
 class Model(BaseModel):
-    """Part of a description. The docstring below a key becomes its row in docs/servers.md (`reference`).
+    """Part of a description. The docstring below a key becomes its row in docs/reference/servers.md.
 
     It gives the meaning. `Default:` and `Rule:` follow if the value and its validator do not say enough.
     """
@@ -73,7 +73,7 @@ class Network(Model):
     """
     zones: Annotated[int | tuple[str, ...], BeforeValidator(network_plan.zones)] = 3
     """Availability zones for the nodes: their number, or their names. With a number AWS chooses, and may
-    choose others later ([aws.md](aws.md#zones)).
+    choose others later ([aws.md](../guides/aws.md#zones)).
 
     Rule: 1 to 6, at most as many as the region has. Or a list of names, like
     `[eu-central-1a, eu-central-1b]`, each once. Later zones can only be added, at the end. In a VPC
@@ -98,8 +98,8 @@ class Network(Model):
     as many addresses as clients.
     """
     vpc: Annotated[str | None, BeforeValidator(existing_vpc.vpc_id)] = None
-    """VPC of yours into which the cluster is deployed ([aws.md](aws.md#a-vpc-of-yours)). `cidr` is then its
-    address range that the subnets are in.
+    """VPC of yours into which the cluster is deployed ([aws.md](../guides/aws.md#a-vpc-of-yours)).
+    `cidr` is then its address range that the subnets are in.
 
     Default: none: the cluster gets a VPC of its own
     Rule: `vpc-` and 8 or 17 hexadecimal digits, together with `cidr` and `subnets`, without `zones` and

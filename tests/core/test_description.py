@@ -16,7 +16,7 @@ from tests.core.keys import SMALLEST, common_keys
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "servers.yml"
-REFERENCE = ROOT / "docs" / "servers.md"
+REFERENCE = ROOT / "docs/reference/servers.md"
 GOOD = """\
 name: swarmer
 groups:

@@ -1,4 +1,4 @@
-"""docs/facts.yml is read as it is meant; what says no fact is named. `swarmer facts` shows it."""
+"""docs/reference/facts.yml is read as it is meant; what says no fact is named. `swarmer facts` shows it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_page_has_the_tables_between_its_marks() -> None:
     )
     filled = facts.fill(page, FACTS)
     assert (
-        "| `AWS::A::B` | `One`, `Two.Three` | [`test_that_it_works`](../tests/rehearsal/test_x.py) |"
+        "| `AWS::A::B` | `One`, `Two.Three` | [`test_that_it_works`](../../tests/rehearsal/test_x.py) |"
         in filled
     )
     assert f"| `AWS::A::B` | `Four` | “It says \\| this, in two lines.” [AWS]({PAGE}), 2026-11-30 |" in filled

@@ -1,4 +1,4 @@
-"""docs/servers.md says what the model says: each key once, with its default and its rule."""
+"""docs/reference/servers.md says what the model says: each key once, with its default and its rule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swarmer.core import reference
 from swarmer.core.cluster import Cluster
 from swarmer.core.sections import Model
 
-PAGE = Path(__file__).parents[2] / "docs/servers.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/servers.md"
 
 
 def test_the_page_is_what_the_model_says() -> None:
@@ -48,7 +48,7 @@ def test_a_key_that_nobody_explained_is_named() -> None:
 def test_the_page_names_the_file_that_defines_a_section(section: str) -> None:
     model = reference.SECTIONS[section]
     path = reference.source(model)
-    assert f"class {model.__name__}(Model):" in (PAGE.parents[1] / path).read_text()
+    assert f"class {model.__name__}(Model):" in (PAGE.parents[2] / path).read_text()
     heading = reference.HEADINGS.get(section, f"`{section}`")
     assert f"| {heading} | `{path}` |" in PAGE.read_text()
 

@@ -50,7 +50,7 @@ def tools() -> None:
 
 
 def readers() -> dict[str, str]:
-    """A reader's environment; the first lines of docs/daily-use.md put the command on PATH."""
+    """A reader's environment; the first lines of docs/guides/daily-use.md put the command on PATH."""
     kept = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     return kept | {"PATH": f"{environment.ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
 
@@ -68,7 +68,7 @@ def session(blocks: list[Block]) -> str:
     return "\n".join(script)
 
 
-@pytest.mark.parametrize("page", WITH_CLUSTER, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", WITH_CLUSTER, ids=pages.name_of)
 def test_every_command_of_the_page_does_what_it_says(lab: Lab, tools: None, page: Path) -> None:
     until(lambda: swarmer("status").returncode == 0, within_s=240, what="the page before left a mess")
     script = session(of(page, pages.CLUSTER, "until Ctrl-C"))

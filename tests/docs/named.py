@@ -64,7 +64,7 @@ def is_ours(word: str) -> bool:
 @cache
 def of_aws() -> frozenset[str]:
     """Names of AWS's properties, actions and calls; tests/stacks/test_facts.py compares them."""
-    rows = (fact.row for fact in facts.parse((ROOT / "docs/facts.yml").read_text()))
+    rows = (fact.row for fact in facts.parse((ROOT / "docs/reference/facts.yml").read_text()))
     return frozenset(word for row in rows if row.kind != facts.CALL for word in str(row).split())
 
 

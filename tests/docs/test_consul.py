@@ -1,4 +1,4 @@
-"""docs/consul.md: what changed between the releases of Consul, and which test covers it."""
+"""docs/reference/consul.md: what changed between the releases of Consul, and which test covers it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swarmer.local import consul_binary
 from tests.core.test_configuration import CORE
 from tests.docs.pages import ROOT
 
-PAGE = (ROOT / "docs/consul.md").read_text()
+PAGE = (ROOT / "docs/reference/consul.md").read_text()
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")]
     for line in PAGE.splitlines()

@@ -6,7 +6,7 @@ import re
 
 from tests.docs.pages import ROOT
 
-TEXT = (ROOT / "docs/glossary.md").read_text()
+TEXT = (ROOT / "docs/reference/glossary.md").read_text()
 
 
 def terms(heading: str) -> list[str]:

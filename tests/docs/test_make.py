@@ -26,9 +26,9 @@ def checkout(tmp_path: Path) -> Path:
         "requirements-dev.txt",
         "lambdas/requirements.txt",
         "node/requirements.txt",
-        "docs/servers.md",
+        "docs/reference/servers.md",
     ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/swarmer").symlink_to(ROOT / ".venv/bin/swarmer")
@@ -95,7 +95,7 @@ def test_every_target_that_runs_tests_or_measures_has_its_prerequisites() -> Non
 
 def test_make_docs_writes_what_is_there_already(checkout: Path) -> None:
     make(checkout, "docs")
-    for name in ("docs/servers.md", "docs/cluster.svg"):
+    for name in ("docs/reference/servers.md", "docs/cluster.svg"):
         assert (checkout / name).read_text() == (ROOT / name).read_text()
 
 

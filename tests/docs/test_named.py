@@ -10,7 +10,7 @@ from tests.docs import named, pages
 from tests.docs.pages import ROOT, Inline
 
 PAGES = [*pages.pages(), *pages.examples()]
-ARCHITECTURE = ROOT / "docs/architecture.md"
+ARCHITECTURE = ROOT / "docs/concepts/architecture.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -26,7 +26,7 @@ def test_the_exceptions_stand_in_a_page() -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        *("swarmer/core/names.py", "tests/core/", "servers.md", "lambdas/shared", "swarmer.target"),
+        *("swarmer/core/names.py", "tests/core/", "docs/guides/aws.md", "lambdas/shared", "swarmer.target"),
         *("core.election.decide", "adapters.consul.Consul.holds", "node.agent", "core.healing"),
         *("healing.grace", "swarmer/healing/", "swarmer/swarm/lock", "READY_TIMEOUT_S"),
     ],

@@ -20,7 +20,7 @@ from tests.docs.pages import ROOT, Block
 ALL = [block for page in pages.pages() for block in pages.blocks(page)]
 FAST = [block for block in ALL if block.how == "fast"]
 SOURCES = ("swarmer", "node", "stacks", "lambdas")
-TROUBLES = ROOT / "docs/troubleshooting.md"
+TROUBLES = ROOT / "docs/guides/troubleshooting.md"
 
 
 def test_there_are_blocks_of_each_kind() -> None:
@@ -51,7 +51,7 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", pages.pages(), ids=pages.name_of)
 def test_every_command_and_make_target_that_is_named_exists(page: Path) -> None:
     lines = [line for block in pages.blocks(page) for line in block.text.splitlines()]
     for line in [*lines, *(each.text for each in pages.inline(page))]:
@@ -80,7 +80,7 @@ def check_options(line: str, words: list[str]) -> None:
             assert flag in {*known, "-h", "--help"}, line
 
 
-@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", pages.pages(), ids=pages.name_of)
 def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         name, _, anchor = target.partition("#")

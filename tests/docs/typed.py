@@ -219,7 +219,7 @@ def untyped(block: pages.Block) -> list[str]:
     paths = block.how.removeprefix(pages.RUN_BY).split(", ")
     sources = [source(path) for path in paths]
     # One that goes through the blocks of this page types all of them.
-    if any("pages.blocks PAGE" in each and f"docs/{block.page.name}" in each for each in sources):
+    if any("pages.blocks PAGE" in each and str(block.page.relative_to(ROOT)) in each for each in sources):
         return []
     # One that takes the block out of the page types all of it.
     start = " ".join(block.text.split()[:3])

@@ -145,7 +145,7 @@ def test_after_an_hour_the_stack_fails_in_awss_words_and_is_rolled_back(aws: Aws
 
 
 def test_without_rollback_a_failed_creation_keeps_its_groups_and_can_be_corrected(aws: Aws) -> None:
-    """docs/aws.md: look at what failed, correct it, resume the launches, deploy again."""
+    """docs/guides/aws.md: look at what failed, correct it, resume the launches, deploy again."""
     aws.create("t", BOOTING, DisableRollback=True)
     abandon_all(aws)
     with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):

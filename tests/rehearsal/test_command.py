@@ -161,7 +161,7 @@ def test_a_page_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     done = swarmer("reference", str(tmp_path / "page.md"))
     assert done.returncode == 2
     assert lines(done) == [
-        f"swarmer: {tmp_path}/page.md: not UTF-8; name a page of text, like docs/servers.md"
+        f"swarmer: {tmp_path}/page.md: not UTF-8; name a page of text, like docs/reference/servers.md"
     ]
 
 

@@ -65,7 +65,7 @@ def test_the_prices_in_the_tutorial_are_those_of_the_estimate() -> None:
     """An hour of the shipped cluster, which the tutorial deploys."""
     shipped = description.load(environment.ROOT / "servers.yml")
     number = sum(group.smallest for group in shipped.groups)
-    page = (environment.ROOT / "docs/first-deploy.md").read_text()
+    page = (environment.ROOT / "docs/tutorial/first-deploy.md").read_text()
     rows = dict(re.findall(r"^\| (.+?) \| (0\.\d{3}) \|$", page, re.MULTILINE))
     disk_gb = number * shipped.groups[0].disk
     month = estimate.ALARMS * estimate.ALARM_USD + estimate.METRICS * estimate.METRIC_USD

@@ -1,4 +1,4 @@
-"""Facts about AWS that the project relies on, gathered from templates and code: rows of docs/facts.md.
+"""Facts about AWS that the project relies on, gathered from templates and code for docs/reference/facts.md.
 
 A new property, permission or call is found without a change here.
 """

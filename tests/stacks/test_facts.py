@@ -1,4 +1,4 @@
-"""docs/facts.yml has each fact about AWS that is relied on, and no other, with a proof that holds."""
+"""docs/reference/facts.yml has each fact about AWS that the project needs, and no other. Each proof holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.stacks.assembly import Assembly
 from tests.stacks.documented import is_comparable, is_documented
 
 ROOT = Path(__file__).parents[2]
-AWS = ROOT / "docs/aws.md"
+AWS = ROOT / "docs/guides/aws.md"
 SHOWS_BEHAVIOUR = (
     *("tests/changes/", "tests/daily/", "tests/examples/", "tests/fakeaws/", "tests/lambdas/", "tests/node/"),
     *("tests/rehearsal/", "tests/vagrant/", "tests/vm/"),
@@ -43,12 +43,12 @@ def rows(six: dict[str, Assembly], variant: Assembly) -> set[Row]:
 def test_each_row_has_a_proof(facts: list[Fact], rows: set[Row]) -> None:
     lacking = sorted(rows - {fact.row for fact in facts})
     lines = "".join(f"\n  {row.kind}, {row.subject}:\n    {row.name}: PROOF" for row in lacking)
-    assert not lacking, f"add to docs/facts.yml, and `make docs`:{lines}"
+    assert not lacking, f"add to docs/reference/facts.yml, and `make docs`:{lines}"
 
 
 def test_no_row_is_stale(facts: list[Fact], rows: set[Row]) -> None:
     stale = sorted({fact.row for fact in facts} - rows)
-    assert stale == [], "take them out of docs/facts.yml, and `make docs`"
+    assert stale == [], "take them out of docs/reference/facts.yml, and `make docs`"
 
 
 def test_a_new_property_permission_and_call_appear_by_themselves(
@@ -153,7 +153,7 @@ def test_the_page_about_aws_states_how_many_rows_are_unrehearsed(facts: list[Fac
     stated = re.search(r"\*\*(\d+) of its\s+rows\*\* have neither", AWS.read_text())
     number = sum(isinstance(fact.proof, Unrehearsed) for fact in facts)
     assert stated
-    assert int(stated[1]) == number, "docs/aws.md: state the number, if the row really has no proof"
+    assert int(stated[1]) == number, "docs/guides/aws.md: state the number, if the row really has no proof"
 
 
 def test_the_file_is_the_one_that_the_page_names() -> None:

@@ -130,7 +130,7 @@ def test_every_command_that_an_alarm_names_is_one_and_acts_on_aws(assembly: Asse
 
 
 def test_no_alarm_has_a_person_type_on_a_node_what_a_command_does(assembly: Assembly) -> None:
-    page = (software.ROOT / "docs/troubleshooting.md").read_text()
+    page = (software.ROOT / "docs/guides/troubleshooting.md").read_text()
     assert "### Recovery by hand" in page
     for name, alarm in alarms(assembly).items():
         assert not re.search(r"consul (kv|operator)|docker node|sudo ", joined(alarm["AlarmDescription"])), (

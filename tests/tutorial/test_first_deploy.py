@@ -1,4 +1,4 @@
-"""docs/first-deploy.md is typed word for word, from `git clone` to an empty account.
+"""docs/tutorial/first-deploy.md is typed word for word, from `git clone` to an empty account.
 
 The account is the AWS of a rehearsal of this checkout. Only the environment differs from a reader's: it names
 the endpoint and a file with the profile. The reader works in a clone, so this also tests what is committed.
@@ -29,7 +29,7 @@ from tests.tutorial.terminal import Terminal
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
-PAGE: Final = environment.ROOT / "docs/first-deploy.md"
+PAGE: Final = environment.ROOT / "docs/tutorial/first-deploy.md"
 PROFILE: Final = """\
 [profile swarmer]
 aws_access_key_id = rehearsal

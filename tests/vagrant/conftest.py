@@ -86,7 +86,7 @@ class Laptop:
         return engine.docker("exec", f"{self.name}.{name}", *command)
 
     def types(self, line: str, answer: str = "") -> str:
-        """What a line of docs/vagrant.md prints, typed at a terminal; `answer` is typed next."""
+        """What a line of docs/tutorial/vagrant.md prints, typed at a terminal; `answer` is typed next."""
         done = self._type(line, answer)
         assert done.returncode == 0, f"{line}\n{done.stdout}"
         return done.stdout

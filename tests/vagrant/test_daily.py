@@ -1,4 +1,4 @@
-"""The commands of docs/vagrant.md, as they stand there, one life of a cluster in order.
+"""The commands of docs/tutorial/vagrant.md, as they stand there, one life of a cluster in order.
 
 `make test-vagrant` runs it: shutting machines down in order and making them anew takes minutes.
 """
@@ -131,7 +131,7 @@ def test_the_machine_that_leads_the_swarm_is_forgotten_once_others_have_elected(
 def test_a_machine_that_is_gone_without_a_word_is_taken_out_by_hand(laptop: Laptop) -> None:
     (block,) = [
         each.text
-        for each in pages.blocks(ROOT / "docs/anywhere.md")
+        for each in pages.blocks(ROOT / "docs/guides/anywhere.md")
         if each.text.startswith("docker node demote")
     ]
     engine.docker("rm", "-f", "-v", f"{NAME}.core-2")

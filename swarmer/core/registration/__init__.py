@@ -1,7 +1,7 @@
 """Consul services of a container, in the way of gliderlabs/registrator. Pure; standard library only.
 
 `Container` + `Options` → `plan` → services and complaints; `compare` → what to write.
-docs/registrator.md has the rules, and states where they differ from the original's.
+docs/reference/registrator.md has the rules, and states where they differ from the original's.
 """
 
 from __future__ import annotations

@@ -144,7 +144,8 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         token = _TOKEN.match(text, at)
         if not token or not token.lastgroup:
             raise InvalidValue(
-                f"-tags: {text[at:].strip()[:40]} is not understood", "see docs/registrator.md, Tags"
+                f"-tags: {text[at:].strip()[:40]} is not understood",
+                "see docs/reference/registrator.md, Tags",
             )
         found.append((token.lastgroup, token[token.lastgroup]))
         at = token.end()
