@@ -1,7 +1,7 @@
 """Facts about AWS that the project relies on, and how each is known.
 
 docs/reference/facts.yml holds one line for each fact, with its proof, by kind and subject.
-docs/reference/facts.md has the same as tables. `tests/stacks/test_facts.py` compares the file with the templates and the code.
+docs/reference/facts.md has the same as tables. `tests/stacks/test_facts.py` compares them with the code.
 """
 
 from __future__ import annotations
