@@ -100,6 +100,9 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report" >&2; exit 1; }
 
+prose: $(VENV)/.test ## figures of each page: words, relative clauses and negations per sentence
+	@$(BIN)/python -m tests.prose
+
 setup: $(VENV)/.deploy ## only the virtualenv
 
 setup-dev: $(VENV)/.test ## the virtualenv with the test tools
