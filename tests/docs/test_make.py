@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,23 @@ def test_make_clean_leaves_what_is_in_git_and_ends_rehearsals(checkout: Path) ->
     stand_in(checkout, "swarmer", 'echo "swarmer $*"')
     assert make(checkout, "clean") == "swarmer down\n"
     assert {path.name for path in checkout.iterdir()} == kept
+
+
+def in_makefile(path: str) -> bool:
+    """Whether a target names the file, its folder or a pattern that it matches."""
+    named = re.findall(r"(?<![\w/])tests/[\w/.*]+", (ROOT / "Makefile").read_text())
+    return any(fnmatch.fnmatch(path, each) or path.startswith(f"{each}/") for each in named)
+
+
+def test_a_target_runs_each_file_of_tests() -> None:
+    """A folder that nobody names is never run: tests/operations was such a folder."""
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    files = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    units = {path for path in files for each in options["testpaths"] if f"{path}/".startswith(f"{each}/")}
+    clusters = {
+        path
+        for path, text in files.items()
+        if re.search(r"^pytestmark = .*cluster|^@.*mark\.cluster", text, re.M)
+    }
+    assert clusters
+    assert [path for path in sorted({*files} - units | clusters) if not in_makefile(path)] == []

@@ -130,7 +130,7 @@ def _lone_text(node: ast.AST) -> str:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     ):
-        return node.value.value
+        return re.sub(rf"^ {{{node.col_offset}}}", "", node.value.value, flags=re.MULTILINE)
     return ""
 
 
@@ -186,7 +186,9 @@ def _messages(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def is_prose(text: str) -> bool:
     """Whether a text in code is for people: four words in a row, and no program, pattern or data."""
     if re.search(
-        r"[{};=<>|\\]|^\s*#|\$\(|--\w+ \w+ --|^\s*(select|import|def) ", text.replace(_CODE, ""), re.MULTILINE
+        r"[{}=<>|\\]|;(?! )|^\s*#|\$\(|--\w+ \w+ --|^\s*(select|import|def) ",
+        text.replace(_CODE, ""),
+        re.MULTILINE,
     ):
         return False
     return bool(re.search(r"(\b[a-z][a-z']+,? ){3}[a-z]", text))
@@ -194,7 +196,5 @@ def is_prose(text: str) -> bool:
 
 def _without_code(text: str) -> str:
     """A docstring or comment without indented examples. A stand-in replaces text in backquotes."""
-    lines = text.expandtabs().splitlines()
-    base = min((len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()), default=0)
-    kept = ["" if line.startswith(" " * (base + 4)) and number else line for number, line in enumerate(lines)]
+    kept = ["" if line.startswith("    ") else line for line in text.expandtabs().splitlines()]
     return re.sub(r"`+[^`]+`+", _CODE, "\n".join(kept))
