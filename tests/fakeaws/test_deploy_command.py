@@ -5,6 +5,8 @@ The tests share one deployed cluster and follow each other. No node boots here: 
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -25,6 +27,7 @@ from swarmer.core.stack_progress import StackProgress
 from swarmer.core.state import MemberStatus, SwarmNode
 from swarmer.fakeaws.daemon.server import Server
 from swarmer.local import environment
+from swarmer.local.cdk import Cdk
 from swarmer.providers.aws import target
 from swarmer.providers.aws.provider import AwsProvider
 from tests.fakeaws.cdk import ACCOUNT, ADMITTED, LET_GO, ROOT, admitting, command_line
@@ -68,6 +71,7 @@ def typed(
     monkeypatch.setenv("AWS_REGION", account.region)
     monkeypatch.setattr(environment, "STATE", tmp_path_factory.getbasetemp() / "state")
     monkeypatch.setattr(target, "PAUSE_S", 0.1)
+    monkeypatch.setattr(Cdk, "synthesise", once(Cdk.synthesise, tmp_path_factory.getbasetemp() / "apps"))
     monkeypatch.setattr(AwsProvider, "observe", lambda _, nodes: well(nodes))
 
     def type_(command: str, *argv: str) -> Result:
@@ -75,6 +79,19 @@ def typed(
             return CliRunner().invoke(main, [command, "-f", str(servers), "--on", "aws", *argv])
 
     return type_
+
+
+def once(synthesise: Callable[[Cdk], None], kept: Path) -> Callable[[Cdk], None]:
+    """Function that synthesises each description once and then copies the app, which is the same."""
+
+    def synthesise_once(self: Cdk) -> None:
+        app = kept / hashlib.sha256(self.servers.read_bytes()).hexdigest()
+        if not app.exists():
+            synthesise(self)
+            shutil.copytree(self.assembly, app)
+        shutil.copytree(app, self.assembly, dirs_exist_ok=True)
+
+    return synthesise_once
 
 
 def well(nodes: Sequence[Expected]) -> Observation:
