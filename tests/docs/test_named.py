@@ -10,7 +10,7 @@ from tests.docs import named, pages
 from tests.docs.pages import ROOT, Inline
 
 PAGES = [*pages.pages(), *pages.examples()]
-ARCHITECTURE = ROOT / "docs/concepts/architecture.md"
+ARCHITECTURE = ROOT / "docs/contributing/architecture.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
