@@ -8,9 +8,8 @@ This program itself prints nothing but a failure of its own, because viewers may
 The command stays in this program's process group. The agent kills that group when the command is cancelled,
 so nothing goes on behind an operator's back.
 
-An agent that starts anew runs the document again if it was not finished: `reboot` would reboot the machine at
-every start. So a file records that a command has begun, and a command begins only once.
-https://github.com/aws/amazon-ssm-agent/issues/169
+A file records that a command has begun, and a command begins only once. The reasons are in
+docs/adr/0015-commands-run-at-most-once.md, and in https://github.com/aws/amazon-ssm-agent/issues/169.
 """
 
 from __future__ import annotations

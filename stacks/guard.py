@@ -4,7 +4,7 @@ A parameter records the value when the stack is made. CDK and AWS CLI keep the v
 (`cdk deploy --previous-parameters`, the default), although the new template has another default. A rule of
 the new template compares the recorded value with the own one. AWS CloudFormation User Guide, "CloudFormation
 template Rules syntax" (read on 2026-11-30): rules validate "parameter values before CloudFormation creates or
-updates any resources". So the refusal needs no permission, no credentials at synthesis and no other command.
+updates any resources". docs/adr/0005-no-custom-resource.md compares this with other checks.
 
 The record stays that of the first deploy, so zones that came later are not in it. CloudFormation refuses to
 remove them by itself, because other stacks import their subnets.

@@ -61,15 +61,12 @@ def consul(machine: Machine, version: Version, *, is_initialized: bool = False) 
         },
         # Fail-over is short, because each lookup is fresh and returns only healthy instances.
         "dns_config": {"only_passing": True, "node_ttl": "0s", "service_ttl": {"*": "0s"}},
-        # Consul notices a lost node within about 2 s instead of 10, because a LAN's round trip is far below
-        # 200 ms. A suspect has suspicion_mult × probe_interval to object. A slow observer waits longer
-        # (Lifeguard).
+        # Consul notices a lost node within about 2 s instead of 10: docs/adr/0002-gossip-probe-interval.md.
+        # A suspect has suspicion_mult × probe_interval to object.
         "gossip_lan": {
             "probe_interval": "300ms",
             "probe_timeout": "200ms",
             "suspicion_mult": 3,
-            # Suspicions and objections travel by gossip. The default, 200 ms a hop, would take much of the
-            # 0.9 s for an objection. More frequent gossip costs bandwidth (Consul's documentation).
             "gossip_interval": "100ms",
         },
         # A node that reboots stays a member.
@@ -107,9 +104,7 @@ def consul(machine: Machine, version: Version, *, is_initialized: bool = False) 
 def _autopilot(node: NodeDescription) -> dict[str, Any]:
     """Rules for voting servers. Consul reads them at the bootstrap only and keeps them as its state."""
     return {
-        # By default Consul removes a server from raft after 3 s of silence. It then returns without a vote
-        # for 10 s. A second loss in that time ends the quorum (seen: one paused, then one killed). A lost
-        # server is removed on proof that its instance is gone.
+        # A lost server is removed on proof that its instance is gone: docs/adr/0019-autopilot-cleanup-off.md.
         "cleanup_dead_servers": False,
         # Number of servers from which autopilot removes no dead one. It has no effect while clean-up is off,
         # but Consul has no default for operators who turn clean-up on (`consul operator autopilot`).

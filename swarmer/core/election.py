@@ -1,10 +1,7 @@
 """Election of the registry's holder: it holds a Consul lock that Consul has confirmed lately. Pure.
 
-Consul's leader and a majority of the servers confirm the holder's lock every CONFIRM_INTERVAL_S. The
-holder's proxy (node/registry_proxy.py) lets an answer out only within FENCE_S after the last confirmed
-question was asked. Both times are of the monotonic clock. After a session has ended, Consul gives its lock to
-no candidate for LOCK_DELAY_S. Thus FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders from ever answering at
-the same time, whatever stands still in between: agent, registry, node or network.
+FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders from answering at the same time. All times are of the
+monotonic clock. docs/adr/0004-registry-fencing.md has the reasons.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Failover of the Swarm's lost leader. Without it the managers wait for 10 to 20 s before an election.
 
-Gather (node/swarm_failover.py) → decide (here) → act. Pure. Raft elects only a manager that a majority votes
-for, and it deposes only the leader of the term that the candidate names. Two mistakes could do harm: to stand
-against a living leader, or to stand with two candidates at once. The Swarm would then have no leader until
-Docker's managers elect one. Hence the decision needs two proofs of the loss, and managers stand in turn.
+Gather (node/swarm_failover.py) → decide (here) → act. Pure. The decision needs two proofs of the loss, and
+managers stand in turn. docs/adr/0018-swarm-failover.md has the reasons.
 """
 
 from __future__ import annotations

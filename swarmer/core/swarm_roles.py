@@ -1,8 +1,7 @@
 """Roles in the Swarm that an operator changed: managers that get their role back.
 
-Gather (node/agent.py) → decide (here) → act. Pure. The Swarm's leader promotes, because only a manager can.
-It needs no lock: a promotion adds a voter that answers, as each arrival does. Removals are judged under the
-voting lock, and they go on where a promotion came between.
+Gather (node/agent.py) → decide (here) → act. Pure. The Swarm's leader promotes, without a lock.
+docs/adr/0011-roles-are-the-descriptions.md has the reasons.
 """
 
 from __future__ import annotations

@@ -1,15 +1,11 @@
 """Removal of a node: one step per look, derived from what remains of the node.
 
-The order is: tell it to join nothing any more → drain → wait for its tasks → hand over the registry → demote
-→ remove from Swarm → stop its Consul → out of raft → out of Consul → forget it → CONTINUE. A machine that is
-gone takes only the steps about its remains. Therefore a dead node, a node that never joined and a node that
-is announced twice need no special case.
+`_STEPS` has the order. A machine that is gone takes only the steps for its remains.
 
-**Quorum.** A healthy member is removed only when as many others vote as are wanted, that is when its
-replacement votes. If the others are no majority without it, it stays. If the majority is already lost,
-nothing is touched, because a recovery may have nothing else. A hook is held for an hour. Then Auto Scaling
-keeps the instance without a hook, for as long as it takes: a hook lasts 100 heartbeats at most, and needs a
-function that sends them.
+**Quorum.** A healthy member is removed only when as many others vote as are wanted: when its replacement
+votes. If the others are no majority without it, it stays. If the majority is already lost, nothing is
+touched. A hook is held for an hour. docs/adr/0021-quorum-groups-retain-instances.md tells how Auto Scaling
+keeps the instance afterwards.
 """
 
 from __future__ import annotations
