@@ -221,6 +221,14 @@ def untyped(block: pages.Block) -> list[str]:
     # One that goes through the blocks of this page types all of them.
     if any("pages.blocks PAGE" in each and str(block.page.relative_to(ROOT)) in each for each in sources):
         return []
+    # One that goes through the blocks of another page types the lines that this block shares with it.
+    elsewhere = {
+        line
+        for page in pages.pages()
+        if any("pages.blocks PAGE" in each and str(page.relative_to(ROOT)) in each for each in sources)
+        for each in pages.blocks(page)
+        for line in each.text.splitlines()
+    }
     # One that takes the block out of the page types all of it.
     start = " ".join(block.text.split()[:3])
     if any("pages.blocks" in each and start in each for each in sources):
@@ -228,6 +236,7 @@ def untyped(block: pages.Block) -> list[str]:
     parts = [
         part
         for line in block.text.splitlines()
+        if line not in elsewhere
         for part in re.split(r" \|\|? | && |; ", re.sub(r" +# .*$|\[[^\]]*\]", "", line))
     ]
     return [part for part in parts if not any(has(each, part) for each in sources)]
