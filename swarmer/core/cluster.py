@@ -167,7 +167,7 @@ class Cluster(Model):
     """
     tags: Annotated[Pairs, BeforeValidator(account_rules.tags)] = ()
     """Tags that your account demands: a mapping, put on every resource that AWS can tag
-    ([aws.md](../guides/aws.md#tags)).
+    ([aws-account.md](../guides/aws-account.md#tags)).
 
     Default: none
     Rule: At most 40, like `{cost-center: "1234", owner: people@example.com}`. Keys have up to 127 characters,
@@ -176,7 +176,7 @@ class Cluster(Model):
     """
     permissions_boundary: Annotated[str | None, BeforeValidator(account_rules.permissions_boundary)] = None
     """IAM policy that your account demands as permissions boundary of every role
-    ([aws.md](../guides/aws.md#a-permissions-boundary)).
+    ([aws-account.md](../guides/aws-account.md#a-permissions-boundary)).
 
     Default: none
     Rule: Name of a policy of the account (with its path, if it has one), or the policy's ARN.

@@ -166,7 +166,7 @@ def unrehearsed(facts: Iterable[Fact]) -> str:
     for fact in facts:
         if isinstance(fact.proof, Unrehearsed):
             found.setdefault(fact.proof.check, []).append(_code(str(fact.row)))
-    lines = ["| what to verify | for |", "| --- | --- |"]
+    lines = ["| check | rows of facts.yml |", "| --- | --- |"]
     lines += [f"| {check} | {', '.join(rows)} |" for check, rows in found.items()]
     return "".join(f"{line}\n" for line in lines)
 

@@ -19,7 +19,7 @@ from tests.rehearsal.conftest import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-PAGE = environment.ROOT / "docs/guides/aws.md"
+PAGE = environment.ROOT / "docs/guides/aws-account.md"
 VPC = "vpc-0123456789abcdef0"
 SUBNETS = {
     "eu-central-1a": "subnet-0123456789abcdefa",

@@ -14,7 +14,7 @@ from swarmer.core import names
 from tests.stacks.assembly import Assembly, Resource, listed, statements
 
 SCHEMA_REGION = "us-east-1"
-PAGE = Path(__file__).parents[2] / "docs/guides/aws.md"
+PAGE = Path(__file__).parents[2] / "docs/guides/aws-account.md"
 UNTAGGED = {
     "AWS::EC2::Route",
     "AWS::EC2::SecurityGroupEgress",

@@ -1,4 +1,4 @@
-"""Commands of the README: a cluster is deployed into an empty account and destroyed, with nodes."""
+"""Commands of docs/guides/aws.md: a cluster is deployed into an empty account and destroyed, with nodes."""
 
 from __future__ import annotations
 
