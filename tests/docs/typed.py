@@ -104,6 +104,7 @@ MARKED: Final = {
     "aws s3 cp": NEEDS_AWS,
     "aws ssm describe-instance-information": NEEDS_AWS,
     "aws ssm get-parameter --name /aws/service/debian/release/13/latest/amd64": NEEDS_AWS,
+    "aws sts get-caller-identity": NEEDS_AWS,
     "cdk bootstrap --bootstrap-kms-key-id": NEEDS_AWS,
     "cdk bootstrap --custom-permissions-boundary NAME": NEEDS_AWS,
     "cdk bootstrap --tags KEY=VALUE": NEEDS_AWS,
