@@ -19,11 +19,11 @@ def test_data_outlive_their_task_and_wait_for_their_node(page: Page) -> None:
     page.type_until("Deploy", 2, lambda printed: printed.startswith("10."))
     assert page.type("Deploy", 3) == "OK"
 
-    page.type("The task is made anew", 1)
+    page.type("The task is replaced", 1)
     ended = "docker service ps volume_redis --format '{{.CurrentState}}'"
     page.wait(ended, lambda printed: "Shutdown" in printed and printed.startswith("Running"), within_s=120)
     page.wait(f"{READ} || true", lambda printed: printed == "PONG")
-    assert page.type("The task is made anew", 2) == "hello"
+    assert page.type("The task is replaced", 2) == "hello"
 
     page.type("The node loses its power", 1)
     page.type_until(
