@@ -3,8 +3,8 @@
 
     probe.py CONSUL_ADDRESS SERVICE
 
-Each call asks Consul anew and is made once: nothing is tried again, so that nothing is hidden. Prints how
-many calls each version answered, and how many failed; exit status 1 where one did.
+Each call asks Consul again, and is made only once, so that every failure counts. At the end the probe prints
+the number of calls per version, and of failed calls. Exit status 1 if a call failed.
 """
 
 from __future__ import annotations
