@@ -98,7 +98,8 @@ class Network(Model):
     as many addresses as clients.
     """
     vpc: Annotated[str | None, BeforeValidator(existing_vpc.vpc_id)] = None
-    """VPC of yours into which the cluster is deployed ([aws-account.md](../guides/aws-account.md#a-vpc-of-yours)).
+    """VPC of yours into which the cluster is deployed
+    ([aws-account.md](../guides/aws-account.md#a-vpc-of-yours)).
     `cidr` is then its address range that the subnets are in.
 
     Default: none: the cluster gets a VPC of its own
