@@ -29,7 +29,7 @@ def get(url: str) -> bytes:
 
 
 def call(consul: str, service: str) -> str:
-    """What one of the tasks answers that are well at this moment; raises OSError."""
+    """Answer of one task that is healthy at this moment. Raises OSError."""
     found = json.loads(get(f"http://{consul}:8500/v1/health/service/{service}?passing"))
     if not found:
         raise OSError(f"Consul knows no task of {service} that is well")
