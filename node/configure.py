@@ -27,7 +27,7 @@ ETC = Path("/etc")
 QUORUM: Final = frozenset((CONSUL_SERVER, SWARM_MANAGER))
 """Roles whose nodes belong to a quorum."""
 PROVIDER_TIMEOUT_S: Final = 120.0
-"""Timeout for learning from the provider whether the cluster exists; a node that reaches it is dead."""
+"""Timeout for the provider to report whether the cluster exists. After it the node is dead."""
 
 
 def main() -> int:

@@ -19,9 +19,9 @@ from swarmer.adapters.consul import Consul, Unavailable
 CONSUL_DATA: Final = Path("/var/lib/consul")
 """Folder in which Consul keeps its data."""
 PEER_TIMEOUT_S: Final = 2.0
-"""Timeout for an answer of one peer."""
+"""Timeout for the answer of one peer, when a node looks for entries of its former life."""
 ALL_TIMEOUT_S: Final = 6.0
-"""Timeout after which no further peer is asked. Then the agent cleans up, as soon as Consul has a leader."""
+"""Timeout for the answers of all peers. After it the agent cleans up, as soon as Consul has a leader."""
 
 
 def is_reboot(data: Path = CONSUL_DATA) -> bool:

@@ -23,7 +23,7 @@ from swarmer.core.node_health import Daemon, FileSystem, NodeHealth
 from swarmer.core.service import Service
 
 CHECK_INTERVAL_S: Final = 10.0
-"""Interval between two checks."""
+"""Interval between two checks of a node's own health."""
 PROBE_TIMEOUT_S: Final = 3.0
 """Timeout for a daemon's answer."""
 CHECK_TTL: Final = "150s"

@@ -18,13 +18,14 @@ from swarmer.core.configuration import Machine
 from swarmer.core.joining import NodeState
 
 LOCK_TTL_S = 30
-"""TTL of the initializing node's session, which is renewed between long calls (QUERY_TIMEOUT_S, dockerd)."""
+"""TTL of the initializing node's session. The node renews it between long calls (QUERY_TIMEOUT_S,
+dockerd)."""
 PUBLISH_INTERVAL_S = 300.0
 """Interval at which the Swarm's leader checks the published join tokens. An operator may rotate them, and
 then nobody could join."""
 RECORD_TIMEOUT_S = 8.0
-"""Timeout for the provider during that check. It is short enough that a slow provider cannot drop this
-manager from DNS."""
+"""Timeout for the provider during the check of the published tokens. It is short, so that a slow provider
+cannot drop this manager from DNS."""
 
 
 @dataclass

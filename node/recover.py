@@ -35,17 +35,17 @@ CONSUL_DATA: Final = Path("/var/lib/consul")
 LOCK: Final = Path("/run/swarmer-recover.lock")
 """Lock file: a second recovery on this node waits for the first, and then finds its work done."""
 ELECTION_TIMEOUT_S: Final = 10.0
-"""Time in which servers that have just lost their leader elect another one, if they can."""
+"""Timeout for servers to elect another leader by themselves."""
 LEADER_TIMEOUT_S: Final = 60.0
 """Timeout for Consul to have a leader after its recovery."""
 INFO_TIMEOUT_S: Final = 30.0
-"""Timeout for `docker info`: a manager that has just lost its quorum answers after up to 20 s."""
+"""Timeout for `docker info`. A manager without quorum answers after up to 20 s."""
 CALL_TIMEOUT_S: Final = 45.0
-"""Timeout for the call that makes a manager the only one."""
+"""Timeout for one call that makes a manager the only one."""
 SWARM_TIMEOUT_S: Final = 90.0
-"""Time in which that call is made, and repeated if need be."""
+"""Timeout for making a manager the only one, with repeated calls."""
 FORGET_TIMEOUT_S: Final = 30.0
-"""Timeout for lost members to be removed: while a leader is elected nobody removes them."""
+"""Timeout for the removal of lost members. It has to wait while a leader is elected."""
 RETRY_PAUSE_S: Final = 0.5
 SWARM_STATE: Final = "swarm/certificates/swarm-node.crt"
 """File below dockerd's data folder that every member of a Swarm has."""

@@ -34,7 +34,8 @@ SESSION_FILE: Final = Path("/run/swarmer-registry.session")
 WATCH_TIMEOUT_S: Final = 10
 """Timeout of one blocking query for the lock."""
 START_TIMEOUT_S: Final = 10.0
-"""Timeout for the registry's first answer; after it the node gives up the lease, as another may do better."""
+"""Timeout for the registry's first answer. After it the node gives up the lease, so that another node can
+try."""
 PROBE_INTERVAL_S: Final = 2.0
 """Interval between two probes of a registry that answers."""
 PROBE_TIMEOUT_S: Final = 1.0
@@ -48,7 +49,7 @@ DRAIN_TIMEOUT_S: Final = 3.0
 HEARTBEAT_INTERVAL_S: Final = 0.5
 """Interval between two heartbeats of the proxy's loop."""
 HEARTBEAT_TIMEOUT_S: Final = 2.0
-"""Timeout for the heartbeat of the proxy's loop; after it systemd gets no more signs of life."""
+"""Timeout for the heartbeat of the proxy's loop. After it systemd gets no more signs of life."""
 SUCCESSOR_TIMEOUT_S: Final = 3.0
 """Timeout for the next holder when a candidate ends. Until then it relays to the next holder."""
 CHECK: Final = {"interval": "2s", "timeout": "5s", "FailuresBeforeCritical": 3, "status": "passing"}

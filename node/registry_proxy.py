@@ -26,7 +26,7 @@ POLL_INTERVAL_S: Final = 0.02
 CONNECT_TIMEOUT_S: Final = 2.0
 """Timeout for connecting to the holder."""
 SILENCE_TIMEOUT_S: Final = 0.5
-"""Timeout for a silent relay to a former holder. A holder that hands over answers before the lease moves."""
+"""Timeout for a silent relay to a former holder. A holder answers its requests before it hands over."""
 IDLE_GRACE_S: Final = 0.15
 """Grace period without traffic, after the last answer, before a connection counts as idle."""
 KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}

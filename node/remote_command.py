@@ -54,7 +54,7 @@ FAILED: Final = 1
 BEGUN: Final = Path("/var/lib/swarmer-commands")
 """Folder with an empty file for each command that has begun, named by its ID."""
 KEPT_S: Final = 7 * 86_400
-"""Seconds after which such a file is removed. No command may take that long."""
+"""Seconds after which the file of a remote command is removed. Every command ends before that."""
 
 Put = Callable[[Sequence[str]], None]
 """Function that sends messages. Raises aws.Unavailable."""

@@ -15,10 +15,10 @@ from swarmer.core import names
 from swarmer.core.registration import Options, Service, routing_mesh
 
 RETRY_PAUSE_S: Final = 5.0
-"""Pause after a failure before the next try."""
+"""Pause before the routing mesh is read again after a failure."""
 POLL_INTERVAL_S: Final = 2.0
-"""Interval between two looks at services whose tasks do not run yet, on the leader: it sees no task events of
-other nodes. Also the interval at which a node checks whether it is in the Swarm yet."""
+"""Interval at which the leader observes services without running tasks, because it sees no task events of
+other nodes. Also the interval at which a node checks whether it has joined the Swarm."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ from swarmer.core.healing import pacing
 Cfn = autoscaling.CfnAutoScalingGroup
 
 HEALTH_CHECK_GRACE_S: Final = 300
-"""Grace period before health checks count: a stock image installs the node software first."""
+"""Grace period before health checks count, because a stock image installs the node software first."""
 WHY_NO_TOPIC: Final = (
     "EC2 Auto Scaling sends every launch and termination, failed ones too, to EventBridge by itself; "
     "an SNS topic without subscribers would report nothing more."

@@ -19,24 +19,23 @@ from constructs import Construct
 from stacks.function_code import FunctionCode
 from stacks.function_role import function_role
 from stacks.network import NetworkStack
-from swarmer.core import names
+from swarmer.core import alarms, names
+from swarmer.core.alarms import Alarm
 from swarmer.core.healing.metrics import DIMENSION_CLUSTER, DIMENSION_SERVICE, NAMESPACE, Metric
 
 TIMEOUT_S: Final = 60
 """Timeout for one invocation."""
 VISIBILITY_TIMEOUT_S: Final = TIMEOUT_S + 10
-"""Visibility timeout of the queue. It is not six times TIMEOUT_S, so that the work of a killed function
-continues after a minute. Every step may be repeated, and no message waits for a batch."""
+"""Visibility time-out of the queue. It is shorter than AWS's advice of six times TIMEOUT_S, so that the work
+of a killed function continues after a minute. Every step can be repeated."""
 MEMORY_MB: Final = 256
 """Memory in MB, enough for each function. It brings a seventh of a processor; 1,769 MB bring a whole one."""
 BATCH: Final = 10
 """Maximum number of messages in one invocation."""
 DEAD_LETTER_DAYS: Final = 14
 """Days for which the dead-letter queue keeps a message."""
-ERRORS: Final = 2
-"""Number of errors within ERRORS_MINUTES that raises the alarm. A single error passes by itself."""
 ERRORS_MINUTES: Final = 5
-"""Minutes over which errors are counted. A broken function is tried every 70 s or so, so it shows in time."""
+"""Minutes over which errors are counted. A broken function is tried about every 70 s."""
 LOG_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
 """Retention of the function's log."""
 
@@ -118,28 +117,33 @@ class Function(Construct):
 
     def alarm(
         self,
-        construct_id: str,
+        alarm: Alarm,
         metric: cloudwatch.IMetric,
-        description: str,
         *,
-        threshold: float = 1,
-        minutes: int = 1,
-        silence_alarms: bool = False,
+        suffix: str = "",
+        threshold: float | None = None,
+        **words: object,
     ) -> None:
-        """Add an alarm for values at or above `threshold` in each of `minutes` minutes.
+        """Add an alarm for values at or above its threshold in each of its minutes.
 
-        `description` states what the alarm means and what to do.
+        `suffix`: end of the construct ID, if the function has several alarms of the kind. `threshold`: the
+        function's own threshold. `words`: values of the description's placeholders.
         """
+        limit = alarm.threshold if threshold is None else threshold
+        if limit is None:
+            raise ValueError(f"{alarm.name}: give a threshold")
         missing = cloudwatch.TreatMissingData
+        log = f"the log group {names.function_log_group(self.cluster, self.purpose)}"
+        text = alarm.description({"function": self.purpose, "log": log, **words})
         cloudwatch.Alarm(
             self,
-            construct_id,
+            f"{alarm.name}{suffix}",
             metric=metric,
-            alarm_description=f"{self.cluster}: {description}",
-            threshold=threshold,
-            evaluation_periods=minutes,
+            alarm_description=f"{self.cluster}: {text}",
+            threshold=limit,
+            evaluation_periods=alarm.minutes,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=missing.BREACHING if silence_alarms else missing.NOT_BREACHING,
+            treat_missing_data=missing.BREACHING if alarm.is_raised_by_silence else missing.NOT_BREACHING,
         )
 
     # -- parts ----------------------------------------------------------------------------------
@@ -207,45 +211,15 @@ class Function(Construct):
 
     def _add_alarms(self, max_message_age_s: int) -> None:
         minute, errors = cdk.Duration.minutes(1), cdk.Duration.minutes(ERRORS_MINUTES)
-        log = f"the log group {names.function_log_group(self.cluster, self.purpose)}"
         dead, age = (
             self.dead_letters.metric_approximate_number_of_messages_visible,
             self.queue.metric_approximate_age_of_oldest_message,
         )
-        self.alarm(
-            "DeadLettersWait",
-            dead(period=minute, statistic="Maximum"),
-            f"{self.purpose} could not handle a message. Search {log} for `malformed` or `failed`; once the "
-            "cause is fixed, start the dead-letter queue's redrive, or purge it: the sweep repairs what is "
-            "left.",
-        )
-        self.alarm(
-            # The queue's own age does not serve here: SQS leaves out messages that were received three times,
-            # and messages that wait are received more often.
-            "OldMessages",
-            self.metric(Metric.WAITED),
-            f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "
-            "give the reason: mostly a node, Consul's leader or Swarm's quorum.",
-            threshold=max_message_age_s,
-        )
-        self.alarm(
-            "Backlog",
-            age(period=minute, statistic="Maximum"),
-            f"no function takes the messages of {self.purpose}. Check {log}: the function does not run, is "
-            "throttled, or its event source mapping is disabled.",
-            threshold=max_message_age_s,
-        )
-        self.alarm(
-            "Errors",
-            self.function.metric_errors(period=errors, statistic="Sum"),
-            f"{self.purpose} crashes or runs into its time-out. Search {log} for the last traceback; "
-            "until it is fixed its work is not done: hooks end by their default result.",
-            threshold=ERRORS,
-        )
-        self.alarm(
-            "Failures",
-            self.metric(Metric.FAILURES, statistic="Sum", period=errors),
-            f"{self.purpose} fails at what it is to do. Search {log} for the last `failed`; until it is "
-            "fixed hooks end by their default result.",
-            threshold=ERRORS,
-        )
+        self.alarm(alarms.DEAD_LETTERS, dead(period=minute, statistic="Maximum"))
+        # The queue's own age does not serve here: SQS leaves out messages that were received three times, and
+        # messages that wait are received more often.
+        self.alarm(alarms.OLD_MESSAGES, self.metric(Metric.WAITED), threshold=max_message_age_s)
+        self.alarm(alarms.BACKLOG, age(period=minute, statistic="Maximum"), threshold=max_message_age_s)
+        # A single error passes by itself.
+        self.alarm(alarms.ERRORS, self.function.metric_errors(period=errors, statistic="Sum"))
+        self.alarm(alarms.FAILURES, self.metric(Metric.FAILURES, statistic="Sum", period=errors))

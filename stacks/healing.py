@@ -24,7 +24,7 @@ from stacks.function_role import WHY_ANY_OF_THE_CLUSTER, WHY_ANY_RESOURCE, Permi
 from stacks.network import NetworkStack
 from stacks.operations import Operations
 from stacks.registry import RegistryStack
-from swarmer.core import names
+from swarmer.core import alarms, names
 from swarmer.core.cluster import Cluster
 from swarmer.core.healing import departure, pacing
 from swarmer.core.healing.events import AUTO_SCALING, EC2, LAUNCH, RESULTS, STATE_CHANGE, TERMINATE
@@ -40,10 +40,6 @@ SPARE_RECEIVES: Final = 20
 SWEEP_MEMORY_MB: Final = 1024
 """Memory in MB of the sweep, chosen for the processor that comes with it. The sweep of 5,000 nodes takes 0.9
 s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
-RETAINED_MINUTES: Final = 15
-"""Minutes after which the alarm of a retained instance is raised: the sweep needs some for a removal."""
-RECOVERY_STEPS: Final = "Without the command: docs/guides/troubleshooting.md, Recovery by hand."
-"""Pointer to the steps for a person who has no `swarmer`, or whose node is not connected."""
 WHY_PYTHON_3_13: Final = (
     "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "
     "Python that runs them."
@@ -149,15 +145,7 @@ class HealingStack(cdk.Stack):
             concurrency=2,
         )
         made.add_trigger("EveryMinute", "Checks the registry's holder", schedule=EVERY_MINUTE)
-        made.alarm(
-            "NoRegistry",
-            made.metric(Metric.NO_REGISTRY),
-            "no manager serves the registry: pushes and pulls fail. Check the cluster by `swarmer status`. "
-            "If Consul has no leader, see the alarm of the quorum. Otherwise move the registry by "
-            f"`swarmer handover`. {RECOVERY_STEPS}",
-            minutes=3,
-            silence_alarms=True,
-        )
+        made.alarm(alarms.NO_REGISTRY, made.metric(Metric.NO_REGISTRY))
         return made
 
     def _reconcile_cluster(self) -> Function:
@@ -196,17 +184,9 @@ class HealingStack(cdk.Stack):
             detail_type=[STATE_CHANGE],
             detail={"state": STATES},
         )
-        made.alarm(
-            "BreakerOpen",
-            made.metric(Metric.BREAKER_OPEN),
-            f"launches of a group failed {healing.failed_boots} times in a row, so it launches no more. "
-            f"Search `given up` in `swarmer events`, or in the log group {self._log('register-node')}: it "
-            "has the reason and the machine's console. Fix it. If that takes a deploy, start it first: "
-            "CloudFormation waits an hour for the group, and meanwhile you type `swarmer resume GROUP` "
-            "(aws autoscaling resume-processes --scaling-processes Launch "
-            "--auto-scaling-group-name GROUP). The boots that failed still count "
-            "until one is admitted: the next that fails stops the launching again.",
-        )
+        breaker = made.metric(Metric.BREAKER_OPEN)
+        launch_log = f"the log group {names.function_log_group(self._cluster.name, 'register-node')}"
+        made.alarm(alarms.BREAKER_OPEN, breaker, failed_boots=healing.failed_boots, launch_log=launch_log)
         return made
 
     def _function(self, construct_id: str, **options: Any) -> Function:
@@ -218,9 +198,6 @@ class HealingStack(cdk.Stack):
             layer=self.layer,
             **options,
         )
-
-    def _log(self, purpose: str) -> str:
-        return names.function_log_group(self._cluster.name, purpose)
 
     def _from_groups(self, *kinds: str) -> dict[str, Any]:
         prefix = names.group_prefix(self._cluster.name)
@@ -235,26 +212,11 @@ class HealingStack(cdk.Stack):
     def _add_quorum_alarms(self) -> None:
         """Add the quorum alarms. The sweep and a departure that is held for the quorum both write the
         metric."""
-        text = (
-            "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
-            "of them. `at risk` in the log group {log} gives the reason. While "
-            "there is a majority a replacement repairs it unaided. Check by `swarmer status` whether there "
-            "is one. If there is none and the lost machines are terminated, type `swarmer recover`: one "
-            "survivor goes on alone, and replacements join it. " + RECOVERY_STEPS
-        )
-        self.deregister_node.alarm(
-            "QuorumAtRisk",
-            self.deregister_node.metric(Metric.QUORUM_AT_RISK),
-            text.format(log=self._log("deregister-node")),
-            minutes=3,
-        )
-        self.reconcile_cluster.alarm(
-            "QuorumAtRisk",
-            self.reconcile_cluster.metric(Metric.QUORUM_AT_RISK),
-            text.format(log=self._log("reconcile-cluster")),
-            minutes=3,
-            silence_alarms=True,
-        )
+        for function, alarm in (
+            (self.deregister_node, alarms.QUORUM),
+            (self.reconcile_cluster, alarms.SWEPT_QUORUM),
+        ):
+            function.alarm(alarm, function.metric(Metric.QUORUM_AT_RISK))
 
     def _add_retention_alarms(self) -> None:
         """Add an alarm for instances that Auto Scaling keeps. Its metric needs no function.
@@ -266,21 +228,16 @@ class HealingStack(cdk.Stack):
                 continue
             asg = names.group_asg_name(self._cluster.name, group.name)
             self.reconcile_cluster.alarm(
-                f"Retained-{group.name}",
+                alarms.RETAINED,
                 cloudwatch.Metric(
                     namespace="AWS/AutoScaling",
-                    metric_name="GroupTerminatingRetainedInstances",
+                    metric_name=alarms.RETAINED.metric,
                     dimensions_map={"AutoScalingGroupName": asg},
                     period=MINUTE,
                     statistic="Maximum",
                 ),
-                f"Auto Scaling keeps an instance of {asg} in Terminating:Retained. No function answered its "
-                "termination hook for five minutes, or its vote was needed for an hour. It runs and costs. "
-                "The sweep removes its node and ends it as soon as the majority allows. Search `kept` in the "
-                f"log group {self._log('reconcile-cluster')} for the reason. If it is silent, no "
-                "function reaches AWS: look at the NAT gateway. Do not end the instance by hand before the "
-                f"others are a majority. {RECOVERY_STEPS}",
-                minutes=RETAINED_MINUTES,
+                suffix=f"-{group.name}",
+                group=asg,
             )
 
     def _notify_on_alarms(self) -> None:

@@ -25,10 +25,10 @@ from swarmer.core.healing import events, pacing
 from swarmer.core.healing.events import Changed, Malformed
 
 ELECTION_GRACE_S: Final = 8.0
-"""Grace period for an election of the Swarm before the sweep waits for it. A Swarm whose leader died has a
-new leader by then, or none for some 10 s more."""
+"""Grace period for an election of the Swarm before the sweep waits for it. A Swarm without leader has a new
+one by then, or needs some 10 s more."""
 BRIEF_TIMEOUT_S: Final = 2.0
-"""Timeout for Swarm's answer within that grace period."""
+"""Timeout for Swarm's answer within ELECTION_GRACE_S."""
 
 
 @metrics.log_metrics

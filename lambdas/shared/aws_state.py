@@ -17,7 +17,7 @@ from swarmer.core.healing.world import Group, Instance
 from swarmer.core.node import UNFOUNDED
 
 CLUSTER_ID_MAX_AGE_S: Final = 60
-"""Maximum age of the cluster ID that is kept between invocations. It changes once, from `UNFOUNDED`."""
+"""Maximum age of the cluster ID in a function's memory. The ID changes once, from `UNFOUNDED`."""
 
 
 class AwsState:

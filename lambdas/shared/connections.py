@@ -22,12 +22,12 @@ from swarmer.core.node import CONSUL_SERVER, SWARM_MANAGER, UNFOUNDED
 CONSUL_TIMEOUT_S: Final = 3.0
 """Timeout for a Consul server."""
 MANAGER_TIMEOUT_S: Final = 5.0
-"""Timeout for a manager: a node in the same network answers in milliseconds, or not."""
+"""Timeout for a manager. A healthy node in the same network answers in milliseconds."""
 ELECTION_TIMEOUT_S: Final = 12.0
-"""Timeout for a manager of a Swarm that lost its leader: it answers once there is another. That takes about 3
-s if the nodes intervene, and 10 to 20 s if Docker's managers elect one."""
+"""Timeout for a manager of a Swarm without leader. It answers once there is another leader, after about 3 s
+if the nodes intervene, and after 10 to 20 s if Docker's managers elect one."""
 TRY_TIMEOUT_S: Final = 2.0
-"""Timeout for one of the tries within that timeout."""
+"""Timeout for one of the tries within ELECTION_TIMEOUT_S."""
 SHORTEST_TRY_S: Final = 0.2
 """Minimum time left for another try."""
 

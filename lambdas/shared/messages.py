@@ -26,8 +26,8 @@ from swarmer.core.healing.metrics import Metric
 UNAVAILABLE: Final = (aws.Unavailable, consul.Unavailable, docker.Unavailable)
 """Errors that pass by themselves: the network, throttling, a leader's election."""
 RESERVE_MS: Final = 20_000
-"""Minimum time left to the function, in milliseconds, to begin a message; otherwise it is received again at
-once. Waiting for both leaders takes most of it."""
+"""Time, in milliseconds, that a function needs to begin a message. With less, it leaves the message to its
+next invocation. Waiting for both leaders takes most of it."""
 
 
 class RetryLater(Exception):

@@ -13,9 +13,9 @@ from swarmer.adapters.consul import Consul
 from swarmer.core import names
 
 LOCK_TTL_S: Final = 30
-"""Time after its last renewal at which the lock's session ends."""
+"""TTL of the session of the voting lock, counted from its last renewal."""
 LOCK_DELAY_S: Final = 1
-"""Time for which Consul gives the lock of an ended session to nobody."""
+"""Delay before Consul gives away the voting lock of an ended session."""
 TRIES: Final = 10
 """Number of tries to get the lock."""
 TRY_PAUSE_S: Final = 0.2

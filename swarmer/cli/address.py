@@ -14,11 +14,11 @@ from swarmer.core.selection import select
 @click.command()
 @servers_option
 @place.on_option
-@click.option("--role", type=click.Choice(ROLES), help="Only nodes with this role.")
-@click.option("--all", "everything", is_flag=True, help="Every address, a line each.")
+@click.option("--role", type=click.Choice(ROLES), help="Choose only nodes with this role.")
+@click.option("--all", "everything", is_flag=True, help="Print the address of each such node, one per line.")
 @click.argument("name", required=False, metavar="[GROUP|NODE]", shell_complete=complete_groups_and_nodes)
 def address(servers: str, on: str | None, role: str | None, everything: bool, name: str | None) -> None:
-    """Print the address of a node that runs: of GROUP, of NODE, or of any.
+    """Print the address of one running node: of GROUP, of NODE, or of any.
 
     \b
     export DOCKER_HOST=tcp://$(swarmer address --role swarm-manager):4000

@@ -16,9 +16,9 @@ from swarmer.operations.handover import hand_over
 @click.command()
 @servers_option
 @place.on_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def bucket(servers: str, on: str | None, as_json: bool) -> None:
-    """List what the registry keeps in its S3 bucket: bytes and key of each object."""
+    """List the objects of the registry in its S3 bucket: size in bytes, and key."""
     provider = place.find(servers, on)
     with working("asks S3"):
         name, objects = provider.registry_objects()
@@ -35,7 +35,7 @@ def bucket(servers: str, on: str | None, as_json: bool) -> None:
 @servers_option
 @place.on_option
 def handover(servers: str, on: str | None) -> None:
-    """Move the registry to another manager; no pull fails meanwhile."""
+    """Move the registry to another manager, without a failed pull."""
     provider = place.find(servers, on)
     with working("asks the registry's holder to leave, and waits for the next one"):
         before, after = hand_over(provider)
@@ -47,10 +47,11 @@ def handover(servers: str, on: str | None) -> None:
 @place.on_option
 @place.yes_option
 def recover(servers: str, on: str | None, yes: bool) -> None:
-    """Go on after most servers or managers are lost for good: data and services are kept.
+    """Recover a lost quorum of Consul or Swarm from one survivor, with its data and services.
 
-    The command changes Consul or the Swarm only if that one has lost its majority, and only on the proof
-    that the instances of its lost members are terminated. It can be typed again at any time.
+    Use it after most servers or managers are lost for good. The command changes Consul or the Swarm only if
+    that one has lost its majority, and only on the proof that the instances of its lost members are
+    terminated. You can repeat it at any time.
     """
     provider = place.find(servers, on)
     place.agree(provider, "lets a survivor go on alone, if a majority is lost for good", yes=yes)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from swarmer.adapters import process
+from swarmer.cli.exit_statuses import EXIT_STATUSES
 from swarmer.core import description
 from swarmer.core.errors import UserError
 from swarmer.local import aws_daemon, environment, node_containers
@@ -23,7 +24,7 @@ servers_option = click.option(
     *("-f", "--servers"),
     default=DEFAULT,
     envvar="SWARMER_SERVERS",
-    help="The description [$SWARMER_SERVERS, else servers.yml].",
+    help="Description of the cluster [$SWARMER_SERVERS, else servers.yml].",
 )
 
 
@@ -67,9 +68,9 @@ def find_container(env: Environment, text: str) -> str:
 
 
 SECTIONS: Final = {
-    "What is described": ("validate", "diagram", "reference", "facts"),
-    "The rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
-    "The cluster": (
+    "Description": ("validate", "diagram", "reference", "facts"),
+    "Rehearsal on this machine": ("doctor", "up", "down", "dns-proxy"),
+    "Cluster": (
         *(
             "deploy",
             "destroy",
@@ -86,15 +87,9 @@ SECTIONS: Final = {
     ),
     "One node": ("logs", "exec", "shell", "reboot", "kill", "terminate"),
     "Machines without AWS": ("machines", "cloud-init", "vagrant"),
-    "The command itself": ("completion",),
+    "Command line": ("completion",),
 }
 """Sections of `swarmer --help`: headings, and commands in the order in which an operator needs them."""
-EXIT_STATUSES: Final = (
-    ("0", "success"),
-    ("1", "the check failed, or the operation could not be completed; one line gives the reason"),
-    ("2", "invalid input or an unsuitable machine; one line gives the problem and its place"),
-    ("130", "interrupted by Ctrl-C"),
-)
 
 
 class Command(click.Group):
@@ -126,12 +121,13 @@ class Command(click.Group):
             formatter.write_dl(EXIT_STATUSES)
         formatter.write_paragraph()
         formatter.write_text(
-            "Commands with the option --on act on the rehearsal of this machine or on AWS. The others about "
-            "the cluster act on the rehearsal only."
+            "Commands with the option --on act on AWS or on the rehearsal of this machine. The other "
+            "commands about nodes act on the rehearsal only."
         )
         formatter.write_paragraph()
         formatter.write_text(
-            "`swarmer COMMAND --help` shows more, and docs/guides/daily-use.md shows daily use."
+            "`swarmer COMMAND --help` explains a command. docs/reference/cli.md explains all of them, and "
+            "docs/guides/daily-use.md shows daily use."
         )
 
     def invoke(self, ctx: click.Context) -> Any:

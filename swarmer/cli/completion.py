@@ -21,10 +21,10 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Write what SHELL reads to complete commands, options, nodes and groups.
+    """Print the completion script of SHELL, for commands, options, nodes and groups.
 
     \b
-    For good:
+    For every shell:
       bash   swarmer completion bash > ~/.local/share/bash-completion/completions/swarmer
       zsh    swarmer completion zsh > ~/.zfunc/_swarmer     (~/.zfunc in $fpath before compinit)
       fish   swarmer completion fish > ~/.config/fish/completions/swarmer.fish

@@ -10,6 +10,7 @@ import click
 from swarmer.cli import place
 from swarmer.cli.common import DEFAULT, load, servers_option
 from swarmer.cli.doctor import findings_table
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.status import console, show_outdated, show_status
 from swarmer.core.deployment import BUCKET, Changes
 from swarmer.core.errors import UserError
@@ -30,21 +31,23 @@ EMPTY_AND_DELETE = (
 )
 
 
-@click.command()
+@click.command(epilog=epilog("deploy"))
 @servers_option
 @place.on_option
 @place.yes_option
-@click.option("--no-rollback", is_flag=True, help="Keep what a failed deploy made, for a look.")
+@click.option("--no-rollback", is_flag=True, help="Keep the resources of a failed deploy, to inspect them.")
 @click.option(
     "--timeout",
     default=TIMEOUT_S,
     show_default=True,
-    help="Seconds after the deploy within which the cluster has to be validated.",
+    help="Seconds until the deployed cluster has to be validated.",
 )
 def deploy(servers: str, on: str | None, yes: bool, no_rollback: bool, timeout: float) -> None:
-    """Deploy the cluster: check the account, show the changes, ask once, wait until it is validated.
+    """Deploy the cluster to AWS, and wait until it is validated.
 
-    Account and region are those of AWS's SDKs. The CDK of this checkout does the work: `cdk deploy --all`.
+    The command checks the account, shows the changes, and asks once before it makes them.
+    Account and region come from your AWS credentials, as for AWS's SDKs. The CDK of this checkout runs
+    `cdk deploy --all`.
     """
     env = load(servers)
     target = _target(env, on)
@@ -59,14 +62,15 @@ def deploy(servers: str, on: str | None, yes: bool, no_rollback: bool, timeout: 
     click.echo(f"\n{env.cluster.name} is deployed. What to type now:\n\n  {_next(status, target, servers)}")
 
 
-@click.command()
+@click.command(epilog=epilog("destroy"))
 @servers_option
 @place.on_option
 @place.yes_option
 def destroy(servers: str, on: str | None, yes: bool) -> None:
-    """Destroy the cluster: show what goes and what stays, ask for its name, wait until all of it is gone.
+    """Destroy the cluster on AWS, and wait until all of it is gone.
 
-    `cdk destroy --all` does the work. The registry's bucket outlives the cluster.
+    The command lists what it removes, and asks for the cluster's name.
+    The command runs `cdk destroy --all`. The registry's bucket outlives the cluster.
     """
     env = load(servers)
     target = _target(env, on)

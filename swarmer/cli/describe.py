@@ -5,18 +5,21 @@ from __future__ import annotations
 import click
 
 from swarmer.cli.common import load, servers_option
+from swarmer.cli.exit_statuses import epilog
 from swarmer.core import description
 from swarmer.local.environment import Environment
 
 
-@click.command()
+@click.command(epilog=epilog("validate"))
 @servers_option
-@click.option("--json", "as_json", is_flag=True, help="For programs: the description with all its defaults.")
+@click.option("--json", "as_json", is_flag=True, help="Print the description as JSON, with all its defaults.")
 @click.option(
-    "--aws", is_flag=True, help="Also compare it with the deployed cluster: no change that AWS cannot make."
+    "--aws",
+    is_flag=True,
+    help="Also compare it with the deployed cluster, and refuse changes that AWS cannot make.",
 )
 def validate(servers: str, as_json: bool, aws: bool) -> None:
-    """Check servers.yml; every mistake at once."""
+    """Check servers.yml and report every mistake at once."""
     env = load(servers)
     if aws:
         _compare(env)

@@ -18,9 +18,9 @@ SCALE = 2
 
 @click.command()
 @servers_option
-@click.option("-o", "--output", type=Path, help="FILE.svg or FILE.png; without, SVG on standard output.")
+@click.option("-o", "--output", type=Path, help="File to write, .svg or .png [SVG on standard output].")
 def diagram(servers: str, output: Path | None) -> None:
-    """Draw the cluster that servers.yml describes: zones, groups, nodes, names (SVG or PNG).
+    """Draw the cluster as SVG or PNG: zones, groups, nodes, names.
 
     \b
       swarmer diagram -o cluster.svg

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from swarmer.cli.common import load, servers_option
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.progress import working
 from swarmer.cli.status import console
 from swarmer.core import account
@@ -31,17 +32,14 @@ COMES_BY_ITSELF = (State.INSTALLED_BY_UP, State.MADE_BY_DEPLOY)
 """States of parts that are missing, and that the next command makes."""
 
 
-@click.command()
+@click.command(epilog=epilog("doctor"))
 @servers_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.option(
     "--aws", is_flag=True, help="Examine the AWS account instead: zones, types, quotas, image, bucket."
 )
 def doctor(servers: str, as_json: bool, aws: bool) -> None:
-    """List what this machine, or the AWS account, lacks, and how to get it.
-
-    Exit 0 only if nothing is missing.
-    """
+    """List the parts that this machine or the AWS account lacks, and how to get them."""
     env = load(servers)
     findings = _examined_account(env) if aws else _examined_machine(env)
     if as_json:

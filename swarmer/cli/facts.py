@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.status import console
 from swarmer.core import facts as core
 from swarmer.core import software
@@ -23,19 +24,22 @@ PAGES: Final = (software.ROOT / "docs/reference/facts.md", software.ROOT / "docs
 COLOURS: Final = {core.TEST: "green", core.QUOTE: "cyan", core.UNREHEARSED: "yellow"}
 
 
-@click.command()
+@click.command(epilog=epilog("facts"))
 @click.argument("words", nargs=-1)
-@click.option("--kind", type=click.Choice([*core.SECTIONS.values()]), help="Rows of this kind only.")
-@click.option("--proof", type=click.Choice([*COLOURS]), help="Rows that are known in this way only.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: a list of rows.")
+@click.option("--kind", type=click.Choice([*core.SECTIONS.values()]), help="Show only facts of this kind.")
+@click.option("--proof", type=click.Choice([*COLOURS]), help="Show only facts with a proof of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs: a list of facts.")
 @click.option(
     "-w",
     "--write",
     is_flag=True,
-    help="Into the tables of docs/reference/facts.md and docs/guides/aws.md instead.",
+    help="Write the tables of docs/reference/facts.md and docs/guides/aws.md instead.",
 )
 def facts(words: tuple[str, ...], kind: str | None, proof: str | None, as_json: bool, write: bool) -> None:
-    """Show what is relied on in AWS, and how it is known; only rows that have every one of WORDS."""
+    """Show the facts about AWS that Swarmer relies on, with their proofs.
+
+    With WORDS, only facts that contain all of them.
+    """
     known = load()
     if write:
         for page in PAGES:

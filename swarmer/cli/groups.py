@@ -12,6 +12,7 @@ import click
 from swarmer.cli import place
 from swarmer.cli.common import load_running, servers_option
 from swarmer.cli.completion import complete_groups, complete_nodes
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.progress import working
 from swarmer.core.cluster import Cluster, Group
 from swarmer.core.cluster_events import ClusterEvent, is_informative, row
@@ -31,7 +32,7 @@ POWER_OFF_TIMEOUT_S = 30.0
 @place.yes_option
 @click.argument("node", shell_complete=complete_nodes)
 def terminate(servers: str, on: str | None, yes: bool, node: str) -> None:
-    """Terminate NODE's instance, as the console would; its group launches another."""
+    """Terminate the instance of NODE. Its group launches a replacement."""
     provider = place.find(servers, on)
     found = one(provider.nodes(), cluster=provider.cluster.name, text=node)
     place.agree(provider, f"terminates {found.name}", yes=yes)
@@ -59,7 +60,7 @@ def _await_power_off(env: Environment, name: str) -> None:
 @click.argument("group", shell_complete=complete_groups)
 @click.argument("number", type=click.IntRange(min=0))
 def scale(servers: str, on: str | None, yes: bool, group: str, number: int) -> None:
-    """Set how many nodes GROUP has: nodes come, or are drained and go."""
+    """Set the number of nodes of GROUP. Surplus nodes are drained first."""
     provider = place.find(servers, on)
     check_scalable(provider.cluster, group, number, where=servers)
     place.agree(provider, f"sets {group} to {number} nodes", yes=yes)
@@ -98,7 +99,7 @@ def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> 
 @place.yes_option
 @click.argument("group", shell_complete=complete_groups)
 def resume(servers: str, on: str | None, yes: bool, group: str) -> None:
-    """Let GROUP launch nodes again, after too many failed boots stopped that."""
+    """Resume the launches of GROUP after too many failed boots suspended them."""
     provider = place.find(servers, on)
     _check_known(provider.cluster, group)
     place.agree(provider, f"lets {group} launch nodes again", yes=yes)
@@ -106,30 +107,30 @@ def resume(servers: str, on: str | None, yes: bool, group: str) -> None:
     click.echo(f"{group} launches nodes again; `swarmer events -F` shows the progress")
 
 
-@click.command()
+@click.command(epilog=epilog("events"))
 @servers_option
 @place.on_option
-@click.option("--json", "as_json", is_flag=True, help="For programs: an event a line.")
-@click.option("-F", "--follow", "follows", is_flag=True, help="Go on with what happens next.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs, one event per line.")
+@click.option("-F", "--follow", "follows", is_flag=True, help="Also show new events, until Ctrl-C.")
 @click.option(
     *("-n", "--lines"),
     type=click.IntRange(min=0),
     default=200,
     show_default=True,
-    help="Maximum number of events, the last ones.",
+    help="Largest number of events, counted from the newest.",
 )
 @click.option(
     "--minutes",
     type=click.IntRange(min=1),
     default=180,
     show_default=True,
-    help="Number of minutes to look back.",
+    help="Minutes to look back.",
 )
-@click.option("--all", "everything", is_flag=True, help="Also the lines of the runtime itself.")
+@click.option("--all", "everything", is_flag=True, help="Also show the log lines of Lambda's runtime.")
 def events(
     servers: str, on: str | None, as_json: bool, follows: bool, lines: int, minutes: int, everything: bool
 ) -> None:
-    """List events in order: those of AWS, and log lines of the functions."""
+    """List the events of AWS and the log lines of the functions, by time."""
     provider = place.find(servers, on)
     since_ms = int((time.time() - minutes * 60) * 1000)
     lists = follow(provider, since_ms)

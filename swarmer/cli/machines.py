@@ -14,6 +14,7 @@ from rich.console import Console as Terminal
 from swarmer.adapters import volume
 from swarmer.cli.common import load, servers_option
 from swarmer.cli.completion import complete_groups
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.progress import working
 from swarmer.cli.tables import status_table
 from swarmer.core import user_data
@@ -33,16 +34,21 @@ from swarmer.providers.vagrant import status as cluster_status
 @servers_option
 @click.argument("group", shell_complete=complete_groups)
 @click.argument("index", type=click.IntRange(min=1))
-@click.option("-o", "--output", help="Folder to write to [GROUP-INDEX].")
-@click.option("--address", help="The machine's own, in network.cidr [as `swarmer machines` lists it].")
-@click.option("--server", multiple=True, help="Address of a Consul server; one --server for each of them.")
-@click.option("--share", help="Folder that all share: HOST:/PATH of an NFS, virtiofs:TAG, or `mounted`.")
-@click.option("--gateway", help="Fixed address with this gateway, instead of DHCP; takes --interface.")
-@click.option("--nameserver", multiple=True, help="Takes --interface; may be repeated.")
-@click.option("--interface", default="", help="Network interface, by its name [the first, by DHCP].")
-@click.option("--zone", default="", help="What the machine can fail together with: a rack, a room.")
-@click.option("--software", help="URL of software.zip, which is written too; without: on the volume.")
-@click.option("--volume", "as_volume", is_flag=True, help="Also seed.iso, labelled cidata, with all of it.")
+@click.option("-o", "--output", help="Folder for the files [GROUP-INDEX].")
+@click.option("--address", help="Address of the machine, in network.cidr [that of `swarmer machines`].")
+@click.option("--server", multiple=True, help="Address of a Consul server; repeat it for each server.")
+@click.option("--share", help="Folder of all machines: HOST:/PATH of an NFS, virtiofs:TAG, or `mounted`.")
+@click.option("--gateway", help="Gateway of a fixed address, instead of DHCP; needs --interface.")
+@click.option("--nameserver", multiple=True, help="Address of a DNS server; needs --interface; repeatable.")
+@click.option("--interface", default="", help="Name of the network interface [the first one, by DHCP].")
+@click.option("--zone", default="", help="Zone of the machine: a rack or a room that can fail as a whole.")
+@click.option("--software", help="URL from which the machine fetches software.zip [the volume carries it].")
+@click.option(
+    "--volume",
+    "as_volume",
+    is_flag=True,
+    help="Also write all files as seed.iso, labelled cidata.",
+)
 def cloud_init(
     servers: str,
     group: str,
@@ -58,7 +64,10 @@ def cloud_init(
     software: str | None,
     as_volume: bool,
 ) -> None:
-    """Write user-data, meta-data and network-config for node INDEX of GROUP, on any machine."""
+    """Write the cloud-init files of node INDEX of GROUP, for any machine.
+
+    The files are user-data, meta-data, network-config and software.zip.
+    """
     cluster = load(servers).cluster
     one = _find_machine(cluster, group, index, address)
     for text in nameserver:
@@ -164,9 +173,9 @@ def _parse_url(text: str | None) -> str | None:
 
 @click.command("machines")
 @servers_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def machines_(servers: str, as_json: bool) -> None:
-    """List the machines that servers.yml describes, where no AWS makes them."""
+    """List the machines of servers.yml, for use without AWS."""
     found = machines(load(servers).cluster)
     if as_json:
         rows = [
@@ -193,13 +202,13 @@ def machines_(servers: str, as_json: bool) -> None:
 
 @click.group()
 def vagrant() -> None:
-    """Commands of the Vagrantfile, and the state of Vagrant's machines as one cluster."""
+    """Show the state of Vagrant's machines; the Vagrantfile uses the other commands."""
 
 
 @vagrant.command("plan", hidden=True)
 @servers_option
 def plan_(servers: str) -> None:
-    """What the Vagrantfile makes machines of, as JSON."""
+    """Print the machines for the Vagrantfile, as JSON."""
     click.echo(json.dumps(plan.to_json(load(servers))))
 
 
@@ -207,7 +216,7 @@ def plan_(servers: str) -> None:
 @servers_option
 @click.argument("provider")
 def prepare(servers: str, provider: str) -> None:
-    """Everything that must be there before PROVIDER makes a machine."""
+    """Prepare everything that PROVIDER needs before it makes a machine."""
     preparing.prepare(load(servers), provider, Display())
 
 
@@ -219,12 +228,12 @@ def forget(servers: str, name: str) -> None:
     click.echo(cleanup.remove_machine(load(servers), name))
 
 
-@vagrant.command()
+@vagrant.command(epilog=epilog("vagrant status"))
 @servers_option
-@click.option("--wait", "within_s", default=0.0, help="Maximum number of seconds to wait until all is well.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--wait", "within_s", default=0.0, help="Seconds to wait until the cluster is validated.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def status(servers: str, within_s: float, as_json: bool) -> None:
-    """Show Vagrant's machines and whether they are a cluster in which all is well; exit 0 only then."""
+    """Show Vagrant's machines and check them as one cluster."""
     env = load(servers)
     if within_s:
         with Display().step("validate", f"{env.cluster.name} is validated") as report:

@@ -59,5 +59,5 @@ def main() -> None:
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def registrator(arguments: tuple[str, ...]) -> None:
-    """Declare containers in Consul (run), or show what would be declared (plan)."""
+    """Declare containers in Consul (run), or show the declarations without making them (plan)."""
     replace_process(arguments)

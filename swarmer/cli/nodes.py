@@ -14,6 +14,7 @@ import click
 from swarmer.cli import place
 from swarmer.cli.common import find_container, load, servers_option
 from swarmer.cli.completion import complete_nodes
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.progress import working
 from swarmer.core import names
 from swarmer.core.errors import NodeUnreachable, UserError
@@ -29,7 +30,7 @@ JOURNAL_TIMEOUT_S: Final = 60.0
 """Timeout for a journal, in seconds."""
 
 
-@click.command()
+@click.command(epilog=epilog("logs"))
 @servers_option
 @place.on_option
 @click.argument("node", shell_complete=complete_nodes)
@@ -39,12 +40,15 @@ JOURNAL_TIMEOUT_S: Final = 60.0
     type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="Number of last lines.",
+    help="Number of lines, counted from the newest.",
 )
-@click.option("-u", "--unit", help="Of this systemd unit only.")
-@click.option("--follow", is_flag=True, help="Go on with what is written next.")
+@click.option("-u", "--unit", help="Show only lines of this systemd unit.")
+@click.option("--follow", is_flag=True, help="Also show new lines, until Ctrl-C.")
 def logs(servers: str, on: str | None, node: str, lines: int, unit: str | None, follow: bool) -> None:
-    """Show the journal of NODE (its name or a part of it); of a node that does not answer, its console."""
+    """Show the journal of NODE, or its console if the node does not answer.
+
+    NODE is a node's name or a part of it.
+    """
     provider = place.find(servers, on)
     found = _dead_or_alive(provider, node)
     journal = ["journalctl", "--no-pager", "-n", str(lines), *(["-u", unit] if unit else [])]
@@ -72,7 +76,7 @@ def _dead_or_alive(provider: Provider, text: str) -> Expected:
 
 
 # Arguments after NODE belong to the command, also `-f`.
-@click.command("exec", context_settings={"allow_interspersed_args": False})
+@click.command("exec", context_settings={"allow_interspersed_args": False}, epilog=epilog("exec"))
 @servers_option
 @place.on_option
 @click.option(
@@ -80,15 +84,15 @@ def _dead_or_alive(provider: Provider, text: str) -> Expected:
     type=click.IntRange(1, 86_400),
     default=3600,
     show_default=True,
-    help="Seconds that the command may take.",
+    help="Time limit of the command, in seconds.",
 )
 @click.argument("node", shell_complete=complete_nodes)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def exec_(servers: str, on: str | None, timeout: int, node: str, command: tuple[str, ...]) -> None:
     """Run a command on NODE: swarmer exec core -- docker ps.
 
-    The command runs as root, without input; `swarmer shell` has a terminal. Its exit status is that of
-    this command. Ctrl-C ends it on the node, too.
+    The command runs as root, without input. `swarmer shell` has a terminal. Ctrl-C ends the command on the
+    node, too.
     """
     words = command[1:] if command[0] == "--" else command
     if not words or words[0].startswith("-"):
@@ -118,12 +122,12 @@ def _write(stream: str, piece: bytes) -> None:
     target.buffer.flush()
 
 
-@click.command()
+@click.command(epilog=epilog("shell"))
 @servers_option
 @place.on_option
 @click.argument("node", shell_complete=complete_nodes)
 def shell(servers: str, on: str | None, node: str) -> None:
-    """Open a shell on NODE. On AWS it takes AWS's session-manager-plugin."""
+    """Open a shell on NODE. On AWS it needs AWS's session-manager-plugin."""
     provider = place.find(servers, on)
     sys.exit(provider.session(one(provider.nodes(), cluster=provider.cluster.name, text=node)))
 
@@ -133,9 +137,9 @@ def shell(servers: str, on: str | None, node: str) -> None:
 @place.on_option
 @place.yes_option
 @click.argument("node", nargs=-1, shell_complete=complete_nodes)
-@click.option("--all", "everything", is_flag=True, help="Every node, at once.")
+@click.option("--all", "everything", is_flag=True, help="Reboot every node at the same time.")
 def reboot(servers: str, on: str | None, yes: bool, node: tuple[str, ...], everything: bool) -> None:
-    """Reboot NODE…: an orderly shutdown, then a boot."""
+    """Reboot each NODE: an orderly shutdown, then a boot."""
     if everything == bool(node):
         raise UserError("name the nodes to reboot, or --all of them")
     provider = place.find(servers, on)
@@ -168,7 +172,7 @@ def _await_restart(env: Environment, before: Mapping[str, str]) -> None:
 @servers_option
 @click.argument("node", shell_complete=complete_nodes)
 def kill(servers: str, node: str) -> None:
-    """Cut NODE's power, without any notice."""
+    """Switch off NODE at once, as if its power failed."""
     container = find_container(load(servers), node)
     engine.docker("kill", container)
     click.echo(f"{container.partition('.')[2]} is dead; `swarmer up` switches it on again")

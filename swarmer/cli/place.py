@@ -33,9 +33,9 @@ on_option = click.option(
     "--on",
     type=click.Choice((AWS, REHEARSAL)),
     envvar=VARIABLE,
-    help=f"Where the cluster runs [${VARIABLE}, else where one of this description is reachable].",
+    help=f"Place of the cluster [${VARIABLE}, else the only one where it is reachable].",
 )
-yes_option = click.option("--yes", is_flag=True, help="On AWS, do not ask before a change.")
+yes_option = click.option("--yes", is_flag=True, help="Change a cluster on AWS without a question.")
 
 
 def find(servers: str, on: str | None) -> Provider:

@@ -12,6 +12,7 @@ import click
 
 from swarmer.cli import place
 from swarmer.cli.common import load, servers_option
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.progress import working
 from swarmer.cli.status import show_outdated, show_status
 from swarmer.cli.tables import next_steps
@@ -24,26 +25,29 @@ OTHER_CREDENTIALS: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_T
 """Variables with credentials of a person, which do not go together with those of AWS on this machine."""
 
 
-@click.command()
+@click.command(epilog=epilog("up"))
 @servers_option
 @click.option(
     "--aws-port",
     type=click.IntRange(1, 65535),
     help=f"Port of AWS on this machine [a free one, from $SWARMER_AWS_PORT or {environment.AWS_PORT} on].",
 )
-@click.option("--retain", is_flag=True, help="Keep a cluster that did not come up, to inspect it.")
+@click.option("--retain", is_flag=True, help="Keep a cluster that failed to come up, to inspect it.")
 @click.option(
-    "--timeout", default=BOOT_TIMEOUT_S, help="Seconds that nodes may take to boot.", show_default=True
+    "--timeout",
+    default=BOOT_TIMEOUT_S,
+    help="Seconds within which nodes have to boot.",
+    show_default=True,
 )
-@click.option("--apart", default=0.0, help="Seconds between the starts of nodes, the servers last.")
+@click.option("--apart", default=0.0, help="Seconds between the starts of nodes; servers start last.")
 @click.option(
     "--consul",
     type=click.Choice(tuple(consul_binary.BUILDS)),
     envvar=consul_binary.VARIABLE,
-    help="Consul of the nodes: Debian's package, or the release of nodes on AWS, fetched from HashiCorp "
+    help="Consul of the nodes: Debian's package, or the release of AWS nodes, fetched from HashiCorp "
     f"[${consul_binary.VARIABLE} or {consul_binary.DEBIAN.name}].",
 )
-@click.option("--node-image", help="Use this image for the nodes instead of building one.")
+@click.option("--node-image", help="Image for the nodes [built first].")
 @click.option(
     "--boundary",
     type=click.Path(path_type=Path),
@@ -52,8 +56,7 @@ OTHER_CREDENTIALS: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_T
 @click.option(
     "--aws-only",
     is_flag=True,
-    help="Start AWS without a cluster, and print the variables that lead there: "
-    'eval "$(swarmer up --aws-only)".',
+    help='Start AWS without a cluster, and print the variables for its use: eval "$(swarmer up --aws-only)".',
 )
 def up(
     servers: str,
@@ -66,7 +69,10 @@ def up(
     boundary: Path | None,
     aws_only: bool,
 ) -> None:
-    """Rehearse the cluster on this machine: AWS, cdk deploy, nodes, until it is validated."""
+    """Start a rehearsal on this machine, and wait until it is validated.
+
+    It consists of a simulated AWS, `cdk deploy`, and nodes in containers.
+    """
     if consul:
         os.environ[consul_binary.VARIABLE] = consul  # the image's name depends on it wherever it is asked for
     env = load(servers, aws_port)
@@ -102,7 +108,9 @@ def _exports(variables: Mapping[str, str]) -> str:
 
 
 @click.command("down")
-@click.option("-f", "--servers", help="Only the rehearsal of this description; $SWARMER_SERVERS is ignored.")
+@click.option(
+    "-f", "--servers", help="Description of the only rehearsal to remove, whatever $SWARMER_SERVERS says."
+)
 def down_(servers: str | None) -> None:
     """Remove every rehearsal of this checkout: containers, networks, processes."""
     if servers is not None:

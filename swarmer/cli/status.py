@@ -18,6 +18,7 @@ from rich.text import Text
 
 from swarmer.cli import place
 from swarmer.cli.common import servers_option
+from swarmer.cli.exit_statuses import epilog
 from swarmer.cli.progress import working
 from swarmer.cli.tables import status_table
 from swarmer.core import names
@@ -63,15 +64,17 @@ def show_outdated(ids: Collection[str], status: Status) -> None:
         )
 
 
-@click.command()
+@click.command(epilog=epilog("status"))
 @servers_option
 @place.on_option
-@click.option("--json", "as_json", is_flag=True, help="For programs; with --watch a line for each change.")
-@click.option("-w", "--watch", is_flag=True, help="Observe again and again, until Ctrl-C.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for programs; with --watch one line per change."
+)
+@click.option("-w", "--watch", is_flag=True, help="Observe repeatedly, until Ctrl-C.")
 def status(servers: str, on: str | None, as_json: bool, watch: bool) -> None:
-    """Show the nodes and whether all is well; exit 0 only then.
+    """Show the nodes, and check that all of them are healthy.
 
-    Every problem is one line on standard error.
+    Each problem is one line on standard error.
     """
     provider = place.find(servers, on)
     name = provider.cluster.name

@@ -15,8 +15,8 @@ from swarmer.core.state import RegistryLock
 SESSION_TTL_S: Final = 10
 """TTL of a candidate's session: the shortest that Consul grants. Gossip notices a dead node long before."""
 LOCK_DELAY_S: Final = 1
-"""Delay before Consul gives away the lock of an ended session: the shortest in whole seconds that its API
-takes."""
+"""Delay before Consul gives away the lock of an ended session. Consul's API takes whole seconds, from 1 s
+on."""
 CONFIRM_INTERVAL_S: Final = 0.25
 """Interval at which the holder has its lock confirmed."""
 SESSION_INTERVAL_S: Final = 2.0
@@ -25,7 +25,7 @@ FENCE_S: Final = 0.75
 """Time after the last confirmed question for which the proxy lets answers out. Later answers wait until the
 lock is confirmed again."""
 STOP_S: Final = 0.05
-"""Time from that deadline to the last byte: one write of the proxy."""
+"""Time from the end of FENCE_S to the last byte: one write of the proxy."""
 YIELD_GRACE_S: Final = 0.3
 """Grace period, after the lock's delay, in which a candidate beside Consul's leader leaves a free lock to
 others. A holder there would be lost together with that leader. It would then be missing until Consul has
@@ -37,7 +37,7 @@ SILENCE_TIMEOUT_S: Final = 5.0
 """Timeout for a silent registry. After it the holder leaves the lease to another node. A busy machine takes
 up to 3 s for an answer (measured)."""
 CONFIRM_TIMEOUT_S: Final = 5.0
-"""Timeout for a confirmation, after which the registry's process is ended too."""
+"""Timeout for a confirmation of the lock. After it the registry's process is ended, too."""
 
 
 @dataclass(frozen=True, kw_only=True)

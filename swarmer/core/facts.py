@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import yaml
 
+from swarmer.core import generated
+
 PROPERTY: Final = "property"
 PERMISSION: Final = "permission"
 CALL: Final = "call"
@@ -22,7 +24,6 @@ SECTIONS: Final = {"properties": PROPERTY, "permissions": PERMISSION, "calls": C
 TEST: Final = "test"
 QUOTE: Final = "quote"
 UNREHEARSED: Final = "unrehearsed"
-BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TEST: Final = re.compile(r"(?P<file>tests/\S+\.py)::(?P<test>test_\w+)")
 _QUOTE: Final = re.compile(r'"(?P<says>.+)" (?P<page>https://\S+) (?P<read>\d{4}-\d\d-\d\d)', re.DOTALL)
 _UNREHEARSED: Final = re.compile(r"unrehearsed: (?P<check>\S.*)", re.DOTALL)
@@ -149,7 +150,7 @@ def fill(text: str, facts: Iterable[Fact]) -> str:
             for section, kind in SECTIONS.items()
         },
     }
-    return BLOCK.sub(lambda found: f"{found[1]}{tables[found['name']]}{found[3]}", text)
+    return generated.fill(text, tables)
 
 
 def table(facts: Iterable[Fact]) -> str:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-# -- AWS tags, put on the instances by their Auto Scaling group ------------------------
+# -- tags ------------------------------------------------------------------------------
 TAG_CLUSTER: Final = "swarmer:cluster"
-"""Tag with the cluster's name."""
+"""Tag of an instance, put on it by its Auto Scaling group: the cluster's name."""
 TAG_GROUP: Final = "swarmer:group"
-"""Tag with the name of the node's group."""
+"""Tag of an instance: the name of the node's group."""
 TAG_ROLES: Final = "swarmer:roles"
-"""Tag with the group's roles, sorted and joined by one space."""
+"""Tag of an instance: the group's roles, sorted and joined by one space."""
 TAG_SECURITY_GROUP: Final = "swarmer:security-group"
-"""Tag of a security group with its part in the cluster."""
+"""Tag of a security group: its part in the cluster."""
 VPN_GROUP_DESCRIPTION: Final = "The end of the VPN inside the VPC"
 """Description of the security group through which operators come, the same in every release."""
 
-# -- CloudFormation ------------------------------------------------------------------------
+# -- outputs ------------------------------------------------------------------------------
 OUTPUT_VERSION: Final = "Version"
-"""Output of the cluster's stack: the release of this project that deployed it."""
+"""Output of the cluster's stack: the release of Swarmer that deployed it."""
 OUTPUT_BUCKET: Final = "BucketName"
 """Output of the registry's stack: its bucket."""
 OUTPUT_VIEWER: Final = "ViewerPolicy"
+"""Output of the functions' stack: ARN of the policy of people who look at the cluster."""
 OUTPUT_OPERATOR: Final = "OperatorPolicy"
-"""Outputs of the functions' stack: ARNs of the policies of people who look at the cluster, and who run it."""
+"""Output of the functions' stack: ARN of the policy of people who run the cluster."""
 
-# -- Auto Scaling's lifecycle hooks -----------------------------------------------------
+# -- hooks ------------------------------------------------------------------------------
 HOOK_LAUNCH: Final = "swarmer-launch"
 """Name of the launch hook."""
 HOOK_TERMINATE: Final = "swarmer-terminate"
@@ -33,6 +34,7 @@ HOOK_TERMINATE: Final = "swarmer-terminate"
 
 # -- ports ------------------------------------------------------------------------------
 DNS_PORT: Final = 53
+"""Port of DNS on every node (tcp and udp): systemd-resolved answers the cluster's names."""
 SWARM_CLUSTER_PORT: Final = 2377
 """Port of Swarm's control plane, on managers (tcp)."""
 DOCKER_PORT: Final = 4000
@@ -40,32 +42,35 @@ DOCKER_PORT: Final = 4000
 DOCKER_API: Final = (1, 41)
 """Version of Docker's API that node software, functions and Debian 12's command line speak: that of 20.10."""
 REGISTRY_PORT: Final = 5000
+"""Port of the registry, on managers (tcp)."""
 SWARM_GOSSIP_PORT: Final = 7946
 """Port of Swarm's gossip (tcp and udp)."""
 OVERLAY_PORT: Final = 4789
 """Port of overlay networks: VXLAN (udp)."""
 CONSUL_RPC_PORT: Final = 8300
+"""Port of the calls between Consul's agents and servers (tcp)."""
 CONSUL_GOSSIP_PORT: Final = 8301
 """Port of Consul's gossip (tcp and udp)."""
 CONSUL_HTTP_PORT: Final = 8500
+"""Port of Consul's API and UI, on every node (tcp)."""
 CONSUL_DNS_PORT: Final = 8600
 """Port of Consul's DNS, on loopback only; systemd-resolved forwards the domain there."""
 
-# -- Consul services ----------------------------------------------------------------------
+# -- services ----------------------------------------------------------------------
 SERVICE_DOCKER: Final = f"swarm-{DOCKER_PORT}"
 """Service of the Docker API on Swarm's leader alone. A client looks the name up for each connection, and
-`docker run -it` needs two of them to the same engine."""
+an interactive container needs two of them to the same engine."""
 SERVICE_MANAGER: Final = "swarm-manager"
-"""Service of the Docker API on every manager that controls its Swarm."""
+"""Service of the Docker API on every manager with control over its Swarm."""
 SERVICE_REGISTRY: Final = "registry"
 """Service of the container registry."""
 SERVICE_NODE: Final = "swarmer-node"
-"""Service of every node; it is critical while the node reports a problem of its own."""
+"""Service of every node. It is critical while the node reports a problem of its own."""
 OWN_SERVICES: Final = (SERVICE_DOCKER, SERVICE_MANAGER, SERVICE_REGISTRY, SERVICE_NODE, "consul")
 """Names and IDs of the cluster's own services, which no container may take. Consul's servers declare
 themselves."""
 
-# -- Consul KV ------------------------------------------------------------------------------
+# -- keys ------------------------------------------------------------------------------
 KV_SWARM_LOCK: Final = "swarmer/swarm/lock"
 """Key of the lock under which the Swarm is initialized."""
 KV_SWARM_ID: Final = "swarmer/swarm/id"
@@ -73,48 +78,50 @@ KV_SWARM_ID: Final = "swarmer/swarm/id"
 KV_TOKENS: Final = "swarmer/swarm/token/"
 """Prefix of the join tokens."""
 KV_TOKEN_WORKER: Final = "swarmer/swarm/token/worker"  # noqa: S105 - the key, not the token
+"""Key of the join token of workers."""
 KV_TOKEN_MANAGER: Final = "swarmer/swarm/token/manager"  # noqa: S105
+"""Key of the join token of managers."""
 KV_SWARM: Final = (KV_TOKEN_WORKER, KV_TOKEN_MANAGER, KV_SWARM_ID)
 """Keys under which a Swarm is published."""
 KV_REGISTRY: Final = "swarmer/registry/"
 """Prefix of the registry's keys."""
 KV_REGISTRY_LOCK: Final = "swarmer/registry/lock"
-"""Key of the lock that makes a node the registry's holder."""
+"""Key of the lock of the registry: its owner serves the registry."""
 KV_REGISTRY_HANDOVER: Final = "swarmer/registry/handover"
-"""Key of the number of the lease that its holder shall hand over."""
+"""Key of a lease's number, by which its holder is asked to hand over."""
 KV_REGISTRY_SECRET: Final = "swarmer/registry-secret"  # noqa: S105
-"""Key of the secret with which every holder signs the state of uploads, so that the next one can continue
-them."""
+"""Key of the secret with which holders sign the state of uploads. The next holder can then continue an
+upload."""
 
 KV_SWARM_MESH: Final = "swarmer/swarm/mesh"
-"""Key of the services that Swarm's routing mesh publishes, and of the nodes; the Swarm's leader writes it."""
+"""Key of the list of nodes and of services in Swarm's routing mesh. The Swarm's leader writes it."""
 
 KV_HEALING_LOCK: Final = "swarmer/healing/lock"
-"""Key of the lock that a function holds while it changes the voting members."""
+"""Key of the lock under which a function changes the voting members."""
 KV_LEAVING: Final = "swarmer/healing/leaving/"
-"""Prefix, followed by a node's name, of the marker of a node that is being removed and joins nothing any
-more."""
+"""Key of the marker of a node in removal: the node stops joining the cluster."""
 LEAVING_STAY_OUT: Final = "stay-out"
 """First phase of a removal: the node joins nothing any more."""
 LEAVING_STOP: Final = "stop"
 """Last phase of a removal: the node stops its Consul, which would otherwise be taken in again."""
 KV_MISSING: Final = "swarmer/healing/missing/"
-"""Prefix, followed by a node's name, of the time since which the node has been missing from Consul or
-Swarm."""
+"""Key of the time at which a node was first missing from Consul or Swarm."""
 KV_NODES: Final = "swarmer/healing/nodes/"
-"""Prefix, followed by a node's name, of the records of admitted nodes."""
+"""Key of the record of an admitted node."""
 KV_REGISTRY_SUSPECT: Final = "swarmer/healing/registry"
-"""Key of the lease whose holder does not serve, and of the time since then."""
+"""Key of a suspected lease and the time since which its holder has failed to serve."""
 
+# -- headers --------------------------------------------------------------------------------
 HEADER_NODE: Final = "X-Swarmer-Node"
+"""Header on every answer of the registry: the node that gave it."""
 HEADER_LEASE: Final = "X-Swarmer-Lease"
-"""Headers on every answer of the registry: the node that gave it, and its lease."""
+"""Header on every answer of the registry: the lease of that node."""
 
-# -- paths on a node --------------------------------------------------------------------------
+# -- paths --------------------------------------------------------------------------
 NODE_DESCRIPTION: Final = "/etc/swarmer/node.json"
-"""Path of the node description, which cloud-init writes from the user-data."""
+"""Path of the node description. Cloud-init writes it from the user-data."""
 INSTANCE_DATA: Final = "/run/cloud-init/instance-data.json"
-"""Path of the machine's identity, which cloud-init writes."""
+"""Path of the machine's identity, written by cloud-init."""
 INSTALL_ROOT: Final = "/opt/swarmer"
 """Folder of the node software: a virtualenv, with the source tree below `src`."""
 SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
@@ -133,19 +140,24 @@ PROVIDER_VIEW: Final = "/run/swarmer/cloud.json"
 """Path of the provider's view at boot: peers, and whether the cluster was ever initialized."""
 
 SHARE: Final = "/srv/swarmer"
-"""Mount point, without AWS, of the folder that all machines share."""
+"""Mount point of the folder of all machines, without AWS."""
 
-# -- systemd units on a node --------------------------------------------------------------------
+# -- units --------------------------------------------------------------------
 TARGET: Final = "swarmer.target"
 """Target that starts every unit of a node."""
 UNIT_CONSUL: Final = "consul.service"
+"""Unit of Consul's agent."""
 UNIT_DOCKER: Final = "docker.service"
+"""Unit of dockerd."""
 UNIT_CONTAINERD: Final = "containerd.service"
+"""Unit of containerd, below dockerd."""
+
+
+# -- composed ----------------------------------------------------------------------------------
 
 
 def identity_parameter(cluster: str) -> str:
-    """Return the SSM parameter that keeps the cluster ID outside Consul, and thereby that the cluster
-    exists."""
+    """Return the SSM parameter with the cluster ID. It proves outside Consul that the cluster exists."""
     return f"/swarmer/{cluster}/identity"
 
 
@@ -155,17 +167,17 @@ def stack_names(cluster: str) -> tuple[str, ...]:
 
 
 def status_document(cluster: str) -> str:
-    """Return the command document that prints a node's report: it has no parameters."""
+    """Return the command document for a node's report, without parameters."""
     return f"{cluster}-status"
 
 
 def exec_document(cluster: str) -> str:
-    """Return the command document that runs a command on a node."""
+    """Return the command document for a command on a node."""
     return f"{cluster}-exec"
 
 
 def exec_log_group(cluster: str) -> str:
-    """Return the log group with the output of commands that were run on nodes."""
+    """Return the log group with the output of commands on nodes."""
     return f"/swarmer/{cluster}/exec"
 
 
@@ -211,12 +223,12 @@ def consul_ui(domain: str) -> str:
 
 
 def group_asg_name(cluster: str, group: str) -> str:
-    """Return the name of a group's Auto Scaling group: `<cluster>-<group>` (rules match the prefix)."""
+    """Return the name of a group's Auto Scaling group. EventBridge rules match its beginning."""
     return f"{cluster}-{group}"
 
 
 def function_log_group(cluster: str, purpose: str) -> str:
-    """Return the name of a function's log group: `/aws/lambda/<cluster>-<purpose>`, Lambda's own default."""
+    """Return the name of a function's log group, equal to Lambda's default."""
     return f"/aws/lambda/{cluster}-{purpose}"
 
 
@@ -226,7 +238,7 @@ def group_prefix(cluster: str) -> str:
 
 
 def node_name(group: str, instance_id: str) -> str:
-    """Return a node's host name, which is also its name in Consul and in Swarm."""
+    """Return the host name of a node. Consul and Swarm know it by the same name."""
     return f"{group}-{instance_id}"
 
 

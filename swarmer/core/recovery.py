@@ -15,7 +15,7 @@ from typing import Final
 READY_TIMEOUT_S: Final = 20.0
 """Timeout for the Swarm to answer after a call, before the call is repeated."""
 JOIN_TIMEOUT_S: Final = 30.0
-"""Timeout for an engine to show the Swarm that it was in. It shows none while it starts that Swarm again."""
+"""Timeout for an engine to show its Swarm again. It shows none while it restarts that Swarm."""
 
 
 @dataclass(frozen=True, kw_only=True)

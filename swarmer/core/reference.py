@@ -1,7 +1,4 @@
-"""Tables of docs/reference/servers.md, generated from the models.
-
-A table is between `<!-- generated: network -->` and `<!-- end -->`. The other text is written by hand.
-"""
+"""Tables of docs/reference/servers.md, generated from the models."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Final
 
 from pydantic.fields import FieldInfo
 
-from swarmer.core import network_plan
+from swarmer.core import generated, network_plan
 from swarmer.core.cluster import MOST_NODES, Cluster, Group
 from swarmer.core.sections import Healing, Image, Model, Network, Registrator, Registry
 
@@ -28,7 +25,6 @@ SECTIONS: Final[dict[str, type[Model]]] = {
 }
 HEADINGS: Final = {"cluster": "the cluster", "group": "`groups.<name>`"}
 """Names of the sections in the page that differ from their keys."""
-BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NO_ROW: Final = {("group", "name")}
 """Fields without a row: the group's name is its key, not a key below it."""
 
@@ -43,10 +39,9 @@ class Row:
     rule: str
 
 
-def fill(text: str) -> str:
-    """The page with regenerated tables between its markers. Raises KeyError for an unknown marker."""
-    tables = {name: table(rows(name)) for name in SECTIONS} | {"room": room(), "sources": sources()}
-    return BLOCK.sub(lambda found: f"{found[1]}{tables[found['name']]}{found[3]}", text)
+def parts() -> dict[str, str]:
+    """Generated parts of the page, by their names."""
+    return {name: table(rows(name)) for name in SECTIONS} | {"room": room(), "sources": sources()}
 
 
 def rows(section: str) -> list[Row]:
@@ -57,17 +52,16 @@ def rows(section: str) -> list[Row]:
 
 def table(found: list[Row]) -> str:
     """Markdown table of the rows."""
-    lines = ["| key | meaning | default | rule |", "|---|---|---|---|"]
-    lines += [f"| `{row.key}` | {row.meaning} | {row.default} | {row.rule} |" for row in found]
-    return "".join(f"{line}\n" for line in lines)
+    headings = ("key", "meaning", "default", "rule")
+    return generated.table(headings, [(f"`{row.key}`", row.meaning, row.default, row.rule) for row in found])
 
 
 def room() -> str:
     """Table of the smallest `cidr` for three nodes in each zone."""
     zones = range(1, network_plan.MOST_ZONES + 1)
-    head = "".join(f" {number} zone{'' if number == 1 else 's'} |" for number in zones)
-    values = "".join(f" /{network_plan.smallest_cidr_prefix(number, 3)} |" for number in zones)
-    return f"| smallest `cidr` for |{head}\n|---|{'---|' * len(zones)}\n| 3 nodes in each zone |{values}\n"
+    headings = ["smallest `cidr` for", *(f"{number} zone{'' if number == 1 else 's'}" for number in zones)]
+    sizes = [f"/{network_plan.smallest_cidr_prefix(number, 3)}" for number in zones]
+    return generated.table(headings, [["3 nodes in each zone", *sizes]])
 
 
 def source(model: type[Model]) -> str:
@@ -77,11 +71,8 @@ def source(model: type[Model]) -> str:
 
 def sources() -> str:
     """A table of the sections and the file that defines each."""
-    lines = ["| section | defined in |", "|---|---|"]
-    lines += [
-        f"| {HEADINGS.get(name, f'`{name}`')} | `{source(model)}` |" for name, model in SECTIONS.items()
-    ]
-    return "".join(f"{line}\n" for line in lines)
+    rows = [(HEADINGS.get(name, f"`{name}`"), f"`{source(model)}`") for name, model in SECTIONS.items()]
+    return generated.table(("section", "defined in"), rows)
 
 
 def _row(model: type[Model], key: str) -> Row:
@@ -90,7 +81,7 @@ def _row(model: type[Model], key: str) -> Row:
     if not field.description:
         raise ValueError(f"{key} has no docstring in {source(model)}: describe what it means")
     docstring = inspect.cleandoc(field.description)
-    meaning, default, rule = (_joined(part) for part in _parts(docstring))
+    meaning, default, rule = (generated.joined(part) for part in _parts(docstring))
     return Row(key, meaning, default or _default(field), rule or _rule(field))
 
 
@@ -99,10 +90,6 @@ def _parts(docstring: str) -> tuple[str, str, str]:
     meaning, *others = re.split(r"^(Default|Rule): ", docstring, flags=re.MULTILINE)
     found = dict(zip(others[::2], others[1::2], strict=True))
     return meaning, found.get("Default", ""), found.get("Rule", "")
-
-
-def _joined(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _default(field: FieldInfo) -> str:

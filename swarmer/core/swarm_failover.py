@@ -14,12 +14,13 @@ from swarmer.core.state import SwarmNode
 
 TURN_INTERVAL_S: Final = 1.5
 """Interval between the turns of two managers. The earlier one may be unable to stand, or its log may be too
-short for the others' votes."""
+short for the votes of the others."""
 SILENCE_GRACE_S: Final = 2.0
-"""Grace period without an answer of the Swarm before a manager stands, as one late answer proves nothing."""
+"""Grace period for an answer of the Swarm before a manager stands for election: one late answer proves
+little."""
 ELECTION_TIMEOUT_S: Final = 9.0
-"""Timeout for standing. Docker's managers stand by themselves from 10 ticks of 1 s (SwarmKit's ElectionTick)
-on."""
+"""Timeout for standing. Docker's managers stand by themselves after 10 ticks of 1 s (SwarmKit's
+ElectionTick)."""
 
 
 @dataclass(frozen=True)

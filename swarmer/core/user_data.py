@@ -23,7 +23,7 @@ FETCH_ASSET: Final = FOLDER / "fetch-asset.sh"
 SESSION_MANAGER: Final = FOLDER / "session-manager.sh"
 """Template of the script that installs the agent of AWS Session Manager."""
 LIMIT_BYTES: Final = 12 * 1024
-"""Largest size of the user-data, in bytes. EC2 accepts 16 KiB; the rest is for manual additions."""
+"""Largest size of the user-data, in bytes. EC2 accepts 16 KiB. The rest is for manual additions."""
 NFS: Final = "nfs"
 """Kind of a share that the machine mounts from an NFS server."""
 VIRTIOFS: Final = "virtiofs"

@@ -27,6 +27,7 @@ SOURCES: Final = ("swarmer", "node", "stacks", "lambdas", "benchmarks", "chaos")
 NOT_OURS: Final = frozenset(
     (
         *("docker.io", "amazonaws.com", "swarmer.internal", "a.b", "debian/trixie64", "swarmer/probe"),
+        *("consul.service", "containerd.service", "docker.service"),
         *("family.size", "m7g.large", "t3.small", "t4g.small"),
         *("engine.labels.swarmer.group", "engine.labels.swarmer.zone", "com.docker.network.driver.mtu"),
     )

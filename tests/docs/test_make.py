@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from swarmer.cli import reference
 from tests import prerequisites
 from tests.docs.pages import ROOT
 
+PAGES = tuple(str(page.relative_to(ROOT)) for page in reference.PAGES)
+"""Pages of the reference that are generated."""
 STAMPS = (".python", ".deploy", ".test")
 """Of a virtualenv that is set up."""
 
@@ -28,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
         "requirements-dev.txt",
         "lambdas/requirements.txt",
         "node/requirements.txt",
-        "docs/reference/servers.md",
+        *PAGES,
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -97,7 +100,7 @@ def test_every_target_that_runs_tests_or_measures_has_its_prerequisites() -> Non
 
 def test_make_docs_writes_what_is_there_already(checkout: Path) -> None:
     make(checkout, "docs")
-    for name in ("docs/reference/servers.md", "docs/cluster.svg"):
+    for name in (*PAGES, "docs/cluster.svg"):
         assert (checkout / name).read_text() == (ROOT / name).read_text()
 
 

@@ -64,6 +64,7 @@ TYPED: Final = {
         "tests/rehearsal/test_cluster.py",
         "swarmer address --role swarm-manager",
     ),
+    "swarmer diagram -o cluster.svg": ("tests/rehearsal/test_help.py", "swarmer diagram -o"),
     "swarmer deploy -f FILE": ("tests/fakeaws/test_deploy_command.py", "main command -f str servers"),
     "swarmer recover": ("tests/rehearsal/test_resilience.py", "swarmer recover"),
     "swarmer registrator run consul://127.0.0.1:8500": ("tests/node/lab.py", "registrator run"),

@@ -52,10 +52,10 @@ def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
     shown = swarmer("--help").stdout
     for name in COMMANDS:
         assert f"  {name}" in shown
-    for heading in ("What is described:", "The rehearsal on this machine:", "The cluster:", "One node:"):
+    for heading in ("Description:", "Rehearsal on this machine:", "Cluster:", "One node:"):
         assert heading in shown
     assert "Others:" not in shown
-    assert "act on the rehearsal of this machine or on AWS" in " ".join(shown.split())
+    assert "act on AWS or on the rehearsal of this machine" in " ".join(shown.split())
     for status in ("0 ", "1 ", "2 ", "130"):
         assert f"\n  {status}" in shown[shown.index("Exit status:") :]
 

@@ -78,7 +78,7 @@ class Ignore:
 Action = Admit | Abandon | Wait | Ignore
 
 JOIN_GRACE_S = 60
-"""Grace period for an instance to join after it was held."""
+"""Grace period for a held instance to join."""
 LISTING_GRACE_S = 60
 """Grace period for Auto Scaling's lists, which may lag behind its events."""
 

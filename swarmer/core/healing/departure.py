@@ -41,8 +41,8 @@ DRAIN_TIMEOUT_S: Final = 120.0
 HANDOVER_TIMEOUT_S: Final = 20.0
 """Timeout for the registry's hand-over."""
 CONSUL_STOP_TIMEOUT_S: Final = 20.0
-"""Timeout for a node to stop its Consul. After it the node is not listening, and its remains are purged once
-it is gone."""
+"""Timeout for a node to stop its Consul. After it the removal continues, and the sweep purges the entries
+once the node is gone."""
 NOTICE_GRACE_S: Final = 30.0
 """Grace period for Consul to notice that a machine is gone."""
 QUORUM_TIMEOUT_S: Final = 3600.0

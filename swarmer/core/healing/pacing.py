@@ -10,22 +10,21 @@ from __future__ import annotations
 from typing import Final
 
 INITIAL_DELAY_S: Final = 8
-"""Delay before the first look at a launched instance. No instance is a member earlier, so a look is
-useless."""
+"""Delay before a launched instance is first observed. Every instance takes longer to join."""
 SHORTEST_PAUSE_S: Final = 2
-"""Shortest pause until the next look."""
+"""Shortest pause between two observations of a node."""
 LONGEST_PAUSE_S: Final = 60
-"""Longest pause until the next look."""
+"""Longest pause between two observations of a node."""
 PAUSE_FACTOR: Final = 0.08
 """Ratio of a pause to the time already waited: a change is noticed a tenth later than necessary, at most."""
 LONGEST_RETRY_PAUSE_S: Final = 120
-"""Longest pause after a failure."""
+"""Longest pause before a failed message is retried."""
 SWEEP_RETRY_PAUSE_S: Final = 1
-"""Pause of a sweep that an event about a loss asked for."""
+"""Pause before a sweep is retried, if an event about a loss started it."""
 SCHEDULED_SWEEP_PAUSE_S: Final = 10
-"""Pause of a sweep that a schedule asked for."""
+"""Pause before a sweep is retried, if the schedule started it."""
 SWEEP_TIMEOUT_S: Final = 60
-"""Timeout for the wait that an event caused. After it the next schedule takes over."""
+"""Timeout for the retries of a sweep after an event. After it the next scheduled sweep takes over."""
 HEARTBEAT_TIMEOUT_S: Final = 300
 """Timeout of a termination hook after its last heartbeat: five pauses and the duration of a function."""
 LAUNCH_MARGIN_S: Final = 180

@@ -34,7 +34,8 @@ from swarmer.core.state import MemberStatus, SwarmNode
 IN_SERVICE: Final = "InService"
 """Lifecycle state of an instance in service."""
 HOOK_GRACE_S: Final = 90.0
-"""Grace period for the function that handles a hook; it looks at the instance more often than that."""
+"""Grace period for the function of a hook, before the sweep answers the hook. The function observes the
+instance more often."""
 
 
 @dataclass(frozen=True, kw_only=True)
