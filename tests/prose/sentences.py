@@ -18,7 +18,7 @@ _CODE: Final = "`x`"
 """Stand-in for code in a sentence: one word, whatever the code is."""
 _END: Final = re.compile(r"(?<=[.!?])[\"')*\]]*\s+(?=[\"'(*\[`A-Z0-9])|(?<=:)\s*\n\s*(?=[-*] )|\n\s*\n")
 _ABBREVIATION: Final = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|no|approx)\.$", re.IGNORECASE)
-_QUOTE: Final = re.compile(r'"[^"]+ [^"]+ [^"]+ [^"]+"')
+_QUOTE: Final = re.compile(r'"[^"]+ [^"]+ [^"]+ [^"]+"|“[^”]+ [^”]+ [^”]+ [^”]+”')
 """Words of somebody else, which are not ours to change: four or more between quotation marks."""
 _SECTION: Final = re.compile(r"^(Default|Rule|Raises|Returns?|Args): ", re.MULTILINE)
 
