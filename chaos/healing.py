@@ -149,7 +149,7 @@ def kill_function_while_it_drains(nodes: list[Node]) -> None:
     last, deadline_s = last_number(), time.monotonic() + KILL_S
     sdk = DockerClient(base_url=engine.docker_environment()["DOCKER_HOST"])
     nodes[-1].scale_group(1)
-    hits, signs = 0, ['"marker written: join nothing"']
+    hits, signs = 0, ['"leaving marker written: join nothing"']
     while hits < KILLS:
         if time.monotonic() > deadline_s:
             raise Failure(f"deregister_node was hit at work {hits} times within {KILL_S:.0f} s")

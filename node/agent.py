@@ -352,7 +352,7 @@ class Agent:
 def _without_control(state: NodeState) -> str:
     """Reason for which a manager is in no DNS name; `swarmer status` shows it."""
     if state.other_swarm:
-        return f"it manages Swarm {state.swarm_id}, but the cluster's is {state.other_swarm}"
+        return f"it manages Swarm {state.swarm_id}, but the cluster's Swarm is {state.other_swarm}"
     return state.swarm_error or "no manager of this cluster now"
 
 

@@ -40,7 +40,7 @@ def _next_holder(consul: Consul, before: Key) -> Key:
         if after and after.session and after.lock_index > before.lock_index:
             return after
         time.sleep(0.1)
-    raise Failed(f"no manager took the registry over within {HANDOVER_TIMEOUT_S:.0f} s")
+    raise Failed(f"no manager took over the registry within {HANDOVER_TIMEOUT_S:.0f} s")
 
 
 def main(consul: Consul) -> int:

@@ -92,7 +92,7 @@ class HealthChecks:
             kill(unit)
             self._silent_since_s.pop(unit, None)
         if found.note != self._logged:
-            log(f"is not well: {found.note}" if found.problems else "is well")
+            log(f"is unhealthy: {found.note}" if found.problems else "is healthy")
             self._logged = found.note
         with contextlib.suppress(ConsulUnavailable):
             self._report(found)

@@ -153,7 +153,7 @@ class SwarmInitializer:
             try:
                 self.provider.record(swarm_id, within_s=within_s)  # before any other node can join it
             except ProviderUnavailable as exc:
-                raise DockerUnavailable(f"the cluster's identity cannot be written: {exc}") from exc
+                raise DockerUnavailable(f"the cluster ID cannot be written: {exc}") from exc
         worker, manager = engine.tokens()
         wanted = {names.KV_TOKEN_WORKER: worker, names.KV_TOKEN_MANAGER: manager, names.KV_SWARM_ID: swarm_id}
         for key, value in wanted.items():

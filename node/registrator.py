@@ -220,9 +220,7 @@ class Registrator:
         try:
             inspected = self.engine.inspect(container)
         except EngineUnavailable as exc:
-            self._log_once(
-                container, f"{container[: naming.SHORT_ID]}: dockerd does not say what it is: {exc}"
-            )
+            self._log_once(container, f"{container[: naming.SHORT_ID]}: dockerd does not describe it: {exc}")
             self.inspections.request(container, row)
             return False
         self.update_container(container, inspected, row)

@@ -103,7 +103,9 @@ def begin(command_id: str, folder: Path) -> None:
         try:
             (folder / command_id).touch(exist_ok=False)
         except FileExistsError as exc:
-            raise Begun("its node or agent started anew meanwhile, and it is not run twice") from exc
+            raise Begun(
+                "the node or its agent restarted meanwhile, and the command is not run twice"
+            ) from exc
         for each in folder.iterdir():
             if time.time() - each.stat().st_mtime > KEPT_S:
                 each.unlink(missing_ok=True)

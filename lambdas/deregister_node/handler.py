@@ -64,7 +64,7 @@ def remove_or_hold(connections: Connections, end: Lifecycle, node: LeavingNode, 
     except messages.UNAVAILABLE:
         connections.forget()
         if time.time() - end.at_s >= departure.DEPARTURE_TIMEOUT_S:
-            reason = "nobody could be asked for so long"
+            reason = "Consul and Swarm were unreachable for the whole time limit"
             return Keep(reason) if node.votes and not node.is_gone else Finish(reason, at_risk=True)
         if is_open and not node.is_gone:
             # Failed tries are further apart than pauses. Two in a row would end the hook without this

@@ -60,11 +60,15 @@ def _delete_records(consul: Consul, name: str, *, marker: bool) -> None:
 def _message(step: Step) -> str:
     match step:
         case steps.WriteMarker(phase):
-            return "marker written: stop Consul" if phase == STOP else "marker written: join nothing"
+            return (
+                "leaving marker written: stop Consul"
+                if phase == STOP
+                else "leaving marker written: join nothing"
+            )
         case steps.HandOver(lease):
             return f"asked to hand over lease {lease} of the registry"
         case steps.RemovePeer(address):
-            return f"out of raft: {address}"
+            return f"removed from Consul's raft: {address}"
         case _:
             return MESSAGES[type(step)]
 
@@ -73,8 +77,8 @@ MESSAGES: Final[dict[type, str]] = {
     steps.Drain: "drained",
     steps.Demote: "demoted",
     steps.RemoveFromSwarm: "removed from Swarm",
-    steps.ForceLeave: "out of Consul's members",
-    steps.Deregister: "out of Consul's catalogue",
+    steps.ForceLeave: "removed from Consul's members",
+    steps.Deregister: "removed from Consul's catalog",
     steps.Forget: "forgotten",
 }
 """Log message of each step without parameters."""

@@ -78,7 +78,7 @@ def _apply_locked(connections: Connections, node: LeavingNode, step: Step) -> Wa
             # A slow Consul may take longer for that observation than the lock lasts. Then the result is out
             # of date, too.
             if not lock.renew():
-                return Wait("the lock of the votes, which it lost while it looked")
+                return Wait("the voting lock, because this function lost it during an observation")
             actuator.apply(connections, seen, step)
     return None
 

@@ -342,7 +342,7 @@ def _vpc_rules(network: Network) -> Iterator[BrokenRule]:
     if "zones" in given:
         yield _vpc_rule("zones", "the zones are those of subnets", "take zones out")
     if "egress" in given:
-        yield _vpc_rule("egress", f"{network.vpc} has its own way out", "take egress out")
+        yield _vpc_rule("egress", f"{network.vpc} has its own egress", "remove the key egress")
 
 
 def _vpc_rule(key: str, message: str, advice: str, *needs: str) -> BrokenRule:

@@ -143,8 +143,8 @@ def _active(node: NodeDescription, state: NodeState) -> Action:
         return Wait("the Swarm's leader to make it a manager")
     if state.other_swarm:
         # The operator knows which Swarm to keep. Publishing this one would take the nodes of the other one.
-        reason = f"an operator: it manages Swarm {state.swarm_id}, but the cluster's is {state.other_swarm}"
-        return Wait(reason, needs_operator=True)
+        swarms = f"this node manages Swarm {state.swarm_id}, but the cluster's Swarm is {state.other_swarm}"
+        return Wait(f"an operator: {swarms}", needs_operator=True)
     return Settled() if state.is_published else Publish()
 
 
@@ -157,7 +157,9 @@ def _inactive(node: NodeDescription, state: NodeState) -> Action:
     if state.is_initialized:
         # If the initializing node died for good before it published, only the operator knows that no Swarm
         # exists.
-        reason = "a manager of its Swarm to publish how to join it; it exists, so none is initialized"
+        reason = (
+            "a manager to publish the join tokens; the Swarm exists already, so no new one is initialized"
+        )
         return Wait(reason, needs_operator=True)
     if SWARM_MANAGER in node.roles:
         return InitializeSwarm()

@@ -70,7 +70,10 @@ def _servers(reports: Sequence[QuorumReport]) -> list[QuorumReport]:
     """Consul servers that have data, the most complete first."""
     found = sorted((node for node in reports if node.last_entry), key=_last_entry, reverse=True)
     if not found:
-        raise NoSurvivor("no Consul server that has data survives: nothing to go on with", status=1)
+        raise NoSurvivor(
+            "no Consul server with data survives, so recovery is impossible: deploy the cluster again",
+            status=1,
+        )
     # A server that runs and does not answer may well vote; a silent new replacement counts as unknown.
     silent = _known_servers(found) & {node.name for node in reports if not node.members}
     _check_majority(len(found) + len(silent), len(_lost_servers(reports, found)), "Consul's servers")
@@ -84,7 +87,10 @@ def _last_entry(node: QuorumReport) -> tuple[int, int]:
 def _managers(reports: Sequence[QuorumReport]) -> list[QuorumReport]:
     found = [node for node in reports if node.managers is not None]
     if not found:
-        raise NoSurvivor("no Swarm manager that has data survives: nothing to go on with", status=1)
+        raise NoSurvivor(
+            "no Swarm manager with data survives, so recovery is impossible: deploy the cluster again",
+            status=1,
+        )
     _check_majority(len(found), len(_lost_addresses(found)), "the Swarm's managers")
     return found
 
@@ -92,8 +98,8 @@ def _managers(reports: Sequence[QuorumReport]) -> list[QuorumReport]:
 def _check_majority(there: int, lost: int, whom: str) -> None:
     if there > lost > 0:
         raise UserError(
-            f"most of {whom} are there ({there} of {there + lost}): they decide by themselves within "
-            "seconds; `swarmer status` shows more",
+            f"most of {whom} are there ({there} of {there + lost}), so there is nothing to recover: they "
+            "elect a leader within seconds; `swarmer status` shows more",
             status=1,
         )
 
@@ -126,7 +132,9 @@ def _lost_managers(reports: Sequence[QuorumReport], survivors: Sequence[QuorumRe
 
 def _step(survivor: QuorumReport, options: tuple[str, ...], lost: set[str]) -> Step:
     if not lost:
-        raise UserError("no member is lost: start what is only switched off, with `swarmer up`", status=1)
+        raise UserError(
+            "no member is lost: start the machines that are switched off, with `swarmer up`", status=1
+        )
     return Step(survivor=survivor.name, options=options, lost=tuple(sorted(lost)))
 
 

@@ -131,7 +131,7 @@ def create_network(env: Environment, name: str, label: str, *, mtu: int = networ
         subnet = engine.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name)
         if subnet != env.cluster.network.cidr:
             raise UserError(
-                f"{env.servers}: network.cidr: {env.cluster.name} is there already, in {subnet}, and cannot "
+                f"{env.servers}: network.cidr: {env.cluster.name} exists already in {subnet} and cannot "
                 f"move to {env.cluster.network.cidr}: remove it first, or take {subnet} again"
             )
         return

@@ -58,7 +58,7 @@ def test_the_alarm_names_the_majority_and_counts(reason: str) -> None:
 
 
 def test_a_risk_of_another_kind_is_not_the_alarm() -> None:
-    thin = line("at risk", reason="2 of 3 Consul servers are well: the next loss ends the quorum")
+    thin = line("at risk", reason="2 of 3 Consul servers are healthy: one more failure loses the quorum")
     assert len(lacks_alarm([thin, metric(1)])) == 1
     assert len(lacks_alarm([line("waits", reason="Consul has no leader"), metric(1)])) == 1
 

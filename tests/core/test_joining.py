@@ -94,7 +94,7 @@ def test_a_manager_of_another_swarm_than_the_clusters_waits_and_publishes_nothin
     state = replace(READY, swarm_state="active", is_manager=True, swarm_id="first", known_swarms=known)
     action = joining.decide(CORE, replace(state, is_published=published))
     assert action == Wait(
-        "an operator: it manages Swarm first, but the cluster's is second", needs_operator=True
+        "an operator: this node manages Swarm first, but the cluster's Swarm is second", needs_operator=True
     )
 
 

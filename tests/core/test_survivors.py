@@ -178,10 +178,10 @@ def test_a_node_that_runs_is_never_forgotten_by_what_is_left_of_a_recovery() -> 
     [
         ([leads(SERVER), controls(MANAGER)], "Consul has a leader and the Swarm a quorum"),
         ([leads(controls(BOTH))], "there is nothing to recover"),
-        ([controls(MANAGER)], "no Consul server that has data"),
-        ([leads(SERVER)], "no Swarm manager that has data"),
-        ([REPLACEMENT], "no Consul server that has data"),
-        ([], "no Consul server that has data"),
+        ([controls(MANAGER)], "no Consul server with data"),
+        ([leads(SERVER)], "no Swarm manager with data"),
+        ([REPLACEMENT], "no Consul server with data"),
+        ([], "no Consul server with data"),
     ],
     ids=["both well", "both well on one node", "no server", "no manager", "a replacement alone", "nobody"],
 )

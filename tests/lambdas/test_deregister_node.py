@@ -63,7 +63,7 @@ def test_a_core_node_leaves_once_its_replacement_votes(lab: Lab) -> None:
     assert lab.invoke(handler, body) == [body]
     assert answers(lab) == []
     assert ("heartbeat", instance_id, "") in lab.hooks
-    assert lab.said("waits")[0]["reason"] == "Swarm managers: its replacement does not vote yet"
+    assert lab.said("waits")[0]["reason"] == "Swarm managers: its replacement has no vote yet"
     replaced(lab)
     assert lab.invoke(handler, body) == []
     assert name not in lab.swarm.names()
@@ -184,7 +184,7 @@ def test_a_node_that_does_not_stop_its_consul_is_waited_for_a_while(lab: Lab) ->
     lab.consul.deaf_to_stop = True
     body = announced(lab, instance_id)
     assert lab.invoke(handler, body) == [body]
-    assert lab.said("waits")[0]["reason"] == "it to stop its Consul"
+    assert lab.said("waits")[0]["reason"] == "the node to stop its Consul"
     marker = json.loads(lab.consul.keys[f"{names.KV_LEAVING}{name}"])
     late = Marker(since_s=marker["since"], stop_s=time.time() - departure.CONSUL_STOP_TIMEOUT_S - 1)
     lab.consul.keys[f"{names.KV_LEAVING}{name}"] = late.to_json()
@@ -365,7 +365,10 @@ def test_a_lock_that_lapsed_during_the_look_changes_no_votes(lab: Lab, step: str
     lab.monkeypatch.setattr(lab.consul, "members", slow_under_the_lock)
     body = announced(lab, instance_id, "core")
     assert lab.invoke(handler, body) == [body]
-    assert lab.said("waits")[0]["reason"] == "the lock of the votes, which it lost while it looked"
+    assert (
+        lab.said("waits")[0]["reason"]
+        == "the voting lock, because this function lost it during an observation"
+    )
     assert lab.hooks == [("heartbeat", instance_id, "")]
     assert name in lab.consul.voters
     if step == "Demote":

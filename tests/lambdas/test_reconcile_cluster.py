@@ -242,7 +242,7 @@ def test_a_kept_node_stays_until_its_replacement_votes(lab: Lab) -> None:
         assert len(lab.invoke(handler, tick())) == 1
     assert not ended(lab, called, instance_id)
     assert name in lab.consul.voters
-    assert lab.said("kept")[0]["reason"] == "Swarm managers: its replacement does not vote yet"
+    assert lab.said("kept")[0]["reason"] == "Swarm managers: its replacement has no vote yet"
 
 
 def test_a_kept_node_without_which_there_is_no_majority_is_kept_for_days(lab: Lab, metrics: Any) -> None:

@@ -143,7 +143,7 @@ def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:
 
     seen = replace(node_state("active"), is_manager=True, swarm_id="swarm-1", known_swarms=("swarm-2",))
     settled(leads=True, consul=Declaring()).declare_docker(seen)
-    reason = "it manages Swarm swarm-1, but the cluster's is swarm-2"
+    reason = "it manages Swarm swarm-1, but the cluster's Swarm is swarm-2"
     assert declared == [(names.SERVICE_MANAGER, False, reason)]
 
 

@@ -58,7 +58,7 @@ def test_if_nobody_takes_over_the_program_fails_in_time(
     client = consul.client()
     held_by(client, "core-1")
     assert handover.main(client) == 1
-    assert "no manager took the registry over" in capsys.readouterr().err
+    assert "no manager took over the registry" in capsys.readouterr().err
 
 
 def test_a_node_without_consul_says_that_another_may_help(capsys: pytest.CaptureFixture[str]) -> None:

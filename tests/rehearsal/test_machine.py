@@ -106,7 +106,7 @@ def test_credentials_of_a_real_account_do_not_reach_the_rehearsal(monkeypatch: p
 def test_only_one_up_of_a_cluster_is_at_work(g: Environment) -> None:
     with (
         exclusive(g),
-        pytest.raises(AlreadyRunning, match=r"process \d+ is at work on small already"),
+        pytest.raises(AlreadyRunning, match=r"process \d+ already starts small"),
         exclusive(g),
     ):
         pass
@@ -149,7 +149,7 @@ def test_a_cluster_that_is_there_does_not_move_to_another_region(g: Environment)
     cloud.ensure_region(g)
     zones = Network(cidr=g.cluster.network.cidr, zones=("eu-central-1a",))
     moved = replace(g, cluster=g.cluster.model_copy(update={"network": zones}))
-    told = "network.zones: small is there already, in us-east-1, and cannot move to eu-central-1"
+    told = "network.zones: small exists already in us-east-1 and cannot move to eu-central-1"
     with pytest.raises(UserError, match=told):
         cloud.ensure_region(moved)
     cloud.ensure_region(g)
@@ -189,7 +189,7 @@ def test_a_cluster_that_is_there_does_not_move_to_another_network(
     monkeypatch.setattr(engine, "docker", docker)
     with pytest.raises(UserError) as caught:
         node_containers.ensure_network(g)
-    assert "network.cidr: small is there already, in 10.9.0.0/16, and cannot move to 10.44.0.0/16" in str(
+    assert "network.cidr: small exists already in 10.9.0.0/16 and cannot move to 10.44.0.0/16" in str(
         caught.value
     )
     assert asked == ["ls", "inspect"], "nothing is made"

@@ -94,10 +94,10 @@ def decide(departure: Departure) -> Action:
     if not departure.swarm.has_quorum and (held := _without_swarm(departure)):
         return held
     found = (action for step in _STEPS if (action := step(departure)))
-    action = next(found, Finish("nothing of it is left"))
+    action = next(found, Finish("the node is removed everywhere"))
     if isinstance(action, Wait) and departure.waited_s >= DEPARTURE_TIMEOUT_S:
         # The wait is in vain, so the instance may terminate. The sweep purges its remains.
-        return Finish(f"{action.reason}: waited {departure.waited_s:.0f} s in vain")
+        return Finish(f"{action.reason}: gave up after {departure.waited_s:.0f} s")
     return action
 
 
@@ -111,7 +111,7 @@ def _without_majority(departure: Departure, reason: str) -> Action:
     if not departure.is_initialized:
         return Finish(f"{reason}: the cluster was never initialized, so it never had a majority")
     if departure.is_gone:
-        return Finish(f"{reason}: what is left of it stays until there is one", at_risk=True)
+        return Finish(f"{reason}: the entries of the node stay until there is one", at_risk=True)
     votes = bool(departure.roles & QUORUM_ROLES)
     if departure.waited_s < (QUORUM_TIMEOUT_S if votes else DRAIN_TIMEOUT_S):
         return Wait(reason, at_risk=votes)
@@ -184,7 +184,9 @@ def _stop_consul(departure: Departure) -> Action | None:
         return None
     if marker.stop_s is not None:
         return (
-            Wait("it to stop its Consul") if departure.now_s - marker.stop_s < CONSUL_STOP_TIMEOUT_S else None
+            Wait("the node to stop its Consul")
+            if departure.now_s - marker.stop_s < CONSUL_STOP_TIMEOUT_S
+            else None
         )
     if departure.name in consul.peers:
         verdict = quorum.without_server(consul, departure.name, wanted=departure.wanted_servers)

@@ -10,9 +10,9 @@ from swarmer.core.healing.world import STOP, Consul, Swarm
 class Verdict(Enum):
     """Consequence of removing one member."""
 
-    SAFE = "as many vote as are wanted"
-    THINS = "its replacement does not vote yet"
-    COSTS = "the others are no majority"
+    SAFE = "enough members vote"
+    THINS = "its replacement has no vote yet"
+    COSTS = "the other members are no majority"
 
 
 def majority(size: int) -> int:

@@ -286,7 +286,8 @@ def _too_many(scene: Scene, missing: tuple[Missing, ...]) -> bool:
 def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
     """Yield sentences about a quorum that is lost, or that one more loss would end."""
     if _too_many(scene, missing):
-        yield f"{len(missing)} nodes in service are missing at the same time: none of them is replaced"
+        what = f"{len(missing)} nodes in service are missing at the same time"
+        yield f"{what}, so none is replaced: check the network"
     if not any(place.member.lifecycle == IN_SERVICE for place in places(scene.groups)):
         # A cluster that is only being created has no majority to lose.
         return
@@ -307,4 +308,4 @@ def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
 def _thin(whom: str, meant: int, members: int, well: int) -> Iterator[str]:
     """Yield a sentence if members are lost and the rest bear no further loss."""
     if well < max(meant, members) and well - 1 < majority(members):
-        yield f"{well} of {max(meant, members)} {whom} are well: the next loss ends the quorum"
+        yield f"{well} of {max(meant, members)} {whom} are healthy: one more failure loses the quorum"

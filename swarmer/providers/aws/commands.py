@@ -43,7 +43,7 @@ WORDS: Final = {
     "DeliveryTimedOut": "its agent did not fetch the command",
     "Undeliverable": "its agent does not answer",
     "ExecutionTimedOut": "the command took too long and was ended",
-    "Cancelled": "somebody cancelled the command",
+    "Cancelled": "the command was cancelled",
 }
 """Reasons for a command without an exit status, by Run Command's detailed status."""
 UNREACHED: Final = ("DeliveryTimedOut", "Undeliverable")

@@ -61,8 +61,8 @@ def ensure_region(env: Environment) -> None:
     record = env.state / "region"
     known = record.read_text() if record.exists() else env.region
     if known != env.region:
-        what = f"{env.servers}: network.zones: {env.cluster.name} is there already, in {known}"
-        raise UserError(f"{what}, and cannot move to {env.region}: remove it first, or take {known} again")
+        what = f"{env.servers}: network.zones: {env.cluster.name} exists already in {known}"
+        raise UserError(f"{what} and cannot move to {env.region}: remove it first, or take {known} again")
     files.ensure_file(record, known)
 
 

@@ -261,7 +261,7 @@ def exclusive(env: Environment) -> Iterator[None]:
         except OSError as exc:
             lock.seek(0)
             raise AlreadyRunning(
-                f"process {lock.read().strip()} is at work on {env.cluster.name} already: wait for its end",
+                f"process {lock.read().strip()} already starts {env.cluster.name}: wait until it ends",
                 status=1,
             ) from exc
         lock.truncate(0)

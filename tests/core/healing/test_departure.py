@@ -194,7 +194,7 @@ def test_swarm_takes_a_moment_to_demote() -> None:
 def test_a_node_that_does_not_stop_its_consul_is_not_waited_for_for_ever() -> None:
     told = {W: Marker(since_s=NOW, stop_s=NOW)}
     leaving = departure(W, consul=replace(departure().consul, markers=told), swarm=swarm(row(B)))
-    assert decide(leaving) == Wait("it to stop its Consul")
+    assert decide(leaving) == Wait("the node to stop its Consul")
     assert decide(replace(leaving, now_s=NOW + 21)) == Forget(marker=False)
 
 
@@ -206,7 +206,7 @@ def test_consul_takes_a_moment_to_notice_that_a_machine_is_gone() -> None:
 def test_every_wait_ends() -> None:
     rows = swarm(row(A, availability="drain", role="worker"), row(B), row(C), row(D))
     found = decide(departure(swarm=rows, now_s=NOW + DEPARTURE_TIMEOUT_S))
-    assert found == Finish(f"Swarm to take its vote: waited {DEPARTURE_TIMEOUT_S:.0f} s in vain")
+    assert found == Finish(f"Swarm to take its vote: gave up after {DEPARTURE_TIMEOUT_S:.0f} s")
 
 
 # -- quorum ----------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_a_server_stays_until_its_replacement_votes() -> None:
     arriving = replace(consul(A, B, C, markers=TOLD), members=dict.fromkeys((A, B, C, D), MemberStatus.ALIVE))
     out_of_swarm = swarm(row(B), row(C), row(D))
     leaving = departure(consul=arriving, swarm=out_of_swarm)
-    assert decide(leaving) == Wait("Consul servers: its replacement does not vote yet")
+    assert decide(leaving) == Wait("Consul servers: its replacement has no vote yet")
     with_peer = replace(
         arriving, peers={**arriving.peers, D: RaftServer(name=D, address="10.0.0.3:8300", is_voter=False)}
     )
@@ -229,7 +229,7 @@ def test_a_server_stays_until_its_replacement_votes() -> None:
 
 def test_a_manager_stays_until_its_replacement_is_reachable() -> None:
     waiting = swarm(*(each for each in drained() if each.name != D))
-    assert decide(departure(swarm=waiting)) == Wait("Swarm managers: its replacement does not vote yet")
+    assert decide(departure(swarm=waiting)) == Wait("Swarm managers: its replacement has no vote yet")
     assert isinstance(decide(departure(swarm=swarm(*drained()))), Demote)
 
 
@@ -248,18 +248,20 @@ def test_a_member_without_which_there_is_no_majority_stays_and_the_alarm_is_rais
     """Of A, B and C, B is dead: A and C are the majority."""
     rows = swarm(row(A, availability="drain"), row(B, reachability="unreachable", state="down"), row(C))
     found = decide(departure(swarm=rows))
-    assert found == Wait("Swarm managers: the others are no majority without it", at_risk=True)
+    assert found == Wait("Swarm managers: the other members are no majority without it", at_risk=True)
     late = decide(departure(swarm=rows, now_s=NOW + QUORUM_TIMEOUT_S))
-    assert late == Keep("Swarm managers: the others are no majority without it, after 3600 s")
+    assert late == Keep("Swarm managers: the other members are no majority without it, after 3600 s")
     assert late.at_risk
 
 
 def test_the_same_for_raft() -> None:
     seen = consul(A, B, C, markers=TOLD, members={A: "alive", B: "failed", C: "alive"})
     leaving = departure(consul=seen, swarm=swarm(row(B), row(C), row(D)))
-    assert decide(leaving) == Wait("Consul servers: the others are no majority without it", at_risk=True)
+    assert decide(leaving) == Wait(
+        "Consul servers: the other members are no majority without it", at_risk=True
+    )
     late = decide(replace(leaving, now_s=NOW + QUORUM_TIMEOUT_S))
-    assert late == Keep("Consul servers: the others are no majority without it, after 3600 s")
+    assert late == Keep("Consul servers: the other members are no majority without it, after 3600 s")
 
 
 def test_a_kept_member_leaves_as_soon_as_the_others_are_a_majority_again() -> None:
@@ -283,7 +285,7 @@ def test_of_two_servers_that_leave_at_once_the_second_sees_the_first_go() -> Non
     assert isinstance(found, WriteMarker)
     three = consul(A, B, C, markers={**TOLD, B: Marker(since_s=NOW, stop_s=NOW)})
     held = decide(departure(consul=three, swarm=swarm(row(C), row(D)), wanted_servers=1))
-    assert held == Wait("Consul servers: the others are no majority without it", at_risk=True)
+    assert held == Wait("Consul servers: the other members are no majority without it", at_risk=True)
 
 
 def test_the_only_server_stays_until_another_votes() -> None:

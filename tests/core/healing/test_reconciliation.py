@@ -225,7 +225,10 @@ def test_where_half_of_all_are_missed_at_once_none_is_replaced() -> None:
     seen = replace(without(consul(), C, W, V), missing=dict.fromkeys((C, W, V), NOW - GRACE_S - 1))
     found = decide(scene(instance(C), instance(W), instance(V), consul=seen))
     assert found.unhealthy == ()
-    assert "3 nodes in service are missing at the same time: none of them is replaced" in found.at_risk
+    assert (
+        "3 nodes in service are missing at the same time, so none is replaced: check the network"
+        in found.at_risk
+    )
 
 
 def test_of_the_nodes_that_vote_one_goes_at_a_time() -> None:
@@ -248,8 +251,8 @@ def test_of_the_nodes_that_vote_one_goes_at_a_time() -> None:
 def test_a_cluster_that_bears_no_further_loss_is_at_risk() -> None:
     seen = decide(scene(consul=without(consul(), C), swarm=swarm(*map(row, (A, B)))))
     assert seen.at_risk == (
-        "2 of 3 Consul servers are well: the next loss ends the quorum",
-        "2 of 3 Swarm managers are well: the next loss ends the quorum",
+        "2 of 3 Consul servers are healthy: one more failure loses the quorum",
+        "2 of 3 Swarm managers are healthy: one more failure loses the quorum",
     )
 
 
