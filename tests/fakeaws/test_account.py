@@ -150,7 +150,7 @@ def test_nobody_s_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    with pytest.raises(UserError, match="AWS knows nobody by these credentials: Unable to locate"):
+    with pytest.raises(UserError, match="AWS accepts no call with these credentials: Unable to locate"):
         survey.gather(SHIPPED)
 
 

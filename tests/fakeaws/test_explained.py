@@ -51,9 +51,9 @@ def failure(exc: Exception) -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("fails", "words", "status"),
     [
-        (failure(botocore.exceptions.NoCredentialsError()), "nobody by these credentials: .*AWS_PROFILE", 2),
-        (refusal("InvalidClientTokenId"), "nobody by these credentials", 2),
-        (refusal("AuthFailure"), "nobody by these credentials", 2),
+        (failure(botocore.exceptions.NoCredentialsError()), "with these credentials: .*AWS_PROFILE", 2),
+        (refusal("InvalidClientTokenId"), "no call with these credentials", 2),
+        (refusal("AuthFailure"), "no call with these credentials", 2),
         (failure(botocore.exceptions.UnauthorizedSSOTokenError()), "have expired: aws sso login", 2),
         (failure(botocore.exceptions.SSOTokenLoadError(error_msg="none")), "have expired: aws sso login", 2),
         (refusal("ExpiredToken"), "have expired", 2),
@@ -130,6 +130,6 @@ def test_the_examination_of_an_account_tells_a_profile_that_is_not_there(
     nobody: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "typo")
-    with pytest.raises(UserError, match=r"AWS knows nobody by these credentials: .*typo") as said:
+    with pytest.raises(UserError, match=r"AWS accepts no call with these credentials: .*typo") as said:
         survey.opened()
     assert said.value.status == 2

@@ -19,8 +19,8 @@ from tests.fakeaws.operated import CLUSTER, VIEWER, provider
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        ("AWS_REGION", "eu-west-1", "AWS knows nobody by these credentials: Unable to locate"),
-        ("AWS_PROFILE", "typo", "AWS knows nobody by these credentials: .*typo"),
+        ("AWS_REGION", "eu-west-1", "AWS accepts no call with these credentials: Unable to locate"),
+        ("AWS_PROFILE", "typo", "AWS accepts no call with these credentials: .*typo"),
     ],
 )
 def test_without_credentials_nothing_is_asked(

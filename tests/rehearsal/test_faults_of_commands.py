@@ -57,9 +57,9 @@ NOBODY = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOK
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        (NOBODY | {"AWS_EC2_METADATA_DISABLED": "true"}, "AWS knows nobody by these credentials: "),
-        ({"AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE"}, "AWS knows nobody by these credentials: "),
-        ({"AWS_PROFILE": "typo"}, "AWS knows nobody by these credentials: "),
+        (NOBODY | {"AWS_EC2_METADATA_DISABLED": "true"}, "AWS accepts no call with these credentials: "),
+        ({"AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE"}, "AWS accepts no call with these credentials: "),
+        ({"AWS_PROFILE": "typo"}, "AWS accepts no call with these credentials: "),
         ({"AWS_ENDPOINT_URL": "http://localhost:9"}, "AWS does not answer in "),
     ],
     ids=["no credentials", "unknown credentials", "no such profile", "no answer"],

@@ -34,7 +34,7 @@ def sentence(failure: aws.Unavailable, policy: str, region: str, silence: str) -
     text, place = " ".join(str(failure).split()), f" in {region}" if region else ""
     by_reason: dict[Reason, Callable[[], str]] = {
         Reason.NO_CREDENTIALS: lambda: (
-            f"AWS knows nobody by these credentials: {text}; log in or export AWS_PROFILE, then try "
+            f"AWS accepts no call with these credentials: {text}; log in or export AWS_PROFILE, then try "
             "aws sts get-caller-identity"
         ),
         Reason.EXPIRED: lambda: f"the AWS credentials have expired: aws sso login, or get new ones ({text})",

@@ -105,7 +105,7 @@ class Progress:
             self.stacks, self.note = self._follower.look(), ""
         except aws.Unavailable as exc:
             # The CDK's command is at work meanwhile, and it asks again, too.
-            self.note = f"AWS does not say how it goes on: {' '.join(str(exc).split())}"
+            self.note = f"AWS does not report the progress: {' '.join(str(exc).split())}"
 
     def has_begun(self, stack: str) -> bool:
         """Whether CloudFormation has begun with a stack."""
