@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from tests import prerequisites
 from tests.docs.pages import ROOT
+from tests.make import run
 
 STAMPS = (".python", ".deploy", ".test")
 """Of a virtualenv that is set up."""
@@ -37,12 +37,6 @@ def checkout(tmp_path: Path) -> Path:
     for stamp in STAMPS:
         (tmp_path / ".venv" / stamp).touch()
     return tmp_path
-
-
-def run(folder: Path, target: str) -> subprocess.CompletedProcess[str]:
-    """`make` as a person types it: not as a part of the `make test` that runs this."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    return subprocess.run(["make", target], cwd=folder, env=own, capture_output=True, text=True, check=False)
 
 
 def make(folder: Path, target: str) -> str:
