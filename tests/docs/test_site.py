@@ -133,7 +133,8 @@ def in_site(site: Path, page: Path) -> Path:
         return site / page.stem.lower() / "index.html"
     parts = page.relative_to(ROOT).parts
     if parts[0] == "docs":
-        return site / page.relative_to(ROOT / "docs").with_suffix("") / "index.html"
+        folder = page.parent if page.name == "README.md" else page.with_suffix("")
+        return site / folder.relative_to(ROOT / "docs") / "index.html"
     return site.joinpath(*parts[:-1], "index.html")
 
 

@@ -64,7 +64,7 @@ def _style(screens: Sequence[Screen], ends_s: float) -> str:
         f"text{{font:14px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;white-space:pre}}"
         f".s{{visibility:hidden;animation:{ends_s:.1f}s step-end infinite}}"
         f".s:last-of-type{{visibility:visible}}"
-        # Whoever asks for less motion sees the last screen.
+        # A person who asks for less motion sees the last screen.
         "@media(prefers-reduced-motion){.s{animation:none!important}}"
     )
     return common + "".join(_steps(screens, ends_s))
