@@ -8,7 +8,7 @@ PYTHON ?= python3
 PREREQUISITES = $(BIN)/python -m tests.prerequisites $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test fuzz lint setup setup-dev docs dns-proxy \
+.PHONY: help up down status test fuzz lint prose setup setup-dev docs site recording dns-proxy audit-deps \
   test-units test-cluster test-losses test-templates test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh test-smoke smoke-aws \
   bench-up bench-status bench-failover bench-rest bench-registrator bench-healing faults clean
 
@@ -31,7 +31,7 @@ test: $(VENV)/.test ## everything that proves correctness
 	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses && $(MAKE) -s test-smoke ARGS='
 	@$(BIN)/pytest -q -m alone tests/rehearsal/test_down.py $(ARGS) || [ $$? = 5 ]  # it removes every rehearsal
 
-test-units: $(VENV)/.test ## part of make test: what needs no cluster
+test-units: $(VENV)/.test $(VENV)/.site $(VENV)/.audit ## part of make test: what needs no cluster
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
 
@@ -73,6 +73,15 @@ test-docs: $(VENV)/.test ## the commands of README and docs, and ./setup.sh, wit
 
 docs: $(VENV)/.deploy ## what of the documentation is written from the code
 	@$(BIN)/swarmer reference -w && $(BIN)/swarmer facts -w && $(BIN)/swarmer diagram -o docs/cluster.svg > /dev/null
+
+site: $(VENV)/.site ## the documentation as a site, in .swarmer/site: a broken link, a broken anchor or a page in no navigation fails it
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/site/bin/mkdocs build $(ARGS) && echo "the site is in .swarmer/site: open .swarmer/site/index.html"
+
+recording: $(VENV)/.test ## docs/up.svg: the screens of `make up` on this machine; it removes the rehearsals of this checkout
+	@$(BIN)/python -m tests.recording $(ARGS)
+
+audit-deps: $(VENV)/.test $(VENV)/.audit ## known vulnerabilities of every pinned package, from the database OSV
+	@$(BIN)/python -m tests.audit $(ARGS)
 
 dns-proxy: $(VENV)/.deploy ## the image of dns-proxy-compose.yml: names of the cluster on this machine, by a container
 	@$(BIN)/swarmer dns-proxy
@@ -144,10 +153,14 @@ $(VENV)/.deploy: $(VENV)/.python requirements.txt constraints.txt pyproject.toml
 $(VENV)/.test: $(VENV)/.deploy requirements-dev.txt lambdas/requirements.txt node/requirements.txt
 	@$(PIP) install -r requirements-dev.txt -c constraints.txt && touch $@
 
-$(VENV)/.checkov: $(VENV)/.python tests/templates/requirements.txt
-	@echo "setting up $(VENV)/checkov …"
-	@$(PYTHON) -m venv $(VENV)/checkov
-	@$(VENV)/checkov/bin/pip --disable-pip-version-check -q install --no-deps -r tests/templates/requirements.txt && touch $@
+# Virtualenvs of their own: these tools pin other versions than the project.
+$(VENV)/.checkov: tests/templates/requirements.txt
+$(VENV)/.site: docs/site/requirements.txt
+$(VENV)/.audit: tests/audit/requirements.txt
+$(VENV)/.checkov $(VENV)/.site $(VENV)/.audit: $(VENV)/.%: $(VENV)/.python
+	@echo "setting up $(VENV)/$* …"
+	@$(PYTHON) -m venv $(VENV)/$*
+	@$(VENV)/$*/bin/pip --disable-pip-version-check -q install --no-deps -r $(filter %requirements.txt,$^) && touch $@
 
 clean: down ## also the virtualenv, caches and the CDK's command line
 	@rm -rf $(VENV) node_modules .swarmer cdk.out

@@ -43,7 +43,14 @@ class Block:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """Pages whose commands and names hold for this release."""
+    of_root = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
+    return [*(ROOT / name for name in of_root), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def every_page() -> list[Path]:
+    """The pages, those of the examples, and the changelog, whose commands hold for their release."""
+    return [*pages(), *examples(), ROOT / "CHANGELOG.md"]
 
 
 def name_of(page: Path) -> str:

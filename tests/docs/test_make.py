@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from swarmer.cli import reference
 from tests import prerequisites
 from tests.docs.pages import ROOT
+from tests.make import run
 
 PAGES = tuple(str(page.relative_to(ROOT)) for page in reference.PAGES)
 """Pages of the reference that are generated."""
@@ -40,12 +40,6 @@ def checkout(tmp_path: Path) -> Path:
     for stamp in STAMPS:
         (tmp_path / ".venv" / stamp).touch()
     return tmp_path
-
-
-def run(folder: Path, target: str) -> subprocess.CompletedProcess[str]:
-    """`make` as a person types it: not as a part of the `make test` that runs this."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    return subprocess.run(["make", target], cwd=folder, env=own, capture_output=True, text=True, check=False)
 
 
 def make(folder: Path, target: str) -> str:

@@ -80,7 +80,7 @@ def check_options(line: str, words: list[str]) -> None:
             assert flag in {*known, "-h", "--help"}, line
 
 
-@pytest.mark.parametrize("page", pages.pages(), ids=pages.name_of)
+@pytest.mark.parametrize("page", pages.every_page(), ids=pages.name_of)
 def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         name, _, anchor = target.partition("#")

@@ -59,6 +59,9 @@ TYPED: Final = {
     "make clean": ("tests/docs/test_make.py", "make checkout clean"),
     "make docs": ("tests/docs/test_make.py", "make checkout docs"),
     "make help": ("tests/docs/test_make.py", "make checkout help"),
+    "make site": ("tests/docs/test_site.py", "run checkout site"),
+    "make audit-deps": ("tests/audit/test_audit.py", "make ROOT -s audit-deps"),
+    "swarmer --version": ("tests/rehearsal/test_help.py", "swarmer --version"),
     "redis-cli --rdb": ("tests/examples/test_volume.py", "--rdb"),
     "swarmer address --role ROLE": (
         "tests/rehearsal/test_cluster.py",
@@ -104,6 +107,7 @@ MARKED: Final = {
     "aws ec2 describe-tags --filters Name=tag:swarmer:cluster,Values=NAME": NEEDS_AWS,
     "aws s3 cp": NEEDS_AWS,
     "aws ssm describe-instance-information": NEEDS_AWS,
+    "aws sso login": NEEDS_AWS,
     "aws ssm get-parameter --name /aws/service/debian/release/13/latest/amd64": NEEDS_AWS,
     "aws sts get-caller-identity": NEEDS_AWS,
     "cdk bootstrap --bootstrap-kms-key-id": NEEDS_AWS,
@@ -119,6 +123,7 @@ MARKED: Final = {
     "mmdebstrap --variant=minbase trixie - | docker import - debian:trixie-slim": (
         "Debian's own mirror; tests/examples/base.py does it with this machine's"
     ),
+    "make recording": "tests/recording types it, with a stand-in for `make up`",
     "make smoke-aws ARGS=--yes": NEEDS_AWS,
     "sudo usermod -aG docker $USER": "a person who is not root, and logs in anew",
     "vagrant ssh core-1": NEEDS_VMS,
@@ -142,7 +147,7 @@ def words_of(text: str) -> list[str]:
 def how(text: str) -> str:
     """Who types it, or what keeps everybody from it; empty where nobody does."""
     words = words_of(text)
-    if words[0] == "make" and re.fullmatch(r"test.*|bench-.*|lint|fuzz|faults", words[1]):
+    if words[0] == "make" and re.fullmatch(r"test.*|bench-.*|lint|prose|fuzz|faults", words[1]):
         return IS_A_TEST
     if known := next((each for each in in_blocks() if begins(each, words)), None):
         return f"a block has {' '.join(known)}"

@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.docs.pages import ROOT, examples, name_of, pages
+from tests.docs.pages import ROOT, every_page, name_of
 from tests.prose import figures, glossary, rules, sentences
 from tests.prose.rules import Finding
 
@@ -21,14 +21,10 @@ EXAMPLES_OF_FINDINGS: Final = ROOT / "tests/prose"
 """Folder whose texts break the rules on purpose."""
 
 
-def everywhere() -> list[Path]:
-    return [*pages(), *examples()]
-
-
 def findings() -> Iterator[Finding]:
     """Findings in all pages and modules, in the order of their paths."""
     retired = glossary.retired_words()
-    for page in everywhere():
+    for page in every_page():
         words = {} if page == glossary.PAGE else retired
         for each in sentences.of_page(page):
             yield from rules.of_sentence(each, f"{name_of(page)}:{each.line}", words)
@@ -54,7 +50,7 @@ def table() -> tuple[Table, bool]:
     goals = (f"≤ {figures.LONGEST}", f"≤ {rules.LONGEST}", f"≤ {figures.RELATIVES:.2f}")
     made.add_row("goal", "", "", *goals, f"≤ {figures.NEGATIONS:.2f}", end_section=True)
     is_reached = True
-    for page in everywhere():
+    for page in every_page():
         of = figures.of(sentences.of_page(page))
         is_reached = is_reached and not of.misses
         relatives, negations = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import pages
 from tests.docs.pages import ROOT
 from tests.prose import __main__ as command
 from tests.prose import figures, glossary, rules, sentences
@@ -172,6 +173,6 @@ def test_retired_words_come_from_the_glossary_and_those_with_other_uses_are_left
 
 
 def test_each_page_has_sentences_and_each_folder_has_modules() -> None:
-    assert len(command.everywhere()) > 20
-    assert all(sentences.of_page(page) for page in command.everywhere())
+    assert len(pages.every_page()) > 20
+    assert all(sentences.of_page(page) for page in pages.every_page())
     assert all(list((ROOT / folder).rglob("*.py")) for folder in command.FOLDERS)

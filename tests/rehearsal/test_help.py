@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -46,6 +47,10 @@ def test_one_command_imports_no_other_command() -> None:
     imported = set(done.stdout.split())
     assert "swarmer.cli.describe" in imported
     assert not imported & {"boto3", "requests", "rich", "swarmer.cli.status", "swarmer.cli.machines"}
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert swarmer("--version").stdout == f"swarmer {version('swarmer')}\n"
 
 
 def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
