@@ -291,7 +291,7 @@ def test_an_agent_that_starts_anew_does_not_run_the_command_a_second_time(
     monkeypatch.setattr(program, "read_machine", before_cloud_init)
     assert program.main(arguments) == 1
     said = capsys.readouterr().err
-    assert said == "its node or agent started anew meanwhile, and it is not run twice\n"
+    assert said == "its node or agent restarted meanwhile, and it is not run twice\n"
     assert not made.exists()
 
 
