@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def deregister(connections: Connections, body: str) -> None:
-    """Handle one event. Raises RetryLater while there is something to wait for."""
+    """Handle one event. Raises RetryLater while the removal has to wait."""
     end = events.lifecycle(body, launches=False)
     group = connections.aws.group_called(end.asg)
     if group is None:
@@ -57,14 +57,14 @@ def deregister(connections: Connections, body: str) -> None:
 def remove_or_hold(connections: Connections, end: Lifecycle, node: LeavingNode, *, is_open: bool) -> Outcome:
     """Remove the node. If that fails, hold its hook while it is open, and raise what the adapters raise.
 
-    A node whose removal takes too long is given up. One that may vote is kept for the sweep.
+    After the time limit a node is given up. A node that may vote is kept for the sweep.
     """
     try:
         return removal.remove(connections, node)
     except messages.UNAVAILABLE:
         connections.forget()
         if time.time() - end.at_s >= departure.DEPARTURE_TIMEOUT_S:
-            reason = "nobody could be asked for so long"
+            reason = "Consul and Swarm were unreachable for the whole time limit"
             return Keep(reason) if node.votes and not node.is_gone else Finish(reason, at_risk=True)
         if is_open and not node.is_gone:
             # Failed tries are further apart than pauses. Two in a row would end the hook without this
