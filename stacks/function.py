@@ -25,14 +25,16 @@ from swarmer.core.healing.metrics import DIMENSION_CLUSTER, DIMENSION_SERVICE, N
 TIMEOUT_S: Final = 60
 """Timeout for one invocation."""
 VISIBILITY_TIMEOUT_S: Final = TIMEOUT_S + 10
-"""Visibility timeout of the queue. It is not six times TIMEOUT_S, so that the work of a killed function
-continues after a minute. Every step may be repeated, and no message waits for a batch."""
+"""Visibility timeout of the queue, in seconds. It is shorter than the recommended six times TIMEOUT_S, so
+that the work of a killed function continues after a minute. Every step may be repeated, and no message waits
+for a batch."""
 MEMORY_MB: Final = 256
-"""Memory in MB, enough for each function. It brings a seventh of a processor; 1,769 MB bring a whole one."""
+"""Memory in MB, enough for each function. It includes a seventh of a processor; 1,769 MB include a whole
+one."""
 BATCH: Final = 10
 """Maximum number of messages in one invocation."""
 DEAD_LETTER_DAYS: Final = 14
-"""Days for which the dead-letter queue keeps a message."""
+"""Retention of messages in the dead-letter queue, in days."""
 ERRORS: Final = 2
 """Number of errors within ERRORS_MINUTES that raises the alarm. A single error passes by itself."""
 ERRORS_MINUTES: Final = 5
@@ -201,7 +203,8 @@ class Function(Construct):
                 },
             )
         cfn: Any = made.node.default_child
-        # CDK lists the role's policies here. They are inline in the role, which is already referred to.
+        # CDK lists the role's policies here. They are inline in the role, and the role is referred to
+        # already.
         cfn.add_deletion_override("DependsOn")
         return made
 
@@ -220,8 +223,8 @@ class Function(Construct):
             "left.",
         )
         self.alarm(
-            # The queue's own age does not serve here: SQS leaves out messages that were received three times,
-            # and messages that wait are received more often.
+            # The queue's own metric of age is of no use here. SQS leaves out messages that were received
+            # three times, and waiting messages are received more often.
             "OldMessages",
             self.metric(Metric.WAITED),
             f"{self.purpose} waits for longer than it should. The last `waits` or `will try again` in {log} "

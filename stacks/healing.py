@@ -1,9 +1,9 @@
-"""Stack: the functions that look after the cluster, and what people need to operate it.
+"""Stack of the functions that heal the cluster, and of the documents and policies for its operators.
 
-It exists before the first node and refers to none.
+The stack exists before the first node and refers to none.
 
-Every function is fed by EventBridge → SQS → function. Rules match the groups by the prefix of their names.
-The groups and their hooks come with the cluster's stack.
+Events take the way EventBridge → SQS → function. Rules match the groups by the prefix of their names. The
+groups and their hooks belong to the cluster's stack.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ EVERY_MINUTE: Final = events.Schedule.rate(MINUTE)
 STATES: Final = ["stopping", "stopped", "shutting-down", "terminated"]
 """EC2 instance states in which an instance no longer serves as a node."""
 SPARE_RECEIVES: Final = 20
-"""Number of receives for failed tries, in addition to those for waiting."""
+"""Number of receives for failed tries, in addition to the receives for waiting."""
 SWEEP_MEMORY_MB: Final = 1024
-"""Memory in MB of the sweep, chosen for the processor that comes with it. The sweep of 5,000 nodes takes 0.9
-s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
+"""Memory of the sweep in MB, chosen for its share of a processor. The sweep of 5,000 nodes takes 0.9 s of a
+whole processor: 6 s with 256 MB, and 1.6 s with this. It needs less memory itself."""
 RETAINED_MINUTES: Final = 15
-"""Minutes after which the alarm of a retained instance is raised: the sweep needs some for a removal."""
+"""Time after which the alarm of a retained instance is raised, in minutes: a removal by the sweep takes
+some."""
 RECOVERY_STEPS: Final = "Without the command: docs/guides/troubleshooting.md, Recovery by hand."
-"""Pointer to the steps for a person who has no `swarmer`, or whose node is not connected."""
+"""Pointer to the steps for an operator without `swarmer`, or with a node that is not connected."""
 WHY_PYTHON_3_13: Final = (
     "Python 3.13 on purpose: node image and rehearsal have the same, so the functions are rehearsed on the "
     "Python that runs them."
@@ -186,10 +187,9 @@ class HealingStack(cdk.Stack):
             memory_mb=SWEEP_MEMORY_MB,
         )
         made.add_trigger("EveryMinute", "Sweeps the cluster", schedule=EVERY_MINUTE)
-        made.add_trigger("Changes", "What became of the groups' instances", **self._from_groups(*RESULTS))
+        made.add_trigger("Changes", "Results of launches and terminations", **self._from_groups(*RESULTS))
         made.add_trigger(
-            # These events name no group and carry no tag, so the function checks which cluster the instance
-            # was in.
+            # These events carry neither group nor tag, so the function checks the instance's cluster.
             "Instances",
             "Instances that end, for any reason",
             source=[EC2],
@@ -233,8 +233,8 @@ class HealingStack(cdk.Stack):
     # -- alarms ---------------------------------------------------------------------------------
 
     def _add_quorum_alarms(self) -> None:
-        """Add the quorum alarms. The sweep and a departure that is held for the quorum both write the
-        metric."""
+        """Add the quorum alarms. The metric is written by the sweep, and by a termination that waits for the
+        quorum."""
         text = (
             "Consul's servers or Swarm's managers bear no further loss, or have no majority. Terminate none "
             "of them. `at risk` in the log group {log} gives the reason. While "
@@ -257,9 +257,9 @@ class HealingStack(cdk.Stack):
         )
 
     def _add_retention_alarms(self) -> None:
-        """Add an alarm for instances that Auto Scaling keeps. Its metric needs no function.
+        """Add an alarm for instances that Auto Scaling keeps. AWS itself writes its metric.
 
-        EC2 Auto Scaling User Guide, "Manage retained instances", recommends it, because they cost.
+        EC2 Auto Scaling User Guide, "Manage retained instances", recommends it, because they cost money.
         """
         for group in self._cluster.groups:
             if not group.has_quorum_role:
@@ -325,6 +325,6 @@ class HealingStack(cdk.Stack):
 
 
 def _max_receive_count(waited_s: float) -> int:
-    """Return the receives of a message that waits `waited_s` seconds and fails a few times. SQS counts to
-    1,000."""
+    """Return the number of receives of a message that waits `waited_s` seconds and fails a few times. SQS
+    counts to 1,000."""
     return min(1000, pacing.receives(waited_s) + SPARE_RECEIVES)
