@@ -1,4 +1,4 @@
-"""Names, ports, keys and paths that two parts must agree on; they are defined only here."""
+"""Names, ports, keys and paths that two parts share; they are defined only here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAG_ROLES: Final = "swarmer:roles"
 TAG_SECURITY_GROUP: Final = "swarmer:security-group"
 """Tag of a security group with its part in the cluster."""
 VPN_GROUP_DESCRIPTION: Final = "The end of the VPN inside the VPC"
-"""Description of the security group through which operators come, the same in every release."""
+"""Description of the security group of the operators' VPN, the same in every release."""
 
 # -- CloudFormation ------------------------------------------------------------------------
 OUTPUT_VERSION: Final = "Version"
@@ -23,7 +23,7 @@ OUTPUT_BUCKET: Final = "BucketName"
 """Output of the registry's stack: its bucket."""
 OUTPUT_VIEWER: Final = "ViewerPolicy"
 OUTPUT_OPERATOR: Final = "OperatorPolicy"
-"""Outputs of the functions' stack: ARNs of the policies of people who look at the cluster, and who run it."""
+"""Outputs of the functions' stack: ARNs of the managed policies for viewers and for operators."""
 
 # -- Auto Scaling's lifecycle hooks -----------------------------------------------------
 HOOK_LAUNCH: Final = "swarmer-launch"
@@ -38,7 +38,7 @@ SWARM_CLUSTER_PORT: Final = 2377
 DOCKER_PORT: Final = 4000
 """Port of Docker's API, on managers (tcp)."""
 DOCKER_API: Final = (1, 41)
-"""Version of Docker's API that node software, functions and Debian 12's command line speak: that of 20.10."""
+"""Version of Docker's API in node software, functions and Debian 12's command line: that of Docker 20.10."""
 REGISTRY_PORT: Final = 5000
 SWARM_GOSSIP_PORT: Final = 7946
 """Port of Swarm's gossip (tcp and udp)."""
@@ -53,8 +53,8 @@ CONSUL_DNS_PORT: Final = 8600
 
 # -- Consul services ----------------------------------------------------------------------
 SERVICE_DOCKER: Final = f"swarm-{DOCKER_PORT}"
-"""Service of the Docker API on Swarm's leader alone. A client looks the name up for each connection, and
-`docker run -it` needs two of them to the same engine."""
+"""Service of the Docker API on Swarm's leader alone. A client resolves the name for each connection, and
+`docker run -it` needs two connections to the same engine."""
 SERVICE_MANAGER: Final = "swarm-manager"
 """Service of the Docker API on every manager that controls its Swarm."""
 SERVICE_REGISTRY: Final = "registry"
@@ -81,34 +81,33 @@ KV_REGISTRY: Final = "swarmer/registry/"
 KV_REGISTRY_LOCK: Final = "swarmer/registry/lock"
 """Key of the lock that makes a node the registry's holder."""
 KV_REGISTRY_HANDOVER: Final = "swarmer/registry/handover"
-"""Key of the number of the lease that its holder shall hand over."""
+"""Key with the number of a lease that the holder is asked to hand over."""
 KV_REGISTRY_SECRET: Final = "swarmer/registry-secret"  # noqa: S105
 """Key of the secret with which every holder signs the state of uploads, so that the next one can continue
 them."""
 
 KV_SWARM_MESH: Final = "swarmer/swarm/mesh"
-"""Key of the services that Swarm's routing mesh publishes, and of the nodes; the Swarm's leader writes it."""
+"""Key of the services of Swarm's routing mesh, and of the nodes; the Swarm's leader writes it."""
 
 KV_HEALING_LOCK: Final = "swarmer/healing/lock"
 """Key of the lock that a function holds while it changes the voting members."""
 KV_LEAVING: Final = "swarmer/healing/leaving/"
-"""Prefix, followed by a node's name, of the marker of a node that is being removed and joins nothing any
-more."""
+"""Prefix of the leaving markers, followed by the name of the node that is being removed."""
 LEAVING_STAY_OUT: Final = "stay-out"
-"""First phase of a removal: the node joins nothing any more."""
+"""First phase of a removal: the node must join nothing any more."""
 LEAVING_STOP: Final = "stop"
-"""Last phase of a removal: the node stops its Consul, which would otherwise be taken in again."""
+"""Last phase of a removal: the node stops its Consul, because a running agent would join again."""
 KV_MISSING: Final = "swarmer/healing/missing/"
-"""Prefix, followed by a node's name, of the time since which the node has been missing from Consul or
-Swarm."""
+"""Prefix of the times since which nodes have been missing from Consul or Swarm, followed by a node's
+name."""
 KV_NODES: Final = "swarmer/healing/nodes/"
-"""Prefix, followed by a node's name, of the records of admitted nodes."""
+"""Prefix of the records of admitted nodes, followed by a node's name."""
 KV_REGISTRY_SUSPECT: Final = "swarmer/healing/registry"
 """Key of the lease whose holder does not serve, and of the time since then."""
 
 HEADER_NODE: Final = "X-Swarmer-Node"
 HEADER_LEASE: Final = "X-Swarmer-Lease"
-"""Headers on every answer of the registry: the node that gave it, and its lease."""
+"""Headers on every answer of the registry: the answering node, and its lease."""
 
 # -- paths on a node --------------------------------------------------------------------------
 NODE_DESCRIPTION: Final = "/etc/swarmer/node.json"
@@ -121,7 +120,7 @@ SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
 """Path of the SHA-256 of the installed archive of the node software."""
 
 REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
-"""Socket of docker-registry, reached only through the proxy (node/registry_proxy.py)."""
+"""Socket of docker-registry. Only the proxy connects to it (node/registry_proxy.py)."""
 
 IMPORT_PROBE: Final = """
 docker image inspect swarmer/probe >/dev/null 2>&1 ||
@@ -130,10 +129,10 @@ docker image inspect swarmer/probe >/dev/null 2>&1 ||
 """Shell command on a node that ensures the image swarmer/probe; every node carries its archive."""
 
 PROVIDER_VIEW: Final = "/run/swarmer/cloud.json"
-"""Path of the provider's view at boot: peers, and whether the cluster was ever initialized."""
+"""Path of the provider's view at boot: peers and cluster ID."""
 
 SHARE: Final = "/srv/swarmer"
-"""Mount point, without AWS, of the folder that all machines share."""
+"""Mount point of the folder that all machines share on providers without AWS."""
 
 # -- systemd units on a node --------------------------------------------------------------------
 TARGET: Final = "swarmer.target"
@@ -144,8 +143,7 @@ UNIT_CONTAINERD: Final = "containerd.service"
 
 
 def identity_parameter(cluster: str) -> str:
-    """Return the SSM parameter that keeps the cluster ID outside Consul, and thereby that the cluster
-    exists."""
+    """Return the SSM parameter with the cluster ID. It proves outside Consul that the cluster exists."""
     return f"/swarmer/{cluster}/identity"
 
 
@@ -155,7 +153,7 @@ def stack_names(cluster: str) -> tuple[str, ...]:
 
 
 def status_document(cluster: str) -> str:
-    """Return the command document that prints a node's report: it has no parameters."""
+    """Return the command document that prints a node's report. It has no parameters."""
     return f"{cluster}-status"
 
 
@@ -175,12 +173,13 @@ def events_log_group(cluster: str) -> str:
 
 
 def viewer_policy(cluster: str, region: str) -> str:
-    """Return the managed policy of people who look at the cluster. IAM's names are those of all regions."""
+    """Return the managed policy for viewers. Its name has the region, because IAM has one list of names for
+    all regions."""
     return f"{cluster}-viewer-{region}"
 
 
 def operator_policy(cluster: str, region: str) -> str:
-    """Return the managed policy of people who run the cluster."""
+    """Return the managed policy for operators."""
     return f"{cluster}-operator-{region}"
 
 
@@ -190,8 +189,7 @@ def software_prefix(cluster: str) -> str:
 
 
 def share_directory(cluster: str) -> str:
-    """Return the folder, below SHARE, in which a cluster without AWS keeps its images and its cluster ID for
-    good."""
+    """Return the folder below SHARE with the images and the cluster ID of a cluster without AWS."""
     return f"{SHARE}/{cluster}"
 
 
@@ -221,7 +219,7 @@ def function_log_group(cluster: str, purpose: str) -> str:
 
 
 def group_prefix(cluster: str) -> str:
-    """Return the prefix that only the names of this cluster's Auto Scaling groups have."""
+    """Return the prefix of the names of this cluster's Auto Scaling groups, and of no others."""
     return f"{cluster}-"
 
 

@@ -1,8 +1,8 @@
-"""Pauses of a message until it is looked at again.
+"""Pauses of a message before its next observation.
 
-The queue does the waiting: the message becomes visible again. A pause grows with the time already waited. So
-a quick change is noticed at once, and a wait of an hour does not receive its message a thousand times. The
-queues' redrive policies are calculated from `receives`.
+The queue does the waiting: the message becomes visible again after the pause. A pause grows with the time
+already waited. So a quick change is noticed at once, and a message that waits for an hour is not received a
+thousand times. The queues' redrive policies are calculated from `receives`.
 """
 
 from __future__ import annotations
@@ -10,30 +10,29 @@ from __future__ import annotations
 from typing import Final
 
 INITIAL_DELAY_S: Final = 8
-"""Delay before the first look at a launched instance. No instance is a member earlier, so a look is
-useless."""
+"""Delay before the first observation of a launched instance. No instance is a member earlier."""
 SHORTEST_PAUSE_S: Final = 2
-"""Shortest pause until the next look."""
+"""Shortest pause before the next observation."""
 LONGEST_PAUSE_S: Final = 60
-"""Longest pause until the next look."""
+"""Longest pause before the next observation."""
 PAUSE_FACTOR: Final = 0.08
-"""Ratio of a pause to the time already waited: a change is noticed a tenth later than necessary, at most."""
+"""Ratio of a pause to the time already waited: a change is noticed with a delay of a tenth at most."""
 LONGEST_RETRY_PAUSE_S: Final = 120
 """Longest pause after a failure."""
 SWEEP_RETRY_PAUSE_S: Final = 1
-"""Pause of a sweep that an event about a loss asked for."""
+"""Pause of a sweep after an event about a loss."""
 SCHEDULED_SWEEP_PAUSE_S: Final = 10
-"""Pause of a sweep that a schedule asked for."""
+"""Pause of a sweep after an event of the schedule."""
 SWEEP_TIMEOUT_S: Final = 60
-"""Timeout for the wait that an event caused. After it the next schedule takes over."""
+"""Timeout for the wait that an event caused. After it the schedule's next sweep takes over."""
 HEARTBEAT_TIMEOUT_S: Final = 300
 """Timeout of a termination hook after its last heartbeat: five pauses and the duration of a function."""
 LAUNCH_MARGIN_S: Final = 180
-"""Time by which a launch hook outlasts the deadline, so that the function states why a node is given up."""
+"""Time by which a launch hook outlasts the deadline, so that the function can log why a node is given up."""
 
 
 def pause_s(waited_s: float) -> int:
-    """Return the pause until the next look, given the seconds already waited."""
+    """Return the pause before the next observation, given the seconds already waited."""
     return round(min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, waited_s * PAUSE_FACTOR)))
 
 
@@ -49,7 +48,7 @@ def retry_s(receives: int, waited_s: float) -> int:
 
 
 def receives(waited_s: float) -> int:
-    """Return how often a message that waits for so many seconds is received."""
+    """Return the number of receives of a message that waits for `waited_s` seconds."""
     count, now_s = 1, 0.0
     while now_s < waited_s:
         now_s += pause_s(now_s)
