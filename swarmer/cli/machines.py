@@ -1,4 +1,4 @@
-"""Commands about machines that AWS does not make: `cloud-init`, and the commands of the Vagrantfile."""
+"""Commands about machines outside AWS: `cloud-init`, and the commands of the Vagrantfile."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from swarmer.providers.vagrant import status as cluster_status
 @click.option("--gateway", help="Fixed address with this gateway, instead of DHCP; takes --interface.")
 @click.option("--nameserver", multiple=True, help="Takes --interface; may be repeated.")
 @click.option("--interface", default="", help="Network interface, by its name [the first, by DHCP].")
-@click.option("--zone", default="", help="What the machine can fail together with: a rack, a room.")
+@click.option("--zone", default="", help="Failure domain of the machine, like a rack or a room.")
 @click.option("--software", help="URL of software.zip, which is written too; without: on the volume.")
 @click.option("--volume", "as_volume", is_flag=True, help="Also seed.iso, labelled cidata, with all of it.")
 def cloud_init(
@@ -122,7 +122,7 @@ def _check_address(text: str, option: str) -> None:
 
 
 def _check_host(cluster: Cluster, address: str, option: str) -> None:
-    """Check a host address. Raises UserError if no machine of the cluster's network can have it."""
+    """Check a host address. Raises UserError if it is not usable in the cluster's network."""
     _check_address(address, option)
     network = IPv4Network(cluster.network.cidr)
     if IPv4Address(address) not in network:
@@ -199,7 +199,7 @@ def vagrant() -> None:
 @vagrant.command("plan", hidden=True)
 @servers_option
 def plan_(servers: str) -> None:
-    """What the Vagrantfile makes machines of, as JSON."""
+    """Print the data of the Vagrantfile's machines, as JSON."""
     click.echo(json.dumps(plan.to_json(load(servers))))
 
 
@@ -207,7 +207,7 @@ def plan_(servers: str) -> None:
 @servers_option
 @click.argument("provider")
 def prepare(servers: str, provider: str) -> None:
-    """Everything that must be there before PROVIDER makes a machine."""
+    """Prepare everything that PROVIDER needs for a machine."""
     preparing.prepare(load(servers), provider, Display())
 
 
