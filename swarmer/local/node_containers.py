@@ -71,7 +71,7 @@ def create_arguments(env: Environment, node: Node, image: str, seed: Path) -> li
 
 
 def machine_arguments(network: str, address: str, seed: Path) -> list[str]:
-    """Arguments for a container that serves as a machine, with systemd, dockerd, and a seed for cloud-init."""
+    """Arguments for a container that serves as a machine: with systemd, dockerd, and cloud-init's seed."""
     return [
         *("--network", network, "--ip", address),
         *CAPABILITIES,

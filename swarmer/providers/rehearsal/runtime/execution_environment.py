@@ -43,7 +43,7 @@ class ExecutionEnvironment:
         environment: dict[str, str],
         on_line: Callable[[str, str], None],
     ) -> None:
-        """Start the container. `argv`: docker's arguments. `on_line` gets a request ID and a line of output."""
+        """Start the container. `argv`: docker's arguments. `on_line` gets a request ID and an output line."""
         self.name = name
         self.born_s = self.used_s = time.monotonic()
         self._on_line = on_line
