@@ -3,9 +3,9 @@
     python -m benchmarks.failover [-f servers.yml] [--runs N] [--only CASE …] [--json FILE]
 
 The probe of `make faults` pulls and pushes from outside, by name, through two surviving nodes. "Away" is the
-longest time without a good answer, for the worse of the two. The same run has two baselines, on the same
-cluster and at the same kill of their holder: `consul lock` with its defaults, and a session with TTL and
-lock-delay of 120 s, like in the original project. Prints a table, and JSON as the last line.
+longest time without a good answer, for the worse of the two. The same run has two baselines: `consul lock`
+with its defaults, and a session with TTL and lock-delay of 120 s, like in the original project. Both run on
+the same cluster, and lose their holder by the same kill. Prints a table, and JSON as the last line.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def differences(
         ),
         *_of_raft(before, now, wiped),
         *(
-            f"{server}'s raft began anew: it is at {now.indexes.get(server, 0)}, and was at {was}"
+            f"{server}'s raft began again: it is at {now.indexes.get(server, 0)}, and was at {was}"
             for server, was in before.indexes.items()
             if now.indexes.get(server, 0) < was
         ),
@@ -66,7 +66,7 @@ def _of_key(key: str, before: Picture, now: Picture, is_forgotten: bool) -> str:
     if value != new_value:
         return f"{key} is another"
     if is_forgotten == (made == new_made):
-        return f"{key} was not forgotten" if is_forgotten else f"{key} was made anew"
+        return f"{key} was not forgotten" if is_forgotten else f"{key} was created again"
     return ""
 
 
@@ -77,7 +77,7 @@ def _of_raft(before: Picture, now: Picture, wiped: tuple[str, ...]) -> list[str]
     for address in before.raft.keys() & now.raft.keys():
         is_same, is_wiped = before.raft[address] == now.raft[address], address in wiped
         if is_same == is_wiped:
-            found.append(f"{address} {'still has its old data' if is_wiped else 'began anew in raft'}")
+            found.append(f"{address} {'still has its old data' if is_wiped else 'began again in raft'}")
     return found
 
 

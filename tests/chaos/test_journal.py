@@ -1,4 +1,4 @@
-"""What the rehearsal's log has to tell of a fault, and what it must not."""
+"""Findings in the rehearsal's log about a fault: required lines and forbidden ones."""
 
 from __future__ import annotations
 

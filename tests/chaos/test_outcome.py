@@ -1,4 +1,4 @@
-"""What becomes of one fault, from the probe's account of it: nothing is called here."""
+"""Outcome of one fault from the probe's account, without any call."""
 
 from __future__ import annotations
 
