@@ -1,4 +1,4 @@
-"""What a node's daemons are told."""
+"""Configuration of a node's daemons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ports become services, and at which address. Rules 15 to 20, 27 to 30."""
+"""Ports that become services, and their addresses. Rules 15 to 20, 27 to 30."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_where_both_are_lost_and_roles_lie_apart_consul_goes_first() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [((2, 70), (2, 71)), pytest.param((2, 71), (3, 70), id="what a newer leader decided counts more")],
+    [((2, 70), (2, 71)), pytest.param((2, 71), (3, 70), id="the decision of a newer leader counts more")],
 )
 def test_the_server_that_knows_most_goes_on(first: tuple[int, int], second: tuple[int, int]) -> None:
     five = members(*(f"core-i-{number}" for number in range(1, 6)))

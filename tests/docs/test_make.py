@@ -1,4 +1,4 @@
-"""What `make` does beside tests and rehearsals, in a folder like a checkout."""
+"""Targets of `make` beside tests and rehearsals, in a folder like a checkout."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests import prerequisites
 from tests.docs.pages import ROOT
 
 STAMPS = (".python", ".deploy", ".test")
-"""Of a virtualenv that is set up."""
+"""Stamps of a complete virtualenv."""
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What make looks at; its virtualenv has the command of this one."""
+    """Folder with the files that make reads; its virtualenv has the command of this one."""
     for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml", "servers.yml"):
         shutil.copy(ROOT / name, tmp_path)
     for name in (

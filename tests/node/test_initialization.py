@@ -134,7 +134,7 @@ def test_an_initializing_manager_frees_its_lock_once_all_is_published(ran: list[
 def test_who_comes_to_the_lock_after_one_that_died_asks_the_provider_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It had recorded its Swarm and published nothing; what this node was told at its boot is seconds old."""
+    """The dead one had recorded its Swarm and not published it; this node's answer from its boot is older."""
     engine = InitializingEngine()
     made, locks = initializing(engine)
     monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView(cluster_id="swarm-0").to_json())
@@ -217,7 +217,7 @@ def test_the_ingress_network_of_a_swarm_that_has_been_published_is_left_alone(
 def test_a_manager_that_was_never_told_of_the_swarm_asks_before_it_moves_the_ingress_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At its boot the cluster was uninitialized, and Consul has lost the Swarm's id since."""
+    """The cluster was uninitialized at this manager's boot, and Consul has lost the Swarm's ID since."""
     engine = InitializingEngine()
     made, _ = initializing(engine)
     view = ProviderView(cluster_id="swarm-1")

@@ -34,7 +34,7 @@ class SlowEngine:
         return connection
 
     def is_asked(self) -> bool:
-        """Whether somebody waits for a new connection."""
+        """Whether a client waits for a new connection."""
         return bool(select.select([self._listening], [], [], 0)[0])
 
     def close(self) -> None:

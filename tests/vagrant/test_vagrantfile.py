@@ -1,4 +1,4 @@
-"""What Vagrant reads out of the Vagrantfile for virtual machines, which nothing here can run."""
+"""Settings that Vagrant reads from the Vagrantfile for virtual machines; none can run here."""
 
 from __future__ import annotations
 

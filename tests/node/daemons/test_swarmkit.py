@@ -1,4 +1,4 @@
-"""What a manager asks of its own Swarm beside Docker's API: a real engine, and servers that are none."""
+"""Calls of a manager to its own Swarm beside Docker's API: a real engine, and servers that are none."""
 
 from __future__ import annotations
 
