@@ -1,11 +1,10 @@
 """Removal of a node: one step per observation, derived from the node's remaining entries.
 
-`_STEPS` has the order. A machine that is gone takes only the steps for its remains.
+`_STEPS` has the order. A machine that is gone needs only the steps for its remaining entries.
 
-**Quorum.** A healthy member is removed only when as many others vote as are wanted: when its replacement
-votes. If the others are no majority without it, it stays. If the majority is already lost, nothing is
-touched. A hook is held for an hour. docs/adr/0021-quorum-groups-retain-instances.md tells how Auto Scaling
-keeps the instance afterwards.
+**Quorum.** A healthy member is removed only after its replacement has a vote. If the others have no majority
+without it, it stays. If the majority is already lost, nothing is touched. A hook is held for an hour. Then
+Auto Scaling keeps the instance: docs/adr/0021-quorum-groups-retain-instances.md.
 """
 
 from __future__ import annotations
