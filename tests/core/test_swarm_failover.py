@@ -43,7 +43,7 @@ def test_a_leader_that_consul_misses_does_not_stand_against_itself() -> None:
     assert turn("c", alive="ab") is None
 
 
-def test_a_leader_whose_engine_began_anew_stands_again_and_nobody_beside_it() -> None:
+def test_only_a_leader_whose_engine_restarted_stands_again() -> None:
     """The others would wait for its heartbeats for 10 s and more."""
     assert turn("c", alive="abc", restarted=True) == 0
     assert turn("a", alive="abc", restarted=True) is None

@@ -64,7 +64,7 @@ def test_a_termination_that_only_ec2_knows_of_yet_is_looked_at_again(lab: Lab, g
     assert remains(lab, name) == []
 
 
-def test_what_does_not_fit_into_the_functions_time_is_the_next_sweeps(lab: Lab) -> None:
+def test_steps_beyond_the_functions_time_are_left_to_the_next_sweep(lab: Lab) -> None:
     """Hundreds that leave at once: the sweep was killed half-way, which an alarm tells of."""
     for at in range(2):
         lab.die("workers", at)

@@ -100,7 +100,7 @@ def test_while_a_manager_waits_for_swarms_next_leader_consul_gets_its_own(lab: L
     assert remains(lab, name) == []
 
 
-def test_what_went_to_a_leader_that_died_is_asked_anew_of_the_next(lab: Lab) -> None:
+def test_a_query_to_a_dead_leader_is_repeated_to_the_next_one(lab: Lab) -> None:
     """dockerd holds such a question for 20 s, though another leads by now; it cost the node's row 12 s."""
     instance_id, name = lab.die("core"), lab.name("core")
     lab.monkeypatch.setattr(connections, "TRY_TIMEOUT_S", 0.3)

@@ -337,7 +337,7 @@ def test_where_nobody_answers_for_the_leader_it_asks_again_at_its_next_pass() ->
     ("failure", "node", "asked"),
     [(DockerUnavailable("not a swarm manager"), "node-1", ["swarm", "info"]), (None, "", ["info"])],
 )
-def test_one_that_is_no_manager_or_does_not_know_learns_what_it_is(
+def test_a_node_that_is_no_manager_reads_its_role_from_docker_info(
     failure: Exception | None, node: str, asked: list[str]
 ) -> None:
     made, engine = looking(failure, node=node)

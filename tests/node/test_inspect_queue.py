@@ -68,9 +68,7 @@ def told(queue: InspectQueue) -> list[str]:
     return [container for container, _, _ in queue.answers(list(queue.sources()))]
 
 
-def test_one_question_does_that_was_asked_while_the_container_started(
-    queue: InspectQueue, slow: SlowEngine
-) -> None:
+def test_an_inspection_from_before_the_start_is_enough(queue: InspectQueue, slow: SlowEngine) -> None:
     queue.request_early("c")
     waiting = slow.take()
     queue.on_start("c")

@@ -144,7 +144,7 @@ def test_a_holder_that_is_cut_off_from_consuls_leader_keeps_its_lease_through_an
     assert other.renewed == ["old"]
 
 
-def test_a_server_that_is_behind_makes_nobody_serve_under_a_lease_that_was_given_up(
+def test_a_server_that_lags_behind_revives_no_lease_that_was_given_up(
     candidate: RegistryElector,
 ) -> None:
     """A server with a full disk stays behind, and forwards queries: the session lives, another serves."""

@@ -328,7 +328,7 @@ def test_a_leader_whose_engine_was_away_for_long_stands_no_more(lab: Lab) -> Non
     assert lab.stood == []
 
 
-def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(lab: Lab) -> None:
+def test_a_restart_of_its_own_engine_is_no_reason_for_a_follower_to_stand(lab: Lab) -> None:
     manager = lab.manager("me")
     lab.start_engine()
     lab.has_leader = False

@@ -121,7 +121,7 @@ def test_bash_completes_commands_options_and_groups(typed: list[str], offered: l
 SLOW = "import time; from swarmer.cli.progress import working\nwith working('looks'): time.sleep({})"
 
 
-def test_what_takes_longer_than_a_moment_says_so_and_where_it_is_seen_with_its_seconds() -> None:
+def test_slow_work_shows_its_progress_and_on_a_terminal_its_seconds() -> None:
     slow = [str(environment.ROOT / ".venv/bin/python"), "-c", SLOW.format(PROGRESS_DELAY_S + 1)]
     piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=environment.ROOT)
     assert (piped.stdout, piped.stderr) == ("", "looks …\n")

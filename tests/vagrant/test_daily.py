@@ -80,7 +80,7 @@ def test_one_machine_is_halted_and_goes_on_and_a_reload_is_a_reboot(laptop: Lapt
     assert names(laptop) == ALL
 
 
-def test_a_machine_that_is_reloaded_is_not_told_anew_what_it_is_for(laptop: Laptop) -> None:
+def test_a_reloaded_machine_keeps_its_description(laptop: Laptop) -> None:
     before = laptop.on("core-2", "cat", "/etc/swarmer/node.json")
     shipped = laptop.servers.read_text()
     laptop.servers.write_text(shipped.replace("size: 3", "size: 5").replace("max: 3", "max: 4"))
