@@ -64,7 +64,7 @@ def test_make_help_lists_every_target(checkout: Path) -> None:
     shown = make(checkout, "help")
     for target in re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE):
         assert re.search(rf"^{target} ", shown, re.MULTILINE), target
-    assert re.search("^setup-dev +the virtualenv with the test tools$", shown, re.MULTILINE)
+    assert re.search("^setup-dev +make the virtualenv with the test tools$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("status", "shown"), [(0, ""), (1, "a contract is BROKEN\n")])
