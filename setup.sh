@@ -1,20 +1,24 @@
 #!/bin/sh
-# Prepares this machine for daily use of a cluster that runs.
+# Prepares this machine for daily use of a running cluster.
 #
-#   ./setup.sh [-f servers.yml] [ADDRESS…]   ADDRESS: of nodes; without, `swarmer status --json` is asked
-#   ./setup.sh --undo                        takes all of it back
+#   ./setup.sh [-f servers.yml] [ADDRESS…]   ADDRESS: of a node; default: those of `swarmer status --json`
+#   ./setup.sh --undo                        restores the former state
 #
-# What it does: names of the cluster's domain are looked up at its nodes (systemd-resolved, dnsmasq or
-# macOS's /etc/resolver, whichever answers this machine's lookups), the local Docker Engine may use the
-# cluster's registry, and DOCKER_HOST and the address of Consul's UI are printed. Every file that it touches
-# is kept before, so that --undo puts back the same bytes. Run it as often as you like; again after
-# nodes have come or gone.
+# It configures three things:
 #
-# Exit status: 0 done; 1 something is left to do, a line says what; 2 the input or this machine is unfit.
+# - This machine looks up names of the cluster's domain at its nodes, by systemd-resolved, dnsmasq or macOS's
+#   /etc/resolver: by the one that answers this machine's lookups.
+# - The local Docker Engine may use the cluster's registry.
+# - The output has DOCKER_HOST and the address of Consul's UI.
 #
-# SWARMER_SERVERS: the description, where -f names none. SWARMER_SETUP_ROOT: another root than /, for tests.
+# It keeps a copy of every file before a change, so that --undo restores the same bytes. Run it again after
+# nodes have joined or left; a repetition does no harm.
+#
+# Exit status: 0 done; 1 a step is left for you, and a line names it; 2 the input or this machine is unfit.
+#
+# SWARMER_SERVERS: the description, if -f names none. SWARMER_SETUP_ROOT: another root than /, for tests.
 
-# Functions are handed to others by name, which shellcheck does not see:
+# Functions are passed to others by name, and shellcheck does not recognise that:
 # shellcheck disable=SC2317,SC2329
 set -eu
 umask 022
@@ -36,10 +40,10 @@ as_root() {
     if [ "$(id -u)" = 0 ] || [ -n "$root" ]; then "$@"; else sudo -- "$@"; fi
 }
 
-# -- files: what was there before is kept until --undo ---------------------------------------------
+# -- files: a copy of the former content is kept until --undo ---------------------------------------
 
-# change FILE: puts standard input into FILE; once it is read by whom it is for, `settle FILE`. Fails where FILE holds
-# it already, and was settled. Not behind a pipe, whose end `refuse` would not be this script's.
+# change FILE: writes standard input into FILE. Call `settle FILE` after its program has read it. It fails if FILE has
+# that content already and was settled. Do not call it in a pipe: `refuse` would end only the pipe's subshell.
 change() {
     file=$root$1 kept=$root$state/files$1 new=$scratch/new
     cat > "$new"
@@ -49,7 +53,7 @@ change() {
     elif [ -e "$file" ] && ! is_ours; then
         refuse "$file was changed since setup.sh wrote it: see what --undo reports first"
     fi
-    # Into the file that is there: its owner and mode stay.
+    # The existing file is overwritten in place, so that it keeps its owner and mode.
     # shellcheck disable=SC2016
     { as_root cp "$new" "$kept.next" && as_root sh -c 'cat "$1" > "$2"' sh "$new" "$file"; } ||
         refuse "$file cannot be written"
@@ -57,7 +61,7 @@ change() {
 
 settle() { if [ -e "$root$state/files$1.next" ]; then as_root mv "$root$state/files$1.next" "$root$state/files$1.after"; fi; }
 
-# `set -e` does not hold in what is asked whether it succeeded.
+# `set -e` has no effect in a function whose success is tested, so each command returns its own failure.
 keep() {
     as_root mkdir -p "${kept%/*}" || return 1
     if [ -e "$file" ]; then
@@ -67,13 +71,13 @@ keep() {
     fi
 }
 
-# Whether the file is as it was before, or as setup.sh wrote it: also in part, where it was broken off at that.
+# Whether the file has its former content, or that of setup.sh, also a part of it after an interruption.
 is_ours() {
     cmp -s "$file" "$kept.after" || cmp -s "$file" "$kept.before" ||
         { [ -e "$kept.next" ] && head -c $(($(wc -c < "$file"))) "$kept.next" 2>/dev/null | cmp -s - "$file"; }
 }
 
-# restore FILE: the bytes, mode and time of before; a file that was not there goes.
+# restore FILE: restores the former bytes, mode and time; a file that did not exist is removed.
 restore() {
     file=$root$1 kept=$root$state/files$1
     if [ ! -e "$kept.after" ] && [ ! -e "$kept.next" ]; then
@@ -106,7 +110,7 @@ find_domain() {
     else
         [ -r "$servers" ] || refuse "$servers cannot be read: name the description with -f"
         domain=$(sed -n "s/^domain: *[\"']\{0,1\}\([a-z0-9.-]*\).*/\1/p" "$servers")
-        # Where the word stands in another way than on a line of its own, it takes who reads YAML.
+        # If the key is written in another way than on its own line, only a parser of YAML can read it.
         if [ -z "$domain" ] && ! grep -q domain "$servers"; then domain=swarmer; fi
     fi
     case $domain in
@@ -117,7 +121,7 @@ find_domain() {
 find_addresses() {
     [ -z "$addresses" ] || return 0
     [ -x "$swarmer" ] || refuse "no address of a node is given, and swarmer is not set up: \`make setup\`, or name addresses"
-    # Exit status 1: not all is well; nodes that live are enough here.
+    # With exit status 1 some nodes are unhealthy, but living nodes are enough here.
     "$swarmer" status --json -f "$servers" > "$scratch/status" || [ -s "$scratch/status" ] || exit 1
     addresses=$(sed -n '/"address"/{s/.*"\([0-9.]*\)".*/\1/;h;}
         /"consul": "alive"/{g;p;}' "$scratch/status" | tr '\n' ' ')
@@ -142,7 +146,7 @@ example='./setup.sh 10.42.1.4 10.42.1.68'
 
 # -- names -----------------------------------------------------------------------------------------------
 
-# Who answers this machine's lookups: macos, resolved, dnsmasq or other.
+# Program that answers this machine's lookups: macos, resolved, dnsmasq or other.
 resolver() {
     if [ "$(uname -s)" = Darwin ]; then echo macos; return; fi
     server=$(sed -n 's/^[[:space:]]*nameserver[[:space:]]\{1,\}\([^[:space:]]*\).*/\1/p' "$root/etc/resolv.conf" 2>/dev/null | head -n 1)
@@ -165,7 +169,7 @@ forward_names() {
     if [ "$how" = other ]; then tell_names; else await_names; fi
 }
 
-# begin WAY: what was done in another way before is taken back first. WAY: who forwards, the domain, where.
+# begin WAY: first reverts a former run with another way. WAY: the forwarding program, the domain, the place.
 begin() {
     [ "$before" = "$1" ] || undo_names
     case $1 in *other) ;; *) remember names "$1" ;; esac
@@ -173,7 +177,7 @@ begin() {
 
 forward_by_macos() {
     begin "macos $domain /etc/resolver/$domain"
-    # The resolver reads three at most.
+    # The resolver reads at most three servers.
     # shellcheck disable=SC2086
     set -- $addresses
     printf 'nameserver %s\n' "$1" ${2:+"$2"} ${3:+"$3"} > "$scratch/wanted"
@@ -192,7 +196,7 @@ forward_by_dnsmasq() {
     settle /etc/dnsmasq.d/swarmer.conf
 }
 
-# It reads its configuration only when it starts.
+# dnsmasq reads its configuration only at its start.
 restart_dnsmasq() {
     if [ -d /run/systemd/system ]; then as_root systemctl restart dnsmasq; else as_root service dnsmasq restart; fi
 }
@@ -200,8 +204,8 @@ restart_dnsmasq() {
 restart_resolved() { as_root systemctl restart systemd-resolved; }
 refuse_restart() { refuse "$1 could not be restarted (its log has the reason): ./setup.sh --undo takes out what was written"; }
 
-# On the link that leads to the nodes, where it has no servers of its own: only names of the domain go there.
-# Else for the whole machine, as long as it has no servers that would be asked for the domain too.
+# If the link to the nodes has no servers of its own, it gets the nodes for names of the domain only. Otherwise the
+# whole machine gets them, if it has no global servers: resolved would ask those for the domain, too.
 forward_by_resolved() {
     link=$(ip -o route get "${addresses%% *}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
     way=other
@@ -274,7 +278,7 @@ undo_names() {
             ;;
         *) restore "$3" ;;
     esac
-    # What does not run any more must not keep the rest from being taken back.
+    # A program that does not run any more must not stop the rest of the undo.
     case $1:$3 in
         resolved:/*) restart_resolved || deaf=systemd-resolved ;;
         dnsmasq:*) restart_dnsmasq || deaf=dnsmasq ;;
@@ -318,7 +322,7 @@ open_registry() {
     tell="\"insecure-registries\": [\"$registry\"] in $config, then \`systemctl reload docker\`"
     case $command_line in
         '') left "the local engine runs elsewhere; write $tell"; return ;;
-        # A key beside the same flag keeps dockerd from starting.
+        # dockerd does not start with the same setting as a key and as a flag.
         *--insecure-registry*) left "dockerd is started with --insecure-registry: add --insecure-registry=$registry there"; return ;;
     esac
     if ! with "$registry" "$root$config" > "$scratch/daemon.json" 2>/dev/null; then
@@ -346,8 +350,8 @@ within_5_s() {
     done
 }
 
-# with REGISTRY FILE: what daemon.json should hold, with its list of insecure registries in any case;
-# with '' FILE: as it holds already.
+# with REGISTRY FILE: prints daemon.json with REGISTRY in its list of insecure registries.
+# with '' FILE: prints it unchanged, but always with that list.
 with() {
     python3 - "$@" <<'PY'
 import json, pathlib, sys
@@ -361,7 +365,7 @@ print(json.dumps(settings, indent=2, ensure_ascii=False))
 PY
 }
 
-# What `systemctl reload docker` does, also where no systemd runs.
+# The effect of `systemctl reload docker`, also without systemd.
 reload_engine() {
     pid=$(cat "$root/var/run/docker.pid" 2>/dev/null || pidof -s dockerd || true)
     [ -z "$pid" ] || as_root kill -HUP "$pid"
@@ -369,7 +373,7 @@ reload_engine() {
 
 engine_leaves() { ! engine_takes "$1"; }
 
-# dockerd forgets a registry only when it reads a list without it: not for want of the list, or of the file.
+# dockerd forgets a registry only when it reads a list without it. A missing list or file has no effect.
 undo_engine() {
     held=$(remembered engine)
     [ -n "$held" ] || return 0
@@ -385,7 +389,7 @@ undo_engine() {
     done_ "the local engine's settings are as they were"
 }
 
-# -- what a person types ---------------------------------------------------------------------------------
+# -- commands --------------------------------------------------------------------------------------------
 
 undo() {
     if [ ! -d "$root$state" ]; then
@@ -396,7 +400,7 @@ undo() {
     undo_engine
 }
 
-# What is kept goes when nothing is left to take back.
+# The copies are removed when everything is restored.
 tidy() {
     if [ -d "$kept_below" ] && [ -z "$(remembered names)$(remembered engine)" ]; then as_root rm -r "$kept_below"; fi
 }

@@ -2,10 +2,10 @@
 
     python -m benchmarks.failover [-f servers.yml] [--runs N] [--only CASE …] [--json FILE]
 
-The probe of `make faults` pulls and pushes from outside, by name, through two nodes that live on. Away is the
-longest time without a good answer, as the worse of the two saw it. Baselines in the same run, on the same
-cluster, at one and the same kill of their holder: `consul lock` as it comes, and a session with TTL and
-lock-delay of 120 s, as the original project had. Prints a table, and JSON as the last line.
+The probe of `make faults` pulls and pushes from outside, by name, through two surviving nodes. "Away" is the
+longest time without a good answer, for the worse of the two. The same run has two baselines: `consul lock`
+with its defaults, and a session with TTL and lock-delay of 120 s, like in the original project. Both run on
+the same cluster, and lose their holder by the same kill. Prints a table, and JSON as the last line.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ STEADY_S: Final = 2.0
 CALM_S: Final = 3.0
 STEADY_WITHIN_S: Final = 60.0
 WITHIN_S: Final = 60.0
-"""Timeout for the registry to come back: after a longer time it stays away."""
+"""Timeout for the return of the registry; after it the registry counts as lost."""
 VALIDATED_S: Final = 180.0
 LONGEST_S: Final = 300.0
-"""Timeout for a baseline, which is then given up."""
+"""Timeout for a baseline, after which the baseline is given up."""
 GRACE_S: Final = 600
-"""Seconds after which a contender on a node ends by itself, even if this program is gone."""
+"""Time after which a contender on a node ends by itself, in seconds, also without this program."""
 DEFAULT_KEY: Final = "bench/default"
 ORIGINAL_KEY: Final = "bench/original"
 ORIGINAL: Final = {"Name": "bench", "TTL": "120s", "LockDelay": "120s"}
@@ -96,7 +96,7 @@ class Run:
 
 
 def once(lab: Lab, case: Case) -> Run:
-    """Strike, and wait until all goes well for CALM_S. Raises Failure."""
+    """Strike, and wait until all calls succeed for CALM_S. Raises Failure."""
     lab.wait_validated(VALIDATED_S)
     holder = lab.holder()
     try:
@@ -118,12 +118,12 @@ def once(lab: Lab, case: Case) -> Run:
 
 
 def is_calm(watch: Probe, for_s: float) -> bool:
-    """Whether no new call failed or waited for `for_s`; calls that hang from before do not count."""
+    """Whether all new calls succeeded at once for `for_s`; earlier calls that hang do not count."""
     return evidence.is_steady(list(watch.calls), time.monotonic() - for_s)
 
 
 def measure(lab: Lab, case: Case, runs: int) -> dict[str, Any]:
-    """Results of all runs of a case, as they go into the JSON. Raises Failure."""
+    """Results of all runs of a case, for the JSON. Raises Failure."""
     found = []
     for number in range(1, runs + 1):
         run = once(lab, case)
@@ -145,7 +145,7 @@ def measure(lab: Lab, case: Case, runs: int) -> dict[str, Any]:
 
 
 def consul(node: Node, method: str, path: str, body: Any = None) -> Any:
-    """Send one question to a node's Consul. Raises one of probe.ERRORS."""
+    """Send one request to a node's Consul. Raises one of probe.ERRORS."""
     sent = None if body is None else json.dumps(body).encode()
     reply = probe.ask(node.address, method, f"/v1/{path}", body=sent, port=probe.CONSUL_PORT, timeout_s=3)
     return json.loads(probe.expect(reply, 200, path).body)
@@ -220,7 +220,7 @@ def baselines(lab: Lab) -> dict[str, float | None]:
 
 
 def take(lock: Lock, first: Node, others: list[Node]) -> str:
-    """Session of `first`, once it holds the lock and the others wait for it. Raises Failure."""
+    """Session of `first`, after it has the lock and the others wait for it. Raises Failure."""
     lock.contend(first)
     until(lambda: bool(lock_session(others, lock.key)), 30, f"{lock.name}: nobody holds it")
     for node in others:
@@ -231,7 +231,7 @@ def take(lock: Lock, first: Node, others: list[Node]) -> str:
 def next_holders(
     locks: tuple[Lock, ...], held: dict[str, str], others: list[Node], struck_s: float
 ) -> dict[str, float | None]:
-    """Look four times a second until each lock has another holder."""
+    """Poll four times a second until each lock has another holder."""
     found: dict[str, float | None] = {lock.name: None for lock in locks}
     while None in found.values() and time.monotonic() - struck_s < LONGEST_S:
         for lock in locks:

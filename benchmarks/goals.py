@@ -1,8 +1,8 @@
-"""Words for a goal that is met or missed, in the table of every bench; in its JSON `is_met` says it."""
+"""Words for a goal that is met or missed, for the tables of the benchmarks. Their JSON has `is_met`."""
 
 from __future__ import annotations
 
 
 def said(is_met: bool) -> str:
-    """Word for a result, so that a failure is found at a glance."""
+    """Word for a result, so that a failure is easy to see."""
     return "yes" if is_met else "NO"

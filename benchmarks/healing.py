@@ -1,12 +1,12 @@
-"""`make bench-healing`: how soon the functions put right what happened, and what they weigh.
+"""`make bench-healing`: times of the functions for their repairs, and their sizes.
 
     python -m benchmarks.healing [--only PART …] [--runs N] [--json FILE] [--retain]
 
-replaced   on the cluster of chaos/healing.yml instances are terminated as AWS's console does it: until
-           Consul and Swarm list them no more, and until they are replaced (benchmarks/replaced.py)
-functions  what they weigh, and how long their imports take
-storm      500 termination events at once, a quarter of them duplicates (benchmarks/storm.py)
-sweep      one sweep of 500, 1,000 and 5,000 nodes (benchmarks/sweeps.py)
+    replaced   terminations by AWS's console, on the cluster of chaos/healing.yml: time until Consul and
+               Swarm do not list the instances, and until they are replaced (benchmarks/replaced.py)
+    functions  sizes, and times of the imports
+    storm      500 termination events at once, a quarter of them duplicates (benchmarks/storm.py)
+    sweep      one sweep of 500, 1,000 and 5,000 nodes (benchmarks/sweeps.py)
 
 Prints a table, and JSON.
 """
@@ -57,9 +57,9 @@ print(time.perf_counter() - began_s, time.process_time() - cpu_s)
 def weigh(image: str) -> dict[str, dict[str, float]]:
     """Sizes and import times by function: MB of package and layer as uploaded, seconds of the import.
 
-    It measures as after a cold start: on the Python of the functions' runtime, isolated as there, with its
-    boto3. It imports sources, because neither asset nor layer has bytecode. On a busy machine, CPU seconds
-    are the reliable figure.
+    The conditions are those of a cold start: the Python of the functions' runtime, isolated like there, with
+    its boto3. It imports sources, because neither asset nor layer has bytecode. On a busy machine, CPU
+    seconds are the reliable figure.
     """
     layer, runtime = function_code.ensure_layer(), trees.ensure_runtime(image)
     found = {}
@@ -118,7 +118,7 @@ PARTS: Final[dict[str, tuple[Callable[[Any], dict[str, bool]], Callable[[Any], l
     "replaced": (replaced.judge, replaced.show),
     "storm": (storm.judge, storm.show),
 }
-"""Parts, each with its measurement, judgement and display. The storm comes last: its herd stays."""
+"""Parts, each with its measurement, judgement and display. The storm is last, because its herd stays."""
 ON_A_CLUSTER: Final = ("replaced", "storm")
 
 

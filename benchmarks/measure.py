@@ -34,7 +34,7 @@ PORT: Final = 8080
 
 
 class Consul:
-    """A development agent: its whole cluster in one process."""
+    """Development agent: a whole Consul cluster in one process."""
 
     def __enter__(self) -> Consul:
         self.port, self.dns = free_port(), free_port()
@@ -51,7 +51,7 @@ class Consul:
         self._process.wait()
 
     def get(self, path: str) -> tuple[Any, int]:
-        """Value and Consul's index; empty if it does not answer."""
+        """Value and Consul's index; empty without an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=70)
         try:
             connection.request("GET", path)
@@ -64,7 +64,7 @@ class Consul:
 
 
 def wait(promise: Callable[[], Any], within_s: float = LONGEST_S) -> bool:
-    """Whether the promise came true in time."""
+    """Wait for the promise; return whether it came true in time."""
     deadline_s = time.time() + within_s
     while not promise():
         if time.time() > deadline_s:
@@ -83,7 +83,7 @@ def docker(*argv: str, check: bool = True) -> str:
 
 
 class Events(threading.Thread):
-    """Engine's own times of the last start and end of each container of ours."""
+    """Engine's times of the last start and end of each container of the benchmark."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -103,7 +103,7 @@ class Events(threading.Thread):
 
 
 class Names(threading.Thread):
-    """Times at which each name came into the catalogue and left it, from one blocking query."""
+    """Times at which each name appeared in the catalogue and disappeared, from one blocking query."""
 
     def __init__(self, consul: Consul) -> None:
         super().__init__(daemon=True)
@@ -125,7 +125,7 @@ class Names(threading.Thread):
 
 
 class Resolver(threading.Thread):
-    """Times at which DNS answered each name: SRV questions, every few milliseconds."""
+    """Times at which DNS answered each name, from SRV queries every few milliseconds."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -182,14 +182,14 @@ class Process:
             self.handle = None
 
     def usage(self) -> float:
-        """Seconds of CPU so far; notes the maximum of its memory."""
+        """Seconds of CPU so far. The call also records the maximum of the memory."""
         if self.handle is None:
             return 0.0
         folder = Path(f"/proc/{self.handle.pid}")
         lines = (folder / "status").read_text().splitlines()
         most = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
         self.memory_mb = round(max(self.memory_mb, most), 1)
-        # Its own clock counts: the kernel's ticks of 10 ms are too coarse.
+        # The process' own clock is read, because the kernel's ticks of 10 ms are too coarse.
         spent_ns = sum(int((task / "schedstat").read_text().split()[0]) for task in folder.glob("task/*"))
         return spent_ns / 1e9
 
@@ -233,7 +233,7 @@ class Bench:
         return found
 
     def start(self, name: str, *options: str) -> None:
-        """Start one container that carries its own name."""
+        """Start one container with its own name for a service."""
         words = [
             "-e",
             f"SERVICE_NAME={name}",
@@ -252,11 +252,11 @@ class Bench:
             self.names = [name for name in self.names if name not in names]
 
     def settle(self, wanted: set[str]) -> bool:
-        """Wait until exactly these of ours are in the catalogue."""
+        """Wait until the catalogue has exactly these entries of the benchmark."""
         return wait(lambda: {each for each in self.catalogue.now if each.startswith(self.run_id)} == wanted)
 
     def check(self) -> int:
-        """Number of entries that are missing, stale, double, or differ in port from the engine."""
+        """Number of missing, stale or double entries, and of entries with another port than the engine's."""
         ports = f'{{{{.Name}}}} {{{{(index (index .NetworkSettings.Ports "{PORT}/tcp") 0).HostPort}}}}'
         rows = docker("inspect", "-f", ports, *self.names).splitlines() if self.names else []
         wanted = {name.lstrip("/"): port for name, _, port in (row.partition(" ") for row in rows)}

@@ -1,4 +1,4 @@
-"""The baseline: at each event everything is listed, inspected and registered again, with the usual libraries.
+"""Baseline: at each event everything is listed, inspected and registered again, with the usual libraries.
 
 python -m benchmarks.naive consul://127.0.0.1:PORT
 """

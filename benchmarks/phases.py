@@ -1,4 +1,4 @@
-"""The phases of `make bench-registrator`, in their order; each gives figures by name."""
+"""Phases of `make bench-registrator`, in their order. Each returns figures by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from benchmarks.measure import Bench, docker, spread, wait
 
 DOWN_S: Final = 1.0
-"""Seconds that a killed registrator is away."""
+"""Time for which a killed registrator is away, in seconds."""
 
 
 def up(bench: Bench, names: Iterable[str]) -> dict[str, Any]:
@@ -138,7 +138,8 @@ def kill9(bench: Bench) -> dict[str, Any]:
 
 
 def many(bench: Bench) -> dict[str, Any]:
-    """Start it among hundreds of containers: CPU until all is declared, and of a comparison after it."""
+    """Start the registrator among hundreds of containers: CPU until all is declared, and of a later
+    comparison."""
     names = [f"{bench.run_id}-m{number}" for number in range(bench.many)]
     bench.process.stop()
     bench.names += names

@@ -32,7 +32,7 @@ print(json.dumps({name: [kb / 1024, ticks / hertz] for name, (kb, ticks) in foun
 
 
 def sample(container: str) -> dict[str, tuple[float, float]]:
-    """PSS in MB and seconds of CPU so far, of each program that runs. Raises process.Failed."""
+    """PSS in MB and seconds of CPU so far, of each running program. Raises process.Failed."""
     script = SAMPLE.replace("PROGRAMS", repr((*OURS, *OTHERS)))
     found = json.loads(engine.docker("exec", container, "python3", "-c", script))
     return {name: (mb, cpu_s) for name, (mb, cpu_s) in found.items()}

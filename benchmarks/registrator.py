@@ -1,11 +1,11 @@
-"""`make bench-registrator`: how soon a container has its name in Consul, and how soon it has lost it.
+"""`make bench-registrator`: delay until a container's name appears in Consul, and until it disappears.
 
     python -m benchmarks.registrator [--containers N] [--phases seq,burst,…] [--json FILE] [--no-baseline]
 
-From outside, between this machine's dockerd and a Consul of the bench's own: the daemon's own time
-of an event against the moment at which a blocking query on the catalogue or an SRV question shows it. Beside
-it, in the same run, the simplest way: at each event, list everything and register it (benchmarks/naive.py).
-Prints a table, and JSON as the last line.
+The measurement is from outside, between this machine's dockerd and the benchmark's own Consul. It compares
+dockerd's time of an event with the moment at which a blocking query on the catalogue, or an SRV query, shows
+the change. The baseline in the same run is the simplest way: at each event, list everything and register it
+(benchmarks/naive.py). Prints a table, and JSON as the last line.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def judge(measured: dict[str, Any]) -> dict[str, bool]:
-    """Result of every figure with a goal that was measured, by phase and path."""
+    """Result of every measured figure with a goal, by phase and path."""
     return {
         f"{phase}.{path}": value <= goal
         for phase, path, goal, _ in GOALS

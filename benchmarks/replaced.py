@@ -1,11 +1,11 @@
-"""Replacement of instances that are terminated as AWS's console does it, each kind in turn: see KINDS.
+"""Replacement of instances after a termination by AWS's console, each kind in turn: see KINDS.
 
-Measured from outside, from EC2's event. The first time ends when neither Consul, asked on every node that
-lives on, nor Swarm lists the instance. The second ends when the cluster is validated with its replacement.
+The times are measured from outside, from EC2's event. The first time ends when neither Consul, on every
+surviving node, nor Swarm lists the instance. The second ends when the cluster is validated with the
+replacement.
 
-If the instance led the Swarm, nobody can take anything off that list before there is another leader. The
-baseline of the same run is the time in which Docker's managers elect one by themselves, while the nodes'
-agents do not run.
+If the instance led the Swarm, its entry cannot be removed before there is another leader. The baseline of the
+same run is the time for an election by Docker's managers alone, while the nodes' agents are stopped.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from swarmer.core import names
 GOALS: Final = {"gone_s": 10.0, "replaced_s": 40.0}
 WITHIN_S: Final = 240.0
 ANSWER_S: Final = 1.0
-"""Timeout for an answer: with a leader it takes milliseconds, and a dead leader never answers."""
+"""Timeout for an answer. With a leader it takes milliseconds; a dead leader does not answer."""
 PAUSE_S: Final = 0.1
 AGENT: Final = "swarmer-agent"
 BASELINES: Final = 2
 LEFT: Final = 3
-"""Value of Serf's member status for a member that left."""
+"""Value of Serf's member status "left"."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Victim of a termination, and its manner."""
+    """Kind of a termination: its victim and its way."""
 
     name: str
     choose: Callable[[Lab], Node]
     is_dead: bool = False
-    """True if its power is cut before EC2's event; otherwise functions may catch it while it shuts down."""
+    """Whether its power is cut before EC2's event; otherwise functions may handle it while it shuts down."""
 
 
 KINDS: Final = (
@@ -96,7 +96,7 @@ def terminate(lab: Lab, node: Node, *, is_dead: bool) -> dict[str, Any]:
         "gone_s": max(consul_s, *ends),
         "consul_s": consul_s,
         "swarm_s": max(ends),
-        # The time is before the event if the power was cut long enough ago.
+        # The time may be before the event, if the power was cut long enough ago.
         "election_s": max(*elected, began_s),
         "replaced_s": time.time(),
     }
@@ -104,7 +104,7 @@ def terminate(lab: Lab, node: Node, *, is_dead: bool) -> dict[str, Any]:
 
 
 def elect_without_agents(lab: Lab) -> float:
-    """Seconds from the death of the Swarm's leader until the others have one. Raises Failure."""
+    """Seconds from the loss of the Swarm's leader until the other managers have one. Raises Failure."""
     lab.wait_validated(WITHIN_S)
     lab.look()
     leader = lab.swarm_leader()
@@ -124,7 +124,7 @@ def elect_without_agents(lab: Lab) -> float:
 
 
 def wait_led(asked: Node, dead: str) -> float:
-    """Moment at which a node knew another leader, in seconds since the epoch. Raises Failure."""
+    """Time at which a node knew another leader, in seconds since the epoch. Raises Failure."""
     began_s = time.time()
     while time.time() - began_s < WITHIN_S:
         with contextlib.suppress(*probe.ERRORS):
@@ -137,14 +137,13 @@ def wait_led(asked: Node, dead: str) -> float:
 
 
 def event_s(node: Node) -> float:
-    """Moment of EC2's event about its end, in seconds since the epoch."""
+    """Time of EC2's event about the node's end, in seconds since the epoch."""
     told = {"instance-id": names.instance_id(node.name), "state": "shutting-down"}
     return next(float(each["time"]) for each in happened(0) if each["detail"] == told)
 
 
 def wait_off_consul(asked: Node, name: str) -> float:
-    """Moment since the epoch at which it lists `name` neither as member nor in the catalogue. Raises
-    Failure."""
+    """Time, in seconds since the epoch, from which members and catalogue lack `name`. Raises Failure."""
     began_s = time.time()
     while time.time() - began_s < WITHIN_S:
         with contextlib.suppress(*probe.ERRORS):
@@ -158,8 +157,8 @@ def wait_off_consul(asked: Node, name: str) -> float:
 
 
 def wait_off_swarm(asked: Node, name: str) -> tuple[float, float]:
-    """Moments since the epoch: it had a leader again (0: always had), it did not list `name`. Raises
-    Failure."""
+    """Times, in seconds since the epoch: of a new leader (0: it always had one), and of the removal of
+    `name`. Raises Failure."""
     began_s, elected_s, had_leader = time.time(), 0.0, True
     while time.time() - began_s < WITHIN_S:
         try:
@@ -183,7 +182,7 @@ def ask(node: Node, port: int, path: str) -> Any:
 
 
 def judge(whole: dict[str, Any]) -> dict[str, bool]:
-    """Result of each goal; the longest time counts."""
+    """Result of each goal, by the longest time."""
     return {key: max(each[key] for each in whole["terminated"]) <= goal for key, goal in GOALS.items()}
 
 

@@ -1,9 +1,9 @@
-"""`make bench-rest`: what the node software costs while nothing happens, with containers to look after.
+"""`make bench-rest`: cost of the node software at rest, with running containers.
 
     python -m benchmarks.rest [-f servers.yml] [--containers N] [--seconds S] [--json FILE] [--retain]
 
-On the registry's holder, the Swarm's leader, Consul's leader and a worker (once on a node that is several of
-them), beside Consul and dockerd as the baseline. Prints a table, and JSON as the last line.
+The nodes are the registry's holder, the Swarm's leader, Consul's leader and a worker, each node once. The
+baseline is Consul and dockerd. Prints a table, and JSON as the last line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests import prerequisites
 
 MOST_MB: Final = 150.0
 MOST_SHARE: Final = 0.01
-"""Share of one core, at most."""
+"""Largest share of one core."""
 GOAL: Final = f"{MOST_MB:.0f} MB, {MOST_SHARE:.0%}"
 SETTLE_S: Final = 20.0
 START: Final = """for i in $(seq {count}); do
@@ -34,7 +34,7 @@ END: Final = "docker ps -aq --filter label=swarmer.bench | xargs -r docker rm -f
 
 
 def who_works(lab: Lab) -> list[Node]:
-    """Nodes for each role that costs something of its own; no node twice. Raises Failure."""
+    """Node for each role with its own cost; each node once. Raises Failure."""
     nodes = (lab.holder(), lab.swarm_leader(), lab.consul_leader(), *lab.workers[:1])
     return list({node.name: node for node in nodes}.values())
 

@@ -1,10 +1,10 @@
-"""`make bench-status`: how long `swarmer status` takes, and how many calls of AWS it makes.
+"""`make bench-status`: duration of `swarmer status`, and number of its calls of AWS.
 
     python -m benchmarks.status [-f servers.yml] [--times N] [--nodes N] [--latency S] [--json FILE]
 
-First on a rehearsed cluster of five nodes, with the time of `swarmer --version` as the baseline. Then with
-simulated agents, each of which takes a stated time for its report; the baseline asks five of them one after
-the other. This says nothing about AWS's own delay. Prints a table, and JSON as the last line.
+The first part is on a rehearsed cluster of five nodes, with the time of `swarmer --version` as the baseline.
+The second part has simulated agents with a stated time for each report; its baseline asks five of them one
+after the other. AWS's own delay is not measured. Prints a table, and JSON as the last line.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ONE_BY_ONE: Final = 5
 
 
 def timed(act: Callable[[], object]) -> float:
-    """Seconds that a call took."""
+    """Duration of a call in seconds."""
     began_s = time.monotonic()
     act()
     return time.monotonic() - began_s
@@ -59,7 +59,7 @@ def command(*argv: str) -> None:
 def rehearsed(lab: Lab, servers: Path, times: int) -> dict[str, Any]:
     """Times of the whole command, in seconds, on a rehearsed cluster."""
     status = ("status", "-f", str(servers), "--on", "rehearsal", "--json")
-    command(*status)  # the image of the probe is on every node by then
+    command(*status)  # afterwards every node has the image of the probe
     return {
         "nodes": len(lab.nodes),
         "status_s": [round(timed(lambda: command(*status)), 2) for _ in range(times)],
@@ -70,7 +70,7 @@ def rehearsed(lab: Lab, servers: Path, times: int) -> dict[str, Any]:
 
 @contextmanager
 def agents(number: int, latency_s: float) -> Iterator[str]:
-    """Context with the URL of an AWS that has so many agents."""
+    """Context with the URL of an AWS with `number` agents."""
     argv = [sys.executable, "-m", "benchmarks.status_agents", str(number), str(latency_s)]
     with subprocess.Popen(
         argv, cwd=environment.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -83,7 +83,7 @@ def agents(number: int, latency_s: float) -> Iterator[str]:
 
 
 def provider(url: str) -> AwsProvider:
-    """The cluster, as a new command has it."""
+    """Provider of a new command."""
     session = boto3.Session(
         aws_access_key_id="bench", aws_secret_access_key="bench", region_name=environment.REGION
     )

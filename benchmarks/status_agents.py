@@ -74,7 +74,7 @@ class Account:
         return [each["InstanceId"] for each in made["Instances"]]
 
     def create_document(self, report: str, latency_s: float) -> None:
-        """Create a status document that takes some seconds and prints a report."""
+        """Create a status document that prints a report after `latency_s` seconds."""
         inputs = {"timeoutSeconds": "30", "runCommand": [f"sleep {latency_s}; echo '{report}'"]}
         content = {
             "schemaVersion": "2.2",
@@ -101,7 +101,7 @@ class Account:
 
 
 def facts(group: str, ids: list[str]) -> NodeFacts:
-    """Facts about so many alive members."""
+    """Facts about as many alive members."""
     members = dict.fromkeys((names.node_name(group, each) for each in ids), MemberStatus.ALIVE)
     return NodeFacts(is_server=True, leader="10.0.0.1:8300", members=members, registry_answers=True)
 

@@ -1,7 +1,7 @@
-"""Many termination hooks at once: a herd of instances without machines, on the real cluster of the bench.
+"""Many termination hooks at once: a herd of instances without machines, on the benchmark's real cluster.
 
-A herd's group is the cluster's by its tags; its instances carry none of them, so nobody boots machines for
-them. Its launch hook is missing on purpose: what is measured is how they leave.
+By its tags the herd's group belongs to the cluster. Its instances lack these tags, so the rehearsal boots no
+machines for them. The group has no launch hook, because only terminations are measured.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ TERMINATE: Final = "EC2 Instance-terminate Lifecycle Action"
 
 @dataclass
 class Account:
-    """Figures from the rehearsal's own log, read as it grows: it keeps only a limited number of entries."""
+    """Figures from the rehearsal's own log, read as it grows: it keeps a limited number of entries."""
 
     last: int = 0
     announced: dict[str, float] = field(default_factory=dict)
-    """Time by instance at which its event was sent."""
+    """Time of the event, by instance."""
     answers: dict[str, list[float]] = field(default_factory=dict)
-    """Times by instance at which its hook was answered."""
+    """Times of the answers to the hook, by instance."""
     refused: int = 0
-    """Number of answers that AWS did not take: the hook was answered before."""
+    """Number of answers that AWS refused because the hook was answered before."""
     repeated: int = 0
     swept: int = 0
-    """Number of hooks that the sweep ended, or found ended: it looks for those without an answer."""
+    """Number of hooks that the sweep answered, or found answered."""
     steps: Counter[str] = field(default_factory=Counter)
-    """Number of each step that deregister_node reports."""
+    """Number of each step in the reports of deregister_node."""
     dead_letters: int = 0
     failed: int = 0
-    """Number of runs of a function that did not end well."""
+    """Number of failed runs of a function."""
     runs: int = 0
 
     @property
@@ -104,7 +104,7 @@ class Herd:
         self.consul = self.lab.consul_servers[0]
 
     def gather(self) -> None:
-        """Bring the instances into service, each in Consul's catalogue and among the admitted nodes."""
+        """Bring the instances into service, with entries in Consul's catalogue and among admitted nodes."""
         pattern = names.group_asg_name(self.cluster, self.lab.workers[0].group)
         (like,) = self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[pattern])[
             "AutoScalingGroups"
@@ -147,7 +147,7 @@ class Herd:
             list(pool.map(one, ids))
 
     def catalogued(self) -> set[str]:
-        """IDs of the herd that Consul knows."""
+        """IDs of the herd in Consul's catalogue."""
         rows = json.loads(self.ask("GET", "catalog/nodes"))
         return {names.instance_id(row["Node"]) for row in rows if row["Node"].startswith(f"{HERD}-")}
 
@@ -162,7 +162,7 @@ class Herd:
 
 
 def client(service: str) -> Any:
-    """Client of AWS with an operator's rights."""
+    """Client of AWS with an operator's permissions."""
     return boto3.client(
         *(service, environment.REGION),
         endpoint_url=simulated_aws.AWS,
@@ -172,8 +172,8 @@ def client(service: str) -> Any:
 
 
 def waiting(cluster: str, is_dead: Callable[[str], bool]) -> int:
-    """Number of messages in the healing stack's queues, visible or not, if `is_dead` takes the queue's
-    name."""
+    """Number of messages, visible or not, in those queues of the healing stack whose names `is_dead`
+    accepts."""
     sqs = client("sqs")
     kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     urls = [url for url in sqs.list_queues()["QueueUrls"] if f"{cluster}-healing" in url and is_dead(url)]
@@ -183,7 +183,7 @@ def waiting(cluster: str, is_dead: Callable[[str], bool]) -> int:
 
 def endure(lab: Lab) -> dict[str, Any]:
     """Outcome of the storm. Raises Failure."""
-    lab.look()  # the measurement before took nodes away
+    lab.look()  # the previous measurement removed nodes
     herd, account = Herd(lab), Account()
     say(f"  storm: {herd.size} nodes enter Consul's catalogue")
     herd.gather()
@@ -199,7 +199,7 @@ def endure(lab: Lab) -> dict[str, Any]:
     except Failure as exc:
         say(f"  storm: {exc}")
     simulated_aws.leave_in_peace()
-    account.read()  # lines since the last look
+    account.read()  # lines since the last read
     took_s = time.monotonic() - began_s
     left = herd.catalogued()
     waits = [times[0] - account.announced[key] for key, times in account.answers.items()]
@@ -208,8 +208,8 @@ def endure(lab: Lab) -> dict[str, Any]:
         "hooks": len(account.announced),
         "events": len(account.announced) + account.repeated,
         "answered_once": sum(len(times) == 1 for times in account.answers.values()),
-        # AWS takes no second answer, so the number of answering functions counts. If two of its functions
-        # look after a hook, one comes second.
+        # AWS refuses a second answer, so the number of answering functions counts. If two functions handle a
+        # hook, one of them is second.
         "answered_again": max(0, account.again - account.swept),
         "swept": account.swept,
         "out_of_catalogue": len(account.announced.keys() - left),
@@ -225,7 +225,7 @@ def endure(lab: Lab) -> dict[str, Any]:
 
 
 def is_over(account: Account, cluster: str) -> bool:
-    """Whether every hook is answered and no message of the function is left."""
+    """Whether every hook is answered and the function's queues are empty."""
     account.read(wait_s=2)
     if len(account.answers) < LEAVING:
         return False
@@ -244,7 +244,7 @@ GOALS: Final = {
 }
 """Goals by figure."""
 AT_MOST: Final = frozenset({"answered_again"})
-"""Figures with a maximum: an event that comes twice may be answered twice, and a sweep adds no answer."""
+"""Figures with a maximum: a duplicate event may be answered twice, but a sweep adds no answer."""
 
 
 def judge(found: dict[str, Any]) -> dict[str, bool]:

@@ -1,7 +1,7 @@
-"""One sweep in a process of its own, on a cluster of made-up answers: its costs, as JSON.
+"""One sweep in a separate process, on a cluster of simulated answers: its costs, as JSON.
 
-benchmarks/sweeps.py starts it, and tells by the environment the addresses of AWS, Consul and Swarm. It
-imports only what the function does, because its memory is measured.
+benchmarks/sweeps.py starts it, with the addresses of AWS, Consul and Swarm in the environment. It imports
+only the function's modules, because its memory is measured.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from swarmer.adapters.consul import Consul
 from swarmer.adapters.docker import Engine
 
 calls: Counter[str] = Counter()
-"""Number of requests to AWS: each page of an answer is one."""
+"""Number of requests to AWS: one for each page of an answer."""
 
 
 class Context:
@@ -62,7 +62,7 @@ def main() -> int:
     began_s, cpu_s = time.monotonic(), time.process_time()
     answer = handler({"Records": [record]}, Context())
     took = {"wall_s": round(time.monotonic() - began_s, 2), "cpu_s": round(time.process_time() - cpu_s, 2)}
-    # Not ru_maxrss, which remembers the parent of this process.
+    # ru_maxrss would include the parent of this process.
     (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     left = len(answer["batchItemFailures"])
     sys.stderr.write(

@@ -1,8 +1,8 @@
-"""The sweep of clusters of 500 to 5,000 nodes: seconds, memory, requests to AWS.
+"""Sweep of clusters of 500 to 5,000 nodes: seconds, memory, requests to AWS.
 
-AWS is the rehearsal's in a process of its own; the catalogue and the keys are in a real Consul. Thousands of
-agents do not fit on one machine. Therefore Consul's members and a Swarm manager's answers are made up, in the
-size that real ones have.
+AWS is the simulated one in a separate process. A real Consul has the catalogue and the keys. Thousands of
+agents do not fit on one machine. Therefore Consul's members and a Swarm manager's answers are simulated, in
+the size of real answers.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ SIZES: Final = (500, 1000, 5000)
 GOALS: Final = {"wall_s": 5.0, "peak_mb": 256}
 COMPARED: Final = 1000
 LINEAR: Final = 1.5
-"""Factor between the seconds per node of the largest cluster and of COMPARED nodes, at most."""
+"""Largest ratio of the seconds per node of the largest cluster to those of COMPARED nodes."""
 PER_PAGE: Final = 100
-"""Number of instances in one answer of the rehearsal's EC2; a question by ids asks for 200, whole pages."""
+"""Number of instances in one answer of the simulated EC2. A query by IDs has 200 of them: whole pages."""
 CLUSTER: Final = "large"
 CORE: Final = 3
 ILL: Final = 10
-"""Number of workers for each one that is dead for Consul, in the second case: EC2 is asked for each."""
+"""Number of workers for each dead one in Consul, in the second case. EC2 is asked about each dead worker."""
 LAUNCHED_S: Final = 600.0
 SWEEP_S: Final = 300.0
 AT_ONCE: Final = 8
@@ -76,7 +76,7 @@ def measure_one(size: int) -> list[dict[str, Any]]:
 
 
 def sweep(url: str, consul: int, swarm: int) -> dict[str, Any]:
-    """Run one sweep in a process of its own."""
+    """Run one sweep in a separate process."""
     variables = {
         **os.environ,
         "AWS_ENDPOINT_URL": url,
@@ -157,11 +157,11 @@ def launch(url: str, size: int) -> list[str]:
             VPCZoneIdentifier=subnets,
             Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
         )
-        # In parts, because each is one request.
+        # The instances are launched in parts, because each part is one request.
         for wanted in [*range(500, count, 500), count]:
             scaling.set_desired_capacity(AutoScalingGroupName=asg, DesiredCapacity=wanted)
             is_there = lambda asg=asg, wanted=wanted: len(serving_in(scaling, asg)) == wanted  # noqa: E731
-            # Each look is an answer of thousands of instances.
+            # Each poll is an answer with thousands of instances.
             until(is_there, LAUNCHED_S, "the instances are not in service", pause_s=2.0)
         found += [names.node_name(group, each) for each in serving_in(scaling, asg)]
     return found
@@ -193,7 +193,7 @@ def catalogue(port: int, known: list[str]) -> None:
 
 
 class Answers:
-    """Answers that are made up."""
+    """Simulated answers."""
 
     def __init__(self, known: list[str], ill: set[str], consul_port: int) -> None:
         self._consul_port = consul_port
@@ -212,7 +212,7 @@ class Answers:
         }
 
     def consul(self, method: str, path: str, body: bytes) -> tuple[int, bytes, str]:
-        """Answer for the members; all else is asked of the real Consul."""
+        """Answer about the members; the real Consul answers everything else."""
         if made_up := self._made_up.get(path.partition("?")[0]):
             return 200, made_up, "0"
         connection = http.client.HTTPConnection("127.0.0.1", self._consul_port, timeout=10)
@@ -232,14 +232,14 @@ class Answers:
 
 
 def member(name: str, status: int) -> dict[str, Any]:
-    """Member as an agent reports it."""
+    """Member in an agent's format."""
     tags = {"build": "1.8.7:1234abcd", "dc": "dc1", "id": "00000000-0000-0000-0000-000000000000"}
     versions = {f"{kind}{end}": 2 for kind in ("Protocol", "Delegate") for end in ("Min", "Max", "Cur")}
     return {"Name": name, "Addr": "192.0.2.1", "Port": 8301, "Tags": tags, "Status": status, **versions}
 
 
 def row(name: str, *, manager: bool) -> dict[str, Any]:
-    """Row of a node as a manager reports it, with the node's certificates and plugins."""
+    """Row of a node in a manager's format, with the node's certificates and plugins."""
     engine = {"EngineVersion": "26.1.5", "Labels": {}, "Plugins": PLUGINS}
     return {
         "ID": f"{names.instance_id(name)[2:]:>25}"[:25],
@@ -277,7 +277,7 @@ def serving(answer: Any) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_PUT = do_DELETE = do_POST = handle_any  # noqa: N815 - what http.server looks for
+        do_GET = do_PUT = do_DELETE = do_POST = handle_any  # noqa: N815 - names for http.server
 
         def log_message(self, *_: object) -> None:
             """Log nothing."""
@@ -295,8 +295,8 @@ def serving(answer: Any) -> Iterator[int]:
 
 
 def judge(rows: list[dict[str, Any]]) -> dict[str, bool]:
-    """Result of each goal. Seconds and MB count for the last row: most nodes, a tenth ill; the rest for
-    all."""
+    """Result of each goal. Seconds and MB are those of the last row: most nodes, a tenth of them unhealthy.
+    The other goals are for all rows."""
     return {
         **{key: rows[-1][key] <= goal for key, goal in GOALS.items()},
         "left": all(row["left"] == 0 for row in rows),
@@ -317,7 +317,8 @@ def growth(rows: list[dict[str, Any]], case: str) -> float:
 
 
 def most_calls(ill: int) -> dict[str, int]:
-    """Maximum of each request to AWS: groups, voting members, each page of ill ones, the cluster ID."""
+    """Maximum of each request to AWS: groups, voting members, each page of unhealthy nodes, the cluster
+    ID."""
     return {
         "DescribeAutoScalingGroups": 1,
         "DescribeInstances": 1 + math.ceil(ill / PER_PAGE),
@@ -326,7 +327,7 @@ def most_calls(ill: int) -> dict[str, int]:
 
 
 def is_frugal(row: dict[str, Any]) -> bool:
-    """Whether a row has no more requests than that, and no others."""
+    """Whether a row has at most these requests, and no others."""
     most = most_calls(row["ill"])
     return all(count <= most.get(name, 0) for name, count in row["calls"].items())
 
@@ -335,7 +336,7 @@ TITLES: Final = {
     "wall_s": f"at most {GOALS['wall_s']:.0f} s, the last",
     "peak_mb": f"at most {GOALS['peak_mb']} MB, the last",
     "left": "no message is left over",
-    "missed": "who is ill is missed, and nobody else",
+    "missed": "only the unhealthy nodes count as missing",
     "linear": f"a node takes at most {LINEAR} times what one of {COMPARED:,} does",
     "calls": "a request for each page, no more",
 }

@@ -1,9 +1,9 @@
-"""`make bench-up`: how long from one file to a running cluster, and what the node software holds in memory.
+"""`make bench-up`: time from one file to a running cluster, and memory of the node software.
 
     python -m benchmarks.up [--cached-only] [--json FILE]
 
-Prints a table, and JSON as the last line. From nothing: a fresh clone, with no virtualenv, no CDK and no node
-image (Docker Engine stays: it is the machine's). `--cached-only` leaves that out.
+Prints a table, and JSON as the last line. "From nothing" is a fresh clone without virtualenv, CDK and node
+image. Docker Engine stays, because it belongs to the machine. `--cached-only` leaves this part out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REFERENCE = "kind: 33 s for one node with DNS; k3d: 20 s"
 
 
 def run(*argv: str) -> float:
-    """Seconds that a command took; its output goes to standard error."""
+    """Duration of a command in seconds; its output goes to standard error."""
     began_s = time.monotonic()
     subprocess.run(argv, cwd=environment.ROOT, check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
     return time.monotonic() - began_s
@@ -58,7 +58,7 @@ def memory() -> dict[str, dict[str, float]]:
 
 
 def forget_everything() -> None:
-    """Remove the images: a clone has no virtualenv and no CDK."""
+    """Remove the images. A clone already lacks virtualenv and CDK."""
     for image in (node_image.tag(), node_image.base_tag(), node_image.PROBE_IMAGE):
         subprocess.run(
             ["docker", "image", "rm", "-f", image], env=engine.docker_environment(), capture_output=True
@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def measure(cached_only: bool) -> dict[str, Any]:
-    """Figures, as they go into the JSON. Raises subprocess.CalledProcessError."""
+    """Figures for the JSON. Raises subprocess.CalledProcessError."""
     results: dict[str, Any] = {"reference": REFERENCE, "goals_s": GOALS, "cpus": os.cpu_count()}
     run("make", "down", "ARGS=")
     if not cached_only:
@@ -107,7 +107,7 @@ def measure(cached_only: bool) -> dict[str, Any]:
 
 
 def measure_from_nothing() -> float:
-    """Seconds in a fresh clone with caches of its own, so that this checkout keeps its own."""
+    """Seconds in a fresh clone with its own caches, so that this checkout keeps its caches."""
     clone = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip()) / "swarmer"
     subprocess.run(["git", "clone", "-q", str(environment.ROOT), str(clone)], check=True)
     forget_everything()

@@ -1,9 +1,13 @@
-"""`make faults`: each fault on a running rehearsal, judged by what a probe outside the product saw.
+"""`make faults`: each fault on a running rehearsal, judged by a probe outside the product.
 
     python -m chaos [--only NAME …] [--subset NAME] [--json FILE] [--retain]
 
-Survived: validated again by itself (after the power or the network is back, where the fault took it), no push
-lost that the registry had acknowledged, and no answer under an older lease after one under a newer.
+A fault is survived under three conditions:
+
+- The cluster is validated again by itself, after the return of power or network if the fault took them.
+- No push is lost that the registry had acknowledged.
+- No answer under an older lease follows an answer under a newer one.
+
 Exit status: 0 every fault was survived; 1 one was not; 2 the cluster does not come up.
 """
 
@@ -30,13 +34,13 @@ from swarmer.local import engine, environment, node_engine
 from tests import prerequisites
 
 STEADY_S = 2.0
-"""Seconds without a bad call before the fault, so that later ones come from it; the same after the end."""
+"""Time without a bad call before the fault and after its end, in seconds, so that bad calls come from it."""
 STEADY_WITHIN_S = 60.0
 PROOF_S = 150.0
-"""Timeout for the last proof of a fault: the functions' next sweep is a minute away."""
+"""Timeout for the last proof of a fault, in seconds: the functions' next sweep may be a minute away."""
 PROOF_PAUSE_S = 1.0
 REPORT: Final = environment.STATE / "faults.json"
-"""File for everything that was seen; `--json` names another one."""
+"""File for the whole report; `--json` replaces it."""
 
 
 def endure(lab: Lab, fault: Fault) -> Outcome:
@@ -71,7 +75,8 @@ def endure(lab: Lab, fault: Fault) -> Outcome:
 
 
 def refused(last: int) -> list[str]:
-    """Calls that IAM refused since that entry of the rehearsal's log: a missing right is not survived."""
+    """Calls that IAM refused since that entry of the rehearsal's log. A missing permission counts against
+    survival."""
     try:
         return refusals(simulated_aws.happened(last))
     except OSError as exc:
@@ -79,15 +84,15 @@ def refused(last: int) -> list[str]:
 
 
 def wait_steady(probe: Probe) -> None:
-    """Wait until calls go well. Raises Failure if they fail or wait without a fault: such a machine proves
-    nothing."""
+    """Wait until calls succeed. Raises Failure if they fail or wait without a fault, because such a machine
+    proves nothing."""
     time.sleep(STEADY_S)
     steady = lambda: is_steady(list(probe.calls), time.monotonic() - STEADY_S)  # noqa: E731
     until(steady, STEADY_WITHIN_S, "calls did not go well before the fault")
 
 
 def act(fault: Fault, lab: Lab, victims: list[Node], trouble: list[str]) -> None:
-    """Inflict, wait, recover. Power and network come back after any error."""
+    """Inflict, wait, recover. Power and network are restored after any error."""
     try:
         fault.inflict(victims)
         time.sleep(fault.hold_s)
@@ -104,7 +109,7 @@ def is_healed(fault: Fault, victims: list[Node]) -> bool:
 
 
 def lacking(fault: Fault, within_s: float) -> list[str]:
-    """Proofs that the fault still lacks once time is up; empty if none."""
+    """Missing proofs of the fault at the end of the time; empty if none is missing."""
     deadline_s = time.monotonic() + within_s
     while (found := _lacks(fault)) and time.monotonic() < deadline_s:
         time.sleep(PROOF_PAUSE_S)
@@ -112,7 +117,7 @@ def lacking(fault: Fault, within_s: float) -> list[str]:
 
 
 def _lacks(fault: Fault) -> list[str]:
-    """Proofs that the fault lacks now; a node that cannot be asked has proved nothing."""
+    """Missing proofs of the fault now; a silent node has proved nothing."""
     try:
         return fault.lacks()
     except (Failure, OSError) as exc:
@@ -120,14 +125,14 @@ def _lacks(fault: Fault) -> list[str]:
 
 
 def write(path: Path, outcomes: list[Outcome]) -> None:
-    """Write the report, after each fault: a run that ends early keeps its outcomes."""
+    """Write the report, after each fault, so that a run that ends early keeps its outcomes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([outcome.to_json() for outcome in outcomes], indent=1) + "\n")
 
 
 def endure_all(lab: Lab, faults: list[Fault], outcomes: list[Outcome], path: Path) -> None:
-    """Run the faults one after the other. A cluster that one of them broke is replaced, so the next begins
-    whole."""
+    """Run the faults one after the other. A broken cluster is replaced, so that the next fault begins with a
+    whole one."""
     for number, fault in enumerate(faults, 1):
         try:
             outcome = endure(lab, fault)
@@ -161,11 +166,11 @@ SUBSETS: Final = {
         ),
     ),
 }
-"""Faults whose outcome depends on one part of a node. `engine`: those to try with another Docker Engine."""
+"""Faults whose outcome depends on one part of a node. `engine`: faults to try with another Docker Engine."""
 
 
 def check_engine(lab: Lab) -> None:
-    """Tell which Docker Engine the nodes run. Raises Failure if another one was asked for."""
+    """Print the nodes' version of Docker Engine. Raises Failure if another one was requested."""
     found, wanted = lab.engines(), node_engine.release()
     say(f"Docker Engine {', '.join(sorted(set(found.values())))}")
     for node, version in found.items():

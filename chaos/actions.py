@@ -1,4 +1,4 @@
-"""Actions on nodes: those of a fault, and those of an operator or the power company afterwards."""
+"""Actions on nodes: those of a fault, and later those of an operator or the power company."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINKS: Final = (("INPUT", "-i"), ("OUTPUT", "-o"), ("FORWARD", "-i"), ("FORWARD"
 
 
 def nothing(_: list[Node]) -> None:
-    """Do nothing as recovery: the cluster is on its own."""
+    """Do nothing as recovery: the cluster must recover by itself."""
 
 
 def cut_power(nodes: list[Node]) -> None:
@@ -32,7 +32,7 @@ def give_power(nodes: list[Node]) -> None:
 
 
 def reboot(nodes: list[Node]) -> None:
-    """Reboot nodes at the same time: one `docker restart` of many containers takes them one after the
+    """Reboot nodes at the same time. A single `docker restart` would restart many containers one after the
     other."""
     with ThreadPoolExecutor(len(nodes)) as pool:
         restart = partial(docker, "restart", "-t", "30", timeout_s=REBOOT_S)
@@ -100,8 +100,7 @@ def kill(program: str) -> Action:
 
 
 def runs(program: str) -> Callable[[list[Node]], bool]:
-    """Whether a program runs on all nodes: a unit with a killed process has none until it is started
-    again."""
+    """Whether a program runs on all nodes: a unit with a killed process has none until its restart."""
 
     def look(nodes: list[Node]) -> bool:
         with contextlib.suppress(Failure):
@@ -113,11 +112,11 @@ def runs(program: str) -> Callable[[list[Node]], bool]:
 
 @dataclass
 class Standstill:
-    """SIGSTOP to one process: it stays, and does nothing. Nobody outside the node wakes it."""
+    """SIGSTOP to one process: it stays, and does nothing. Only the node itself can end that."""
 
     program: str
     comes_back: bool = True
-    """Whether the node starts the program again. Of the registry's program, another manager starts one."""
+    """Whether the node starts the program again. The registry's program is started by another manager."""
     pids: Sequence[tuple[Node, int]] = ()
 
     def begin(self, nodes: list[Node]) -> None:
@@ -126,13 +125,13 @@ class Standstill:
             node.signal("STOP", pid)
 
     def is_over(self, _: list[Node]) -> bool:
-        """Whether no process stands still any more, and the program runs if it comes back."""
+        """Whether the stopped processes are gone, and the program runs again if the node restarts it."""
         if any(node.is_stopped(pid) for node, pid in self.pids):
             return False
         return not self.comes_back or runs(self.program)([node for node, _ in self.pids])
 
     def clean_up(self, _: Lab) -> None:
-        """Wake processes on a node that did not heal itself: the next fault needs it whole."""
+        """Wake processes on a node that did not heal itself, because the next fault needs a whole node."""
         for node, pid in self.pids:
             if node.is_stopped(pid):
                 say(f"  wakes {self.program} on {node.name}, which nobody did")
@@ -140,7 +139,7 @@ class Standstill:
 
 
 def keep_busy(nodes: list[Node]) -> None:
-    """Run two endless loops on each node for BUSY_S: every core has more to do than it can."""
+    """Run two endless loops on each node for BUSY_S, so that every core is overloaded."""
     for node in nodes:
         for _ in range(2):
             node.on("sh", "-c", f"timeout {BUSY_S:.0f} sh -c 'while :; do :; done' >/dev/null 2>&1 &")

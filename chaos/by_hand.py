@@ -1,4 +1,4 @@
-"""Changes that an operator makes by hand in Swarm and Consul, and the proof that they are taken back."""
+"""Changes that an operator makes by hand in Swarm and Consul, and the proof that the cluster reverts them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Demotion:
     """Demotion of managers."""
 
     demoted_s: dict[str, float] = field(default_factory=dict)
-    """Monotonic time at which a node was seen as a worker, by its name."""
+    """Monotonic time at which a node was found as a worker, by its name."""
 
     def begin(self, nodes: list[Node]) -> None:
         """Demote, and wait until Swarm has done it. Raises Failure."""
@@ -51,7 +51,7 @@ class Demotion:
 
 @dataclass
 class Leave:
-    """Leave of nodes: out of the Swarm, by `also` out of Consul too."""
+    """Leave of nodes from the Swarm; with `also` from Consul, too."""
 
     also: Callable[[Node], Any] = lambda _: None
     former: dict[str, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Leave:
             self.also(node)
 
     def is_over(self, nodes: list[Node]) -> bool:
-        """Whether each node joined again, as another one for Swarm."""
+        """Whether each node joined again, as another node for Swarm."""
         return bool(self.former) and all(
             _asked(node, NODE_ID) not in ("", self.former.get(node.name, "")) for node in nodes
         )
@@ -78,7 +78,7 @@ def leave_consul(node: Node) -> None:
 
 @dataclass
 class ManyChanges:
-    """Changes at the same time: a worker is promoted, another one leaves, a server loses its place in raft.
+    """Changes at the same time: a worker is promoted, another one leaves, a server is removed from raft.
 
     No security group opens port 2377 of a worker, so the promoted one cannot join raft, and its engine fails.
     Victims: a Consul server, then two workers.
@@ -93,7 +93,7 @@ class ManyChanges:
         return [server, *lab.workers[:2]]
 
     def begin(self, nodes: list[Node]) -> None:
-        """Change all. Raises Failure."""
+        """Make all changes. Raises Failure."""
         server, promoted, leaving = nodes
         self.managers[0].on("docker", "node", "promote", promoted.name)
         until(partial(has_failed, promoted), CHANGED_S, f"the engine of {promoted.name} did not fail")
@@ -102,7 +102,7 @@ class ManyChanges:
         self.managers[0].on("consul", "operator", "raft", "remove-peer", address)
 
     def is_over(self, nodes: list[Node]) -> bool:
-        """Whether the cluster took back all of it, and Swarm lists no former self of a node."""
+        """Whether the cluster reverted all changes, and Swarm lists no old row of a node."""
         server, promoted, leaving = nodes
         with contextlib.suppress(Failure):
             rows = self.managers[0].on("docker", "node", "ls", "-q", "-f", f"name={leaving.name}").split()
@@ -112,7 +112,7 @@ class ManyChanges:
 
 
 def votes(server: Node, asked: Node) -> bool:
-    """Whether a Consul server has a vote, as another one says. Raises Failure."""
+    """Whether a Consul server has a vote, in the answer of another one. Raises Failure."""
     known = asked.consul("operator/raft/configuration")["Servers"]
     return any(each["Voter"] and each["Address"] == f"{server.address}:{RPC_PORT}" for each in known)
 
@@ -141,7 +141,7 @@ def _asked(node: Node, form: str) -> str:
 
 
 def demoted(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> Fault:
-    """Fault that nobody may notice but the Swarm's managers."""
+    """Fault that only the Swarm's managers may notice."""
     demotion = Demotion()
     return Fault(
         name=name,

@@ -1,4 +1,4 @@
-"""The faults: victims, action and recovery of each one."""
+"""Catalogue of the faults: victims, action and recovery of each one."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ from chaos.victims import (
 )
 
 HOLD_S: Final = 15.0
-"""Seconds that a fault lasts: longer than a Consul session lives without a renewal, so the lock has moved."""
+"""Duration of a fault in seconds. It exceeds the life of a Consul session without renewal, so the lock
+moves."""
 CUT_S: Final = 20.0
-"""Seconds of a network cut."""
+"""Duration of a network cut in seconds."""
 NAMES_S: Final = 120.0
-"""Timeout from the network's return until Swarm's DNS knows every task on every node: later is for good."""
+"""Timeout from the network's return until Swarm's DNS knows every task on every node. A later name counts as
+lost for good."""
 PAUSED_S: Final = 30.0
 AWAY_S: Final = 60.0
 AGENT_WATCHDOG_S: Final = 120.0
@@ -59,7 +61,7 @@ AGENT_WATCHDOG_S: Final = 120.0
 RESOLVED_WATCHDOG_S: Final = 30.0
 """Watchdog timeout of the node's resolver."""
 FIRST_BOOT_S: Final = 600.0
-"""Timeout for a first boot during which three services fail for a minute each."""
+"""Timeout for a first boot with three services that fail for a minute each."""
 NAMED_S: Final = 90.0
 """Timeout for a name: a killed registrator runs again at once, but a busy node starts containers slowly."""
 
@@ -73,15 +75,15 @@ class Fault:
     victims: Callable[[Lab], list[Node]]
     inflict: Action
     prepare: Callable[[Lab], None] = lambda _: None
-    """Preparation long before the fault, which begins with a validated cluster."""
+    """Preparation long before the fault; the fault begins with a validated cluster."""
     recover: Action = nothing
-    """Recovery from outside: power, the network. It runs after any error."""
+    """Recovery from outside: power or network. It runs after any error."""
     hold_s: float = HOLD_S
-    """Seconds from the fault to the recovery."""
+    """Time from the fault to the recovery, in seconds."""
     within_s: float = 120.0
     """Timeout in seconds from the recovery to a validated cluster."""
     is_nothing: bool = False
-    """True if nothing may be noticed: no member lost, no lock moved, no call failed."""
+    """Whether the fault must stay unnoticed: no member lost, no lock moved, no call failed."""
     says: str = ""
     """Text that `swarmer status` must show before the recovery."""
     heals: Callable[[list[Node]], bool] | None = None
@@ -90,12 +92,11 @@ class Fault:
     away_s: float | None = None
     """Goal for the longest time in seconds without a good answer by name; None if the fault has no goal."""
     lacks: Callable[[], list[str]] = list
-    """Problems that remain in the end, in words, on points that neither the probe nor `swarmer status`
-    covers."""
+    """Problems that remain in the end, in words, on points outside the probe and `swarmer status`."""
     notes: Callable[[], list[str]] = list
-    """Figures of the fault for the report, in words, beside those of every fault."""
+    """Figures of the fault for the report, in words, in addition to those of every fault."""
     clean_up: Callable[[Lab], None] = lambda _: None
-    """Repair after a fault that did not heal, so that the next one begins with a whole cluster."""
+    """Repair after a fault that did not heal, so that the next fault begins with a whole cluster."""
 
 
 def killed_node(name: str, what: str, victims: Callable[[Lab], list[Node]]) -> Fault:
@@ -113,7 +114,7 @@ def killed_process(
 
 
 def stopped_containerd(name: str, what: str) -> Fault:
-    """Fault that only a new container notices: one is started as soon as containerd runs again."""
+    """Fault that only a new container notices. One is started as soon as containerd runs again."""
     still, newcomer = Standstill("containerd.service"), Newcomer()
 
     def clean_up(lab: Lab) -> None:
@@ -133,7 +134,7 @@ def stopped_containerd(name: str, what: str) -> Fault:
 
 
 def stopped_registrator(name: str, what: str) -> Fault:
-    """Fault after which a container, started while the registrator stood still, gets its name late."""
+    """Fault after which a container gets its name late: it starts while the registrator stands still."""
     still, newcomer = Standstill("swarmer-registrator.service"), Newcomer()
 
     def inflict(nodes: list[Node]) -> None:
@@ -221,7 +222,7 @@ def wiped_server(name: str, what: str) -> Fault:
 
 
 def first_boot(name: str, what: str) -> Fault:
-    """Fault of a machine that installs everything at its first boot."""
+    """Fault during the first boot of a machine that has to install everything."""
     boot = FirstBoot()
     return Fault(
         name=name,
@@ -297,7 +298,7 @@ FAULTS: Final = (
     ),
     Fault(
         name="disk-full",
-        what="what Consul and Swarm write to is full on Consul's leader",
+        what="the disk of Consul and Swarm is full on Consul's leader",
         victims=consul_leader,
         prepare=small_disk.make,
         inflict=small_disk.fill,

@@ -1,4 +1,5 @@
-"""Functions and nodes that reach no AWS while a voter is to go, as after the loss of the only NAT gateway."""
+"""Functions and nodes without a connection to AWS during a voter's termination, as after the loss of the only
+NAT gateway."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ CUT_OFF: Final = tuple(
     {"times": 100_000, "call": f"{service}:*", "error": "ServiceUnavailable"}
     for service in ("autoscaling", "ec2", "sqs", "ssm")
 )
-"""Calls that go through the NAT gateway. S3 has an endpoint in the VPC."""
+"""Calls through the NAT gateway. S3 has an endpoint in the VPC."""
 HOOK_S: Final = 60
-"""Heartbeat timeout of the termination hooks while the fault lasts, so that nobody waits for five minutes."""
+"""Heartbeat timeout of the termination hooks during the fault, shorter than the usual five minutes."""
 SILENCE_S: Final = HOOK_S + 20.0
-"""Seconds after which a termination hook has ended by itself."""
+"""Time after which a termination hook has ended by itself, in seconds."""
 
 
 def shorten_hooks(lab: Lab) -> None:
@@ -29,7 +30,7 @@ def shorten_hooks(lab: Lab) -> None:
 
 
 def clean_up(lab: Lab) -> None:
-    """Give AWS back, and the hooks their time-out."""
+    """Restore AWS and the timeouts of the hooks."""
     leave_in_peace()
     _put_hooks(lab, pacing.HEARTBEAT_TIMEOUT_S)
 
@@ -45,10 +46,10 @@ def _put_hooks(lab: Lab, timeout_s: int) -> None:
 
 @dataclass
 class CutOff:
-    """Termination of a voter while functions and nodes reach no AWS: its hook ends without an answer."""
+    """Termination of a voter while functions and nodes cannot reach AWS: its hook ends without an answer."""
 
     last: int | None = None
-    """Number of the last entry of the rehearsal's log before it; None if it never began."""
+    """Number of the last entry of the rehearsal's log before the fault; None if it did not begin."""
     name: str = ""
 
     def begin(self, nodes: list[Node]) -> None:

@@ -1,6 +1,6 @@
 """Checks that the faults in AWS happened. Pure: faults and the rehearsal's own log in, sentences out.
 
-A fault of calls or events that never met one disturbs nothing, and to survive it proves nothing.
+A fault of calls or events without such a call or event disturbs nothing, so surviving it proves nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ WORDS: Final = {"lose": "lost", "repeat": "repeated", "delay": "late"}
 
 
 def did_not_happen(faults: Iterable[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Faults that none of `entries` reports, in words; `faults` are as `POST /swarmer/faults` takes them.
+    """Faults without a report in `entries`, in words. `faults`: in the format of `POST /swarmer/faults`.
 
-    `entries`: those of `/swarmer/events`, since the faults were asked for.
+    `entries`: those of `/swarmer/events` since the request for the faults.
     """
     return [_sentence(fault) for fault in faults if not any(_is_of(entry, fault) for entry in entries)]
 

@@ -1,4 +1,4 @@
-"""Findings from the probe's calls. Pure: calls in, findings out; every time is on one monotonic clock."""
+"""Findings from the probe's calls. Pure: calls in, findings out. All times are of one monotonic clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 PERIOD_S: Final = 0.1
 """Interval between calls of the probe."""
 SLOW_S: Final = 2.0
-"""Time after which a waiting caller has noticed a problem, though the call may still go well."""
+"""Time after which a waiting caller has noticed a problem, although the call may still succeed."""
 
 PULL: Final = "pull"
 PUSH: Final = "push"
@@ -22,39 +22,39 @@ BY_NAME: Final = (PULL, PUSH)
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of the probe."""
+    """Call of the probe."""
 
     kind: str
-    """Kind of the call. PULL and PUSH go by name; DOOR asks one manager's :5000, WALL another node's."""
+    """Kind of the call. PULL and PUSH use the name; DOOR asks one manager's :5000, WALL another node's."""
     via: str
-    """Address that was asked: for the name, or at the door."""
+    """Address of the asked resolver, or of the door."""
     began_s: float
     ended_s: float
     error: str = ""
-    """Text of the error; empty if the call went well."""
+    """Text of the error; empty if the call succeeded."""
     node: str = ""
     lease: int | None = None
-    """Lease of the node that answered, if the answer names it."""
+    """Lease of the answering node; None if the answer has none."""
 
     @property
     def is_bad(self) -> bool:
-        """Whether the call failed, or kept its caller waiting."""
+        """Whether the call failed, or was slow."""
         return bool(self.error) or self.ended_s - self.began_s > SLOW_S
 
 
 @dataclass(frozen=True)
 class Interleaving:
-    """Answer under an old lease after one under a newer: two registries served at once."""
+    """Answer under an old lease after an answer under a newer one: two registries served at the same time."""
 
     newer: Call
     older: Call
 
 
 def interleavings(calls: Iterable[Call]) -> list[Interleaving]:
-    """Answers under an older lease that were asked for after an answer under a newer one had come.
+    """Answers under an older lease to requests that began after the arrival of an answer under a newer one.
 
-    Both ends are on the safe side. The registry gave the newer answer before it came, and the older one after
-    it was asked for. Therefore each finding did happen, in this order.
+    Both ends are on the safe side. The registry gave the newer answer before its arrival, and the older one
+    after its request. Therefore each finding did happen, in this order.
     """
     answers = [call for call in calls if call.lease is not None]
     by_end = sorted(answers, key=lambda call: call.ended_s)
@@ -73,7 +73,7 @@ def _lease(call: Call) -> int:
 
 
 def shared_leases(calls: Iterable[Call]) -> dict[int, set[str]]:
-    """Leases under which more than one node answered: none may be."""
+    """Leases under which more than one node answered; there must be none."""
     nodes: dict[int, set[str]] = {}
     for call in calls:
         if call.lease is not None:
@@ -88,27 +88,28 @@ def leases(calls: Iterable[Call]) -> list[int]:
 
 
 def answered_walls(calls: Iterable[Call]) -> dict[str, int]:
-    """Number of answers by node that is no manager: its :5000 belongs to nobody."""
+    """Number of answers by each node that is no manager, because it must not listen on :5000."""
     return dict(Counter(call.via for call in calls if call.kind == WALL and not call.error))
 
 
 def by_name(calls: Iterable[Call], *, since_s: float = float("-inf")) -> list[Call]:
-    """Pulls and pushes that were not over when the fault began, in the order in which they began."""
+    """Pulls and pushes that ended after `since_s`, in the order of their beginnings."""
     kept = [call for call in calls if call.kind in BY_NAME and call.ended_s >= since_s]
     return sorted(kept, key=lambda call: call.began_s)
 
 
 def noticed_s(calls: Iterable[Call], fault_s: float) -> float | None:
-    """Earliest moment at which a caller could tell: its call failed, or had no answer for SLOW_S."""
+    """Earliest moment at which a caller noticed: its call failed, or had no answer for SLOW_S."""
     bad = [call for call in by_name(calls, since_s=fault_s) if call.is_bad]
     moments = [max(fault_s, min(call.ended_s, call.began_s + SLOW_S)) for call in bad]
     return min(moments, default=None)
 
 
 def away_s(calls: Iterable[Call], since_s: float) -> float:
-    """Longest time in seconds without a good answer by name, as the worse of the two nodes saw it.
+    """Longest time in seconds without a good answer by name, for the worse of the two nodes.
 
-    It counts from one good answer's end to the next one's. The last silence lasts until the last call began.
+    It counts from the end of a good answer to the end of the next one. The last silence lasts until the
+    beginning of the last call.
     """
     ordered = by_name(calls, since_s=since_s)
     return max((_silence_s(ordered, via, since_s) for via in {call.via for call in ordered}), default=0.0)
@@ -122,12 +123,12 @@ def _silence_s(calls: Sequence[Call], via: str, since_s: float) -> float:
 
 
 def last_failure_s(calls: Iterable[Call], fault_s: float) -> float | None:
-    """Moment at which the last failed call by name had begun."""
+    """Moment at which the last failed call by name began."""
     return max((call.began_s for call in by_name(calls, since_s=fault_s) if call.error), default=None)
 
 
 def since(calls: Iterable[Call], moment_s: float) -> list[Call]:
-    """Calls that were not over at that moment."""
+    """Calls that ended after that moment."""
     return [call for call in calls if call.ended_s >= moment_s]
 
 
@@ -137,17 +138,17 @@ def failed(calls: Iterable[Call], kind: str) -> int:
 
 
 def is_steady(calls: Iterable[Call], since_s: float) -> bool:
-    """Whether calls by name were made since then, and each went well."""
+    """Whether calls by name were made since then, and all succeeded."""
     recent = [call for call in by_name(calls) if call.began_s >= since_s]
     return bool(recent) and not any(call.is_bad for call in recent)
 
 
 def slowest_s(calls: Iterable[Call]) -> float:
-    """Longest time in seconds that a call by name took, failed ones included."""
+    """Longest duration of a call by name in seconds, failed calls included."""
     return max((call.ended_s - call.began_s for call in by_name(calls)), default=0.0)
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """Smallest value that at least `part` of all do not exceed (nearest rank)."""
+    """Smallest value that is at least as large as `part` of all values (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(0, -(-int(part * 100) * len(ordered) // 100) - 1)]

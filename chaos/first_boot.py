@@ -1,6 +1,6 @@
-"""First boot of a stock machine while what it needs fails: apt's mirror, the metadata service, S3.
+"""First boot of a stock machine while its sources fail: apt's mirror, the metadata service, S3.
 
-The machine has Debian's packages and Consul, and nothing of the node software. The user-data is that of AWS.
+The machine has Debian's packages and Consul, but no node software. The user-data is that of AWS.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from swarmer.core import names
 
 STOCK: Final = "swarmer/stock-node"
 FAILS_S: Final = 60.0
-"""Seconds for which each of the three fails, from its first request."""
+"""Time for which each of the three fails, from its first request, in seconds."""
 LAUNCH_S: Final = 60.0
 GATEWAY: Final = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}"
 DOCKERFILE: Final = f"""FROM @IMAGE@
@@ -32,7 +32,8 @@ RUN rm -rf {names.INSTALL_ROOT} /etc/apt/sources.list /etc/apt/sources.list.d \\
  && echo "deb [trusted=yes] @MIRROR@ ./" > /etc/apt/sources.list.d/stock.list \\
  && ln -s /bin/true /usr/bin/amazon-ssm-agent
 """
-"""Recipe of the image. The agent of Session Manager is taken for installed: its URL is not rehearsed."""
+"""Dockerfile of the image. It pretends that Session Manager's agent is installed, because its URL is not
+rehearsed."""
 CALLS: Final = (
     {"call": "imds:*", "error": "ServiceUnavailable", "times": 10_000, "seconds": FAILS_S},
     {"call": "s3:GetObject", "error": "ServiceUnavailable", "times": 10_000, "seconds": FAILS_S},
@@ -41,13 +42,13 @@ CALLS: Final = (
 
 @dataclass
 class FirstBoot:
-    """Replacement of a worker by a stock machine, and the proof that each of the three failed it."""
+    """Replacement of a worker by a stock machine, and the proof that each of the three failed."""
 
     image: NewImage = field(default_factory=lambda: NewImage(STOCK))
     mirror: Mirror | None = None
     folder: Path | None = None
     last: int | None = None
-    """Number of the last entry of the rehearsal's log before it; None if it never began."""
+    """Number of the last entry of the rehearsal's log before the fault; None if it did not begin."""
 
     def begin(self, nodes: list[Node]) -> None:
         """Terminate the last node; a stock machine replaces it. Raises Failure."""
@@ -78,14 +79,14 @@ class FirstBoot:
         docker("build", "-q", "--network", "none", "-t", STOCK, str(context), timeout_s=300)
 
     def lacks(self) -> list[str]:
-        """Faults that were asked for and did not happen."""
+        """Requested faults that did not happen."""
         refused, answered = (self.mirror.refused, self.mirror.answered) if self.mirror else (0, 0)
         found = [] if refused else ["no request to apt's mirror failed"]
         found += [] if answered else ["apt's mirror answered no request"]
         return found + did_not_happen(CALLS, [] if self.last is None else happened(self.last))
 
     def put_back(self, _: object) -> None:
-        """End the faults; new machines are made of the cluster's own image again. Raises Failure."""
+        """End the faults, and make new machines from the cluster's own image again. Raises Failure."""
         leave_in_peace()
         self.image.put_back()
         if self.mirror:
@@ -96,7 +97,7 @@ class FirstBoot:
 
 
 def _instances(asg: str) -> set[str]:
-    """IDs of all instances that the group launched and that AWS still lists."""
+    """IDs of all instances of the group in AWS's list."""
     launched = [{"Name": "tag:aws:autoscaling:groupName", "Values": [asg]}]
     pages: list[dict[str, Any]] = person("ec2").describe_instances(Filters=launched)["Reservations"]
     return {each["InstanceId"] for page in pages for each in page["Instances"]}

@@ -1,4 +1,4 @@
-"""Faults that the functions heal: instances that go for good, boots that fail, events and calls that do."""
+"""Faults that the functions heal: terminated instances, failed boots, and failing events and calls."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from swarmer.local import engine, environment
 REPLACED_S: Final = 240.0
 BREAKER_S: Final = 300.0
 SUSPENDED_S: Final = 60.0
-"""Seconds during which the probe watches that an open breaker ends the launches."""
+"""Time for which the probe checks that an open breaker stops launches, in seconds."""
 KILL_S: Final = 200.0
-"""Timeout after a function was killed: its message comes again after 70 s."""
+"""Timeout after the kill of a function, in seconds: its message is received again after 70 s."""
 KILLS: Final = 2
 DEREGISTER: Final = "-deregister-node"
 CUT_S: Final = 60.0
-"""Seconds of a network cut: less than the description's `grace`."""
+"""Duration of a network cut in seconds: less than the description's `grace`."""
 SERVICE: Final = "work"
 TASKS: Final = 6
 BROKEN: Final = "swarmer/broken-node"
@@ -43,14 +43,14 @@ BROKEN: Final = "swarmer/broken-node"
 
 
 def terminate(nodes: list[Node]) -> None:
-    """Terminate at the same time: each call waits for its machine, and Consul notices the first within
-    seconds."""
+    """Terminate at the same time, because each call waits for its machine, and Consul notices the first loss
+    within seconds."""
     with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
         list(pool.map(lambda node: node.terminate(), nodes))
 
 
 def terminate_one_after_the_other(nodes: list[Node]) -> None:
-    """Terminate one node after the other, each once the replacement of the one before votes."""
+    """Terminate one node after the other, each after the previous replacement has its vote."""
     for node in nodes:
         node.terminate()
         is_whole = lambda: swarmer(nodes[0].servers, "status").returncode == 0  # noqa: E731
@@ -59,7 +59,7 @@ def terminate_one_after_the_other(nodes: list[Node]) -> None:
 
 @dataclass
 class Disturbance:
-    """Termination of an instance while calls and events go wrong, and the proof that they did."""
+    """Termination of an instance while calls and events fail, and the proof that they failed."""
 
     faults: tuple[dict[str, Any], ...]
     last: int | None = None
@@ -72,16 +72,16 @@ class Disturbance:
         terminate(nodes)
 
     def lacks(self) -> list[str]:
-        """Faults that were asked for and did not happen."""
+        """Requested faults that did not happen."""
         return did_not_happen(self.faults, [] if self.last is None else happened(self.last))
 
 
 @dataclass
 class LostMajority:
-    """Termination of a majority at once, and the proof that the functions saw that no majority is left.
+    """Termination of a majority at once, and the proof that the functions noticed the loss of the majority.
 
-    The machines lose their power together first. If one instance ended half a second before the other, the
-    functions could remove it while a majority still agreed, and nothing would be left to recover.
+    First the machines lose their power together. If one instance ended half a second before the other, the
+    functions could remove it while a majority still existed, and the cluster would need no recovery.
     """
 
     last: int | None = None
@@ -97,14 +97,14 @@ class LostMajority:
 
 
 def recover(nodes: list[Node]) -> None:
-    """Recover as an operator does after the alarm."""
+    """Recover like an operator after the alarm."""
     done = swarmer(nodes[0].servers, "recover", timeout_s=300)
     if done.returncode:
         raise Failure(f"swarmer recover: {done.stderr.strip()}")
 
 
 def run_tasks(lab: Lab) -> None:
-    """Start a service with tasks on workers only, of which there are two."""
+    """Start a service with tasks only on the two workers."""
     lab.workers[0].scale_group(2)
     until(lambda: len(described_workers(lab)) == 2, REPLACED_S, "there is no second worker", pause_s=1.0)
     lab.wait_validated(REPLACED_S)
@@ -133,7 +133,7 @@ def end_tasks(lab: Lab) -> None:
 
 
 def is_removed(nodes: list[Node]) -> bool:
-    """Whether one of the nodes left in order."""
+    """Whether one of the nodes was removed in order."""
     return any(said("removed", node.name) for node in nodes)
 
 
@@ -144,7 +144,8 @@ def scale_in(nodes: list[Node]) -> None:
 def kill_function_while_it_drains(nodes: list[Node]) -> None:
     """Send SIGKILL to deregister_node after its first step, and again in the drain: its container ends.
 
-    A run takes a fraction of a second. If one was over sooner, others follow until the tasks run elsewhere.
+    A run takes a fraction of a second. If it ended before the signal, others follow until the tasks run
+    elsewhere.
     """
     last, deadline_s = last_number(), time.monotonic() + KILL_S
     sdk = DockerClient(base_url=engine.docker_environment()["DOCKER_HOST"])
@@ -174,7 +175,7 @@ def kill_containers_of(sdk: DockerClient, function: str) -> None:
 
 @dataclass
 class BrokenImage:
-    """Image for new machines with node software that does not start."""
+    """Image for new machines with broken node software."""
 
     image: NewImage = field(default_factory=lambda: NewImage(BROKEN))
     asg: str = ""
@@ -187,7 +188,8 @@ class BrokenImage:
         self.last = last_number()
         cluster = cluster_of(nodes[0])
         self.asg = names.group_asg_name(cluster, nodes[-1].group)
-        # No command is given: the image would inherit it, and no machine that prints anything would boot.
+        # The container gets no command. The image would inherit it, and a machine with such a command would
+        # not boot.
         container = docker("create", self.image.find(cluster)).strip()
         docker("cp", "/dev/null", f"{container}:/etc/systemd/system/swarmer-configure.service")
         docker("commit", container, BROKEN, timeout_s=120)
@@ -306,7 +308,7 @@ HEALING: Final = (
     ),
     Fault(
         name="broken-boot",
-        what="a worker's replacements do not boot: the breaker opens, a person mends the image",
+        what="a worker's replacements do not boot: the breaker opens, an operator fixes the image",
         victims=workers,
         inflict=BROKEN_IMAGE.terminate,
         recover=BROKEN_IMAGE.mend,

@@ -1,6 +1,6 @@
 """Identity of the cluster: the parts a fault may take from Consul, and the parts that must stay the same.
 
-`differences` is pure; `Identity` looks, forgets and wipes.
+`differences` is pure; `Identity` observes and deletes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from swarmer.core import names
 
 PREFIX: Final = "swarmer/swarm/"
 PUBLISHED: Final = (names.KV_SWARM_ID, names.KV_TOKEN_WORKER, names.KV_TOKEN_MANAGER)
-"""Keys for joining the Swarm. The lock below PREFIX is nobody's to delete."""
+"""Keys for joining the Swarm. The lock below PREFIX must not be deleted."""
 KEPT: Final = "faults/kept"
-"""Key of an operator: a Consul that has it is the old one."""
+"""Key of an operator, as proof that Consul is still the old one."""
 IN_SWARM: Final = "{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}} {{with .Swarm.Cluster}}{{.ID}}{{end}}"
 WIPE: Final = "systemctl stop consul.service && find /var/lib/consul -mindepth 1 -delete"
 
@@ -26,11 +26,11 @@ class Picture:
     """State of the cluster at one moment."""
 
     keys: Mapping[str, tuple[str, int]]
-    """Value and CreateIndex by key; the index tells a key that was made again."""
+    """Value and CreateIndex by key; the index shows whether a key was created again."""
     swarms: Mapping[str, tuple[str, ...]]
     """State in the Swarm by node: state, node ID, and on a manager the Swarm's ID."""
     raft: Mapping[str, str]
-    """ID by voter's address; the ID lies beside the voter's data."""
+    """ID by voter's address. The ID is stored with the voter's data."""
     indexes: Mapping[str, int]
     """Index of the last raft entry, by server."""
 
@@ -40,7 +40,7 @@ def differences(
 ) -> list[str]:
     """Differences between two pictures, in words.
 
-    `forgotten`: keys that must be made again; `wiped`: servers, by address, that must begin from nothing.
+    `forgotten`: keys that must be created again. `wiped`: addresses of servers that must begin without data.
     """
     return [
         *(text for key in before.keys if (text := _of_key(key, before, now, key in forgotten))),
@@ -51,7 +51,7 @@ def differences(
         ),
         *_of_raft(before, now, wiped),
         *(
-            f"{server}'s raft began anew: it is at {now.indexes.get(server, 0)}, and was at {was}"
+            f"{server}'s raft began again: it is at {now.indexes.get(server, 0)}, and was at {was}"
             for server, was in before.indexes.items()
             if now.indexes.get(server, 0) < was
         ),
@@ -59,14 +59,14 @@ def differences(
 
 
 def _of_key(key: str, before: Picture, now: Picture, is_forgotten: bool) -> str:
-    """Difference of one key, never with a value: tokens are secrets."""
+    """Difference of one key, without its value, because tokens are secrets."""
     (value, made), (new_value, new_made) = before.keys[key], now.keys.get(key, ("", 0))
     if not new_made:
         return f"{key} is not there"
     if value != new_value:
         return f"{key} is another"
     if is_forgotten == (made == new_made):
-        return f"{key} was not forgotten" if is_forgotten else f"{key} was made anew"
+        return f"{key} was not forgotten" if is_forgotten else f"{key} was created again"
     return ""
 
 
@@ -77,7 +77,7 @@ def _of_raft(before: Picture, now: Picture, wiped: tuple[str, ...]) -> list[str]
     for address in before.raft.keys() & now.raft.keys():
         is_same, is_wiped = before.raft[address] == now.raft[address], address in wiped
         if is_same == is_wiped:
-            found.append(f"{address} {'still has its old data' if is_wiped else 'began anew in raft'}")
+            found.append(f"{address} {'still has its old data' if is_wiped else 'began again in raft'}")
     return found
 
 
@@ -97,7 +97,7 @@ class Identity:
         return self.nodes
 
     def one_server(self, lab: Lab) -> list[Node]:
-        """Server that leads as little as possible."""
+        """Server with as few leading roles as possible."""
         self.nodes = list(lab.nodes)
         return [lab.follower()]
 
@@ -110,7 +110,7 @@ class Identity:
         self._servers()[0].on("sh", "-c", script)
 
     def wipe(self, nodes: list[Node]) -> None:
-        """Delete all data of Consul on these nodes, its node ID included; it stays stopped. Raises
+        """Delete all data of Consul on these nodes, including its node ID. Consul stays stopped. Raises
         Failure."""
         self._servers()[0].on("consul", "kv", "put", KEPT, "before")
         self.remember(wiped=tuple(node.address for node in nodes))
@@ -122,7 +122,7 @@ class Identity:
         self.forgotten, self.wiped, self.before = forgotten, wiped, self._look(wiped)
 
     def lacks(self) -> list[str]:
-        """Differences from the picture that was kept. Raises Failure."""
+        """Differences from the kept picture. Raises Failure."""
         if self.before is None:
             return ["nobody looked who the cluster was"]
         return differences(self.before, self._look(self.wiped), forgotten=self.forgotten, wiped=self.wiped)
@@ -160,5 +160,5 @@ class Identity:
 
 
 def _keys(entries: list[dict[str, Any]], wanted: tuple[str, ...]) -> dict[str, tuple[str, int]]:
-    """Keys in the shape of Picture."""
+    """Keys in the format of Picture."""
     return {each["Key"]: (each["Value"], each["CreateIndex"]) for each in entries if each["Key"] in wanted}

@@ -1,6 +1,7 @@
 """Findings about a fault from the rehearsal's own log. Pure: entries of `/swarmer/events` in, findings out.
 
-Entries are those since the fault began: a rehearsal's log holds those of earlier faults, too.
+Entries are those since the beginning of the fault, because the rehearsal's log also has those of earlier
+faults.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ KEPT: Final = "InstanceRetained"
 STATE_CHANGE: Final = "EC2 Instance State-change Notification"
 GONE: Final = ("shutting-down", "terminated")
 UNREAD: Final = "cannot be read"
-"""Text in place of a console, as lambdas/shared/launches.py writes it."""
+"""Text in place of a console, from lambdas/shared/launches.py."""
 REFUSALS: Final = ("AccessDenied", "UnauthorizedOperation", "not authorized")
 
 
 def said(entries: Entries, message: str) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
-    """Entry and line of each time that a function logged this."""
+    """Entry and line of each log line of a function with this message."""
     return ((entry, line) for entry, line in _lines(entries) if line.get("message") == message)
 
 
 def most(entries: Entries, metric: str, function: str) -> float:
-    """Highest value of a metric in one run of functions of this name; 0 if none counted it."""
+    """Highest value of a metric in one run of functions of this name; 0 without a value."""
     lines = [line for entry, line in _lines(entries) if entry["source"].endswith(function)]
     values = [line.get(metric, 0) for line in lines if "_aws" in line]
     return max((float(each) for held in values for each in _all(held)), default=0.0)
@@ -54,7 +55,7 @@ def _lines(entries: Entries) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]
 
 
 def lacks_alarm(entries: Entries) -> list[str]:
-    """Reports of a lost majority that the functions did not make, in words."""
+    """Missing reports of the functions about a lost majority, in words."""
     reasons = [str(line.get("reason", "")) for _, line in said(entries, "at risk")]
     lacking = []
     if not any(reason.startswith(NO_MAJORITY) for reason in reasons):
@@ -65,7 +66,7 @@ def lacks_alarm(entries: Entries) -> list[str]:
 
 
 def lacks_breaker(entries: Entries, asg: str, mended: int) -> list[str]:
-    """Steps that are missing of a breaker that ends the launches of `asg`, in words.
+    """Missing steps of a breaker that suspends the launches of `asg`, in words.
 
     `mended`: number of the last entry before an operator resumed the launches.
     """
@@ -86,7 +87,7 @@ def _launches(entry: Mapping[str, Any], asg: str) -> bool:
 
 
 def lacks_retention(entries: Entries, name: str) -> list[str]:
-    """Steps that are missing of a voter that nobody answers for: kept, then removed, then ended; in words."""
+    """Missing steps for a voter with an unanswered hook, in words: it is kept, then removed, then ended."""
     instance_id = names.instance_id(name)
     kept = [entry["number"] for entry in entries if _is_of(entry, KEPT, "EC2InstanceId", instance_id)]
     ended = [entry["number"] for entry, line in said(entries, "ended") if line.get("node") == name]
@@ -112,7 +113,7 @@ def _is_of(entry: Mapping[str, Any], what: str, key: str, value: str) -> bool:
 def refusals(entries: Entries) -> list[str]:
     """Calls that IAM refused, and functions that reported it. No fault makes calls fail with these errors.
 
-    A machine's console, which `given up` quotes, is nobody's refusal.
+    The line `given up` quotes a machine's console, and a console counts as no refusal.
     """
     found = [f"refused: {entry['detail'].get('error', entry['what'])}" for entry in entries if _is_iam(entry)]
     for entry in entries:
@@ -123,5 +124,5 @@ def refusals(entries: Entries) -> list[str]:
 
 
 def _is_iam(entry: Mapping[str, Any]) -> bool:
-    """Whether the entry is IAM's: swarmer/fakeaws/iam/authorization.py writes it."""
+    """Whether the entry is from IAM: swarmer/fakeaws/iam/authorization.py writes it."""
     return bool(entry["kind"] == "call" and entry["source"] == "iam")

@@ -1,6 +1,6 @@
-"""The cluster of the faults, through `swarmer`, docker and the answers of its nodes.
+"""Cluster of the faults, through `swarmer`, docker and the answers of its nodes.
 
-Nothing of the product is imported but the labels of the rehearsal's containers: no others are ever touched.
+From the product it imports only the labels of the rehearsal's containers. It never touches other containers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from swarmer.local import engine, environment
 
 SWARMER: Final = str(environment.ROOT / ".venv/bin/swarmer")
 AWS_PORT: Final = os.environ.get("SWARMER_AWS_PORT", str(environment.AWS_PORT))
-"""Port of the simulated AWS. It is fixed: if it is taken, no other is, and no foreign AWS is asked."""
+"""Port of the simulated AWS. It is fixed: if it is taken, the lab fails, so it never asks a foreign AWS."""
 UP_S: Final = 600.0
 STATUS_S: Final = 60.0
 DOCKER_PORT: Final = 4000
@@ -35,11 +35,11 @@ DEFAULT_CIDR: Final = "10.42.0.0/16"
 
 
 class Failure(Exception):
-    """A step was not done, or not in time; the text names it."""
+    """A step failed, or was late; the text has its name."""
 
 
 def say(text: str) -> None:
-    """Print a text to the person who watches."""
+    """Print a text for the watching person."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
@@ -54,7 +54,7 @@ def until(promise: Callable[[], bool], within_s: float, what: str, *, pause_s: f
 
 
 def swarmer(servers: Path, *argv: str, timeout_s: float = STATUS_S) -> subprocess.CompletedProcess[str]:
-    """Run `swarmer ARGV -f SERVERS`, as an operator types it. Raises Failure if it takes too long."""
+    """Run `swarmer ARGV -f SERVERS`, like an operator. Raises Failure if it takes too long."""
     command = [SWARMER, argv[0], "-f", str(servers), *argv[1:]]
     try:
         return subprocess.run(
@@ -66,7 +66,7 @@ def swarmer(servers: Path, *argv: str, timeout_s: float = STATUS_S) -> subproces
 
 @dataclass
 class Node:
-    """A node, and the container that is its machine."""
+    """Node, with the container that serves as its machine."""
 
     name: str
     address: str
@@ -76,7 +76,7 @@ class Node:
     servers: Path
 
     def terminate(self) -> None:
-        """Terminate it as AWS's console would, without a warning. Raises Failure."""
+        """Terminate it like AWS's console, without a warning. Raises Failure."""
         done = swarmer(self.servers, "terminate", self.name)
         if done.returncode:
             raise Failure(f"swarmer terminate: {done.stderr.strip()}")
@@ -114,7 +114,7 @@ class Node:
         self.on("kill", f"-{name}", str(pid))
 
     def is_stopped(self, pid: int) -> bool:
-        """Whether process `pid` is there and stands still."""
+        """Whether process `pid` exists and is stopped."""
         try:
             return self.on("ps", "-o", "stat=", "-p", str(pid)).startswith("T")
         except Failure:
@@ -131,7 +131,7 @@ def docker(*argv: str, timeout_s: float = 60) -> str:
 
 @dataclass
 class Lab:
-    """One cluster, brought up if it does not run."""
+    """Cluster that is brought up if it does not run."""
 
     servers: Path
     nodes: list[Node] = field(default_factory=list)
@@ -146,7 +146,7 @@ class Lab:
         return swarmer(self.servers, *argv, timeout_s=timeout_s)
 
     def up(self) -> None:
-        """Bring up a validated cluster; powers on nodes that are off. Raises Failure."""
+        """Bring up a validated cluster, and power on nodes that are off. Raises Failure."""
         done = self.swarmer("up", "--aws-port", AWS_PORT, timeout_s=UP_S)
         if done.returncode:
             raise Failure(f"swarmer up: {done.stderr.strip()[-2000:]}")
@@ -157,7 +157,7 @@ class Lab:
         self.swarmer("down", timeout_s=UP_S)
 
     def anew(self) -> None:
-        """Replace a broken cluster by another one."""
+        """Replace a broken cluster by a new one."""
         self.down()
         self.up()
 
@@ -188,7 +188,7 @@ class Lab:
         return found
 
     def problems(self) -> list[str]:
-        """Problems that keep the cluster from being validated; empty if it is."""
+        """Problems of the cluster; empty if it is validated."""
         done = self.swarmer("status", "--json")
         if not done.returncode:
             return []
@@ -203,12 +203,12 @@ class Lab:
         while time.monotonic() - began_s < within_s:
             if not (problems := self.problems()):
                 return time.monotonic() - began_s
-            # Each look is work for every node, and the measurement must not suffer from it.
+            # Each status is work for every node, and it must not disturb the measurement.
             time.sleep(PAUSE_S)
         raise Failure(f"not validated within {within_s:.0f} s: {'; '.join(problems)}")
 
     def keep_journals(self, folder: Path) -> None:
-        """Save every node's journal, for finding the cause."""
+        """Save every node's journal, for the search for a cause."""
         folder.mkdir(parents=True, exist_ok=True)
         for node in self.nodes:
             with contextlib.suppress(Failure, OSError):
@@ -228,7 +228,7 @@ class Lab:
 
     @property
     def workers(self) -> list[Node]:
-        """Nodes that have no other role."""
+        """Nodes that are only workers."""
         return [node for node in self.nodes if node.roles == ("swarm-worker",)]
 
     def _get(self, nodes: list[Node], port: int, path: str) -> Any:
@@ -249,7 +249,7 @@ class Lab:
         raise Failure(f"{name or 'nobody'} is no node of the cluster")
 
     def holder(self) -> Node:
-        """Holder of the registry's lock: the catalogue may name others too. Raises Failure."""
+        """Holder of the registry's lock, because the catalogue may list others, too. Raises Failure."""
         (lock,) = self._get(self.consul_servers, probe.CONSUL_PORT, f"/v1/kv/{probe.LOCK}")
         if not lock.get("Session"):
             raise Failure("nobody holds the registry")
@@ -277,13 +277,13 @@ class Lab:
         raise Failure("the Swarm has no leader")
 
     def follower(self) -> Node:
-        """Manager that leads as little as possible, and is not the registry's holder."""
+        """Manager with as few leading roles as possible, and not the registry's holder."""
         holder, leads = self.holder(), (self.swarm_leader(), self.consul_leader())
         others = [node for node in self.managers if node != holder]
         return min(others, key=lambda node: sum(node == leader for leader in leads))
 
     def target(self, victims: list[Node]) -> Target:
-        """Target for the probe. It asks a worker and a manager for names, if they outlive the fault."""
+        """Target for the probe. It resolves names by a worker and a manager that outlive the fault."""
         gone = [node.address for node in victims]
         order = [*self.workers[:1], *self.managers, *self.workers[1:]]
         servers = [node.address for node in self.consul_servers]

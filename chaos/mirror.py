@@ -1,6 +1,6 @@
-"""A package mirror that fails for a while: a flat apt repository with one package, over HTTP.
+"""Package mirror that fails for a while: a flat apt repository with one package, over HTTP.
 
-The package `awscli` stands in for Debian's, which is 300 MB: it knows `aws s3 cp` only, by boto3.
+Its package `awscli` replaces Debian's, because that one has 300 MB. It has only `aws s3 cp`, by boto3.
 """
 
 from __future__ import annotations
@@ -77,20 +77,20 @@ class Mirror:
     _guard: Any = field(default_factory=threading.Lock)
 
     def start(self) -> str:
-        """Start to serve, and return the URL."""
+        """Start the server, and return the URL."""
         self._server = ThreadingHTTPServer((self.address, 0), partial(_Handler, self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return f"http://{self.address}:{self._server.server_port}"
 
     def stop(self) -> None:
-        """Stop to serve."""
+        """Stop the server."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
     def admits(self) -> bool:
-        """Whether a request is answered now; each one is counted."""
+        """Count a request; return whether it is answered now."""
         with self._guard:
             now_s = time.monotonic()
             self._began_s = now_s if self._began_s is None else self._began_s

@@ -1,4 +1,4 @@
-"""Image of the machines that a cluster gets from now on, instead of the cluster's own."""
+"""Image for a cluster's later machines, in place of the cluster's own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def cluster_of(node: Node) -> str:
 
 @dataclass
 class NewImage:
-    """Image in place of the cluster's own. The daemon of the rehearsal reads it at each launch."""
+    """Image in place of the cluster's own. The rehearsal's daemon reads its name at each launch."""
 
     tag: str
     path: Path | None = None
-    """File that names the cluster's image; None before the exchange."""
+    """File with the name of the cluster's image; None before the exchange."""
     was: str = ""
 
     def find(self, cluster: str) -> str:
@@ -32,14 +32,14 @@ class NewImage:
         return self.was
 
     def use(self) -> None:
-        """Have new machines made of it."""
+        """Make new machines from it."""
         self._write(self.tag)
 
     def put_back(self) -> None:
-        """Have new machines made of the cluster's own image again."""
+        """Make new machines from the cluster's own image again."""
         if self.path:
             self._write(self.was)
-            # By force: the last machine made of it may be on its way out.
+            # The removal is forced, because the last machine of this image may still exist.
             docker("image", "rm", "-f", self.tag)
             self.path = None
 

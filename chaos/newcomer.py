@@ -1,4 +1,4 @@
-"""A container that is started in the middle of a fault: it gets its name in Consul, and takes it along."""
+"""Container that starts in the middle of a fault. Its name must appear in Consul, and disappear with it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Newcomer:
     """Newcomers, one on each of the victims."""
 
     nodes: list[Node] = field(default_factory=list)
-    """Nodes on which it may run."""
+    """Nodes with a newcomer."""
     were_started: bool = False
     were_named: bool = False
-    """True once all had their names, and were ended."""
+    """Whether all newcomers had their names, and were ended."""
 
     def start(self, nodes: list[Node]) -> None:
         """Start one on each node. Raises Failure."""
@@ -34,7 +34,7 @@ class Newcomer:
         self.were_started = True
 
     def came_and_went(self, nodes: list[Node]) -> bool:
-        """Whether each was in the catalogue, and left it after its end; starts those that do not run yet."""
+        """Whether each was in the catalogue, and disappeared after its end. Missing newcomers are started."""
         with contextlib.suppress(Failure):
             if not self.were_started:
                 self.start(nodes)
@@ -57,5 +57,5 @@ class Newcomer:
 
 
 def is_named(node: Node) -> bool:
-    """Whether the catalogue holds the newcomer of this node. Raises Failure."""
+    """Whether the catalogue has the newcomer of this node. Raises Failure."""
     return any(entry["Node"] == node.name for entry in node.consul(f"catalog/service/{NAME}"))

@@ -24,14 +24,13 @@ class Outcome:
     troubles: list[str] = field(default_factory=list)
     """Reasons against survival; empty if the fault was survived."""
     detected_s: float | None = None
-    """Seconds to the first call by name that failed or waited, or Consul's first report; None if nobody
-    noticed."""
+    """Seconds to the first failed or slow call by name, or to Consul's first report; None without either."""
     consul: list[tuple[float, str]] = field(default_factory=list)
     """Changes in Consul's reports: seconds and text."""
     away_s: float = 0.0
     """Longest time in seconds without a good answer by name."""
     last_failure_s: float | None = None
-    """Seconds to the begin of the last failed call by name; None if none failed."""
+    """Seconds to the beginning of the last failed call by name; None if none failed."""
     validated_s: float | None = None
     calls: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
@@ -50,7 +49,7 @@ class Outcome:
         return not self.troubles
 
     def sentence(self) -> str:
-        """Sentence for the person who waits."""
+        """Sentence for the waiting person."""
         if self.troubles:
             return f"NOT survived: {'; '.join(self.troubles)}"
         return "; ".join(
@@ -129,7 +128,7 @@ def intruders(calls: Sequence[evidence.Call]) -> list[str]:
 
 
 def unproven(calls: Sequence[evidence.Call]) -> list[str]:
-    """Finding that no answer names its lease: the servers are unknown, and that is no survival."""
+    """Finding that no answer has a lease. Then the answering nodes are unknown, and survival is unproven."""
     return [] if evidence.leases(calls) else [f"{NO_EVIDENCE}: no answer said under which lease it was given"]
 
 
@@ -141,7 +140,7 @@ def too_long(away_s: float, goal_s: float | None) -> list[str]:
 
 
 def false_alarms(consul: Sequence[tuple[float, str]], failed: int) -> list[str]:
-    """Changes that were noticed although nothing had happened."""
+    """Noticed changes although nothing had happened."""
     said = [f"Consul noticed {text} after {at_s:.0f} s" for at_s, text in consul]
     return said + ([f"{failed} calls failed"] if failed else [])
 

@@ -1,7 +1,7 @@
-"""Calls the registry as its users do, every PERIOD_S, independent of earlier calls.
+"""Calls the registry like its users, every PERIOD_S, independent of earlier calls.
 
-It is outside the product: sockets and http.client, nothing of swarmer/ or node/. Ports, header names and the
-one key of Consul's that it reads are repeated here, because any user would have to know them.
+The probe is outside the product: it uses sockets and http.client, and no module of swarmer/ or node/. Ports,
+header names and one key of Consul are repeated here, because any user would have to know them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ NODE_HEADER: Final = "X-Swarmer-Node"
 LEASE_HEADER: Final = "X-Swarmer-Lease"
 REPOSITORY: Final = "faults"
 CALL_S: Final = 10.0
-"""Timeout for a pull or a step of a push: less than any Docker client waits."""
+"""Timeout for a pull or a step of a push, shorter than that of any Docker client."""
 DOOR_S: Final = 1.0
 DNS_S: Final = 2.0
 DNS_TRIES: Final = 2
 PUSH_PERIOD_S: Final = 2.0
-"""Interval between pushes through each node that is asked for names. A push takes S3 far more requests than a
-pull, and S3's stand-in is one process. With more pushes the probe would be the fault."""
+"""Interval between pushes through each resolver. A push makes far more requests to S3 than a pull, and the
+simulated S3 is one process. More pushes would overload it."""
 WATCH_PERIOD_S: Final = 0.2
 WORKERS: Final = 400
-"""Number of threads, more than can wait at once. Each PERIOD_S brings 2 pulls and pushes, each up to CALL_S,
-and a call to every node's :5000, up to DOOR_S."""
+"""Number of threads, more than can wait at the same time. Each PERIOD_S adds 2 pulls and pushes of up to
+CALL_S each, and a call to every node's :5000 of up to DOOR_S."""
 ALIVE: Final = 1
 """Value of Serf's member status for a live member."""
 ERRORS: Final = (OSError, http.client.HTTPException, ValueError, KeyError)
@@ -48,19 +48,19 @@ ERRORS: Final = (OSError, http.client.HTTPException, ValueError, KeyError)
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The cluster as the probe knows it."""
+    """Cluster from the probe's point of view."""
 
     domain: str
     resolvers: tuple[str, ...]
-    """Nodes that are asked for names: they outlive the fault."""
+    """Nodes that resolve names and outlive the fault."""
     doors: tuple[str, ...]
-    """Managers, every one."""
+    """All managers."""
     walls: tuple[str, ...]
-    """Nodes that are no managers: nobody listens on their :5000."""
+    """All other nodes; they must not listen on :5000."""
     servers: tuple[str, ...]
     """Consul servers that outlive the fault and are asked for members and lock."""
     network: str
-    """CIDR of the cluster, with nodes to come: nothing else is ever called."""
+    """CIDR of the cluster, also for later nodes. Addresses outside it are never called."""
 
     @property
     def registry(self) -> str:
@@ -77,14 +77,14 @@ class Reply:
 
 
 class Refused(OSError):
-    """The answer does not help; the text names the reason."""
+    """The answer is no success; the text has the reason."""
 
 
 # -- names ----------------------------------------------------------------------------------------
 
 
 def question(name: str, number: int) -> bytes:
-    """A DNS query for the A records of `name` (RFC 1035, 4.1)."""
+    """DNS query for the A records of `name` (RFC 1035, 4.1)."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 1, 1)
 
@@ -98,7 +98,7 @@ def _skip_name(packet: bytes, at: int) -> int:
 
 
 def addresses(packet: bytes, number: int) -> list[str]:
-    """A records of an answer. Raises Refused if it holds none."""
+    """A records of an answer. Raises Refused if it has none."""
     try:
         found, flags, questions, answers = struct.unpack_from("!4H", packet)
         at = 12
@@ -119,7 +119,7 @@ def addresses(packet: bytes, number: int) -> list[str]:
 
 
 def resolve(target: Target, resolver: str) -> str:
-    """Address of the registry by the node `resolver`, on port 53."""
+    """Address of the registry from the node `resolver`, port 53."""
     for remaining in reversed(range(DNS_TRIES)):
         number = int.from_bytes(os.urandom(2))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -150,7 +150,7 @@ def ask(
     timeout_s: float = CALL_S,
     port: int = REGISTRY_PORT,
 ) -> Reply:
-    """Send one request on a connection of its own."""
+    """Send one request on a separate connection."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
         connection.request(method, path, body=body, headers={"Content-Type": "application/octet-stream"})
@@ -161,7 +161,7 @@ def ask(
 
 
 def expect(reply: Reply, status: int, step: str) -> Reply:
-    """Reply that has the status. Raises Refused for any other status."""
+    """Reply with the status. Raises Refused for any other status."""
     if reply.status != status:
         raise Refused(f"{step}: {reply.status} {reply.body[:120].decode(errors='replace')}")
     return reply
@@ -176,7 +176,7 @@ def blob_path(name: str) -> str:
 
 
 def upload(address: str, blob: bytes, acknowledge: Callable[[str], None]) -> Reply:
-    """POST, PUT, HEAD; calls `acknowledge` with the blob as soon as the registry answers 201."""
+    """Upload by POST, PUT, HEAD. `acknowledge` gets the blob as soon as the registry answers 201."""
     started = expect(ask(address, "POST", blob_path("uploads/"), body=b""), 202, "POST")
     location = started.headers["Location"]
     path = "/" + location.split("://", 1)[-1].split("/", 1)[1]
@@ -191,12 +191,12 @@ def upload(address: str, blob: bytes, acknowledge: Callable[[str], None]) -> Rep
 
 @dataclass
 class Probe:
-    """Context that makes calls from its begin to its end."""
+    """Context that makes calls from its beginning to its end."""
 
     target: Target
     calls: list[Call] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
-    """Digests of every blob that the registry took."""
+    """Digests of every acknowledged blob."""
     consul_noticed: list[tuple[float, str]] = field(default_factory=list)
     """Moment and text of each change in Consul's reports."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -225,7 +225,7 @@ class Probe:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _every(self, period_s: float, call: Callable[[str], None], via: str) -> None:
-        """Clock that does not wait for the calls it begins: a hanging call must hide no others."""
+        """Begin a call in each period without waiting for it: a hanging call must not delay others."""
 
         def tick() -> None:
             next_s = time.monotonic()
@@ -237,7 +237,7 @@ class Probe:
         self._tickers.append(threading.Thread(target=tick, daemon=True))
 
     def wait_for_a_push(self, within_s: float = 30.0) -> None:
-        """Wait for the blob that is pulled from now on."""
+        """Wait for the first pushed blob, because later calls pull it."""
         deadline_s = time.monotonic() + within_s
         while True:
             try:
@@ -272,7 +272,7 @@ class Probe:
         )
 
     def pull(self, resolver: str) -> None:
-        """Pull by name, as the node `resolver` knows it."""
+        """Pull by name, resolved by the node `resolver`."""
 
         def call() -> Reply:
             reply = ask(resolve(self.target, resolver), "GET", blob_path(digest(self._blob)))
@@ -283,7 +283,7 @@ class Probe:
         self._record(PULL, resolver, call)
 
     def push(self, resolver: str) -> None:
-        """Push a new blob each time."""
+        """Push a new blob."""
         blob = os.urandom(256)
         self._record(
             PUSH, resolver, lambda: upload(resolve(self.target, resolver), blob, self.acknowledged.append)
@@ -294,13 +294,13 @@ class Probe:
         self._record(DOOR, door, lambda: expect(ask(door, "GET", "/v2/", timeout_s=DOOR_S), 200, "GET"))
 
     def knock_at_wall(self, wall: str) -> None:
-        """Ask a node that is no manager. A refusal is right, and costs a packet each way."""
+        """Ask a node that is no manager. A refusal is right, and costs one packet each way."""
         self._record(WALL, wall, lambda: ask(wall, "GET", "/v2/", timeout_s=DOOR_S))
 
     # -- Consul's reports -----------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Watch members that are not alive, and the registry's lock, through any server, until the end."""
+        """Watch dead members and the registry's lock, through any server, until the end."""
         before: dict[str, Any] | None = None
         while not self._stop.wait(WATCH_PERIOD_S):
             seen = self._seen()
@@ -330,7 +330,7 @@ class Probe:
     # -- at the end -----------------------------------------------------------------------------
 
     def lost(self, within_s: float = 30.0) -> list[str]:
-        """Acknowledged blobs that are not there; one that cannot be asked for counts as not there."""
+        """Acknowledged blobs that are missing; a blob without an answer counts as missing."""
         missing = []
         deadline_s = time.monotonic() + within_s
         for name in self.acknowledged:
@@ -350,5 +350,5 @@ class Probe:
 
 
 def survivors(every: Sequence[str], victims: Sequence[str]) -> tuple[str, ...]:
-    """Nodes that the fault leaves alone; all of them if it hits every one."""
+    """Nodes outside the fault; all nodes if it hits every one."""
     return tuple(each for each in every if each not in victims) or tuple(every)

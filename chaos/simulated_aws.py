@@ -1,4 +1,4 @@
-"""Calls to the simulated AWS: faults of calls and events, its own log, a person's client."""
+"""Calls to the simulated AWS: faults of calls and events, its own log, an operator's client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AWS: Final = f"http://127.0.0.1:{AWS_PORT}"
 
 
 def disturb(**fault: Any) -> None:
-    """Have calls or events fail on purpose: swarmer/fakeaws/base/faults.py."""
+    """Make calls or events fail: swarmer/fakeaws/base/faults.py."""
     request = urllib.request.Request(f"{AWS}/swarmer/faults", data=json.dumps(fault).encode(), method="POST")
     urllib.request.urlopen(request, timeout=10).close()
 
@@ -27,7 +27,7 @@ def leave_in_peace(_: object = None) -> None:
 
 
 def person(service: str) -> Any:
-    """Client of the simulated AWS with the rights of a person."""
+    """Client of the simulated AWS with an operator's permissions."""
     keys = {"aws_access_key_id": "person", "aws_secret_access_key": "person"}
     return boto3.client(service, environment.REGION, endpoint_url=AWS, **keys)
 
@@ -45,10 +45,10 @@ def last_number() -> int:
 
 
 def said(message: str, about: str = "", *, after: int = 0) -> bool:
-    """Whether a function has logged this, in a line that holds `about`.
+    """Whether a function has logged this message, in a line with `about`.
 
-    `after` is the number of an entry. Without it, only lines about one instance count, because earlier faults
-    left theirs.
+    `after`: number of an entry. Without it, `about` must identify one instance, because the log also has
+    lines of earlier faults.
     """
     lines = [each["what"] for each in happened(after) if each["kind"] == "log"]
     return any(f'"{message}"' in line and about in line for line in lines)

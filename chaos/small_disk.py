@@ -1,4 +1,4 @@
-"""A small file system for the data of Consul and Swarm, which can be filled."""
+"""Small file system for the data of Consul and Swarm, so that a fault can fill it."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def _each(lab: Lab, script: str) -> None:
 
 
 def fill(nodes: list[Node]) -> None:
-    """Fill it until no space is left."""
+    """Fill it completely."""
     for node in nodes:
         node.on("sh", "-c", FILL)
 
 
 def empty(nodes: list[Node]) -> None:
-    """Empty it as an operator does after the alarm."""
+    """Empty it like an operator after the alarm."""
     for node in nodes:
         node.on("rm", f"{SMALL}/filler")

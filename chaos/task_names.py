@@ -1,12 +1,12 @@
-"""Names of tasks in Swarm's own DNS, as containers on every node resolve them.
+"""Names of tasks in Swarm's own DNS, resolved by containers on every node.
 
 The probe is outside the product. In a container of each node it asks Docker's embedded DNS server, and
-compares the answer with the tasks that Swarm's managers report as running now. It remembers no address.
+compares the answer with the running tasks in the managers' list. It remembers no address.
 
 A node that returns still suspects others. Their names are then lost on every node until the next exchange of
-whole tables, which is due every 30 s (`PushPullInterval`, libnetwork/networkdb/cluster.go of moby's v28.5.2).
-Docker 29 loses such names for good when a node was cut off for 10 to 30 s (moby/moby#53141, 2026-07-22). 28.3
-does not. The cure, moby/moby#53142, is on moby's main branch since 2026-08-23 and in no release up to 29.7.2.
+whole tables. It happens every 30 s (`PushPullInterval`, libnetwork/networkdb/cluster.go of moby's v28.5.2).
+Docker 29 loses such names for good after a cut of 10 to 30 s (moby/moby#53141, 2026-07-22). 28.3 does not.
+The fix, moby/moby#53142, is on moby's main branch since 2026-08-23 and in no release up to 29.7.2.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from chaos.lab import Failure, Lab, Node, until
 
 NETWORK: Final = "faults-names"
 EVERYWHERE: Final = "faults-everywhere"
-"""Service with a task on each node. Its containers are the ones that ask."""
+"""Service with a task on each node. Its containers ask the DNS."""
 SPREAD: Final = "faults-spread"
 """Service with tasks on some nodes."""
 PINNED: Final = "faults-pinned-"
-"""Prefix of services with their only task on one node: all of their addresses are lost with it."""
+"""Prefix of services whose only task is on one node, so that all of their addresses are lost with it."""
 DNS_SERVER: Final = "127.0.0.11"
 START_S: Final = 90.0
 REMOVED_S: Final = 60.0
 GOAL_S: Final = 10.0
-"""Goal for the seconds from the network's return until every name is right."""
+"""Goal for the time from the network's return until every name is right, in seconds."""
 LOOKS: Final = 2
-"""Number of looks in a row that must find every name right."""
+"""Number of observations in a row that must find every name right."""
 RUNNING: Final = "running"
 
 Addresses = frozenset[str]
@@ -68,7 +68,7 @@ def resolved(text: str) -> Names:
     found: dict[str, frozenset[str]] = {}
     for block in re.split(r"^(?=tasks\.)", text, flags=re.MULTILINE)[1:]:
         head, *lines = block.splitlines()
-        # Before the first `Name:` stands the address of the server.
+        # The address before the first `Name:` is that of the server.
         _, _, answer = "\n".join(lines).partition("Name:")
         found[head.removeprefix("tasks.")] = frozenset(
             re.findall(r"^Address.*?: *\t*([\d.]+)$", answer, re.M)
@@ -77,9 +77,9 @@ def resolved(text: str) -> Names:
 
 
 def differences(wanted: Names, answers: Mapping[str, Names]) -> list[str]:
-    """Names that a node resolves to other addresses than those of the running tasks, in words.
+    """Names with other addresses on a node than those of the running tasks, in words.
 
-    `answers`: addresses by service, by node. A service without a running task is different on every node.
+    `answers`: addresses by service, by node. A service without a running task differs on every node.
     """
     idle = [f"{name} has no running task" for name, addresses in wanted.items() if not addresses]
     return idle + [
@@ -103,7 +103,7 @@ docker exec "$id" sh -c 'for name in "$@"; do
     echo "tasks.$name"
     nslookup -type=a "tasks.$name" {DNS_SERVER}
 done; true' sh "$@" 2>&1"""
-"""Script that asks a node's DNS for the services that its arguments name."""
+"""Script that asks a node's DNS for the services in its arguments."""
 
 
 @dataclass
@@ -112,12 +112,12 @@ class TaskNames:
 
     lab: Lab | None = None
     were_lost: bool = False
-    """Whether names were wrong at the end of the cut: else it proves nothing."""
+    """Whether names were wrong at the end of the cut; otherwise the cut proves nothing."""
     reconnected_s: float = 0.0
     whole_s: float | None = None
-    """Seconds from the network's return until every name was right; None if that has not been seen."""
+    """Seconds from the network's return until every name was right; None before that."""
     _looks: int = field(default=0)
-    """Number of looks in a row that found every name right."""
+    """Number of observations in a row that found every name right."""
 
     def start(self, lab: Lab) -> None:
         """Start the services, and wait until every name is right on every node. Raises Failure."""
@@ -134,7 +134,7 @@ class TaskNames:
         )
 
     def reconnect(self, nodes: list[Node]) -> None:
-        """Look whether the cut took any name, then let packets pass again. Raises Failure."""
+        """Record whether the cut took any name, then let packets pass again. Raises Failure."""
         try:
             self.were_lost = bool(self.problems())
         finally:
@@ -142,7 +142,7 @@ class TaskNames:
             self.reconnected_s, self._looks = time.monotonic(), 0
 
     def are_whole(self, _: list[Node]) -> bool:
-        """Whether the last LOOKS looks found every name right on every node."""
+        """Whether the last LOOKS observations found every name right on every node."""
         began_s = time.monotonic()
         self._looks = 0 if self.problems() else self._looks + 1
         if self._looks == 1:
@@ -150,7 +150,7 @@ class TaskNames:
         return self._looks >= LOOKS
 
     def problems(self) -> list[str]:
-        """Names that are wrong now, in words; a node that cannot be asked is one problem."""
+        """Names that are wrong now, in words; a silent node is one problem."""
         if self.lab is None:
             return ["no service was started"]
         try:
@@ -160,7 +160,7 @@ class TaskNames:
                     lambda node: resolved(node.on("sh", "-c", ASK, "sh", *wanted)), self.lab.nodes
                 )
                 found = dict(zip((node.name for node in self.lab.nodes), answers, strict=True))
-            # A task may have moved while the nodes were asked.
+            # A task may have moved during the queries.
             return differences(wanted, found) if wanted == self._expected() else ["tasks are moving"]
         except Failure as exc:
             return [str(exc)]
@@ -172,7 +172,7 @@ class TaskNames:
         return expected(lab.ask_swarm(f"/services?filters={filters}"), lab.ask_swarm("/tasks"))
 
     def lacks(self) -> list[str]:
-        """Proofs that are missing: the cut took no name, or one is wrong still."""
+        """Missing proofs: the cut took no name, or a name is still wrong."""
         return [*self.problems(), *([] if self.were_lost else ["the cut took no name of a task"])]
 
     def notes(self) -> list[str]:
@@ -203,7 +203,7 @@ def create(manager: Node, name: str, *options: str) -> None:
 
 
 def is_removed(manager: Node) -> bool:
-    """Whether the network is gone. The Swarm keeps it until its last task is."""
+    """Whether the network is gone. The Swarm keeps it until its last task is gone."""
     try:
         manager.on(
             "sh", "-c", f"docker network rm {NETWORK} >/dev/null 2>&1; ! docker network inspect {NETWORK}"

@@ -43,7 +43,7 @@ def leads_now(lab: Lab) -> Node | None:
 
 
 def vote_anew(lab: Lab, leads: Node) -> None:
-    """Have Consul elect another leader: its Consul is away until there is one. Raises Failure."""
+    """Have Consul elect another leader: this node's Consul is stopped until then. Raises Failure."""
     leads.on("systemctl", "stop", "consul.service")
     try:
         until(lambda: leads_now(lab) not in (None, leads), ALIGN_S, "no other leader")
@@ -52,9 +52,9 @@ def vote_anew(lab: Lab, leads: Node) -> None:
 
 
 def holder_that_leads(lab: Lab) -> list[Node]:
-    """Holder of the registry, once it leads Consul too. Raises Failure.
+    """Holder of the registry, after it has become Consul's leader, too. Raises Failure.
 
-    A leader cannot be appointed, so any other leader is restarted until the vote falls right.
+    A leader cannot be appointed, so any other leader is restarted until the right node is elected.
     """
     for _ in range(ALIGN_TRIES):
         with contextlib.suppress(Failure):
@@ -67,7 +67,7 @@ def holder_that_leads(lab: Lab) -> list[Node]:
 
 
 def holder_and_leader(lab: Lab) -> list[Node]:
-    """Holder of the registry, and Consul's leader once it is another node. Raises Failure."""
+    """Holder of the registry, and Consul's leader after it has become another node. Raises Failure."""
     for _ in range(ALIGN_TRIES):
         with contextlib.suppress(Failure):
             holds, leads = lab.holder(), lab.consul_leader()
@@ -79,10 +79,11 @@ def holder_and_leader(lab: Lab) -> list[Node]:
 
 
 def all_in_one(lab: Lab) -> list[Node]:
-    """Leader of the Swarm, once it leads Consul and holds the registry too. Raises Failure.
+    """Leader of the Swarm, after it has become Consul's leader and the registry's holder. Raises Failure.
 
-    Neither leader can be appointed, so any other leader of Consul is restarted until the vote falls right.
-    It takes the registry first, because a candidate beside Consul's leader leaves a free lock to others.
+    Neither leader can be appointed, so any other leader of Consul is restarted until the right node is
+    elected. That node takes the registry first, because a candidate beside Consul's leader leaves a free lock
+    to others.
     """
     for _ in range(ALIGN_TRIES):
         with contextlib.suppress(Failure):

@@ -1,4 +1,4 @@
-# In a Vagrant box that has no cloud-init: it is installed, and reads the volume that is attached as at any boot.
+# For a Vagrant box without cloud-init: installs it and runs its stages, so that it reads the attached volume.
 set -eu
 command -v cloud-init > /dev/null && exit 0
 export DEBIAN_FRONTEND=noninteractive

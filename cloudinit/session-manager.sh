@@ -1,4 +1,4 @@
-# The way into this machine comes first. Debian's image lacks the agent; 3.3.4851.0 is the first without CVE-2026-89049.
+# The agent for sessions is installed first. Debian's image lacks it; 3.3.4851.0 is the first without CVE-2026-89049.
 way_in() {
   command -v amazon-ssm-agent > /dev/null && return
   arch=$$(dpkg --print-architecture)
@@ -11,6 +11,6 @@ way_in() {
   get https://s3.$region.$url_suffix/amazon-ssm-$region/3.3.5226.0/debian_$$arch/amazon-ssm-agent.deb $$package &&
     check $$package $$sha256 && apt install $$package
 }
-# A node that nobody can log in to still serves.
+# A node without sessions still serves the cluster.
 way_in || echo "swarmer: Session Manager is not installed: $$why" | tee /dev/console
 why="the first boot failed"

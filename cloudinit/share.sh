@@ -1,4 +1,4 @@
-# A folder that is not mounted must not look like an empty one: nothing is made in it before.
+# An unmounted folder must not look like an empty one, so no file is created in it before the mount.
 mkdir -p $mount
 $before
 for _ in $$(seq 150); do mountpoint -q $mount || mount $mount && break; sleep 2; done

@@ -31,11 +31,12 @@ from swarmer.core.state import SwarmStatus
 JOINING_PAUSE_S = 0.25
 SETTLED_PAUSE_S = 3.0
 JOIN_FILE = Path("/var/lib/swarmer-agent.join")
-"""File that exists after this node asked to join, until it is in a Swarm; a restarted agent goes on."""
+"""File that exists from this node's request to join until it is in a Swarm; a restarted agent reads it."""
 MOST_JOINS = 16
 """Number of joins at the same time."""
 RECHECK_INTERVAL_S = 60.0
-"""Seconds between questions to the provider while this node manages another Swarm than the cluster's."""
+"""Interval between queries of the provider while this node manages another Swarm than the cluster's, in
+seconds."""
 SWARM_TIMEOUT_S = 3.0
 """Timeout for an answer of a Swarm that has a leader."""
 DOCKER_TTL = "15s"
@@ -47,7 +48,7 @@ TOKENS = {TOKEN_OF_WORKERS, TOKEN_OF_MANAGERS}
 
 @dataclass
 class Agent:
-    """The shell around the decisions: gathers and acts."""
+    """Program around the pure decisions: it gathers state and acts."""
 
     machine: Machine
     consul: Consul = field(default_factory=Consul)
@@ -65,7 +66,7 @@ class Agent:
     """Whether the catalogue is known to have nothing from before this node's boot."""
     _demotions: swarm_roles.Demotions = field(default_factory=swarm_roles.Demotions)
     leaving: str = ""
-    """Message that told this node to leave. It is kept, because soon nobody can be asked any more."""
+    """Leaving marker of this node. It is kept because Consul soon stops answering here."""
 
     def __post_init__(self) -> None:
         self.health = HealthChecks(self.machine.address, self.consul)
@@ -88,7 +89,7 @@ class Agent:
         while thread is None or thread.is_alive():
             notify_watchdog()
             self.health.check()
-            self.purge_catalog()  # before dockerd is asked, which takes longer to start
+            self.purge_catalog()  # before a query of dockerd, because dockerd takes longer to start
             state = self.gather()
             action = joining.decide(self.machine.node, state)
             try:
@@ -124,7 +125,7 @@ class Agent:
             return NodeState(has_leader=False, members=0, swarm_state=None, leaving=self.leaving)
         state = NodeState(has_leader=has_leader, members=members, swarm_state=None, leaving=self.leaving)
         if not has_leader:
-            return state  # a dockerd that starts would answer late, and the catalogue has to be purged first
+            return state  # the catalogue has to be purged first, and a starting dockerd would answer late
         try:
             swarm = self.observe_swarm()
             # An engine that is still joining has an id, too.
@@ -150,7 +151,7 @@ class Agent:
             return replace(state, has_leader=False, members=0)
 
     def observe_keys(self, state: NodeState) -> NodeState:
-        """Consul's keys about the Swarm, as far as this node needs them now. Raises Unavailable."""
+        """Read the keys about the Swarm that this node needs now. Raises Unavailable."""
         if state.swarm_state == "active" and not self.is_manager:
             return state
         tokens = self.consul.below(names.KV_TOKENS)
@@ -169,7 +170,7 @@ class Agent:
     def observe_swarm(self) -> SwarmStatus:
         """State of the Swarm as this engine sees it. Raises DockerUnavailable.
 
-        A manager that was in asks the leader first, because the answer of `docker info` may come 20 s late.
+        A manager that was in the Swarm asks the leader first, because `docker info` may answer 20 s late.
         """
         self.engine = self.engine or Engine()
         self.quick_engine = self.quick_engine or Engine(timeout_s=SWARM_TIMEOUT_S)
@@ -237,15 +238,14 @@ class Agent:
     def join_consul(self) -> None:
         """Join every peer that answers and is no member yet; the others will join this node.
 
-        It asks them in parallel: a peer that drops packets costs a timeout, and a lost zone has many of them.
-        One after the other they would outlast the watchdog, and meanwhile this node would go without its
-        agent.
+        The joins run in parallel. A peer that drops packets costs a timeout, and a lost zone has many such
+        peers. Their timeouts in a row would exceed the watchdog's, and systemd would kill the agent.
         """
         self.refresh_provider()
         try:
             members = {member.address for member in self.consul.members() if member.is_alive}
         except Unavailable:
-            return  # our own does not answer: it would join nobody
+            return  # the own agent does not answer, so it can join no peer
         with ThreadPoolExecutor(MOST_JOINS) as pool:
             missing = [each for each in self.provider.view.peers if each not in members]
             for _ in pool.map(self._join, missing):
@@ -260,40 +260,40 @@ class Agent:
         if self.is_manager:
             if SWARM_WORKER not in self.machine.node.roles:
                 self._engine.ensure_node(self._swarm_node, Availability="drain")
-            # Otherwise Swarm decides: operators drain a node that they work on.
+            # Otherwise the Swarm's value stays, because operators drain a node that they work on.
             self.initializer.republish(self._engine, self._is_leader)
             try:
                 self.purge_swarm()
                 self.restore_managers()
             except DockerUnavailable as exc:
                 self.log(f"will try again to correct the Swarm's managers: {exc}")
-                return  # in, all the same
+                return  # the node is in all the same
         self.log("ready")
 
     def purge_catalog(self) -> None:
-        """Remove, once, the catalogue's entries of this node that its agent has lost by a reboot.
+        """Remove, once, the catalogue's entries of this node that its agent lost in a reboot.
 
-        Consul compares the two when it starts. But a server asks itself, and may not have read its own log by
-        then. The next comparison comes up to two minutes later, and meanwhile names lead to containers that
-        are gone.
+        A starting agent compares its services with the catalogue. A server asks itself, and may have read
+        only a part of its own log by then. The next comparison comes up to two minutes later. Until then
+        names lead to containers that are gone.
         """
         if self._is_catalog_purged:
             return
         with contextlib.suppress(Unavailable):
             if not self.consul.leader():
-                return  # that question would wait for one
+                return  # the next query would wait for a leader
             left = self.consul.catalogued(self.machine.name) - {each.id for each in self.consul.services()}
             for service_id in left:
                 self.consul.deregister_catalogued(self.machine.name, service_id)
             for service in self.consul.services():
-                if service.id in left:  # declared meanwhile: the agent takes the catalogue to have it
+                if service.id in left:  # declared meanwhile: the agent believes that the catalogue has it
                     self.consul.register(service)
             self._is_catalog_purged = True
 
     def purge_swarm(self) -> None:
-        """Remove the leftovers of an interrupted join from the Swarm: a dead manager counts in raft.
+        """Remove the rest of an interrupted join from the Swarm, because a dead manager counts in raft.
 
-        For some seconds the Swarm takes it for ready. Raises DockerUnavailable.
+        For some seconds the Swarm lists it as ready. Raises DockerUnavailable.
         """
         if self._is_swarm_purged:
             return
@@ -309,8 +309,8 @@ class Agent:
         """Promote, on the Swarm's leader, a manager that an operator demoted. Raises the Unavailable of both
         adapters.
 
-        Each manager declares in Consul that it is one by its description, and reports if it controls no
-        Swarm. Without such a report Swarm is not asked.
+        In Consul each node with the role of a manager declares that role, and reports if it controls no
+        Swarm. The Swarm is asked only after such a report.
         """
         without_control = self.consul.unhealthy(names.SERVICE_MANAGER).keys() - {self.machine.name}
         if not without_control or not self._is_leader():
@@ -328,8 +328,8 @@ class Agent:
             self._engine.ensure_node(row.id, Role="manager")
 
     def declare_docker(self, state: NodeState) -> None:
-        """Declare this manager's Docker API in Consul: as one that controls the Swarm, and as its
-        leader's."""
+        """Declare this manager's Docker API in Consul if it controls the Swarm, and as the leader's if it
+        leads."""
         declared = {service.id for service in self.consul.services()}
         controls = state.is_manager and not state.other_swarm
         note = "controls its Swarm" if controls else _without_control(state)
@@ -350,7 +350,7 @@ class Agent:
 
 
 def _without_control(state: NodeState) -> str:
-    """Reason for which a manager is in no DNS name; `swarmer status` shows it."""
+    """Reason why a manager is in no DNS name; `swarmer status` shows it."""
     if state.other_swarm:
         return f"it manages Swarm {state.swarm_id}, but the cluster's Swarm is {state.other_swarm}"
     return state.swarm_error or "no manager of this cluster now"

@@ -1,4 +1,4 @@
-"""Services that one Consul agent has of this registrator: read at a comparison, updated by each write."""
+"""Services of this registrator in one Consul agent: read at a comparison, updated by each write."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class CatalogSync:
             self._remove(service_id)
 
     def _acceptable(self, wanted: Mapping[str, Service]) -> Mapping[str, Service]:
-        """Return the services that the agent accepts, as far as its refusals are known."""
+        """Return the wanted services, with known refusals replaced by what the agent accepts."""
         found = dict(wanted)
         for key, (requested, accepted) in self._accepted.items():
             if found.get(key) == requested:
@@ -78,7 +78,7 @@ class CatalogSync:
         return found
 
     def _declare(self, service: Service) -> None:
-        """Declare a service as wanted, or as far as the agent accepts it."""
+        """Declare a service as wanted, or the part that the agent accepts."""
         before = (self.entries or {}).get(service.id)
         try:
             self.catalogue.register(service)
@@ -93,8 +93,8 @@ class CatalogSync:
             self._confirm(service)
 
     def _declare_without_check(self, service: Service, before: Entry | None, refusal: Refused) -> None:
-        """Declare a service without its check, which is what agents refuse. If that is refused too, do not
-        declare it."""
+        """Declare a service without its check, because agents refuse checks. If the agent refuses that too,
+        the service stays undeclared."""
         unchecked = replace(service, check=None)
         accepted: Service | None = None
         if service.check:

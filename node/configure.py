@@ -88,7 +88,7 @@ def configure(
     *,
     is_initialized: bool = False,
 ) -> None:
-    """Bring every file below `etc` into its state, and tell the daemons that already run."""
+    """Write every file below `etc` whose content differs, and reload the daemons that already run."""
     ensure_hostname(machine.name, etc)
     ensure_file(
         etc / "consul.d/swarmer.json",
@@ -115,7 +115,7 @@ def engine_version() -> configuration.Version:
 
 
 def _version_of(*argv: str) -> configuration.Version:
-    """Return the version that a program's first line names. Raises Failed."""
+    """Return the version from a program's first line. Raises Failed."""
     first = next(iter(process.run(argv).splitlines()), "")
     found = re.search(r"(\d+)\.(\d+)\.(\d+)", first)
     if not found:
@@ -124,8 +124,7 @@ def _version_of(*argv: str) -> configuration.Version:
 
 
 def ensure_hostname(name: str, etc: Path) -> bool:
-    """Set the host name, which is the node's name in Consul and Swarm. cloud-init is told to leave it
-    alone."""
+    """Set the host name: the node's name in Consul and Swarm. cloud-init is configured to keep it."""
     if socket.gethostname() == name:
         return False
     socket.sethostname(name)
@@ -137,8 +136,8 @@ def ensure_hostname(name: str, etc: Path) -> bool:
 
 
 def ensure_resolv_conf(path: Path) -> bool:
-    """Point every program on the node at resolved. In a node container the file is a mount, so it is
-    written."""
+    """Point every program on the node at resolved. In a node container the file is a mount, so the function
+    writes into it."""
     text = "nameserver 127.0.0.53\noptions edns0 trust-ad\n"
     if path.is_symlink() or path.read_text() == text:
         return False

@@ -17,7 +17,7 @@ from swarmer.adapters import hashicorp
 
 
 def main(target: str) -> int:
-    """Fetch the program; if that fails, one line says why."""
+    """Fetch the program; a failure prints one line with the reason."""
     try:
         hashicorp.fetch_consul(platform.machine(), Path(target), os.environ)
     except hashicorp.Unreachable as exc:
@@ -28,7 +28,7 @@ def main(target: str) -> int:
 
 
 def _failed(exc: Exception, status: int) -> int:
-    print(f"install: {exc}", file=sys.stderr)  # noqa: T201 - install.sh's own way to speak
+    print(f"install: {exc}", file=sys.stderr)  # noqa: T201 - the output format of install.sh
     return status
 
 

@@ -1,7 +1,7 @@
 """Chooses the Consul agent that a program asks: this node's own, or another server on a detour.
 
-The network between two nodes can fail while everybody else reaches both. An agent that is cut off from
-Consul's leader answers no consistent question, and other servers still do.
+The network between two nodes can fail while all other nodes reach both. An agent that is cut off from
+Consul's leader answers no consistent query, but other servers still do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def detours(members: Iterable[ConsulMember], *, own: str, leader: str) -> tuple[
 
 @dataclass
 class LeaderRoute:
-    """Way to Consul's leader. The own agent and the other servers take turns until one answers."""
+    """Route to Consul's leader. The own agent and the other servers take turns until one answers."""
 
     local: Consul
     own: str
@@ -45,13 +45,13 @@ class LeaderRoute:
     _tried: int = 0
     """Number of detours so far; it picks the next one."""
     _is_announced: bool = False
-    """Whether the log says that a detour is in use."""
+    """Whether the detour has been logged."""
 
     def __post_init__(self) -> None:
         self.agent = self.local
 
     def on_failure(self) -> None:
-        """Take another way, because the agent did not answer."""
+        """Take another route, because the agent did not answer."""
         if self.agent is not self.local:
             self.agent = self.local
             return
@@ -63,7 +63,7 @@ class LeaderRoute:
                 self.agent = self.connect(self._detour)
 
     def on_answer(self) -> None:
-        """Stay on this way, because the agent answered."""
+        """Stay on this route, because the agent answered."""
         if self.agent is not self.local and not self._is_announced:
             self._is_announced = True
             log(f"asks Consul at {self._detour}: the own agent does not reach Consul's leader")

@@ -27,7 +27,7 @@ class DockerRegistry:
     )
 
     def start(self, node: str, lease: int, secret: str) -> None:
-        """Start the process. Every answer of it carries `node` and `lease`; `secret` signs the state of
+        """Start the process. Each of its answers carries `node` and `lease`; `secret` signs the state of
         uploads.
 
         A failure is logged.

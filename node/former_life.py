@@ -1,9 +1,9 @@
 """Removal of what this node declared in Consul before its boot, by swarmer-configure, before Consul starts.
 
-While a node is down, its failed member keeps its services out of DNS. They come back with the member, which
-is alive before anything on the node is. A restarted server cannot take them out by itself then: it has no
-leader yet, and it compares with its own data, which may be old. So the catalogue is cleaned through another
-node, while this one is still out of DNS.
+While a node is down, its failed member keeps its services out of DNS. They return with the member, and the
+member is alive before any service on the node. A restarted server cannot remove them by itself: it has no
+leader yet, and it compares with its own data, which may be old. So this module cleans the catalogue through
+another node, while this one is still out of DNS.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def forget_services(data: Path = CONSUL_DATA) -> bool:
     """Delete the services that an earlier life of this node declared in Consul; return whether there were
     any.
 
-    Consul would restore them as healthy as they were declared, before anyone has checked them. Each program
-    declares the services that it still has again.
+    Consul would restore them as healthy as they were declared, before any check has run. Each program
+    declares again the services that it still has.
     """
     kept = [data / name for name in ("services", "checks") if (data / name).exists()]
     for folder in kept:

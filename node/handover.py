@@ -1,7 +1,7 @@
 """Moves the registry to another manager: python -m node.handover
 
-It asks the holder to leave, waits for the next one, and prints both: {"before": NAME, "after": NAME}.
-Exit status: 0; 1 if nobody took over; 69 (EX_UNAVAILABLE) if this node's Consul does not answer.
+It asks the holder to hand over, waits for the next holder, and prints both: {"before": NAME, "after": NAME}.
+Exit status: 0; 1 if no manager took over; 69 (EX_UNAVAILABLE) if this node's Consul does not answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HANDOVER_TIMEOUT_S: Final = 15.0
 
 
 class Failed(Exception):
-    """Error: the registry has no other holder; the text is for the operator."""
+    """The registry has no other holder; the text is for the operator."""
 
 
 def hand_over(consul: Consul) -> tuple[str, str]:

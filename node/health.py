@@ -27,14 +27,15 @@ CHECK_INTERVAL_S: Final = 10.0
 PROBE_TIMEOUT_S: Final = 3.0
 """Timeout for a daemon's answer."""
 CHECK_TTL: Final = "150s"
-"""TTL of the node's check in Consul. An agent silent for so long hangs; systemd's watchdog is shorter."""
+"""TTL of the node's check in Consul. A longer silence means that the agent hangs; systemd's watchdog is
+shorter."""
 WRITTEN_TO: Final = ("/", "/var/lib/docker", "/var/lib/containerd", "/var/lib/consul", "/var/log")
-"""Paths on the file systems that the daemons write to. New installations of Docker 29 keep their images in
+"""Paths on the file systems to which the daemons write. New installations of Docker 29 keep their images in
 containerd's folder (docs.docker.com/engine/storage/containerd, 2026-11-30)."""
 
 
 def probe_consul() -> None:
-    """Ask Consul's local agent a question that it answers without a cluster. Raises Unavailable."""
+    """Send Consul's local agent a query that it answers without a cluster. Raises Unavailable."""
     Consul(timeout_s=PROBE_TIMEOUT_S).members()
 
 
@@ -45,7 +46,7 @@ def probe_docker() -> None:
 
 @cache
 def engine() -> Engine:
-    """Return the engine's client. It is kept, as creating it costs more than all queries. Raises
+    """Return the engine's client. It is kept because creating it costs more than all queries. Raises
     Unavailable."""
     return Engine(timeout_s=PROBE_TIMEOUT_S)
 
@@ -53,7 +54,7 @@ def engine() -> Engine:
 def probe_containerd() -> None:
     """Ask containerd for its version. Raises Failed.
 
-    Without containerd dockerd answers most questions and starts no container.
+    Without containerd, dockerd answers most queries but cannot start a container.
     """
     process.run(
         ["ctr", "--connect-timeout", f"{PROBE_TIMEOUT_S:.0f}s", "version"], timeout_s=PROBE_TIMEOUT_S + 1
@@ -75,7 +76,7 @@ class HealthChecks:
     )
     """Probe of each systemd unit; it raises if the unit does not answer."""
     answer_valid_s: dict[str, float] = field(default_factory=lambda: {names.UNIT_CONTAINERD: 30.0})
-    """Seconds for which an answer of a unit counts, because the probe costs a process."""
+    """Validity of a unit's answer, in seconds: the probe costs a process."""
     _answered_s: dict[str, float] = field(default_factory=dict)
     _checked_s: float = field(default_factory=lambda: time.monotonic())
     """Monotonic time of the last check; it starts at now, because a booting node has more urgent work."""
@@ -83,7 +84,8 @@ class HealthChecks:
     _logged: str = "well"
 
     def check(self) -> None:
-        """Check the node at most every CHECK_INTERVAL_S, act, and report. Failures to report are expected."""
+        """Check the node at most every CHECK_INTERVAL_S, act, and report. A report may fail; the next one
+        repeats it."""
         if time.monotonic() - self._checked_s < CHECK_INTERVAL_S:
             return
         found = node_health.assess(file_systems(), [self._daemon(unit) for unit in self.probes])

@@ -22,7 +22,7 @@ LOCK_TTL_S = 30
 dockerd)."""
 PUBLISH_INTERVAL_S = 300.0
 """Interval at which the Swarm's leader checks the published join tokens. An operator may rotate them, and
-then nobody could join."""
+nodes cannot join with the old ones."""
 RECORD_TIMEOUT_S = 8.0
 """Timeout for the provider during the check of the published tokens. It is short, so that a slow provider
 cannot drop this manager from DNS."""
@@ -39,13 +39,13 @@ class SwarmInitializer:
     _session: str = ""
     """ID of the session that holds the lock until the Swarm that this node initializes is published."""
     _confirmed_session: str | None = None
-    """ID of the session under which the provider last said whether the cluster was initialized."""
+    """ID of the session under which the provider last reported whether the cluster was initialized."""
     _query_failed_s: float = -REFRESH_INTERVAL_S
-    """Monotonic time at which the provider failed to say whether the cluster was initialized."""
+    """Monotonic time of the provider's last failure to report whether the cluster was initialized."""
     _published_s: float = -PUBLISH_INTERVAL_S
 
     def initialize(self, engine: Engine) -> None:
-        """Initialize the Swarm once, under the lock. A second candidate finds it published.
+        """Initialize the Swarm once, under the lock. The next lock holder finds it published.
 
         Raises the Unavailable of both adapters.
         """
@@ -97,7 +97,7 @@ class SwarmInitializer:
         self._session = ""
 
     def keep_lock(self, state: NodeState) -> None:
-        """Keep the lock of a node that could not publish its Swarm yet; the next holder would create a second
+        """Keep the lock while this node's Swarm is not published yet; the next holder would create a second
         Swarm.
 
         The lock is freed after the publication, or if this node has no Swarm. A node without dockerd loses
@@ -111,10 +111,11 @@ class SwarmInitializer:
             self._session = ""
 
     def _is_uninitialized(self) -> bool:
-        """Whether the provider says that the cluster was never initialized. It is asked again under the lock.
+        """Whether the provider reports that the cluster was never initialized. It is asked again under the
+        lock.
 
-        The previous lock holder may have recorded a Swarm and died before Consul knew of it. No answer counts
-        as no.
+        The previous lock holder may have recorded a Swarm and died before Consul knew of it. A missing answer
+        counts as False.
         """
         try:
             is_initialized = self.provider.query().is_initialized
@@ -142,8 +143,8 @@ class SwarmInitializer:
         published = known[names.KV_SWARM_ID]
         if published and published.value != swarm_id:
             raise DockerUnavailable(f"Consul knows another Swarm, {published.value}")
-        # Only a Swarm without other nodes is changed. Later it may have services, and their networks cannot
-        # move.
+        # Only a Swarm without other nodes is changed. Later it may have services, and the subnets of their
+        # networks are fixed.
         is_initialized = bool(published) or self.provider.view.is_initialized
         is_new = not is_initialized and (self._confirmed_session == self._session or self._is_uninitialized())
         if is_new and engine.ensure_ingress():

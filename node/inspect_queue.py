@@ -17,11 +17,11 @@ MOST_EARLY: Final = 48
 
 @dataclass
 class InspectQueue:
-    """Inspections that dockerd was asked for. Every method raises `engine.Unavailable`.
+    """Inspections requested from dockerd. Every method raises `engine.Unavailable`.
 
-    dockerd locks a container from before its network is connected until its start event. An inspection
-    requested between the two is answered when the start is over. A later one has to pass through a daemon
-    that is busy with the start of other containers.
+    dockerd locks a container from before its network is connected until its start event. It answers an
+    inspection that was requested between the two when the start is over. A later inspection has to wait for a
+    daemon that is busy with the start of other containers.
     """
 
     engine: Engine
@@ -36,11 +36,11 @@ class InspectQueue:
         return len(self._open) + len(self._waiting)
 
     def __contains__(self, container: str) -> bool:
-        """Whether an answer about the container is due."""
+        """Whether an answer about the container is pending."""
         return container in self._open or container in self._waiting
 
     def containers(self) -> Collection[str]:
-        """Return the containers about which an answer is due."""
+        """Return the IDs of the containers with a pending answer."""
         return [*self._open, *self._waiting]
 
     def sources(self) -> Collection[Question]:
@@ -48,7 +48,7 @@ class InspectQueue:
         return self._open.values()
 
     def request(self, container: str, row: str = "") -> None:
-        """Request an inspection. `row` is the container's line of `docker ps` if that was the reason."""
+        """Request an inspection. `row`: the container's line of `docker ps` if that was the reason."""
         # An older inspection may answer with an older state.
         self.discard(container)
         if len(self._open) < MOST_ASKED:
@@ -65,7 +65,7 @@ class InspectQueue:
             self._early[container] = False
 
     def on_start(self, container: str) -> None:
-        """Take in the start event: an early inspection, answered or open, counts as the current state."""
+        """Handle the start event: an early inspection, answered or open, counts as the current state."""
         if container not in self._early:
             self.request(container)
         elif container in self._open:
@@ -103,8 +103,8 @@ class InspectQueue:
             try:
                 inspected = question.answer()
             except Unavailable:
-                # The error concerns only this container. The next comparison asks for it again, and the
-                # others go on.
+                # The error concerns only this container. The next comparison inspects it again; the other
+                # answers are handled now.
                 self._early.pop(container, None)
                 continue
             if container in self._early and not (inspected and inspected.is_running):

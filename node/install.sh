@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes a Debian 13 machine able to be a node: AMI, node container, Vagrant box, stock image.
+# Prepares a Debian 13 machine as a node: AMI, node container, Vagrant box, stock image.
 #
-#   node/install.sh DIGEST       DIGEST: what the installed software calls itself (swarmer/core/software.py)
+#   node/install.sh DIGEST       DIGEST: digest of the software to install (swarmer/core/software.py)
 #
-# SWARMER_WHEELS=DIR  take the Python packages from DIR, ask no index
-# SWARMER_CONSUL=FILE take this consul binary, download none
+# SWARMER_WHEELS=DIR  take the Python packages from DIR instead of an index
+# SWARMER_CONSUL=FILE take this consul binary instead of a download
 # SWARMER_CONSUL_RELEASES=URL  fetch the pinned release of Consul from this mirror of HashiCorp's
 #
-# Idempotent: what is there already is left alone. Exit status 78 (EX_CONFIG): another attempt would fail, too.
+# Idempotent: installed parts are left alone. Exit status 78 (EX_CONFIG): another attempt would fail, too.
 set -eu
 
 digest=${1:?usage: node/install.sh DIGEST}
@@ -24,12 +24,12 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get -o APT::Update::Error-Mode=any update -q
     say "packages:" $missing
-    # The units of what is installed are started by swarmer.target, not by apt.
+    # apt must not start the units of these packages, because swarmer.target starts them.
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-    # Somebody else may install something meanwhile: unattended upgrades do, at a first boot.
+    # Another installation may run meanwhile: unattended upgrades at a first boot.
     apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends $missing
-    # An upgrade that installs itself would restart them under their tasks, on many nodes within one hour.
+    # Unattended upgrades would restart them under their tasks, on many nodes within one hour.
     apt-mark hold $(dpkg-query -W -f='${Package}\n' docker.io containerd runc docker-registry 2>/dev/null) >/dev/null
 }
 
@@ -68,7 +68,7 @@ install_units() {
     sed "s|@DOCKERD@|$(command -v dockerd)|" "$source/node/systemd/docker.conf.in" \
         > /etc/systemd/system/docker.service.d/swarmer.conf
     install -D -m 644 "$source/node/needrestart.conf" /etc/needrestart/conf.d/swarmer.conf
-    # swarmer.target starts them, once they are configured.
+    # swarmer.target starts them after their configuration.
     systemctl disable -q docker.service docker.socket docker-registry.service 2>/dev/null || true
     systemctl enable -q containerd.service systemd-resolved.service
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
@@ -80,13 +80,13 @@ install_users() {
     install -d -m 755 /etc/consul.d /etc/swarmer
 }
 
-# A container image of one static binary: to try from inside a container what a node can reach.
+# Container image of one static binary, for tests of a node's connections from inside a container.
 install_probe() {
     [ ! -e $root/probe.tar ] || return 0
     tree=$(mktemp -d) && chmod 755 "$tree"
     mkdir -p "$tree/bin" "$tree/tmp"
     cp "$(command -v busybox)" "$tree/bin/busybox"
-    # Not the copy: /tmp may be mounted noexec.
+    # The installed busybox is run, because /tmp with the copy may be mounted noexec.
     busybox --list | grep -vx busybox | while read -r applet; do ln -s busybox "$tree/bin/$applet"; done
     tar -C "$tree" -cf $root/probe.tar .
     rm -rf "$tree"

@@ -1,4 +1,4 @@
-"""Identity and life signs of this node, as every program on it needs them."""
+"""Identity of this node, its watchdog signal and its log, for every program on it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from swarmer.core.node import NodeDescription
 
 SIOCGIFADDR: Final = 0x8915
 SIOCGIFMTU: Final = 0x8921
-"""Numbers of the kernel's questions for the address and the MTU of an interface, <linux/sockios.h>."""
+"""Number of the kernel's request for the MTU of an interface, <linux/sockios.h>."""
 
 
 class Unusable(Exception):
-    """The machine lacks the data that say what it is; it is dead and will be replaced."""
+    """The machine lacks the data of its identity; it is dead and will be replaced."""
 
 
 def read_machine() -> Machine:
@@ -44,7 +44,7 @@ def _address_towards(cidr: str) -> str:
 def mtu_of(address: str) -> int:
     """Return the MTU of the interface that has the address, as DHCP or the hypervisor set it.
 
-    An address of no interface counts as one of a network that carries 1500.
+    If no interface has the address, the MTU is 1500.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for _, name in socket.if_nameindex():
@@ -55,14 +55,14 @@ def mtu_of(address: str) -> int:
 
 
 def _ioctl(sock: socket.socket, request: int, interface: str) -> bytes:
-    """Return the answer to a question about an interface: the union in `struct ifreq`, netdevice(7)."""
+    """Return the kernel's answer about an interface: the union in `struct ifreq`, netdevice(7)."""
     return fcntl.ioctl(sock, request, struct.pack("16s24x", interface.encode()))[16:]
 
 
 def notify_watchdog() -> None:
-    """Tell systemd that this program still works. systemd kills and restarts a program that stops telling it.
+    """Signal systemd that this program still works. systemd kills and restarts a program without signals.
 
-    The first call also reports the start. A slow start is the machine's business and no sign of death.
+    The first call also reports the start. The watchdog begins only then, because slow machines start slowly.
     """
     if address := os.environ.get("NOTIFY_SOCKET"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, contextlib.suppress(OSError):

@@ -28,7 +28,7 @@ class ProviderUnavailable(Exception):
 
 @dataclass
 class ProviderClient:
-    """The provider's last answer, and the queries to it."""
+    """Client of the provider, with its last answer."""
 
     view: ProviderView = field(default_factory=ProviderView)
     _queried_s: float = -REFRESH_INTERVAL_S
@@ -57,7 +57,7 @@ class ProviderClient:
         return self.view
 
     def is_recorded(self, swarm_id: str) -> bool:
-        """Whether the provider was recently seen to record this Swarm."""
+        """Whether a recent check found this Swarm recorded by the provider."""
         return (
             self.view.cluster_id == swarm_id and time.monotonic() - self._recorded_s < RECORD_CHECK_INTERVAL_S
         )

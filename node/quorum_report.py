@@ -1,4 +1,4 @@
-"""Prints what this node knows about Consul's servers and the Swarm's managers: python -m node.quorum_report
+"""Prints this node's report on Consul's servers and the Swarm's managers: python -m node.quorum_report
 
 `swarmer recover` runs it on every node before it decides. It changes nothing.
 """
@@ -20,9 +20,9 @@ from swarmer.core.quorum_report import QuorumReport
 from swarmer.core.state import ConsulMember, MemberStatus
 
 CONSUL_TIMEOUT_S: Final = 15.0
-"""Timeout for an answer of Consul, in seconds: without a leader it waits for one first."""
+"""Timeout for an answer of Consul, in seconds. Without a leader, Consul waits for one first."""
 SWARM_TIMEOUT_S: Final = 30.0
-"""Timeout for a manager's answer, in seconds: one without a quorum takes up to 20 s to report that."""
+"""Timeout for a manager's answer, in seconds. A manager without a quorum takes up to 20 s to report that."""
 
 
 def report(machine: Machine, consul: Consul, connect: Callable[[], Engine]) -> QuorumReport:

@@ -1,11 +1,12 @@
-"""Goes on alone after the majority was lost for good: Consul's data and Swarm's services are kept.
+"""Recovers a quorum with this node alone after its majority was lost for good. Consul's data and the Swarm's
+services are kept.
 
     python -m node.recover [--consul] [--swarm] LOST…
 
-LOST: names of the nodes whose machines are proved to be gone. Run on one survivor of the quorum that is lost,
-by `swarmer recover`, which has the proof, or by a person who has it. Every step looks first and is skipped if
-it is done already. So the command can be killed at any point and run again. Sources: Consul's "Disaster
-recovery for Consul clusters" (peers.json), Docker's "Recover from losing the quorum" (--force-new-cluster).
+LOST: names of the nodes whose machines are proved to be gone. `swarmer recover`, or an operator with that
+proof, runs it on one survivor of the lost quorum. Every step checks first and is skipped if it is done
+already. So the command can be killed at any point and run again. Sources: Consul's "Disaster recovery for
+Consul clusters" (peers.json), Docker's "Recover from losing the quorum" (--force-new-cluster).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from swarmer.core.recovery import SwarmView
 
 CONSUL_DATA: Final = Path("/var/lib/consul")
 LOCK: Final = Path("/run/swarmer-recover.lock")
-"""Lock file: a second recovery on this node waits for the first, and then finds its work done."""
+"""Path of the lock file: a second recovery on this node waits for the first, and then finds its work done."""
 ELECTION_TIMEOUT_S: Final = 10.0
 """Timeout for servers to elect another leader by themselves."""
 LEADER_TIMEOUT_S: Final = 60.0
@@ -67,8 +68,8 @@ def main(argv: list[str]) -> int:
 
 
 def recover(asked: argparse.Namespace, machine: Machine) -> None:
-    """Recover each quorum that was named: this node alone, then without the lost. Raises what adapters
-    raise."""
+    """Recover each named quorum: reduce it to this node, then remove the lost nodes. Raises the errors of the
+    adapters."""
     if asked.consul:
         recover_consul(machine)
         log(f"Consul has a leader; forgets {', '.join(asked.lost)}")
@@ -81,7 +82,7 @@ def recover(asked: argparse.Namespace, machine: Machine) -> None:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """Arguments: `consul` and `swarm` tell the quorum to go on with, `lost` has names. Exits on an error."""
+    """Return the arguments: `consul` and `swarm` select the quorums, `lost` has names. Exits on an error."""
     parser = argparse.ArgumentParser(prog="python -m node.recover", description="This node goes on alone.")
     parser.add_argument("--consul", action="store_true", help="this server becomes Consul's only one")
     parser.add_argument("--swarm", action="store_true", help="this manager becomes the Swarm's only one")
@@ -93,7 +94,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def check_roles(asked: argparse.Namespace, roles: Collection[str]) -> None:
-    """Raise Unusable if this node lacks the role of a quorum that it was told to go on with."""
+    """Raise Unusable if this node lacks the role of a selected quorum."""
     if asked.consul and CONSUL_SERVER not in roles:
         raise Unusable("--consul: this node is no Consul server")
     if asked.swarm and SWARM_MANAGER not in roles:
@@ -101,14 +102,14 @@ def check_roles(asked: argparse.Namespace, roles: Collection[str]) -> None:
 
 
 def recover_consul(machine: Machine) -> bool:
-    """Reduce raft to this server alone, with all that it knows, if there is no leader."""
+    """Reduce raft to this server alone, with all its data, if there is no leader."""
     if wait_for_leader(Consul(), ELECTION_TIMEOUT_S):
         return False
     if is_empty(Consul()):
         raise Unusable("this server has nothing of the cluster's: take one that was a member before")
     log("makes this server Consul's only one")
     write_peers(peers_json((CONSUL_DATA / "node-id").read_text().strip(), machine.address))
-    # One job of systemd's: if this program is killed, Consul is either running still or started again.
+    # One job of systemd: if this program is killed, Consul either still runs or is started again.
     log("restarts Consul")
     process.run(["systemctl", "restart", names.UNIT_CONSUL])
     deadline_s = time.monotonic() + LEADER_TIMEOUT_S
@@ -120,7 +121,7 @@ def recover_consul(machine: Machine) -> bool:
 
 
 def write_peers(content: str) -> None:
-    """Write peers.json whole or not at all: Consul does not start with half of it."""
+    """Write peers.json atomically, because Consul does not start with a part of it."""
     fresh = CONSUL_DATA / "peers.json.new"
     fresh.write_text(content)
     shutil.chown(fresh, "consul", "consul")
@@ -134,7 +135,7 @@ def peers_json(node_id: str, address: str) -> str:
 
 
 def wait_for_leader(api: Consul, within_s: float) -> bool:
-    """Wait until the servers have a leader; return whether they do in time. Then none goes on alone."""
+    """Wait until the servers have a leader; return whether they have one in time."""
     deadline_s = time.monotonic() + within_s
     while not (found := has_leader(api)) and time.monotonic() < deadline_s:
         time.sleep(0.5)
@@ -142,7 +143,7 @@ def wait_for_leader(api: Consul, within_s: float) -> bool:
 
 
 def has_leader(api: Consul) -> bool:
-    """Whether a leader answers; one that is only remembered does not count."""
+    """Whether a leader answers. A remembered leader without an answer counts as none."""
     try:
         return bool(api.leader()) and bool(api.raft_servers())
     except consul.Unavailable:
@@ -150,8 +151,8 @@ def has_leader(api: Consul) -> bool:
 
 
 def is_empty(api: Consul) -> bool:
-    """Whether this server is a replacement that never joined raft. A silent one was stopped by an earlier
-    run."""
+    """Whether this server is a replacement that never joined raft. A silent server returns False, because an
+    earlier run stopped it."""
     try:
         return api.last_entry() is None
     except consul.Unavailable:
@@ -186,7 +187,7 @@ def recover_swarm(machine: Machine, engine: Engine, caller: Engine) -> bool:
                 try:
                     caller.force_new_cluster(machine.address)
                 except docker.Unavailable as exc:
-                    # The next look tells whether it succeeded all the same.
+                    # The next observation shows whether the call succeeded all the same.
                     log(f"dockerd answers with an error, is asked again: {exc}")
                 called_s = time.monotonic()
 
@@ -216,7 +217,7 @@ def observe_swarm(
 
 
 def expected_swarm() -> str:
-    """ID of the cluster's Swarm as Consul knows it, or as the provider told this node at its boot."""
+    """ID of the cluster's Swarm from Consul, or from the provider's answer at this node's boot."""
     with contextlib.suppress(consul.Unavailable):
         if found := Consul().get(names.KV_SWARM_ID):
             return found.value
@@ -226,10 +227,10 @@ def expected_swarm() -> str:
 
 
 def check_swarm(engine: Engine) -> None:
-    """Report if the Swarm that goes on lacks something; nothing here could give it back.
+    """Report if the recovered Swarm has other network settings or lost services; no command restores them.
 
-    Docker keeps address pools and the port of VXLAN in the Swarm's own state, and lets only the first `swarm
-    init` choose them.
+    Docker keeps the address pools and the VXLAN port in the Swarm's own state. Only the first `swarm init`
+    chooses them.
     """
     try:
         found, services = engine.settings(), engine.swarm_service_ids()
@@ -268,8 +269,7 @@ def forget_in_consul(lost: Iterable[str], api: Consul) -> None:
 
 
 def forget_in_swarm(lost: Collection[str], engine: Engine) -> None:
-    """Remove lost nodes from the Swarm, by the names of its rows; a node that is still joining has none
-    yet."""
+    """Remove lost nodes from the Swarm by their names. A node that is still joining has no name yet."""
     for row in engine.nodes():
         if row.name in lost:
             engine.ensure_demoted(row.id)

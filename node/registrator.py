@@ -95,7 +95,7 @@ class Registrator:
     # -- follow ---------------------------------------------------------------------------
 
     def follow_events(self) -> None:
-        """Follow the engine's events from where they were lost, and have everything compared afterwards."""
+        """Follow the engine's events from the point of their loss, and schedule a full comparison."""
         try:
             self._events = self.engine.events(self._last_ns)
             self._opened_ns = time.time_ns()
@@ -107,7 +107,7 @@ class Registrator:
         self._compare_due_s = 0.0
 
     def on_engine_lost(self, exc: Exception) -> None:
-        """Note that the engine is away. Declared services stay until the engine lists the running
+        """Record that the engine is away. Declared services stay until the engine lists the running
         containers."""
         self.inspections.clear()
         if self._events:
@@ -117,7 +117,7 @@ class Registrator:
         self._log_once("engine", f"waits for Docker: {exc}")
 
     def on_consul_lost(self, exc: Exception) -> None:
-        """Note that Consul is away. Known containers are kept, and everything is compared when Consul is
+        """Record that Consul is away. Known containers are kept. A full comparison follows when Consul is
         back."""
         self.sync.entries = None
         self._compare_due_s = self._next_retry_s()
@@ -128,8 +128,8 @@ class Registrator:
         return time.monotonic() + pause_s
 
     def _compare_at_s(self) -> float:
-        """Return the time of the next comparison. It blocks the loop, so it waits while containers start,
-        unless Docker or Consul was away."""
+        """Return the time of the next comparison. A comparison blocks the loop, so it waits while containers
+        start, unless Docker or Consul was away."""
         is_urgent = self.sync.entries is None or not self._compare_due_s
         return self._compare_due_s + (COMPARE_INTERVAL_S if self.inspections and not is_urgent else 0)
 
@@ -211,7 +211,7 @@ class Registrator:
         return [*before, *(service.id for service in plan.services)]
 
     def try_inspect(self, container: str, row: str) -> bool:
-        """Inspect a container; return whether dockerd answered. The other containers must not wait for its
+        """Inspect a container; return whether dockerd answered. Other containers must not wait for that
         answer.
 
         dockerd lists a container that hangs in its own start or stop, and answers no question about it.
@@ -234,8 +234,8 @@ class Registrator:
         return self.engine.inspect(other) if kind == "container" and other else None
 
     def end_container(self, container: str, end: events.End) -> list[str]:
-        """Handle the end of a container; return the IDs of its services. dockerd is not asked: its ports are
-        gone."""
+        """Handle the end of a container; return the IDs of its services. An inspection would show no ports
+        any more."""
         self.inspections.discard(container)
         ids, short = self.forget_container(container), container[: naming.SHORT_ID]
         if short in self.failed:
@@ -266,11 +266,11 @@ class Registrator:
                     continue
                 inspected_count += 1
                 if not known and self.sync.entries is None and not is_stuck:
-                    # An entry can only be called stale after every container is known.
+                    # An entry counts as stale only when every container is known.
                     is_stuck = not self.try_inspect(container, row)
                 elif container not in self.inspections:
-                    # dockerd is slow about containers that come and go, so the others do not wait for this
-                    # answer.
+                    # dockerd answers slowly about containers that start or stop, so the other containers do
+                    # not wait for this answer.
                     self.inspections.request(container, row)
             self.mesh.refresh()
         except EngineUnavailable as exc:

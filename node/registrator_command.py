@@ -55,10 +55,10 @@ HELP: Final = ("-h", "-help", "--help")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit status: 0 success, 1 failure, 2 unfit input (one line on stderr says why)."""
+    """Return the exit status: 0 success, 1 failure, 2 bad input (stderr has one line with the reason)."""
     command, *rest = arguments or ("",)
     if command in HELP or (rest and rest[0] in HELP):
-        print(USAGE, end="")  # noqa: T201 - what was asked for
+        print(USAGE, end="")  # noqa: T201 - the requested output
         return 0
     if {command, *rest[:1]} & {"-version", "--version"}:
         print(_version())  # noqa: T201
@@ -94,7 +94,7 @@ def _version() -> str:
 
 
 def show_plan(arguments: Sequence[str]) -> int:
-    """Plan the containers on standard input: services to standard output, oddities to standard error. Raises
+    """Plan the containers on standard input: services to standard output, warnings to standard error. Raises
     InvalidValue."""
     values, rest = options.from_arguments(arguments)
     if rest:
@@ -148,7 +148,7 @@ def _explain(container: Container, found: Plan) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run for ever, or until the tries to reach Consul at the start are used up. Raises ValueError."""
+    """Run for ever; end only if Consul stays silent for all attempts at the start. Raises ValueError."""
     from swarmer.adapters import catalogue, engine
 
     values, rest = options.from_arguments(arguments)
@@ -182,7 +182,7 @@ def _address(values: Mapping[str, Any]) -> str:
 
 
 def _reach(consul: Catalogue, who: Options) -> bool:
-    """Try to reach Consul once, and again as often as the options say. The loop itself waits for ever."""
+    """Try to reach Consul, and repeat it as the options demand. The loop itself waits for ever."""
     from swarmer.adapters.catalogue import Refused, Unavailable
 
     for attempt in range(who.retry_attempts, -1, -1):
@@ -211,7 +211,7 @@ def _log(text: str) -> None:
 
 
 def on_node() -> int:
-    """Run as node.json says, with the node's own Consul agent and engine."""
+    """Run with the settings of node.json and the node's own Consul agent and engine."""
     from node.machine import notify_watchdog, read_machine
     from swarmer.adapters import catalogue, engine, http
     from swarmer.core import names

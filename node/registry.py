@@ -1,6 +1,6 @@
 """Serves the registry while this node holds its lease; decisions are in swarmer/core/election.py.
 
-Three threads share plain values. The proxy (node/registry_proxy.py) lets answers out. A watcher reads the
+Three threads share plain values. The proxy (node/registry_proxy.py) passes answers on. A watcher reads the
 lock as it changes. The election confirms the lease, decides and acts.
 """
 
@@ -53,8 +53,8 @@ HEARTBEAT_TIMEOUT_S: Final = 2.0
 SUCCESSOR_TIMEOUT_S: Final = 3.0
 """Timeout for the next holder when a candidate ends. Until then it relays to the next holder."""
 CHECK: Final = {"interval": "2s", "timeout": "5s", "FailuresBeforeCritical": 3, "status": "passing"}
-"""Definition of Consul's check. The name of a registry ends with its lease, so a late answer of a busy
-machine is no reason to withdraw it."""
+"""Definition of Consul's check. It is lenient because the name of a registry ends with its lease anyway, and
+a busy machine answers late."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class RegistryElector:
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=election.FENCE_S))
     """The own agent: it declares the registry's name."""
     route: LeaderRoute = field(init=False)
-    """Way to Consul's leader, which knows the session and the lock."""
+    """Route to Consul's leader, because the leader knows the session and the lock."""
     session: str | None = None
     lock: RegistryLock | None = None
     is_leaving: bool = False
@@ -80,7 +80,7 @@ class RegistryElector:
     _probed_s: float = 0.0
     _handover: str = ""
     _uncertain_session: str | None = None
-    """ID of a session whose release may or may not have been carried out; it has to be destroyed."""
+    """ID of a session whose release is uncertain; it has to be destroyed."""
     _is_named: bool | None = None
     """Whether the name leads here; None if Consul may know it from an earlier life of this node."""
     _unnamed_since_s: float = 0.0
@@ -88,7 +88,7 @@ class RegistryElector:
     _name_checked_s: float = 0.0
     _lock_checked_s: float = 0.0
     _stopped_s: float = 0.0
-    """Monotonic time at which this node served last."""
+    """Monotonic time at which this node last stopped serving."""
     _heartbeat_s: float = 0.0
     """Monotonic time of the last heartbeat of the proxy's loop."""
     _watcher: threading.Thread | None = None
@@ -127,14 +127,14 @@ class RegistryElector:
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
 
     def notify_watchdog(self) -> None:
-        """Tell systemd that the program works, if the other threads work too: a lease without a proxy is
+        """Signal systemd that the program works if the other threads work too: a lease without a proxy is
         useless."""
         hangs = self._proxy is not None and time.monotonic() - self._heartbeat_s > HEARTBEAT_TIMEOUT_S
         if not hangs and (self._watcher is None or self._watcher.is_alive()):
             notify_watchdog()
 
     def begin_shutdown(self) -> None:
-        """Begin the end of this program: it hands over first."""
+        """Begin the shutdown of this program: it hands over first."""
         self.is_leaving = True
         self.changed.set()
 
@@ -151,14 +151,14 @@ class RegistryElector:
                 time.sleep(election.CONFIRM_INTERVAL_S)
 
     def on_keys_changed(self, found: dict[str, Key]) -> None:
-        """Take in the keys below the registry's prefix."""
+        """Handle new values of the keys below the registry's prefix."""
         handover = found.get(names.KV_REGISTRY_HANDOVER)
         self._handover = handover.value if handover else ""
         self.update_lock(found.get(names.KV_REGISTRY_LOCK))
         self.changed.set()
 
     def update_lock(self, key: Key | None, *, known: RegistryLock | None = None) -> None:
-        """Take in the lock's state, unless a newer one is known: two threads read it, and a server may lag
+        """Update the lock's state, unless a newer state is known: two threads read it, and a server may lag
         behind.
 
         Pass `known`, the lock before the query, if a majority of the servers was asked. If their answer is
@@ -205,7 +205,7 @@ class RegistryElector:
         while time.monotonic() < deadline_s and not (self.lease.holder and self.is_named_elsewhere()):
             self.notify_watchdog()
             time.sleep(election.CONFIRM_INTERVAL_S)
-        # A client that has just resolved this address is still served.
+        # Clients that have just resolved this address still get answers.
         time.sleep(min(0.5, max(0.0, deadline_s - time.monotonic())))
         with contextlib.suppress(Unavailable):
             self.withdraw()
@@ -218,7 +218,8 @@ class RegistryElector:
     def candidate_state(self) -> CandidateState:
         """Return the state of this candidate."""
         number, lock, free_since_s = self.lease.number, self.lock, self._free_since_s
-        # Consul is asked for its leader only if needed. A lock that was never held is not left to others.
+        # The state includes Consul's leader only if a decision needs it. A lock without any former holder is
+        # free to all candidates.
         is_free = number is None and free_since_s is not None and lock is not None and lock.number > 0
         return CandidateState(
             session=self.session,
@@ -243,8 +244,8 @@ class RegistryElector:
     def confirm(self) -> None:
         """Have Consul confirm the session and, if this node seems to hold it, the lock; or create a session.
 
-        The clock is read before the question. Only an answer that a majority of the servers confirms lets
-        the proxy answer. The watcher's server may lag behind, and a leader that stood still renews sessions
+        The clock is read before the query. The proxy may answer only after an answer that a majority of the
+        servers confirmed. The watcher's server may lag behind, and a leader that stood still renews sessions
         that have ended.
         """
         asked_s, lock, key = time.monotonic(), self.lock, None
@@ -267,8 +268,8 @@ class RegistryElector:
             self.lease.fresh_until_s = asked_s + election.FENCE_S
 
     def recheck_lock(self) -> None:
-        """Check whether another node still holds the lock. The watcher sees no change in an older or missing
-        state."""
+        """Check whether another node still holds the lock. The watcher cannot notice that an operator deleted
+        the lock or set it back to an older state."""
         lock, now_s = self.lock, time.monotonic()
         is_held_elsewhere = lock is not None and lock.session not in (None, self.session)
         if not is_held_elsewhere or now_s - self._lock_checked_s < LOCK_INTERVAL_S:
@@ -316,7 +317,7 @@ class RegistryElector:
         return election.holder_value(self.machine.name, self.machine.address)
 
     def acquire(self) -> None:
-        """Try to get the lock: serve at once after success, or try again soon while the lock's delay runs."""
+        """Try to get the lock: serve at once after success, or retry soon during the lock-delay."""
         if self.session and self.route.agent.acquire(names.KV_REGISTRY_LOCK, self._lock_value, self.session):
             key = self.route.agent.get(names.KV_REGISTRY_LOCK)
             self.update_lock(key)
@@ -342,8 +343,8 @@ class RegistryElector:
     def secret(self) -> str:
         """Return the holders' common secret. The first holder creates it, under the lock.
 
-        It is never overwritten, because a holder that stood still may continue here after the next one
-        created it.
+        It is never overwritten. A holder that stood still may continue here after the next holder created the
+        secret.
         """
         if (key := self.route.agent.get(names.KV_REGISTRY_SECRET)) is not None:
             return key.value
@@ -372,7 +373,7 @@ class RegistryElector:
         self._is_named = True
 
     def check_name(self) -> None:
-        """Check that Consul still has the name; it may have lost its data."""
+        """Check that Consul still has the name. Consul may have lost its data."""
         now_s = time.monotonic()
         if self.lease.number is None or not self._is_named or now_s - self._name_checked_s < NAME_INTERVAL_S:
             return
@@ -382,8 +383,8 @@ class RegistryElector:
             self._unnamed_since_s = now_s
 
     def withdraw_after_successor(self) -> None:
-        """Withdraw the name after the next holder has it. Until then this node's proxy is the only one it
-        leads to."""
+        """Withdraw the name after the next holder has it. Until then the name leads only to this node's
+        proxy."""
         if self._is_named is False:
             return
         if self.is_named_elsewhere() or time.monotonic() - self._stopped_s > NAME_INTERVAL_S:
@@ -407,7 +408,7 @@ class RegistryElector:
         return 0.0 if self._answered_s > self._probed_s else time.monotonic() - self._answered_s
 
     def check_process(self) -> None:
-        """Probe the registry. The next pass starts one that died under the same lease."""
+        """Probe the registry. If it died, the next pass starts it again under the same lease."""
         if self.lease.number is None:
             return
         now_s = time.monotonic()
@@ -431,13 +432,13 @@ class RegistryElector:
         self.end_process(reason)
 
     def give_up(self, reason: str) -> None:
-        """Free the lock for a node that can do better, and stand back for a while."""
+        """Free the lock for a node that may be faster, and make no attempt for a while."""
         self.stop(reason)
         self.release()
         self.wait_for_other_holder()
 
     def hand_over(self) -> None:
-        """Finish requests under way and free the lock; connections wait at the proxy for the next holder."""
+        """Finish open requests and free the lock; connections wait at the proxy for the next holder."""
         log("hands the registry over")
         self.lease.is_draining = True
         if self._proxy and self._loop:
@@ -456,8 +457,8 @@ class RegistryElector:
     def release(self) -> None:
         """Free the lock. Raises Unavailable.
 
-        Consul may carry out a release later, and then without a lock-delay. Therefore nothing is served under
-        that session any more, and its end frees a lock that it still holds.
+        Consul may execute a release later, and then without a lock-delay. Therefore nothing is served under
+        that session any more. The end of the session frees a lock that it still holds.
         """
         if self.session is None:
             return

@@ -1,8 +1,8 @@
 """The registry's proxy: every manager listens on :5000, and the lease holder answers.
 
-Bytes are relayed as they come. The registry itself writes the evidence into its headers. On the holder an
-answer passes only while the lease is fresh. Other managers relay a connection to the holder's proxy, so that
-clients with an outdated address are served too. Connections wait while the lease moves between two holders.
+Bytes are relayed as they come. The registry itself writes its node and lease into the headers. On the holder
+an answer passes only while the lease is fresh. Other managers relay a connection to the holder's proxy, so
+that clients with an outdated address get answers too. Connections wait while the lease moves between holders.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHUNK: Final = 256 * 1024
 HOLDER_TIMEOUT_S: Final = 8.0
 """Timeout for a connection that waits for a holder."""
 POLL_INTERVAL_S: Final = 0.02
-"""Interval between two looks at the lease."""
+"""Interval between two checks of the lease."""
 CONNECT_TIMEOUT_S: Final = 2.0
 """Timeout for connecting to the holder."""
 SILENCE_TIMEOUT_S: Final = 0.5
@@ -30,7 +30,7 @@ SILENCE_TIMEOUT_S: Final = 0.5
 IDLE_GRACE_S: Final = 0.15
 """Grace period without traffic, after the last answer, before a connection counts as idle."""
 KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
-"""Seconds, seconds and count of TCP keepalive: a client that has vanished is noticed after a minute."""
+"""Seconds, seconds and count of TCP keepalive, which detects a vanished client after a minute."""
 RELAYED: Final = b"SWARMER-RELAYED\n"
 """First bytes from another proxy. Such a connection is not relayed a second time."""
 
@@ -84,8 +84,7 @@ class RegistryProxy:
             await server.serve_forever()
 
     async def drain(self, within_s: float) -> None:
-        """Let requests that are under way finish, and cut the connections that remain after `within_s`
-        seconds."""
+        """Wait for open requests, and cut the connections that remain after `within_s` seconds."""
         deadline_s = time.monotonic() + within_s
         while self.connections and time.monotonic() < deadline_s:
             for connection in list(self.connections):
@@ -93,7 +92,7 @@ class RegistryProxy:
                     connection.writer.close()
             await asyncio.sleep(POLL_INTERVAL_S)
         for connection in list(self.connections):
-            # There is no wait: a registry that stands still keeps its own end of the connection open.
+            # There is no wait, because a registry that stands still keeps its own end of the connection open.
             if connection.writer:
                 connection.writer.transport.abort()
 
@@ -121,7 +120,7 @@ class RegistryProxy:
                 with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
                     return await self._answer(first, reader, writer)
             elif not serves and is_relayed:
-                return None  # the other proxy knows the new holder by now, or will soon
+                return None  # the other proxy knows the new holder now or soon
             elif not serves and self.lease.holder:
                 with contextlib.suppress(OSError, TimeoutError):
                     if await self._relay(self.lease.holder, first, reader, writer):
@@ -132,7 +131,7 @@ class RegistryProxy:
     async def _relay(
         self, holder: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Relay to the holder. False if nothing came back and nothing is lost: the request can be sent
+        """Relay to the holder. False if no byte came back and no request was lost: the request can be sent
         elsewhere."""
         connected = asyncio.open_connection(holder, names.REGISTRY_PORT, limit=CHUNK)
         there, onward = await asyncio.wait_for(connected, CONNECT_TIMEOUT_S)
@@ -158,7 +157,7 @@ class RegistryProxy:
         onward.transport.abort()
 
     async def _answer(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer through the registry of this node. A lease that ends meanwhile ends the connection."""
+        """Answer through the registry of this node. The end of the lease ends the connection."""
         number = self.lease.number
         if number is None:
             return

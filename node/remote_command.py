@@ -3,10 +3,10 @@
     python -m node.remote_command ID SECONDS COMMAND
 
 The output goes to the log group of remote commands, as events of `core.remote_output` in the stream ID.
-This program itself prints nothing but a failure of its own, because viewers may read what it prints.
+This program itself prints only its own failures, because viewers may read its output.
 
 The command stays in this program's process group. The agent kills that group when the command is cancelled,
-so nothing goes on behind an operator's back.
+so nothing continues unnoticed.
 
 A file records that a command has begun, and a command begins only once. The reasons are in
 docs/adr/0015-commands-run-at-most-once.md, and in https://github.com/aws/amazon-ssm-agent/issues/169.
@@ -33,22 +33,22 @@ from swarmer.core import names, remote_command, remote_output
 from swarmer.core.remote_output import ERR, OUT, End
 
 FLUSH_S: Final = 0.5
-"""Seconds after which output is sent."""
+"""Longest time for which output is held, in seconds."""
 MOST_HELD: Final = 4 * remote_output.LIMIT
-"""Bytes of output that are held at most. The command waits while more cannot be sent."""
+"""Largest amount of held output, in bytes. The command waits while more cannot be sent."""
 PIECE: Final = 65_536
-"""Bytes that are read at once."""
+"""Size of one read, in bytes."""
 DRAIN_S: Final = 1
 """Timeout for output after the command's end, in seconds. A process left behind may keep the pipe open."""
 END_S: Final = 2
-"""Seconds between the request to end and the kill of a command that takes too long."""
+"""Time between SIGTERM and SIGKILL for a command that takes too long, in seconds."""
 RETRY_S: Final = 1
-"""Seconds before output that could not be sent is sent again."""
+"""Pause before unsent output is sent again, in seconds."""
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
-"""Exit statuses of a command that did not start, those of `env`."""
+"""Exit status of a command that did not start, like that of `env`."""
 REBOOTS: Final = 194
-"""Exit status upon which the agent reboots the machine.
+"""Exit status that makes the agent reboot the machine.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/send-commands-reboot.html"""
 FAILED: Final = 1
 BEGUN: Final = Path("/var/lib/swarmer-commands")
@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
     """Run the command. Returns its exit status, with one line on stderr if it could not be run at all."""
     command_id, seconds, encoded = arguments
     try:
-        begin(command_id, BEGUN)  # the agent of a rebooted machine comes here before cloud-init has run
+        begin(command_id, BEGUN)  # the agent of a rebooted machine gets here before cloud-init has run
         machine = read_machine()
         argv = remote_command.decode(encoded)
         os.environ.update(machine.identity.endpoints.environment(machine.identity.region))
@@ -95,8 +95,7 @@ def main(arguments: list[str]) -> int:
 def begin(command_id: str, folder: Path) -> None:
     """Record on the disk that the command begins. Raises Begun if it has begun before.
 
-    A disk that is full or read-only takes no record. The command begins all the same, because it may be the
-    repair.
+    A full or read-only disk takes no record. The command begins all the same, because it may be the repair.
     """
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -124,7 +123,7 @@ def _flush(folder: Path) -> None:
 def run(argv: Sequence[str], *, limit_s: float, put: Put) -> int:
     """Run the command for at most `limit_s` seconds; return the exit status.
 
-    Raises Undelivered, and TookTooLong once that is written as the end.
+    Raises Undelivered. Raises TookTooLong after this end is written to the output.
     """
     deadline_s = time.monotonic() + limit_s
     writer = Writer(put, deadline_s + END_S)
@@ -159,7 +158,7 @@ class Writer:
 
     put: Put
     deadline_s: float
-    """Time until which output is sent again, by the monotonic clock."""
+    """Monotonic time until which sending is retried."""
     _pieces: list[tuple[str, bytes]] = field(default_factory=list)
     _held: int = 0
     _since_s: float = 0
@@ -175,7 +174,7 @@ class Writer:
             self.flush()
 
     def flush_if_due(self) -> None:
-        """Send what was held for FLUSH_S."""
+        """Send output that was held for FLUSH_S."""
         if self._pieces and time.monotonic() - self._since_s >= FLUSH_S:
             self.flush()
 

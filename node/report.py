@@ -30,7 +30,7 @@ PROBE_TIMEOUT_S: Final = 8.0
 PROBE: Final = f"""{names.IMPORT_PROBE}
 exec docker run --rm --label swarmer.probe swarmer/probe wget -q -T 4 -O /dev/null "$1"
 """
-"""Shell script that fails unless the URL, its only argument, answers inside a container."""
+"""Shell script that succeeds if the URL, its only argument, answers inside a container."""
 
 
 def probe(url: str) -> bool:
@@ -44,7 +44,7 @@ def probe(url: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Reporter:
-    """Questions of a report to this node: Consul's agent, dockerd and the registry's name."""
+    """Queries for the report of this node: to Consul's agent, dockerd and the registry's name."""
 
     machine: Machine
     consul: Consul = field(default_factory=lambda: Consul(timeout_s=ANSWER_TIMEOUT_S))
@@ -64,7 +64,7 @@ class Reporter:
     def _consul(self) -> NodeFacts:
         """Facts from Consul's agent. A server also reports the services."""
         facts = NodeFacts(is_server=CONSUL_SERVER in self.machine.node.roles)
-        # Without a leader Consul answers only some of these questions. The earlier answers stay valid.
+        # Without a leader Consul answers only some of these queries. The earlier answers stay valid.
         with contextlib.suppress(ConsulUnavailable):
             facts = replace(facts, members={each.name: each.status for each in self.consul.members()})
             facts = replace(facts, leader=self.consul.leader())

@@ -23,8 +23,8 @@ other nodes. Also the interval at which a node checks whether it has joined the 
 
 @dataclass
 class RoutingMesh:
-    """Part of the registrator's loop. Its failures affect only the mesh; containers are declared without
-    it."""
+    """Part of the registrator's loop. Its failures affect only the mesh: containers are declared all the
+    same."""
 
     engine: Engine
     catalogue: Catalogue
@@ -41,7 +41,7 @@ class RoutingMesh:
     _logged: str = ""
 
     def fileno(self) -> int:
-        """Descriptor that is readable when the key changed; -1 while no watch is open."""
+        """Descriptor that becomes readable when the key changes; -1 while no watch is open."""
         return self._watch.connection.fileno() if self._watch else -1
 
     def refresh(self) -> bool:
@@ -55,7 +55,7 @@ class RoutingMesh:
             if not is_in:
                 self._close_watch()
                 if engine.swarm.state == "pending":
-                    # The node reboots or its managers are away: no event reports that it is back.
+                    # The node reboots or its managers are away, and no event reports its return.
                     self.due_s = time.monotonic() + POLL_INTERVAL_S
             else:
                 self._ensure_watch()
@@ -66,7 +66,7 @@ class RoutingMesh:
         return self._update_services()
 
     def on_key_changed(self) -> bool:
-        """Read news of the key, or the loss of Consul; return whether anything changed."""
+        """Read the key's new value, or handle the loss of Consul; return whether anything changed."""
         if self._watch is None:
             return False
         try:

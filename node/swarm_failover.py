@@ -1,6 +1,6 @@
 """Elects a new leader of the Swarm earlier than Docker would: this manager stands for election itself.
 
-It runs in a thread beside the agent's passes, because those wait for dockerd, which waits for a leader.
+It runs in its own thread, because the agent's passes wait for dockerd, and dockerd waits for a leader.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from swarmer.core.state import SwarmNode
 from swarmer.core.swarm_failover import ELECTION_TIMEOUT_S, ManagerView
 
 QUERY_INTERVAL_S: Final = 2.0
-"""Interval between two queries of the Swarm; they cost the node some 0.05 % of a core."""
+"""Interval between two queries of the Swarm. The queries cost the node some 0.05 % of a core."""
 URGENT_INTERVAL_S: Final = 0.2
 """Interval between two queries while the Swarm does not answer; each takes QUERY_TIMEOUT_S as well."""
 QUERY_TIMEOUT_S: Final = 0.7
-"""Timeout for dockerd's answer. A living leader needs milliseconds; without one dockerd holds the
-question."""
+"""Timeout for dockerd's answer. With a living leader it takes milliseconds; without one dockerd holds the
+query."""
 RAFT_ID_INTERVAL_S: Final = 60.0
-"""Interval at which this manager's raft ID is read again; it changes when the node is demoted and
+"""Interval at which this manager's raft ID is read again. The ID changes when the node is demoted and
 promoted."""
 RAFT_ID_GRACE_S: Final = 60.0
 """Grace period before an unknown raft ID is logged; booting machines are slow."""
@@ -47,7 +47,7 @@ class LeaderAnswer:
     asked_s: float
     """Monotonic time of the query."""
     engine_ns: int
-    """Time at which the engine had started, in nanoseconds since the epoch."""
+    """Start time of the engine, in nanoseconds since the epoch."""
     term: int
     """Raft term in which that leader leads; 0 if it is unknown."""
 
@@ -70,7 +70,7 @@ class SwarmFailover:
     _engine: Engine | None = None
     _last_answer: LeaderAnswer | None = None
     _raft_member: tuple[str, int] | None = None
-    """Node ID and raft ID of this manager. Only a leader tells them, so they are read while there is one."""
+    """Node ID and raft ID of this manager. Only a leader returns them, so they are read early."""
     _raft_id_read_s: float = -RAFT_ID_INTERVAL_S
     _started_s: float = field(default_factory=lambda: time.monotonic())
     _loss_proved_s: float | None = None
@@ -99,8 +99,8 @@ class SwarmFailover:
         )
 
     def check_leader(self) -> None:
-        """Ask the Swarm once for its leader; if the leader is lost, stand for election when it is this
-        manager's turn."""
+        """Query the Swarm once for its leader. If the leader is lost, stand for election at this manager's
+        turn."""
         asked_s, engine_ns, term = time.monotonic(), engine_started_ns(), self.raft_log.term()
         if not engine_ns:
             return
@@ -108,7 +108,7 @@ class SwarmFailover:
         try:
             engine = self._engine = self._engine or self.engine()
             managers = engine.managers()
-            # If the term changed during the query, its leader may not be the one that answered.
+            # If the term changed during the query, another manager than that term's leader may have answered.
             term = term if self.raft_log.term() == term else 0
             self._last_answer = LeaderAnswer(managers, asked_s, engine_ns, term)
         except DockerUnavailable as exc:
@@ -136,8 +136,8 @@ class SwarmFailover:
                 self._log_once(f"does not know its number among Swarm's managers: {exc}")
 
     def _stand_if_due(self, answer: LeaderAnswer | None, engine_ns: int, asked_s: float) -> None:
-        """Stand for election, in turn and not too late, if Consul and this engine prove that the leader is
-        lost."""
+        """Stand for election, at this manager's turn and within the time limit, if Consul and this engine
+        prove that the leader is lost."""
         if answer is None or not answer.term or self._raft_member is None:
             return
         try:
@@ -152,8 +152,8 @@ class SwarmFailover:
             return
         loss_proved_s = self._loss_proved_s = self._loss_proved_s or now_s
         lost_for_s, silent_s = max(0.0, asked_s - loss_proved_s), now_s - answer.asked_s
-        # An engine that has just started takes the message before it can act on it. No other manager stands
-        # meanwhile.
+        # An engine that has just started receives the message before it can act on it. No other manager
+        # stands for election meanwhile.
         is_done = self._has_stood and not view.was_leader
         if is_done or not swarm_failover.is_due(turn, lost_for_s=lost_for_s, silent_s=silent_s):
             return
@@ -173,8 +173,8 @@ class SwarmFailover:
 
 
 def engine_started_ns() -> int:
-    """Return when this machine's dockerd started, by its PID file, in ns since the epoch; 0 if it does not
-    run."""
+    """Return the start time of this machine's dockerd from its PID file, in ns since the epoch; 0 if it is
+    stopped."""
     try:
         return ENGINE_PID_FILE.stat().st_mtime_ns
     except OSError:

@@ -15,7 +15,8 @@ from swarmer.core import names
 from swarmer.core.cluster import Cluster
 
 INTERFACE: Final = "LaunchTemplateData.TagSpecifications.2"
-"""Property for the tags of network interfaces. The CDK writes those of instances and volumes before it."""
+"""Property for the tags of network interfaces. The CDK writes the two properties before it: the tags of
+instances and of volumes."""
 
 
 def demanded_tags(cluster: Cluster) -> dict[str, str]:

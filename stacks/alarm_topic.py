@@ -34,7 +34,7 @@ def mail_topic(scope: Construct, cluster: str, address: str) -> sns.Topic:
         )
     )
     topic = sns.Topic(scope, "AlarmTopic", master_key=key, enforce_ssl=True)
-    # This policy replaces the default one, which lets alarms of the account publish.
+    # This policy replaces the default policy, and that one lets alarms of the account publish.
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             sid="AllowCloudWatchPublish",

@@ -32,10 +32,10 @@ class Stacks:
 
 
 def new_app(*, outdir: str | None = None, validate: bool = False) -> cdk.App:
-    """Return an app with the context of cdk.json, even if the CDK command did not start this process.
+    """Return an app with the context of cdk.json, also in processes that the CDK command did not start.
 
-    Values that the command passes take precedence. `validate` also runs CDK's own checks of the templates.
-    Tests use it; a deployment need not (2 to 4 s, more than the rest of a synthesis).
+    Values from the command take precedence. `validate` also runs CDK's own checks of the templates. Tests use
+    it. A deployment skips it, because it takes 2 to 4 s, more than the rest of a synthesis.
     """
     app = cdk.App(
         context=json.loads(CDK_JSON.read_text())["context"],
@@ -44,7 +44,7 @@ def new_app(*, outdir: str | None = None, validate: bool = False) -> cdk.App:
         analytics_reporting=False,
         tree_metadata=False,
     )
-    # The checks run in every synthesis, not only in tests (0.3 s). A template with a finding is never
+    # The checks (0.3 s) run in every synthesis, not only in tests. So a template with a finding is never
     # deployed.
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
@@ -80,11 +80,11 @@ def build(app: cdk.App, cluster: Cluster) -> Stacks:
         registry=registry,
         description=f"Swarmer cluster {cluster.name}: its groups of nodes",
     )
-    # The order is explicit, because references alone do not give it. The first two stacks hold the guards, so
-    # that a refused deploy has changed nothing. Nodes need routes before their first boot.
+    # The order is explicit, because references alone do not imply it. The first two stacks hold the guards,
+    # so that a refused deploy has changed nothing. Nodes need routes before their first boot.
     network.add_stack_dependency(registry)
     healing.add_stack_dependency(network)
-    # The first instance waits at a hook that only a function answers.
+    # The first instance waits at a hook until a function answers it.
     nodes.add_stack_dependency(healing)
     account_demands.add_tags(app, account_demands.demanded_tags(cluster))
     if cluster.permissions_boundary:

@@ -36,11 +36,11 @@ def auto_scaling_group(
     subnet_ids: list[str],
     launch_template: ec2.LaunchTemplate,
 ) -> Cfn:
-    """Create the group as L1, as hooks have to be part of the group itself (LifecycleHookSpecificationList).
+    """Create the group as L1: hooks have to be part of the group itself (LifecycleHookSpecificationList).
 
-    There is no UpdatePolicy on purpose: the next launch uses a new launch template, and no node is replaced
-    for it. In a quorum group each replacement must vote before the next node goes, which CloudFormation
-    cannot know.
+    There is no UpdatePolicy on purpose. The next launch uses a new launch template, and running nodes stay.
+    In a quorum group each replacement must vote before the next node goes, and CloudFormation cannot know
+    that.
     """
     specification = _specification(launch_template)
     made = Cfn(
@@ -50,12 +50,13 @@ def auto_scaling_group(
         vpc_zone_identifier=subnet_ids,
         min_size=str(group.smallest),
         max_size=str(group.largest),
-        # None leaves the number between min and max: every deployment would undo what scaling has done.
+        # With None the number stays as it is between min and max. A fixed number would undo scaling at every
+        # deployment.
         desired_capacity=None if group.desired is None else str(group.desired),
         launch_template=None if group.spot else specification,
         mixed_instances_policy=_only_spot(specification, group) if group.spot else None,
-        # Auto Scaling replaces a node on the notice of its interruption, and does not wait for the
-        # interruption.
+        # Auto Scaling replaces a node when EC2 warns of its interruption, and does not wait for the
+        # interruption itself.
         capacity_rebalance=group.spot or None,
         health_check_type="EC2",
         health_check_grace_period=HEALTH_CHECK_GRACE_S,
@@ -74,7 +75,7 @@ def auto_scaling_group(
 def _specification(launch_template: ec2.LaunchTemplate) -> Cfn.LaunchTemplateSpecificationProperty:
     return Cfn.LaunchTemplateSpecificationProperty(
         launch_template_id=launch_template.launch_template_id,
-        # A number instead of $Latest: an instance refresh can only be rolled back to a numbered version.
+        # The version is a number, not $Latest: an instance refresh can be rolled back only to a number.
         version=launch_template.latest_version_number,
     )
 
@@ -84,15 +85,15 @@ def _only_spot(
 ) -> Cfn.MixedInstancesPolicyProperty:
     """Return the policy "spot instances only, of any of the group's types".
 
-    The strategy takes the pools (a type in a zone) that are the least likely to be interrupted, and the
-    cheapest of these. The order of the types has no meaning to it. Source: EC2 Auto Scaling User Guide,
-    "Allocation strategies for multiple instance types".
+    The strategy takes the pools (a type in a zone) with the lowest risk of an interruption, and the cheapest
+    of these. It ignores the order of the types. Source: EC2 Auto Scaling User Guide, "Allocation strategies
+    for multiple instance types".
     """
     several = [Cfn.LaunchTemplateOverridesProperty(instance_type=each) for each in group.types]
     return Cfn.MixedInstancesPolicyProperty(
         launch_template=Cfn.LaunchTemplateProperty(
             launch_template_specification=specification,
-            # The launch template has a type already, and one alone needs no override.
+            # The launch template has a type already, so a single type needs no override.
             overrides=several if len(several) > 1 else None,
         ),
         instances_distribution=Cfn.InstancesDistributionProperty(
@@ -107,8 +108,8 @@ def _hooks(boot_deadline_s: int, group: Group) -> list[Cfn.LifecycleHookSpecific
     """Return the lifecycle hooks with their default results.
 
     Launch hooks default to ABANDON, because only the function may admit an instance. Termination hooks of
-    workers default to CONTINUE, so that no instance gets stuck while it terminates. Those of a quorum group
-    default to ABANDON: only the function may let a voting member go (`_retention`).
+    workers default to CONTINUE, so that no instance gets stuck while it terminates. Termination hooks of a
+    quorum group default to ABANDON, because only the function may remove a voting member (`_retention`).
     """
     return [
         Cfn.LifecycleHookSpecificationProperty(
@@ -127,10 +128,10 @@ def _hooks(boot_deadline_s: int, group: Group) -> list[Cfn.LifecycleHookSpecific
 
 
 def _retention(group: Group) -> Cfn.InstanceLifecyclePolicyProperty | None:
-    """Return the policy of a quorum group: an instance whose termination is abandoned keeps running.
+    """Return the policy of a quorum group: an instance keeps running after its termination was abandoned.
 
-    EC2 Auto Scaling User Guide, "Control instance retention with instance lifecycle policies". The hook's
-    silence then costs no voting member. The sweep ends the instance.
+    EC2 Auto Scaling User Guide, "Control instance retention with instance lifecycle policies". So an
+    unanswered hook costs no voting member. The sweep ends the instance.
     """
     if not group.has_quorum_role:
         return None
@@ -139,11 +140,11 @@ def _retention(group: Group) -> Cfn.InstanceLifecyclePolicyProperty | None:
 
 
 def _distribution(group: Group) -> Cfn.AvailabilityZoneDistributionProperty | None:
-    """Return the distribution of a quorum group: never two voters in a zone because another lacks capacity.
+    """Return the distribution of a quorum group: one voter per zone, even if another zone lacks capacity.
 
     EC2 Auto Scaling User Guide, "Auto Scaling group Availability Zone distribution": `balanced-only` "is
     important to meet certain requirements such as quorum-based workloads". While a zone is away, its voter
-    has no successor, and the others keep the majority.
+    has no replacement, and the other voters keep the majority.
     """
     if not group.has_quorum_role:
         return None
@@ -153,8 +154,9 @@ def _distribution(group: Group) -> Cfn.AvailabilityZoneDistributionProperty | No
 def _maintenance(group: Group) -> Cfn.InstanceMaintenancePolicyProperty:
     """Return the policy "launch before terminate". It is explicit, because accounts differ in their default.
 
-    A quorum group may grow by one member, never by two (`100 + 100 // size`), and never shrinks: a voter goes
-    only after its successor is there. Other groups get what the console calls 'launch before terminating'.
+    A quorum group may grow by one member, never by two (`100 + 100 // size`), and never shrinks: a voter is
+    terminated only after its replacement is in service. Other groups get the console's 'launch before
+    terminating'.
     """
     surplus = 100 // group.largest if group.has_quorum_role else 10
     return Cfn.InstanceMaintenancePolicyProperty(

@@ -1,4 +1,4 @@
-"""Stack: the groups of nodes, and outputs that an operator needs once they run."""
+"""Stack of the groups of nodes, with outputs for the operator of the running nodes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ClusterStack(cdk.Stack):
         registry: RegistryStack,
         description: str,
     ) -> None:
-        # All assets of this stack are node software, and nodes may read what has this prefix.
+        # All assets of this stack are node software, and nodes may read assets with this prefix.
         prefix = names.software_prefix(cluster.name)
         synthesizer = cdk.DefaultStackSynthesizer(bucket_prefix=prefix)
         super().__init__(scope, construct_id, description=description, synthesizer=synthesizer)
@@ -43,9 +43,9 @@ class ClusterStack(cdk.Stack):
             "Identity",
             parameter_name=names.identity_parameter(cluster.name),
             string_value=UNFOUNDED,
-            # Nodes write it once. It is deleted with the stack, so that a new cluster may be initialized
-            # again. The description stays as it is: CloudFormation updates a parameter as a whole, so a
-            # deployment of another one would write the value above over the cluster ID.
+            # Nodes write it once. It is deleted with the stack, so that a new cluster may be initialized.
+            # The description must stay the same. CloudFormation updates a parameter as a whole, so another
+            # description would overwrite the cluster ID with the value above.
             description="The Swarm's id once the cluster was founded: no second one is founded then",
         )
         parent = Construct(self, "Groups")

@@ -13,13 +13,13 @@ SCHEMA: Final = "2.2"
 """Version of the documents' schema.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/documents-schemas-features.html"""
 STATUS_TIMEOUT_S: Final = 30
-"""Seconds after which the agent ends a report."""
+"""Time after which the agent ends a report, in seconds."""
 PROGRAM: Final = f"exec {names.INSTALL_ROOT}/bin/python -m"
-"""Beginning of a step's command. `exec` leaves one process in the group that the agent kills."""
+"""Beginning of a step's command. With `exec` the group that the agent kills has only one process."""
 
 
 def status_document(scope: Construct, construct_id: str, cluster: str) -> ssm.CfnDocument:
-    """Create the document that prints a node's report. It has no parameters, so a viewer may send it."""
+    """Create the document that prints a node's report. A viewer may send it, because it has no parameters."""
     content = {
         "schemaVersion": SCHEMA,
         "description": f"Report of a node of the cluster {cluster}",
@@ -58,7 +58,7 @@ def _step(name: str, program: str, timeout_s: str) -> dict[str, Any]:
 
 
 def _value(parameter: str) -> str:
-    """Return the words that the agent replaces by the parameter's value."""
+    """Return the placeholder that the agent replaces by the parameter's value."""
     return f"{{{{ {parameter} }}}}"
 
 
@@ -70,7 +70,7 @@ def _document(scope: Construct, construct_id: str, name: str, content: dict[str,
         document_type="Command",
         document_format="JSON",
         target_type="/AWS::EC2::Instance",
-        # Another content would otherwise need another name.
+        # Without this, a changed content would need another name.
         update_method="NewVersion",
         content=content,
     )

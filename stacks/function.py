@@ -29,7 +29,8 @@ VISIBILITY_TIMEOUT_S: Final = TIMEOUT_S + 10
 """Visibility time-out of the queue. It is shorter than AWS's advice of six times TIMEOUT_S, so that the work
 of a killed function continues after a minute. Every step can be repeated."""
 MEMORY_MB: Final = 256
-"""Memory in MB, enough for each function. It brings a seventh of a processor; 1,769 MB bring a whole one."""
+"""Memory in MB, enough for each function. It includes a seventh of a processor; 1,769 MB include a whole
+one."""
 BATCH: Final = 10
 """Maximum number of messages in one invocation."""
 DEAD_LETTER_DAYS: Final = 14
@@ -205,7 +206,8 @@ class Function(Construct):
                 },
             )
         cfn: Any = made.node.default_child
-        # CDK lists the role's policies here. They are inline in the role, which is already referred to.
+        # CDK lists the role's policies here. They are inline in the role, and the role is referred to
+        # already.
         cfn.add_deletion_override("DependsOn")
         return made
 

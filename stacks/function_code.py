@@ -1,4 +1,5 @@
-"""Code of the functions: an asset for each, and one layer with their imports; made without Docker."""
+"""Code of the functions: an asset for each function, and one layer with their imports. Docker is not
+needed."""
 
 from __future__ import annotations
 
@@ -22,8 +23,7 @@ CACHE: Final = software.ROOT / ".swarmer/layer"
 PYTHON: Final = "3.13"
 """Python version of the functions."""
 EXCLUDED: Final = ("bin", "*-stubs", "*requirements.txt", "*.dist-info/RECORD", "*.dist-info/direct_url.json")
-"""Patterns of files that pip writes and the layer does not need: scripts, types, and notes that hold
-paths."""
+"""Patterns of pip's files that the layer does not need: scripts, types, and records with paths."""
 
 
 def stage(function: str, target: Path) -> str:
@@ -63,23 +63,25 @@ def layer(scope: Construct, construct_id: str) -> lambda_.LayerVersion:
             str(ensure_layer()),
             asset_hash=layer_digest(),
             asset_hash_type=cdk.AssetHashType.CUSTOM,
-            # An import from the cache leaves these files there.
+            # An import from the cache writes these files into it.
             exclude=["__pycache__", "*.pyc"],
         ),
         compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
         compatible_architectures=[lambda_.Architecture.ARM_64],
-        description="What the functions import beside what the runtime brings",
+        description="Packages that the functions import in addition to those of the runtime",
     )
 
 
 def layer_digest() -> str:
-    """Return the layer's digest. Versions are pinned and pip resolves nothing, so the list is the content."""
+    """Return the layer's digest. Versions are pinned and pip resolves nothing, so the list defines the
+    content."""
     made = (REQUIREMENTS.read_bytes(), PYTHON.encode(), repr(EXCLUDED).encode())
     return hashlib.sha256(b"\0".join(made)).hexdigest()
 
 
 def ensure_layer() -> Path:
-    """Return the layer's folder, made once for each list. Raises process.Failed if pip cannot fetch it."""
+    """Return the layer's folder, made once for each list. Raises process.Failed if pip cannot fetch a
+    package."""
     folder = CACHE / layer_digest()[:16]
     if folder.exists():
         return folder

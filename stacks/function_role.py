@@ -1,4 +1,4 @@
-"""Permissions of a function in AWS, and no more."""
+"""Permissions of a function in AWS: only those that it uses."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from constructs import Construct
 from swarmer.core import names
 
 WHY_ANY_RESOURCE: Final = (
-    "Describe* of EC2 and Auto Scaling know no resource-level permissions; the network "
-    "interfaces of a function in a VPC are made by Lambda itself, and the function's own code is denied them."
+    "Describe* of EC2 and Auto Scaling know no resource-level permissions. Lambda itself makes the network "
+    "interfaces of a function in a VPC, and the function's own code is denied them."
 )
 WHY_ANY_OF_THE_CLUSTER: Final = (
     "Groups come and go with the cluster's stack, which is deployed later: the prefix of their names and "
@@ -121,8 +121,8 @@ class Permissions:
         return f"arn:<AWS::Partition>:{groups}", f"arn:<AWS::Partition>:ec2:{place}:instance/*"
 
     def describe_cluster(self) -> iam.PolicyStatement:
-        """Allow describing groups and instances. Neither action knows resources (Service Authorization
-        Reference, EC2 and EC2 Auto Scaling)."""
+        """Allow describing groups and instances. Both actions lack resource-level permissions (Service
+        Authorization Reference, EC2 and EC2 Auto Scaling)."""
         return iam.PolicyStatement(
             sid="DescribeCluster",
             actions=["autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"],
@@ -130,7 +130,7 @@ class Permissions:
         )
 
     def read_scaling_activities(self) -> iam.PolicyStatement:
-        """Allow reading how many launches failed in a row; the action does not know resources either."""
+        """Allow reading failed launches. The action lacks resource-level permissions, too."""
         return iam.PolicyStatement(
             sid="ReadScalingActivities", actions=["autoscaling:DescribeScalingActivities"], resources=["*"]
         )
@@ -150,7 +150,7 @@ class Permissions:
         )
 
     def suspend_launches(self) -> iam.PolicyStatement:
-        """Allow suspending launches: the breaker. Only an operator closes it again."""
+        """Allow suspending launches: the breaker. Only an operator resumes them."""
         return self._on_groups("SuspendLaunches", "autoscaling:SuspendProcesses")
 
     def end_retained_nodes(self) -> iam.PolicyStatement:

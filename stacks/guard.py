@@ -1,13 +1,14 @@
-"""A guard in each template: CloudFormation refuses a deploy that would change a key that AWS cannot change.
+"""Guard in each template: CloudFormation refuses a deploy that would change a key that AWS cannot change.
 
-A parameter records the value when the stack is made. CDK and AWS CLI keep the values of parameters that exist
-(`cdk deploy --previous-parameters`, the default), although the new template has another default. A rule of
-the new template compares the recorded value with the own one. AWS CloudFormation User Guide, "CloudFormation
-template Rules syntax" (read on 2026-11-30): rules validate "parameter values before CloudFormation creates or
-updates any resources". docs/adr/0005-no-custom-resource.md compares this with other checks.
+A parameter records the value when the stack is made. CDK and AWS CLI keep the values of existing parameters
+(`cdk deploy --previous-parameters`, the default), even if the new template has another default. A rule of
+the new template compares the recorded value with the template's value. AWS CloudFormation User Guide,
+"CloudFormation template Rules syntax" (read on 2026-11-30): rules validate "parameter values before
+CloudFormation creates or updates any resources". docs/adr/0005-no-custom-resource.md compares this with other
+checks.
 
-The record stays that of the first deploy, so zones that came later are not in it. CloudFormation refuses to
-remove them by itself, because other stacks import their subnets.
+The record is from the first deploy, so it lacks zones that were added later. CloudFormation by itself refuses
+to remove those, because other stacks import their subnets.
 """
 
 from __future__ import annotations

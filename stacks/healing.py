@@ -1,9 +1,9 @@
-"""Stack: the functions that look after the cluster, and what people need to operate it.
+"""Stack of the functions that heal the cluster, and of the documents and policies for its operators.
 
-It exists before the first node and refers to none.
+The stack exists before the first node and refers to none.
 
-Every function is fed by EventBridge → SQS → function. Rules match the groups by the prefix of their names.
-The groups and their hooks come with the cluster's stack.
+Events take the way EventBridge → SQS → function. Rules match the groups by the prefix of their names. The
+groups and their hooks belong to the cluster's stack.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EVERY_MINUTE: Final = events.Schedule.rate(MINUTE)
 STATES: Final = ["stopping", "stopped", "shutting-down", "terminated"]
 """EC2 instance states in which an instance no longer serves as a node."""
 SPARE_RECEIVES: Final = 20
-"""Number of receives for failed tries, in addition to those for waiting."""
+"""Number of receives for failed tries, in addition to the receives for waiting."""
 SWEEP_MEMORY_MB: Final = 1024
 """Memory in MB of the sweep, chosen for the processor that comes with it. The sweep of 5,000 nodes takes 0.9
 s of a whole processor, so 6 s with 256 MB and 1.6 s with this. The memory itself is not needed."""
@@ -174,10 +174,9 @@ class HealingStack(cdk.Stack):
             memory_mb=SWEEP_MEMORY_MB,
         )
         made.add_trigger("EveryMinute", "Sweeps the cluster", schedule=EVERY_MINUTE)
-        made.add_trigger("Changes", "What became of the groups' instances", **self._from_groups(*RESULTS))
+        made.add_trigger("Changes", "Results of launches and terminations", **self._from_groups(*RESULTS))
         made.add_trigger(
-            # These events name no group and carry no tag, so the function checks which cluster the instance
-            # was in.
+            # These events carry neither group nor tag, so the function checks the instance's cluster.
             "Instances",
             "Instances that end, for any reason",
             source=[EC2],
@@ -219,9 +218,9 @@ class HealingStack(cdk.Stack):
             function.alarm(alarm, function.metric(Metric.QUORUM_AT_RISK))
 
     def _add_retention_alarms(self) -> None:
-        """Add an alarm for instances that Auto Scaling keeps. Its metric needs no function.
+        """Add an alarm for instances that Auto Scaling keeps. AWS itself writes its metric.
 
-        EC2 Auto Scaling User Guide, "Manage retained instances", recommends it, because they cost.
+        EC2 Auto Scaling User Guide, "Manage retained instances", recommends it, because they cost money.
         """
         for group in self._cluster.groups:
             if not group.has_quorum_role:
@@ -282,6 +281,6 @@ class HealingStack(cdk.Stack):
 
 
 def _max_receive_count(waited_s: float) -> int:
-    """Return the receives of a message that waits `waited_s` seconds and fails a few times. SQS counts to
-    1,000."""
+    """Return the number of receives of a message that waits `waited_s` seconds and fails a few times. SQS
+    counts to 1,000."""
     return min(1000, pacing.receives(waited_s) + SPARE_RECEIVES)

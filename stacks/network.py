@@ -1,4 +1,4 @@
-"""Stack: the network, with every security group and rule of the cluster."""
+"""Stack of the network, with every security group and rule of the cluster."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class NetworkStack(cdk.Stack):
 
 @jsii.implements(ec2.IIpAddresses)
 class PlannedAddresses:
-    """Source of the VPC's subnets: exactly those of `network_plan`, not those that CDK would calculate."""
+    """Source of the VPC's subnets: those of `network_plan`, instead of those that CDK would calculate."""
 
     def __init__(self, *, cidr: str, zones: int) -> None:
         planned = network_plan.subnets(cidr, zones)
@@ -73,9 +73,9 @@ class PlannedAddresses:
 
 
 def _existing_vpc(scope: Construct, vpc_id: str, network: Network) -> ec2.IVpc:
-    """Return the VPC that servers.yml names. Its owner looks after routes, S3's endpoint and flow logs.
+    """Return the VPC that servers.yml names. Its owner manages routes, S3's endpoint and flow logs.
 
-    Nothing is looked up, because a template must be the same on every machine.
+    The function looks nothing up, because a template must be the same on every machine.
     """
     found = ec2.Vpc.from_vpc_attributes(
         scope,
@@ -92,7 +92,7 @@ def _existing_vpc(scope: Construct, vpc_id: str, network: Network) -> ec2.IVpc:
 def _own_vpc(scope: Construct, name: str, network: Network) -> ec2.Vpc:
     made = _vpc(scope, name=name, network=network)
     made.add_gateway_endpoint(
-        # Pulls are redirected to S3. With the endpoint they neither pass nor pay the NAT gateway.
+        # Pulls are redirected to S3. With the endpoint they avoid the NAT gateway and its price.
         "S3",
         service=ec2.GatewayVpcEndpointAwsService.S3,
         subnets=[PRIVATE],
@@ -107,7 +107,7 @@ def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:
         "Vpc",
         vpc_name=name,
         ip_addresses=PlannedAddresses(cidr=network.cidr, zones=network.zone_count),
-        # Without an account CDK knows two zones. Picking them at deployment needs no look-up.
+        # Without an account CDK knows only two zones. Zones that are chosen at deployment need no look-up.
         availability_zones=list(network.zone_names)
         or [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(network.zone_count)],
         subnet_configuration=[
@@ -117,14 +117,15 @@ def _vpc(scope: Construct, *, name: str, network: Network) -> ec2.Vpc:
             ec2.SubnetConfiguration(name="Nodes", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
         ],
         nat_gateways=network.zone_count if network.egress is Egress.NAT_PER_ZONE else 1,
-        # Emptying the default group takes a custom resource (a function with permissions on security groups).
-        # No part of the cluster is ever in that group, and it admits only its own members.
+        # Emptying the default group would take a custom resource (a function with permissions on security
+        # groups). No part of the cluster is ever in that group, and it admits only its own members.
         restrict_default_security_group=False,
     )
 
 
 def _add_flow_log(scope: Construct, vpc: ec2.Vpc) -> None:
-    """Log rejected traffic, as CIS asks for. Accepted traffic of an overlay would cost more than it tells."""
+    """Log rejected traffic, as CIS demands. A log of an overlay's accepted traffic would cost more than it is
+    worth."""
     log_group = logs.LogGroup(
         scope, "FlowLogs", retention=FLOW_LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY
     )

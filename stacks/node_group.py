@@ -1,4 +1,4 @@
-"""One group of nodes: Auto Scaling group, launch template, role and instance profile."""
+"""Group of nodes: Auto Scaling group, launch template, role and instance profile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from swarmer.core.node import Storage
 ROOT_DEVICE: Final = "/dev/xvda"
 """Root device of Debian's images (debian-cloud-images, upload_ec2.py).
 
-EC2 would add a volume of another name beside the image's small root volume, which is not encrypted.
+Under another name EC2 would add a second volume beside the image's small root volume. The latter is not
+encrypted.
 """
 
 
@@ -88,7 +89,7 @@ class NodeGroup(Construct):
             self,
             "LaunchTemplate",
             instance_type=ec2.InstanceType(group.types[0]),
-            # CloudFormation reads the parameter at every deployment, so that new nodes are up to date.
+            # CloudFormation reads the parameter at every deployment, so new nodes are up to date.
             machine_image=None
             if base
             else ec2.MachineImage.from_ssm_parameter(image_parameter(group.processor)),
@@ -97,15 +98,15 @@ class NodeGroup(Construct):
             security_group=network.security_groups.nodes,
             associate_public_ip_address=False,
             require_imdsv2=True,
-            # A first boot that failed ends the instance, so that the next attempt starts at once.
+            # An instance whose first boot failed terminates itself, so that the next attempt starts at once.
             instance_initiated_shutdown_behavior=ec2.InstanceInitiatedShutdownBehavior.TERMINATE,
-            # A container on a bridge is one hop further away, so it cannot take the node's role. One with
-            # `--network host` can.
+            # A container on a bridge is one hop further away, so it cannot use the node's role. A container
+            # with `--network host` can.
             http_put_response_hop_limit=1,
             block_devices=[ec2.BlockDevice(device_name=ROOT_DEVICE, volume=_root_volume(group.disk))],
         )
         if base:
-            # The CDK takes an AMI's ID only together with a region that it knows.
+            # The CDK takes an AMI's ID only together with a known region.
             resource = typing.cast(ec2.CfnLaunchTemplate, made.node.default_child)
             resource.add_property_override("LaunchTemplateData.ImageId", base)
         return made
@@ -134,6 +135,6 @@ def _group_tags(cluster: Cluster, group: Group) -> dict[str, str]:
 
 
 def _tag(construct: Construct, tags: dict[str, str]) -> None:
-    """Add tags to both constructs: those of the launch template reach the volumes of an instance, too."""
+    """Add tags to both constructs: tags of the launch template reach the volumes of an instance, too."""
     for key, value in tags.items():
         cdk.Tags.of(construct).add(key, value, apply_to_launched_instances=True)

@@ -1,4 +1,4 @@
-"""Permissions of a node in AWS, and no more."""
+"""Permissions of a node in AWS: only those that it uses."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def node_role(
         scope,
         construct_id,
         assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-        # The policies are inline: a node must not start before its permissions exist, and needs them in its
-        # first call.
+        # The policies are inline, because a node must not start before its permissions exist: its first call
+        # needs them.
         inline_policies=policies,
     )
     cdk.Validations.of(role).acknowledge(*reasons)
@@ -55,8 +55,8 @@ def node_role(
 
 
 def find_peers() -> iam.PolicyStatement:
-    """Allow finding peers. DescribeInstances knows no resources, so the resource is `*` (Service
-    Authorization Reference, EC2)."""
+    """Allow finding peers. DescribeInstances lacks resource-level permissions, so the resource is `*`
+    (Service Authorization Reference, EC2)."""
     return iam.PolicyStatement(sid="FindPeers", actions=["ec2:DescribeInstances"], resources=["*"])
 
 
@@ -126,7 +126,7 @@ def serve_registry(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
                 "s3:GetObject",
                 "s3:ListMultipartUploadParts",
                 "s3:PutObject",
-                # The driver always names an ACL. The configuration has it name the one that is accepted.
+                # The driver always names an ACL. By its configuration it names the one that is accepted.
                 "s3:PutObjectAcl",
             ],
             resources=[bucket.arn_for_objects("*")],

@@ -17,9 +17,9 @@ from swarmer.core import software
 from swarmer.core.user_data import Software
 
 ASSET_BUCKET: Final = "arn:<AWS::Partition>:s3:::cdk-{}-assets-<AWS::AccountId>-<AWS::Region>"
-"""ARN of the bucket that `cdk bootstrap` makes, in the words of cdk-nag, with a gap for its qualifier."""
+"""ARN of the bucket that `cdk bootstrap` makes, in the format of cdk-nag, with a gap for its qualifier."""
 QUALIFIER_KEY: Final = "@aws-cdk/core:bootstrapQualifier"
-"""Key of the context with the qualifier of an account that was bootstrapped with another one."""
+"""Key of the context for another bootstrap qualifier than the default."""
 WHY_ALL_ARCHIVES: Final = (
     "The prefix holds this cluster's node software alone. A node of an older launch template version, for "
     "example after a rollback, fetches an older archive."
@@ -38,7 +38,7 @@ class NodeSoftware(Construct):
         digest = software.digest()
         with TemporaryDirectory() as staged:
             _copy(Path(staged))
-            # The asset copies the directory into cdk.out immediately.
+            # The asset copies the folder into cdk.out immediately.
             self.archive = _asset(self, "Archive", Path(staged), digest)
         wheels = pip.node_wheels_digest()
         packages = _asset(self, "Packages", ensure_packages(wheels), wheels)

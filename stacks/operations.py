@@ -1,6 +1,6 @@
-"""Documents, logs, events and policies for people and for the command, through AWS's APIs alone.
+"""Documents, logs, events and policies with which people and the command operate a cluster by AWS's APIs.
 
-It stands in the functions' stack: it exists before the first node, and stays if the nodes' stack fails.
+They are in the functions' stack, so they exist before the first node, and stay if the nodes' stack fails.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.command_documents import exec_document, status_document
-from stacks.people import WHY_ANY_OF_THE_PEOPLE, Rights
+from stacks.people import WHY_ANY_OF_THE_PEOPLE, PeoplePermissions
 from swarmer.core import names
 from swarmer.core.cluster import Cluster
 from swarmer.core.healing.events import AUTO_SCALING, EC2
 
 OUTPUT_RETENTION: Final = logs.RetentionDays.ONE_WEEK
-"""Retention of the output of commands. It is read while a command runs, and may hold anything."""
+"""Retention of the output of commands. The output is read while a command runs, and may hold anything."""
 EVENTS_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
 """Retention of the groups' events, that of the functions' logs."""
 SPOT_WARNING: Final = "EC2 Spot Instance Interruption Warning"
@@ -51,33 +51,33 @@ class Operations(Construct):
         output = self._log_group("Output", names.exec_log_group(self._name), OUTPUT_RETENTION)
         happened = self._log_group("Events", names.events_log_group(self._name), EVENTS_RETENTION)
         self._record_events(happened, has_spot=any(group.spot for group in cluster.groups))
-        rights, region = Rights(self, self._name), cdk.Stack.of(self).region
+        permissions, region = PeoplePermissions(self, self._name), cdk.Stack.of(self).region
         looking = [
-            rights.list_everything(),
-            rights.read_stacks(),
-            rights.read_alarms(),
-            rights.read_events([*function_logs, happened]),
-            rights.ask_for_reports(),
-            rights.send_to_nodes(),
+            permissions.list_everything(),
+            permissions.read_stacks(),
+            permissions.read_alarms(),
+            permissions.read_events([*function_logs, happened]),
+            permissions.ask_for_reports(),
+            permissions.send_to_nodes(),
         ]
         running = [
-            rights.run_commands(),
-            rights.cancel_commands(),
-            rights.read_output(output),
-            rights.start_sessions(),
-            rights.use_session_documents(),
-            rights.open_sessions(),
-            rights.end_own_sessions(),
-            rights.scale_groups(),
-            rights.restart_nodes(),
-            rights.list_images(bucket),
+            permissions.run_commands(),
+            permissions.cancel_commands(),
+            permissions.read_output(output),
+            permissions.start_sessions(),
+            permissions.use_session_documents(),
+            permissions.open_sessions(),
+            permissions.end_own_sessions(),
+            permissions.scale_groups(),
+            permissions.restart_nodes(),
+            permissions.list_images(bucket),
         ]
         self.viewer = self._policy("Viewer", names.viewer_policy(self._name, region), looking)
         self.operator = self._policy(
             "Operator", names.operator_policy(self._name, region), [*looking, *running]
         )
         acknowledge = cdk.Validations.of(self).acknowledge
-        for resource in rights.wildcards:
+        for resource in permissions.wildcards:
             finding = f"AwsSolutions-IAM5[Resource::{resource}]"
             acknowledge(cdk.Acknowledgment(id=finding, reason=WHY_ANY_OF_THE_PEOPLE))
 
@@ -91,7 +91,7 @@ class Operations(Construct):
         )
 
     def _record_events(self, log_group: logs.LogGroup, *, has_spot: bool) -> None:
-        """Record what Auto Scaling says of the cluster's groups, and EC2's warnings about spot instances.
+        """Record Auto Scaling's events of the cluster's groups, and EC2's warnings about spot instances.
 
         The CDK's own target would add a function that writes the resource policy.
         """
@@ -105,7 +105,7 @@ class Operations(Construct):
         of_groups = {"source": [AUTO_SCALING], "detail": {"AutoScalingGroupName": [{"prefix": prefix}]}}
         self._rule("GroupEvents", "Every event of the cluster's groups", arn, of_groups)
         if has_spot:
-            # The event names no group, so it is that of every spot instance of the account.
+            # The event names no group, so the rule matches every spot instance of the account.
             warnings = {"source": [EC2], "detail-type": [SPOT_WARNING]}
             self._rule("SpotWarnings", "Warnings before spot instances are interrupted", arn, warnings)
         logs.CfnResourcePolicy(
@@ -127,7 +127,7 @@ class Operations(Construct):
     def _policy(
         self, construct_id: str, name: str, statements: list[iam.PolicyStatement]
     ) -> iam.CfnManagedPolicy:
-        # It has no description: another one would need another name.
+        # The policy has no description, because a changed description would need another name.
         return iam.CfnManagedPolicy(
             self,
             construct_id,
@@ -137,7 +137,7 @@ class Operations(Construct):
 
 
 def _may_write(streams: str) -> dict[str, object]:
-    """Policy that lets EventBridge write to the streams of a log group."""
+    """Return the policy that lets EventBridge write to the streams of a log group."""
     statement = {
         "Sid": "WriteEvents",
         "Effect": "Allow",

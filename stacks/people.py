@@ -1,4 +1,4 @@
-"""Permissions of people in AWS: those who look at the cluster, and those who run it."""
+"""Permissions of people in AWS: viewers observe the cluster, operators run it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from swarmer.core import names
 SESSION_DOCUMENTS: Final = ("AWS-StartInteractiveCommand", "AWS-StartPortForwardingSessionToRemoteHost")
 """AWS's own documents for a session that follows a log, and for one that forwards a port."""
 SHELL_DOCUMENT: Final = "SSM-SessionManagerRunShell"
-"""Document for a shell, which the account has or which the service assumes."""
+"""Document for a shell: that of the account, or the service's default."""
 OWN_SESSION: Final = "ssm:resourceTag/aws:ssmmessages:session-id"
-"""Condition key of a tag that Session Manager puts on each session: the user ID of who started it.
+"""Condition key of a tag that Session Manager puts on each session: the user ID of the person who started it.
 
 Session IDs begin with the name of a role's session, so no pattern of ARNs with `${aws:userid}` matches them.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-restrict-access-examples.html"""
@@ -28,7 +28,7 @@ WHY_ANY_OF_THE_PEOPLE: Final = (
 )
 
 
-class Rights:
+class PeoplePermissions:
     """Statements about one cluster for people, named by their purpose."""
 
     def __init__(self, scope: Construct, cluster: str) -> None:
@@ -37,7 +37,7 @@ class Rights:
 
     @property
     def wildcards(self) -> tuple[str, ...]:
-        """Resources with a wildcard that no function has, as cdk-nag writes them."""
+        """Resources with a wildcard that only people have, as cdk-nag writes them."""
         place = "<AWS::Region>:<AWS::AccountId>"
         resources = (
             f"cloudformation:{place}:stack/{self._cluster}-*/*",
@@ -49,7 +49,8 @@ class Rights:
     # -- looking ------------------------------------------------------------------------------------
 
     def list_everything(self) -> iam.PolicyStatement:
-        """Allow the lists and descriptions that know no resources (Service Authorization Reference)."""
+        """Allow lists and descriptions without resource-level permissions (Service Authorization
+        Reference)."""
         return iam.PolicyStatement(
             sid="ListEverything",
             actions=[
@@ -73,7 +74,7 @@ class Rights:
         )
 
     def read_alarms(self) -> iam.PolicyStatement:
-        """Allow reading alarms. No source says which resource a request by prefix concerns."""
+        """Allow reading alarms. No source documents the resource of a request by prefix."""
         alarms = self._stack.format_arn(
             service="cloudwatch",
             resource="alarm",
@@ -107,11 +108,11 @@ class Rights:
         return self._send("RunCommands", names.exec_document(self._cluster))
 
     def cancel_commands(self) -> iam.PolicyStatement:
-        """Allow cancelling commands; the action knows no resources."""
+        """Allow cancelling commands; the action lacks resource-level permissions."""
         return iam.PolicyStatement(sid="CancelCommands", actions=["ssm:CancelCommand"], resources=["*"])
 
     def read_output(self, log_group: logs.ILogGroup) -> iam.PolicyStatement:
-        """Allow reading the output of commands, also of those that others sent."""
+        """Allow reading the output of commands, also of other operators' commands."""
         return iam.PolicyStatement(
             sid="ReadOutput", actions=["logs:GetLogEvents"], resources=[log_group.log_group_arn]
         )
@@ -121,7 +122,7 @@ class Rights:
         return self._on_tagged("StartSessions", "ssm:StartSession")
 
     def use_session_documents(self) -> iam.PolicyStatement:
-        """Allow sessions that are a shell, follow a log or forward a port."""
+        """Allow sessions for a shell, a log that is followed, or a forwarded port."""
         own = self._stack.format_arn(service="ssm", resource="document", resource_name=SHELL_DOCUMENT)
         of_aws = [
             self._stack.format_arn(service="ssm", account="", resource="document", resource_name=each)
@@ -132,7 +133,7 @@ class Rights:
         )
 
     def open_sessions(self) -> iam.PolicyStatement:
-        """Allow the data channel of a session, for which the action knows no resources."""
+        """Allow the data channel of a session; the action lacks resource-level permissions."""
         return iam.PolicyStatement(
             sid="OpenSessions", actions=["ssmmessages:OpenDataChannel"], resources=["*"]
         )

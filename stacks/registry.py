@@ -1,4 +1,4 @@
-"""Stack: storage of the container registry. It outlives every node and the cluster."""
+"""Stack of the container registry's storage. It outlives every node and the cluster."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from swarmer.core.cluster import Cluster
 from swarmer.core.fixed import Stack
 
 UPLOAD_DAYS: Final = 7
-"""Days after which an unfinished upload is deleted. No push takes a week, and leftovers cost money."""
+"""Age at which an unfinished upload is deleted, in days. A push takes less than a week, and leftovers cost
+money."""
 NONCURRENT_DAYS: Final = 14
-"""Days for which old versions of objects are kept, long enough to notice that an image was deleted or
-overwritten by mistake. The registry moves every blob once after its upload, so each push leaves a second copy
-behind; a longer period would cost more."""
+"""Retention of old versions of objects, in days: enough to notice that an image was deleted or overwritten by
+mistake. The registry moves every blob once after its upload, so each push leaves a second copy, and a longer
+retention would cost more."""
 
 WHY_NO_ACCESS_LOG: Final = (
     "Only the managers' roles reach this bucket, and the registry logs every push and pull; access logs "

@@ -23,11 +23,12 @@ class SecurityGroups(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, vpc: ec2.IVpc, service_ports: str) -> None:
         super().__init__(scope, construct_id)
-        # The descriptions stay as they are: EC2 cannot change one, so CloudFormation would replace the group.
+        # The descriptions must stay the same. EC2 cannot change them, so CloudFormation would replace the
+        # group.
         self._vpc = vpc
         self._service_ports = service_ports
-        # All outbound traffic is allowed: the operator's services may call any address, and a filter on ports
-        # that leaves 443 open to everyone keeps nothing in.
+        # All outbound traffic is allowed. The operator's services may call any address, and a filter on ports
+        # that leaves 443 open stops no leak.
         self.nodes = self._group("Nodes", "Every node of the cluster", all_outbound=True)
         self.managers = self._group("Managers", "Swarm managers, beside Nodes")
         self.consul_servers = self._group("ConsulServers", "Consul servers, beside Nodes")
@@ -87,7 +88,8 @@ def _between_nodes() -> Iterator[Opening]:
         yield ec2.Port.tcp(port), purpose
         yield ec2.Port.udp(port), purpose
     yield ec2.Port.udp(names.OVERLAY_PORT), "Overlay networks (VXLAN)"
-    # Port.esp() is not used: it names the protocol's ports, which CloudFormation's validation warns about.
+    # Port.esp() is not used, because it names ports of that protocol, and CloudFormation's validation warns
+    # about them.
     esp = ec2.Port(protocol=ec2.Protocol.ESP, string_representation="ESP")
     yield esp, "Encrypted overlay networks (ESP)"
 

@@ -1,1 +1,1 @@
-"""What every part of Swarmer shares: the pure core, the adapters, the command."""
+"""The installed package: the pure core, the adapters, the providers and the command."""

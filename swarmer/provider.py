@@ -14,11 +14,11 @@ Write = Callable[[str, bytes], None]
 
 
 class Provider(Protocol):
-    """One cluster where it runs. Every method raises UserError with one line: problem, object, remedy."""
+    """One cluster at its place. Every method raises UserError with one line: problem, object, remedy."""
 
     @property
     def name(self) -> str:
-        """Name of the provider, as `--on` takes it: aws or rehearsal."""
+        """Name of the provider, a value of `--on`: aws or rehearsal."""
 
     @property
     def cluster(self) -> Cluster:
@@ -26,10 +26,10 @@ class Provider(Protocol):
 
     @property
     def place(self) -> str:
-        """Words for where the cluster runs, for a person: account and region, or this machine."""
+        """Words for the cluster's place, for the operator: account and region, or this machine."""
 
     def version(self) -> str:
-        """Release that deployed the cluster; empty if none is recorded."""
+        """Release that deployed the cluster; empty without a record."""
 
     def nodes(self) -> Sequence[Expected]:
         """List the nodes: living instances of the groups, in the order of the description."""
@@ -38,22 +38,22 @@ class Provider(Protocol):
         """List the IDs of this cluster's instances that are gone for good."""
 
     def outdated(self) -> Collection[str]:
-        """List the IDs of instances that an older launch template of their group made."""
+        """List the IDs of instances from an older launch template of their group."""
 
     def observe(self, nodes: Sequence[Expected]) -> Observation:
-        """Ask all nodes that run for their reports, and merge these."""
+        """Ask all running nodes for their reports, and merge these."""
 
     def run(self, node: Expected, argv: Sequence[str], *, timeout_s: float, write: Write) -> int:
         """Run a command on a node; return its exit status. An interrupt ends the remote command, too.
 
-        Raises NodeUnreachable if this node cannot be asked.
+        Raises NodeUnreachable if this node does not answer.
         """
 
     def session(self, node: Expected, argv: Sequence[str] = ()) -> int:
         """Connect the terminal with a shell on a node, or with a command of root; return its exit status."""
 
     def console(self, node: Expected) -> str:
-        """Last lines of the console of a node, dead or alive."""
+        """Last lines of a node's console; the node may be dead."""
 
     def reboot(self, nodes: Sequence[Expected]) -> None:
         """Reboot the machines."""

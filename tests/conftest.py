@@ -10,5 +10,5 @@ settings.register_profile("steady", derandomize=True, deadline=None, max_example
 settings.register_profile("fuzz", deadline=None, max_examples=10_000)
 settings.load_profile("steady")
 
-# moto builds its 1,300 example AMIs anew for each test, which takes three times as long as the test.
+# moto builds its 1,300 example AMIs again for each test, and that takes three times as long as the test.
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"

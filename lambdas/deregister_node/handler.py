@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def deregister(connections: Connections, body: str) -> None:
-    """Handle one event. Raises RetryLater while there is something to wait for."""
+    """Handle one event. Raises RetryLater while the removal has to wait."""
     end = events.lifecycle(body, launches=False)
     group = connections.aws.group_called(end.asg)
     if group is None:
@@ -57,7 +57,7 @@ def deregister(connections: Connections, body: str) -> None:
 def remove_or_hold(connections: Connections, end: Lifecycle, node: LeavingNode, *, is_open: bool) -> Outcome:
     """Remove the node. If that fails, hold its hook while it is open, and raise what the adapters raise.
 
-    A node whose removal takes too long is given up. One that may vote is kept for the sweep.
+    After the time limit a node is given up. A node that may vote is kept for the sweep.
     """
     try:
         return removal.remove(connections, node)

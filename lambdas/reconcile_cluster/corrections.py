@@ -1,4 +1,4 @@
-"""Corrections of what an operator changed in the Swarm."""
+"""Corrections of changes that an operator made in the Swarm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swarmer.core.state import SwarmNode
 
 
 def demote(connections: Connections, row: SwarmNode) -> str:
-    """Demote a worker that an operator promoted, under the voting lock, if the votes still allow it.
+    """Demote a worker that an operator promoted, under the voting lock, if the majority still allows it.
 
     Returns a reason to wait; empty if there is none. Raises what the adapters raise.
     """

@@ -1,4 +1,4 @@
-"""The sweep: observes the whole cluster once, however many events asked for it."""
+"""The sweep: observes the whole cluster once for a batch of any number of events."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
     @cache
     def sweep_once() -> str:
-        """Sweep once in this invocation; return what is left to wait for. Each message retries a failed
-        sweep."""
+        """Sweep once in this invocation; return the reason to wait. Each message retries a failed sweep."""
         reported_ids = frozenset(changed_instances(record.body for record in records))
         return sweep.sweep(connections, environment, reported_ids, context.get_remaining_time_in_millis)
 
@@ -54,7 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
             return
         waiting = sweep_once()
         if waiting and time.time() - happened.at_s < pacing.SWEEP_TIMEOUT_S:
-            # A schedule's next turn comes by itself. Only a message about a loss is in a hurry.
+            # The schedule repeats by itself. Only a message about a loss is urgent.
             is_loss = isinstance(happened, Changed)
             pause_s = pacing.SWEEP_RETRY_PAUSE_S if is_loss else pacing.SCHEDULED_SWEEP_PAUSE_S
             raise RetryLater(pause_s, waiting)
@@ -65,14 +64,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 def swarm_timeout_s(records: Iterable[SQSRecord]) -> float:
     """Return the timeout for Swarm's answer in seconds.
 
-    Before Swarm can have a new leader, the sweep does Consul's part alone.
+    While Swarm cannot have a new leader yet, the sweep does only Consul's part.
     """
     sent_s = min(int(record.attributes.sent_timestamp) / 1000 for record in records)
     return ELECTION_TIMEOUT_S if time.time() - sent_s > ELECTION_GRACE_S else BRIEF_TIMEOUT_S
 
 
 def changed_instances(bodies: Iterable[str]) -> Iterator[str]:
-    """Yield the instances that the batch's events name. Consul and Swarm may see them healthy for some
+    """Yield the instances of the batch's events. Consul and Swarm may list them as healthy for some
     seconds."""
     for body in bodies:
         with suppress(Malformed):

@@ -1,4 +1,4 @@
-"""Execution of the core's plan. A step that fails does not keep the other steps from being taken."""
+"""Execution of the core's plan. A failed step does not stop the other steps."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ def sweep(
     reported_ids: frozenset[str],
     left_ms: Callable[[], int],
 ) -> str:
-    """Observe the whole cluster once and act. Return what is left to wait for; empty if nothing is.
+    """Observe the whole cluster once and act. Return the reason to wait; empty if there is none.
 
     `reported_ids` are the IDs of instances that events named. `left_ms` returns the time left to the
-    function. Steps that do not fit into it are left to the next sweep.
+    function. The next sweep takes steps that do not fit into it.
 
     Raises what the adapters raise, after every possible step was taken.
     """
     scene = observe(connections, environment, reported_ids)
     plan = reconciliation.decide(scene)
     add_alarm_metrics(plan)
-    # The lost node may have led. Another leader exists within seconds, and the schedule is a minute away.
+    # The lost node may have led the Swarm. A new leader exists within seconds, and the schedule is a minute
+    # away.
     waiting, failed = [plan.waits_for] if reported_ids else [], []
     for step in _steps(connections, environment, scene, plan):
         if left_ms() < RESERVE_MS:
@@ -124,7 +125,7 @@ def purge(connections: Connections, scene: Scene, name: str) -> str:
 
 
 def complete_termination(connections: Connections, scene: Scene, place: Place) -> str:
-    """Handle a termination hook that no other function seems to handle."""
+    """Handle a termination hook that deregister_node seems to have missed."""
     outcome = removal.remove(connections, _leaving(scene, place))
     asg, hook = place.group.asg, names.HOOK_TERMINATE
     if not isinstance(outcome, Wait):
@@ -138,7 +139,7 @@ def complete_termination(connections: Connections, scene: Scene, place: Place) -
 def end_retained(connections: Connections, scene: Scene, place: Place) -> str:
     """Remove the node of an instance that Auto Scaling keeps, then end the instance.
 
-    The end begins another termination with its hook, which the group's function answers.
+    Its end begins another termination with a hook, and deregister_node answers that hook.
     """
     outcome = removal.remove(connections, _leaving(scene, place))
     if isinstance(outcome, Finish):
@@ -146,7 +147,8 @@ def end_retained(connections: Connections, scene: Scene, place: Place) -> str:
         log("ended", node=place.name, reason=outcome.reason, ended=ended)
         return ""
     log("kept", node=place.name, reason=outcome.reason, at_risk=outcome.at_risk)
-    # Only an operator or the majority's return ends a reason to keep it: the next sweep is soon enough.
+    # Only an operator, or the return of the majority, removes the reason to keep it. So the next sweep is
+    # soon enough.
     return f"{place.name}: {outcome.reason}" if isinstance(outcome, Wait) else ""
 
 
@@ -157,7 +159,7 @@ def _leaving(scene: Scene, place: Place) -> LeavingNode:
 
 
 def complete_launch(connections: Connections, environment: Environment, place: Place) -> str:
-    """Handle a launch hook that waits for long. A hook that is in time is left to its own function."""
+    """Handle a launch hook that has waited for long. register_node handles a hook that is in time."""
     limits = Limits(deadline_s=environment.boot_deadline_s, failed_boots=environment.failed_boots)
     seen = launches.observe(connections, place.group, place.instance_id, time.time(), limits)
     launches.apply(connections, place.group, names.HOOK_LAUNCH, seen, arrival.decide(seen))
@@ -165,7 +167,7 @@ def complete_launch(connections: Connections, environment: Environment, place: P
 
 
 def record_missing(connections: Connections, plan: Plan) -> str:
-    """Record since when nodes are missing, so that a later sweep knows for how long."""
+    """Record the time since which nodes are missing, for later sweeps."""
     actuator.record_missing(connections, plan.noted)
     for name in plan.noted:
         log("missed", node=name)
@@ -176,7 +178,7 @@ def record_missing(connections: Connections, plan: Plan) -> str:
 
 
 def mark_unhealthy(missing: Missing) -> str:
-    """Have Auto Scaling replace a running node that serves no purpose."""
+    """Have Auto Scaling replace a running node that does not work."""
     if auto_scaling.mark_unhealthy(missing.place.instance_id):
         add_metric(Metric.REPLACED)
         logger.warning("marked unhealthy", extra={"node": missing.place.name, "reason": missing.lack})

@@ -1,4 +1,4 @@
-"""Launch hooks: an instance is admitted once the cluster sees it as a member in its role, or it is given
+"""Launch hooks: an instance is admitted when the cluster reports it as a member in its role, or else given
 up."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Changes of a cluster in Consul and Swarm: the steps that the core decides, and the records about nodes.
+"""Changes of a cluster in Consul and Swarm: the core's steps, and the records about nodes.
 
 Repeating a change has no further effect.
 """
@@ -94,12 +94,12 @@ def record_admitted(connections: Connections, name: str, instance_id: str) -> No
 
 
 def record_joinable(connections: Connections, name: str) -> None:
-    """Record that a launched node that was held can join from now on. Raises consul.Unavailable."""
+    """Record that a held node can join from now on. Raises consul.Unavailable."""
     connections.require_consul().put(f"{names.KV_MISSING}{name}", str(time.time()))
 
 
 def record_missing(connections: Connections, missing: Collection[str]) -> None:
-    """Record that nodes in service are missing from now on. Raises consul.Unavailable."""
+    """Record now as the time since which nodes in service are missing. Raises consul.Unavailable."""
     if missing:
         now = str(time.time())
         connections.require_consul().put_all({f"{names.KV_MISSING}{name}": now for name in missing})

@@ -1,4 +1,4 @@
-"""AWS's answers about one cluster: its groups, its machines and its cluster ID."""
+"""State of one cluster in AWS: its groups, its machines and its cluster ID."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLUSTER_ID_MAX_AGE_S: Final = 60
 
 
 class AwsState:
-    """AWS's view of one cluster, for one invocation: its lists are asked once."""
+    """State of one cluster in AWS, for one invocation: each list is requested once."""
 
     def __init__(self, cluster: str) -> None:
         self.cluster = cluster
@@ -43,7 +43,7 @@ class AwsState:
         return [each.address for each in self.voting if role in each.roles and each.address]
 
     def group_called(self, asg: str) -> Group | None:
-        """Auto Scaling group of that name, if it is the cluster's; None if it is foreign, or gone."""
+        """Auto Scaling group of that name; None if it is gone, or not part of this cluster."""
         return next((group for group in self.groups if group.asg == asg), None)
 
     def instance(self, group: Group, instance_id: str) -> Instance:
@@ -56,7 +56,7 @@ class AwsState:
         name = names.identity_parameter(self.cluster)
         try:
             known = str(_ssm().get(name, max_age=CLUSTER_ID_MAX_AGE_S))
-            # The record may be from before the initialization, and nobody wants to wait for a newer one.
+            # The record may be older than the initialization, so `UNFOUNDED` is not kept.
             return known if known != UNFOUNDED else str(_ssm().get(name, force_fetch=True))
         except GetParameterError as exc:
             if "ParameterNotFound" in str(exc):
@@ -64,10 +64,8 @@ class AwsState:
             raise aws.Unavailable(str(exc)) from exc
 
     def was_initialized(self) -> bool:
-        """Whether the cluster ever had a Swarm. Also true if AWS cannot be asked, or has no record.
-
-        Such a cluster may have something to lose.
-        """
+        """Whether the cluster ever had a Swarm. Also True if AWS does not answer or has no record, because
+        such a cluster may have data to lose."""
         try:
             return self.cluster_id() != UNFOUNDED
         except aws.Unavailable:

@@ -45,7 +45,7 @@ def open_engine(address: str, timeout_s: float = MANAGER_TIMEOUT_S) -> Engine:
 
 
 class Connections:
-    """Clients of one cluster, for one invocation: each is kept once it is found."""
+    """Clients of one cluster, for one invocation: each client that was found is kept."""
 
     def __init__(self, cluster: str, *, swarm_timeout_s: float = ELECTION_TIMEOUT_S) -> None:
         """`swarm_timeout_s` is the timeout for finding a manager."""
@@ -54,7 +54,7 @@ class Connections:
 
     @cached_property
     def consul(self) -> Consul | None:
-        """A server that knows a leader, or one that answers at all, or None. Raises aws.Unavailable."""
+        """A server that knows a leader; else any server that answers; else None. Raises aws.Unavailable."""
         leaderless = []
         for api, leader in ask_all(self.aws.addresses(CONSUL_SERVER), _leader_of):
             if leader:
@@ -74,7 +74,7 @@ class Connections:
         managers = self.aws.addresses(SWARM_MANAGER)
         cluster_id = self.aws.cluster_id() if managers else UNFOUNDED
         answers: Iterator[tuple[str, str]] = ask_all(managers, self._swarm_of)
-        # An address may have been another machine's: only the Swarm with the cluster ID counts.
+        # The address may have belonged to another machine, so only the Swarm with the cluster ID counts.
         own = (address for address, found in answers if found == cluster_id)
         address = next(own, None)
         return open_engine(address) if address else None
@@ -86,8 +86,7 @@ class Connections:
         return self.engine
 
     def _swarm_of(self, address: str) -> tuple[str, str]:
-        """Ask repeatedly: a question that went to a dead leader is never answered, even under a new
-        leader."""
+        """Ask repeatedly: a query that went to a dead leader stays unanswered, even under a new leader."""
         deadline_s = time.monotonic() + self.swarm_timeout_s
         while True:
             left_s = deadline_s - time.monotonic()
@@ -108,8 +107,8 @@ class Connections:
 
 
 def ask_all(addresses: Sequence[str], ask: Callable[[str], Found]) -> Iterator[Found]:
-    """Ask all at the same time; yields answers as they come. Once the caller has enough, hanging ones are
-    dropped."""
+    """Ask all at the same time; yields answers as they come. When the caller stops, the function drops
+    hanging queries."""
     if not addresses:
         return
     pool = ThreadPoolExecutor(max_workers=len(addresses))

@@ -1,4 +1,4 @@
-"""State of a cluster in Consul: what a server answers, as values."""
+"""State of a cluster in Consul: a server's answers as values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def observe(api: Consul | None, name: str | None) -> world.Consul:
     try:
         servers = api.raft_servers() if api.leader() else ()
     except consul.Unavailable:
-        servers = ()  # a leader that is only remembered
+        servers = ()  # the server only remembers a leader
     if not servers:
         return world.Consul(answers=True)
     return world.Consul(
@@ -72,7 +72,7 @@ def _missing(api: Consul, name: str | None) -> dict[str, float]:
 
 
 def _seconds(text: str) -> float:
-    """Return the seconds in a text. Invalid text counts as old as possible, so it is replaced or deleted."""
+    """Return the time in a text, in seconds. Invalid text counts as 0: its record is replaced or deleted."""
     try:
         return float(text)
     except ValueError:

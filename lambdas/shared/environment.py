@@ -1,4 +1,4 @@
-"""Environment of a function as a typed value: read once per invocation, complete or not at all."""
+"""Environment of a function as a typed value, read once per invocation. An incomplete one is an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Environment:
     queue_url: str
     """URL of the queue from which the function's messages come."""
     dead_letters_url: str
-    """URL of the queue for messages that cannot be understood."""
+    """URL of the queue for malformed messages."""
 
 
 def read(kind: type[Kind], variables: Mapping[str, str] = os.environ) -> Kind:

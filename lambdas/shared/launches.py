@@ -38,7 +38,7 @@ def observe(
     # be out of date by then.
     swarm = swarm_state.observe(connections.engine, instance.name) if is_open else world.Swarm()
     consul = consul_state.observe(connections.consul, instance.name) if is_open else world.Consul()
-    # The history is read only if it may matter, because an instance that boots well needs none.
+    # The history is read only for an instance that may be given up; other instances need none.
     activities = auto_scaling.activities(group.asg) if is_open and late else []
     return Arrival(
         instance=instance,
@@ -93,7 +93,7 @@ def _abandon(group: Group, hook: str, seen: Arrival, reason: str, *, opens_break
 
 
 def _console(instance_id: str) -> str:
-    """Return the console output. It is useful, but no reason to keep a dead instance."""
+    """Return the console output, or why AWS does not return it: a dead instance must go anyway."""
     try:
         return instances.console(instance_id)
     except aws.Unavailable as exc:

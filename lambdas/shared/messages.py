@@ -1,8 +1,8 @@
 """Loop over a batch of messages: each is done, retried later, failed or malformed.
 
-Retried and failed messages are reported as the batch's partial failures, so they stay in the queue. The
-visibility time-out, which is set here, says when they are received again. SQS moves messages that fail for a
-long time to the dead-letter queue. Malformed messages are sent there at once.
+Retried and failed messages are reported as the batch's partial failures, so they stay in the queue. This
+module sets the visibility time-out: the time until they are received again. SQS moves messages that fail for
+a long time to the dead-letter queue. Malformed messages are sent there at once.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from swarmer.core.healing.events import Malformed
 from swarmer.core.healing.metrics import Metric
 
 UNAVAILABLE: Final = (aws.Unavailable, consul.Unavailable, docker.Unavailable)
-"""Errors that pass by themselves: the network, throttling, a leader's election."""
+"""Errors with passing causes: the network, throttling, a leader's election."""
 RESERVE_MS: Final = 20_000
 """Time, in milliseconds, that a function needs to begin a message. With less, it leaves the message to its
 next invocation. Waiting for both leaders takes most of it."""
 
 
 class RetryLater(Exception):
-    """Exception that has the message received again after `seconds`."""
+    """The message must be received again after `seconds`."""
 
     def __init__(self, seconds: int, reason: str) -> None:
         super().__init__(reason)
@@ -76,7 +76,7 @@ def _handle(environment: Environment, record: SQSRecord, handle: Handle) -> None
         _delay(environment, record, pacing.retry_s(receives, _age_s(record)))
         raise
     except Exception:
-        # This is the outermost place: a bug in this code must not fail the rest of the batch.
+        # This is the outermost place. A bug in this code must not fail the rest of the batch.
         logger.exception("failed", extra={"body": record.body[:2000], "receives": receives})
         add_metric(Metric.FAILURES)
         _delay(environment, record, pacing.retry_s(receives, _age_s(record)))

@@ -1,6 +1,6 @@
-"""Removal of one node: observe, decide, take one step and repeat, until the node has to wait.
+"""Removal of one node: observe, decide, take one step and repeat, until the removal has to wait or ends.
 
-Then its hook is answered.
+At its end the termination hook is answered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_STEPS: Final = 20
 
 @dataclass(frozen=True, kw_only=True)
 class LeavingNode:
-    """The node to be removed, as far as its data do not change during the removal."""
+    """Data of the node to be removed that stay the same during the removal."""
 
     name: str
     roles: frozenset[str]
@@ -34,13 +34,13 @@ class LeavingNode:
 
     @property
     def votes(self) -> bool:
-        """Whether it may count for a quorum."""
+        """Whether the node may count for a quorum."""
         return bool(self.roles & world.QUORUM_ROLES)
 
 
 def remove(connections: Connections, node: LeavingNode) -> Outcome:
-    """Take every step that can be taken now. Raises what the adapters raise; the call can then be
-    repeated."""
+    """Take every step that is possible now. Raises what the adapters raise; the call can be repeated
+    then."""
     for _ in range(MOST_STEPS):
         seen = observe(connections, node)
         action = departure.decide(seen)
@@ -75,8 +75,8 @@ def _apply_locked(connections: Connections, node: LeavingNode, step: Step) -> Wa
         # Another function may have changed the cluster before this one got the lock.
         seen = observe(connections, node)
         if departure.decide(seen) == step:
-            # A slow Consul may take longer for that observation than the lock lasts. Then the result is out
-            # of date, too.
+            # A slow Consul may take longer for that observation than the lock lasts. Then the observation is
+            # out of date, too.
             if not lock.renew():
                 return Wait("the voting lock, because this function lost it during an observation")
             actuator.apply(connections, seen, step)
@@ -87,9 +87,8 @@ def observe(connections: Connections, node: LeavingNode) -> Departure:
     """Return the current state of the cluster for this node. Raises what the adapters raise."""
     groups = connections.aws.groups
     ends = world.cluster_ends(groups)
-    # A cluster that is being deleted is not asked, because it need not answer any more. Swarm is asked before
-    # Consul: during an election it answers late, and an earlier answer of Consul would be out of date by
-    # then.
+    # A cluster that is being deleted may be silent, so it is not asked. Swarm is asked before Consul: during
+    # an election it answers late, and an earlier answer of Consul would be out of date by then.
     swarm = world.Swarm() if ends else swarm_state.observe(connections.engine, node.name)
     consul = world.Consul() if ends else consul_state.observe(connections.consul, node.name)
     return Departure(
@@ -97,8 +96,8 @@ def observe(connections: Connections, node: LeavingNode) -> Departure:
         roles=node.roles,
         is_gone=node.is_gone,
         ends=ends,
-        # The provider's record is asked last, and its "unfounded" is not trusted alone. A change to the
-        # stack may reset it to "unfounded", and the Swarm's leader takes minutes to correct that.
+        # The provider's record is asked last, and `unfounded` there is not trusted alone. A change to the
+        # stack may reset it to `unfounded`, and the Swarm's leader takes minutes to correct that.
         is_initialized=ends
         or (consul.has_leader and swarm.has_quorum)
         or world.is_initialized(groups)

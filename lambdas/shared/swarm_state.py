@@ -1,4 +1,4 @@
-"""State of a cluster's Swarm: what a manager answers, as values."""
+"""State of a cluster's Swarm: a manager's answers as values."""
 
 from __future__ import annotations
 

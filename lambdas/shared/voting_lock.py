@@ -1,4 +1,4 @@
-"""Lock on changes of voting members: one function at a time changes who has a vote."""
+"""Lock on changes of voting members: one function at a time adds or removes a vote."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIES: Final = 10
 TRY_PAUSE_S: Final = 0.2
 """Pause between two tries to get the lock."""
 END_TIMEOUT_S: Final = 8.0
-"""Timeout for ending the session: the time in which Consul elects a leader."""
+"""Timeout for ending the session, long enough for Consul to elect a leader."""
 END_PAUSE_S: Final = 0.5
 """Pause between two tries to end the session."""
 
@@ -34,7 +34,7 @@ class VotingLock:
         self.is_lost = False
 
     def renew(self) -> bool:
-        """Renew the lock. Returns False if its session ended, so another function may have acted since.
+        """Renew the lock. Returns False if its session ended: another function may have acted since then.
         Raises consul.Unavailable."""
         self.is_lost = self.is_lost or not self._api.renew_session(self._session)
         return not self.is_lost
@@ -63,7 +63,7 @@ def _acquire(api: Consul, session: str) -> bool:
             if api.acquire(names.KV_HEALING_LOCK, "", session):
                 return True
         except consul.Unavailable:
-            # The lock may be this function's although the answer was lost.
+            # This function may hold the lock although the answer was lost.
             if not api.holds(names.KV_HEALING_LOCK, session):
                 raise
             return True
@@ -72,10 +72,10 @@ def _acquire(api: Consul, session: str) -> bool:
 
 
 def _end_session(connections: Connections, session: str) -> None:
-    """End the session, and try again if a leader dies meanwhile and takes its answer with it.
+    """End the session, and try again if a leader dies before it answers.
 
-    The lock may be held all the same. Until the session's time is up, a minute at worst, nobody could change
-    voting members.
+    A session that stays may still hold the lock. Until its TTL ends, a minute at worst, no function could
+    change voting members.
     """
     deadline_s = time.monotonic() + END_TIMEOUT_S
     while time.monotonic() < deadline_s:

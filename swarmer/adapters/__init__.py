@@ -1,1 +1,1 @@
-"""One outside tool per module; foreign exceptions end here."""
+"""Adapters: one outside tool per module. Each one translates its tool's exceptions."""

@@ -1,4 +1,4 @@
-"""An AWS account and region as the person who deploys sees it: questions only, nothing is changed.
+"""Queries about the AWS account and region of a deploy. They change nothing.
 
 The credentials, the region and the endpoint are the usual ones of the AWS SDK. Every failure is
 `aws.Unavailable`.
@@ -24,7 +24,7 @@ from swarmer.core.quotas import Quota
 
 SETTINGS: Final = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 3})
 NO_SUCH_STACK: Final = "does not exist"
-"""Words of CloudFormation for a stack that is not there."""
+"""Words of CloudFormation for a stack that does not exist."""
 
 
 class Bucket(StrEnum):
@@ -37,12 +37,12 @@ class Bucket(StrEnum):
 class Zone:
     name: str
     is_open: bool
-    """Whether the account may use it: it is available, and needs no opt-in or has it."""
+    """Whether the account may use it: it is available, and has an opt-in if it needs one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InUse:
-    """Resources of the region that do not belong to the cluster."""
+    """Resources of the region outside the cluster."""
 
     instances: tuple[tuple[str, int, bool], ...]
     """Type, vCPUs and whether it is a spot instance, of each instance that counts."""
@@ -53,16 +53,17 @@ class InUse:
 
 
 class Account:
-    """Questions to one region. `session`: where it is not the usual one.
+    """Queries about one region. `session`: a session that replaces the usual one.
 
-    `region`: where a description names one. `url`: endpoint of every service, if it is not AWS's own.
+    `region`: the region of the description, if it names one. `url`: endpoint of every service, if it is not
+    AWS's own.
     """
 
     def __init__(
         self, session: boto3.Session | None = None, *, region: str = "", url: str | None = None
     ) -> None:
         with aws.translated():
-            # The CDK's command reads this variable first, and boto3 does not read it.
+            # The CDK's command reads this variable first; boto3 ignores it.
             chosen = region or os.environ.get("AWS_REGION") or None
             self._session = session or boto3.Session(region_name=chosen)
         self._url = url
@@ -107,7 +108,7 @@ class Account:
         return frozenset(each["AvailabilityZone"] for each in found)
 
     def offered(self, types: Sequence[str]) -> dict[str, frozenset[str]]:
-        """Zones that have each of the instance types."""
+        """Zones with each of the instance types, by type."""
         pages = self._pages(
             "ec2",
             "describe_instance_type_offerings",
@@ -121,13 +122,13 @@ class Account:
         return {each: frozenset(zones) for each, zones in found.items()}
 
     def vcpus(self, types: Sequence[str]) -> dict[str, int]:
-        """Number of vCPUs of each of the instance types that the region has."""
+        """Number of vCPUs of each instance type that the region has."""
         filters = [{"Name": "instance-type", "Values": list(types)}]
         found = self._pages("ec2", "describe_instance_types", "InstanceTypes", Filters=filters)
         return {each["InstanceType"]: int(each["VCpuInfo"]["DefaultVCpus"]) for each in found}
 
     def quota(self, quota: Quota) -> float:
-        """Value that applies to the account; the default if nobody asked for another one."""
+        """Value that applies to the account; the default if no other was requested."""
         asked = {"ServiceCode": quota.service, "QuotaCode": quota.code}
         client = self.client("service-quotas")
         with aws.translated():
@@ -165,7 +166,7 @@ class Account:
         )
 
     def has_parameter(self, name: str) -> bool:
-        """Whether the SSM parameter exists, a public one too."""
+        """Whether the SSM parameter, also a public one, exists."""
         return self.parameter(name) is not None
 
     def parameter(self, name: str) -> str | None:
@@ -178,7 +179,7 @@ class Account:
                 return None
 
     def bucket(self, name: str) -> Bucket:
-        """Whether the name of a bucket is free, the account's own or another one's."""
+        """State of a bucket's name: free, the account's own, or another account's."""
         with aws.translated():
             try:
                 self.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.id)
@@ -221,7 +222,7 @@ class Account:
 
 
 def _others(found: Iterable[dict[str, Any]], cluster: str) -> Iterable[dict[str, Any]]:
-    """Those without the cluster's tag."""
+    """Resources without the cluster's tag."""
     own = {"Key": names.TAG_CLUSTER, "Value": cluster}
     return (each for each in found if own not in each.get("Tags", ()))
 
@@ -233,7 +234,7 @@ def _instance(raw: Mapping[str, Any]) -> tuple[str, int, bool]:
 
 
 def of_this_machine(url: str, region: str) -> Account:
-    """Account of the rehearsal behind the URL. moto takes any credentials."""
+    """Account of the rehearsal at the URL. moto accepts any credentials."""
     session = boto3.Session(
         aws_access_key_id="rehearsal",
         aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any

@@ -1,4 +1,4 @@
-"""EC2 Auto Scaling, as the functions need it. Every failure is `aws.Unavailable`."""
+"""EC2 Auto Scaling for the functions. Every failure is `aws.Unavailable`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_ACTIVITIES: Final = 50
 
 
 def groups(cluster: str) -> tuple[Group, ...]:
-    """Every group that carries the cluster's tag, with its instances."""
+    """Every group with the cluster's tag, and its instances."""
     filters = [{"Name": f"tag:{names.TAG_CLUSTER}", "Values": [cluster]}]
     with aws.translated():
         pages = aws.client("autoscaling").get_paginator("describe_auto_scaling_groups")
@@ -28,7 +28,7 @@ def groups(cluster: str) -> tuple[Group, ...]:
 
 
 def complete(asg: str, hook: str, instance_id: str, result: str) -> bool:
-    """Answer a hook for an instance. Returns False if none waits: it was answered, or its time is up."""
+    """Answer a hook for an instance. Returns False if none is open: it was answered, or its time is up."""
     return _of_hook(
         "complete_lifecycle_action",
         AutoScalingGroupName=asg,
@@ -39,7 +39,7 @@ def complete(asg: str, hook: str, instance_id: str, result: str) -> bool:
 
 
 def heartbeat(asg: str, hook: str, instance_id: str) -> bool:
-    """Restart the timeout of a hook. Returns False if none waits."""
+    """Restart the timeout of a hook. Returns False if none is open."""
     return _of_hook(
         "record_lifecycle_action_heartbeat",
         AutoScalingGroupName=asg,
@@ -49,7 +49,7 @@ def heartbeat(asg: str, hook: str, instance_id: str) -> bool:
 
 
 def mark_unhealthy(instance_id: str) -> bool:
-    """Have an instance replaced. Returns False if no group holds it."""
+    """Have an instance replaced. Returns False if no group contains it."""
     return _of_hook(
         "set_instance_health",
         InstanceId=instance_id,
@@ -59,7 +59,7 @@ def mark_unhealthy(instance_id: str) -> bool:
 
 
 def terminate(instance_id: str) -> bool:
-    """End an instance; its group keeps its size. Returns False if no group holds it."""
+    """End an instance; its group keeps its size. Returns False if no group contains it."""
     return _of_hook(
         "terminate_instance_in_auto_scaling_group",
         InstanceId=instance_id,
@@ -90,7 +90,7 @@ def activities(asg: str) -> list[Activity]:
 
 
 def _of_hook(call: str, **arguments: Any) -> bool:
-    """Run a call about a hook or an instance. Auto Scaling reports one that is gone as ValidationError."""
+    """Run a call about a hook or an instance. Auto Scaling answers ValidationError if it is gone."""
     with aws.translated():
         try:
             getattr(aws.client("autoscaling"), call)(**arguments)

@@ -1,4 +1,4 @@
-"""The AWS APIs that a node needs, and how every module here calls AWS. Every failure is one `Unavailable`."""
+"""AWS APIs for nodes, and the way in which every adapter calls AWS. Every failure is one `Unavailable`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from swarmer.core.node import CONSUL_SERVER
 
 
 class Reason(StrEnum):
-    """Kind of a failure, as far as it decides what helps."""
+    """Kind of a failure: each has its own remedy."""
 
     NO_CREDENTIALS = auto()
-    """No credentials were found, or AWS does not know them."""
+    """Missing credentials, or credentials that AWS does not know."""
     EXPIRED = auto()
-    """The credentials were right once."""
+    """Expired credentials."""
     DENIED = auto()
-    """No policy allows the call, or one denies it."""
+    """Missing permission: no policy allows the call, or one denies it."""
     THROTTLED = auto()
     NO_REGION = auto()
     NO_ANSWER = auto()
-    """Nothing answers at the endpoint."""
+    """Missing answer at the endpoint."""
     OTHER = auto()
 
 
@@ -48,14 +48,14 @@ class Refused(Unavailable):
 
 
 class RefusedAction(NamedTuple):
-    """Call that a policy does not allow, as AWS's message names it."""
+    """Call without permission, from AWS's message."""
 
     action: str
     """Action of IAM, like `ec2:RebootInstances`."""
     resource: str
     """ARN of the resource; empty if the message has none."""
     is_explicit: bool
-    """Whether a policy denies it, so that no other policy can allow it."""
+    """Whether a policy denies it, because then no other policy can allow it."""
 
 
 CODES: Final = {
@@ -93,7 +93,7 @@ EXCEPTIONS: Final[tuple[tuple[str, Reason], ...]] = (
     ("ConnectionError", Reason.NO_ANSWER),
     ("HTTPClientError", Reason.NO_ANSWER),
 )
-"""Names of the SDK's exceptions, whose older releases lack some, and the kind of the failure."""
+"""Kind of the failure by the name of the SDK's exception. Older releases lack some of these exceptions."""
 REFUSED_ACTION: Final = re.compile(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?")
 EXPLICIT_DENIAL: Final = "explicit deny"
 """Words of AWS's message if a policy denies the call."""
@@ -104,13 +104,13 @@ SETTINGS: Final = Config(connect_timeout=3, read_timeout=5, retries={"mode": "st
 
 @cache
 def client(service: str) -> Any:
-    """A client of a service in the environment's own region, made once in a process."""
+    """Client of a service in the environment's own region, made once in a process."""
     return boto3.client(service, config=SETTINGS)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Every failure of botocore becomes `Unavailable`, a refusal becomes `Refused`."""
+    """Translate every failure of botocore into `Unavailable`, and every refusal into `Refused`."""
     try:
         yield
     except botocore.exceptions.ClientError as exc:
@@ -121,7 +121,7 @@ def translated() -> Iterator[None]:
 
 
 def refused_action(text: str) -> RefusedAction | None:
-    """The call that AWS's message says is not allowed; None if it names none."""
+    """Refused call from AWS's message; None if it names none."""
     found = REFUSED_ACTION.search(text)
     if found is None:
         return None

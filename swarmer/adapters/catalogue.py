@@ -1,6 +1,7 @@
-"""Services of one Consul agent, for the registrator: every failure is `Unavailable`, or `Refused`.
+"""Services of one Consul agent, for the registrator. Every failure is `Unavailable` or `Refused`.
 
-`consul.py` is the adapter of everything else: py-consul opens a connection for each call, and costs 20 MB.
+All other modules use `consul.py`. The registrator does not, because py-consul opens a connection for each
+call, and costs 20 MB.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from swarmer.core.registration.differences import signature
 from swarmer.core.service import Service
 
 NOTES: Final = "declared by swarmer-registrator, "
-"""Prefix of the notes of our checks. The rest says how the check was defined, because Consul does not."""
+"""Prefix of the notes of our checks. The rest is the definition of the check, because Consul does not return
+it."""
 WATCH_S: Final = 300
 DEFAULT_PORT: Final = 8500
 
 
 class Unavailable(Exception):
-    """Consul did not answer, or cannot now."""
+    """Consul did not answer, or cannot do it now."""
 
 
 class Refused(Exception):
@@ -58,13 +60,13 @@ def address(uri: str, environment: Mapping[str, str]) -> Address:
 
 @dataclass
 class Catalogue:
-    """Services of one agent, and one key of Consul's."""
+    """Services of one agent, and keys of Consul."""
 
     address: Address
     token: str = ""
     timeout_s: float = 10.0
     connection: Connection = field(init=False)
-    """Connection that is kept; when it is cut, the agent went away."""
+    """Connection that is kept. If it is cut, the agent went away."""
 
     def __post_init__(self) -> None:
         headers = {"X-Consul-Token": self.token} if self.token else {}
@@ -75,7 +77,7 @@ class Catalogue:
         return str(_json(self._ask("GET", "/v1/status/leader")) or "")
 
     def entries(self) -> list[Entry]:
-        """Every entry of the agent, including those that others declared."""
+        """Every entry of the agent, including entries of other programs."""
         services = _mapping(_json(self._ask("GET", "/v1/agent/services")))
         checks = _mapping(_json(self._ask("GET", "/v1/agent/checks")))
         try:
@@ -101,7 +103,7 @@ class Catalogue:
         _checked(response)
 
     def deregister(self, service_id: str) -> None:
-        """Remove a service; one that is unknown is no error."""
+        """Remove a service; an unknown service is no error."""
         try:
             self._ask("PUT", f"/v1/agent/service/deregister/{quote(service_id, safe='')}")
         except Refused as exc:
@@ -129,7 +131,7 @@ class Catalogue:
 
 @dataclass
 class Watch:
-    """Blocking query on one key, on a connection of its own. Readable when the key changed or Consul went
+    """Blocking query on one key, on its own connection. It is readable when the key changed or Consul went
     away."""
 
     key: str
@@ -142,9 +144,8 @@ class Watch:
         return cls(key, Connection(catalogue.address, catalogue.timeout_s, catalogue.connection.headers))
 
     def ask(self) -> None:
-        """Send one question. The answer comes when there is news, or after some minutes. Raises
-        Unavailable."""
-        # Any server may answer: the key changes rarely, and is read again.
+        """Send one query. The answer comes after a change of the key, or some minutes. Raises Unavailable."""
+        # Any server may answer, because the key changes rarely and is read again.
         query = f"stale=1&wait={WATCH_S}s&index={self.index}"
         try:
             self.connection.send("GET", f"/v1/kv/{quote(self.key)}?{query}")
@@ -160,7 +161,7 @@ class Watch:
         if response.status != 404:
             _checked(response)
         index = int(response.headers.get("x-consul-index", "0") or 0)
-        # Consul's own rule: when the index goes back, start again.
+        # By Consul's own rule a query starts again when the index goes back.
         self.index = index if index >= self.index else 0
         if response.status == 404:
             return ""

@@ -1,4 +1,4 @@
-"""Consul, through py-consul over connections that are kept. Every failure is one `Unavailable`."""
+"""Consul, through py-consul with persistent connections. Every failure is one `Unavailable`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from swarmer.core.state import ConsulMember, MemberStatus, RaftServer, ServiceIn
 PER_TRANSACTION: Final = 64
 """Number of operations that Consul takes in one request."""
 OWN_SERVICE: Final = "consul"
-"""Service that Consul's leader declares: every server has it in the catalogue, and no agent has it."""
+"""Service that Consul's leader declares. Every server has it in the catalogue, and no agent has it."""
 MAINTENANCE_CHECK: Final = "_node_maintenance"
 """ID of the check that Consul adds to a node in maintenance mode (structs.NodeMaint)."""
 STATUSES: Final = {
@@ -56,14 +56,14 @@ def _translated() -> Iterator[None]:
     except (py_consul.ConsulException, http.Unavailable, OSError, ValueError) as exc:
         raise Unavailable(str(exc)) from exc
     except (TypeError, AttributeError, LookupError) as exc:
-        # JSON of another shape than Consul's, or None where its client takes a 404 for an answer.
+        # The JSON has another shape than Consul's, or is None because the client accepts a 404 as an answer.
         raise Unavailable(f"an answer that is not Consul's: {exc!r}") from exc
 
 
 class _Transport(base.HTTPClient):  # type: ignore[misc]
-    """Transport for py-consul. Its own (requests) costs a resident program 1 ms of CPU for each question.
+    """Transport for py-consul. Its own (requests) costs a resident program 1 ms of CPU for each query.
 
-    It keeps one connection for each thread and timeout.
+    The transport keeps one connection for each thread and timeout.
     """
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
@@ -74,7 +74,7 @@ class _Transport(base.HTTPClient):  # type: ignore[misc]
 
     def _ask(self, method: str, callback: Callable[[Any], Any], path: str, rest: dict[str, Any]) -> Any:
         params = rest.get("params") or []
-        # A blocking query is answered up to a sixteenth late.
+        # Consul may answer a blocking query late, by up to a sixteenth of its wait.
         wait_s = dict(params).get("wait", "0s").removesuffix("s")
         connection = self._connection(self._timeout_s + float(wait_s) * 17 / 16)
         target = self.uri(path, params).removeprefix(self.base_uri)
@@ -156,7 +156,7 @@ class Consul:
             return self._api.status.leader() or ""
 
     def members(self) -> tuple[ConsulMember, ...]:
-        """LAN members as this agent sees them, itself included."""
+        """LAN members from this agent's point of view, including the agent."""
         with _translated():
             return tuple(map(_member, self._api.agent.members()))
 
@@ -168,7 +168,7 @@ class Consul:
     def last_entry(self) -> tuple[int, int] | None:
         """Term and index of the local server's last raft entry; None if it never took part.
 
-        They compare as raft compares them: a newer leader's decision counts more than an older one's tail.
+        Their order is that of raft: an entry of a newer leader counts more than a longer log of an older one.
         """
         with _translated():
             raft = self._api.agent.self()["Stats"].get("raft", {})
@@ -176,7 +176,7 @@ class Consul:
         return (int(raft.get("last_log_term", 0)), index) if index else None
 
     def force_leave(self, name: str) -> None:
-        """Remove a lost member and its vote from the cluster; one that is unknown is no error."""
+        """Remove a lost member and its vote from the cluster; an unknown member is no error."""
         with _translated():
             try:
                 self._api.agent.force_leave(name)
@@ -190,7 +190,7 @@ class Consul:
             return tuple(map(_raft_server, self._api.operator.raft_config()["Servers"]))
 
     def remove_peer(self, address: str) -> None:
-        """Remove the server at `address:port` from raft's configuration; one that is out is no error."""
+        """Remove the server at `address:port` from raft's configuration; an unknown server is no error."""
         with _translated():
             try:
                 self._api.operator.raft_remove_peer(address=address)
@@ -214,7 +214,7 @@ class Consul:
             self._api.catalog.deregister(name)
 
     def catalogued(self, name: str) -> frozenset[str]:
-        """IDs of the services that the catalogue has for a node, as a majority of the servers knows it."""
+        """IDs of a node's services in the catalogue, as a majority of the servers knows it."""
         with _translated():
             found = self._api.catalog.node(name, consistency="consistent")[1]
             return frozenset(found["Services"]) - {OWN_SERVICE} if found else frozenset()
@@ -231,17 +231,17 @@ class Consul:
         """One key; None if it does not exist.
 
         With "consistent" the leader first asks a majority of the servers whether it still leads. By default
-        it does not ask. A leader that stood still for a while may not know yet that it was replaced.
+        it answers at once, although a leader that stood still may have been replaced meanwhile.
         """
         with _translated():
             _, found = self._api.kv.get(key, consistency=consistency)
         return _key(found) if found else None
 
     def watch(self, prefix: str, index: str | None, *, wait_s: int) -> tuple[str, dict[str, Key]]:
-        """Every key below `prefix` once anything changed since `index` (None: at once), or after `wait_s`.
+        """Every key below `prefix` after a change since `index` (None: at once), or after `wait_s` seconds.
 
-        Any server may answer, because a leader that stands still would hold a consistent question for 15 s.
-        The answer may therefore be older than what the caller knows; each key's `index` tells.
+        Any server may answer, because a leader that stands still would hold a consistent query for 15 s.
+        Therefore the answer may be older than the caller's last one; each key's `index` shows the order.
         """
         with _translated():
             options = {"index": index, "wait": f"{wait_s}s", "recurse": True, "consistency": "stale"}
@@ -288,8 +288,8 @@ class Consul:
             return str(self._api.session.create(name, node=node, ttl=ttl_s, lock_delay=lock_delay_s))
 
     def renew_session(self, session: str) -> bool:
-        """Renew a session. Returns False if Consul has ended it. The leader does not check that it still
-        leads."""
+        """Renew a session. Returns False if Consul has ended it. The leader answers without a check that it
+        still leads."""
         with _translated():
             try:
                 return self._api.session.renew(session) is not None
@@ -297,29 +297,30 @@ class Consul:
                 return False
 
     def release(self, key: str, value: str, session: str) -> None:
-        """Release a lock at once: the only way that knows no lock-delay."""
+        """Release a lock at once: the only way without a lock-delay."""
         with _translated():
             self._api.kv.put(key, value, release=session)
 
     def destroy_session(self, session: str) -> None:
-        """End a session; locks that it still holds stay closed for its lock-delay."""
+        """End a session; its locks stay closed for the lock-delay."""
         with _translated():
             self._api.session.destroy(session)
 
     def acquire(self, key: str, value: str, session: str) -> bool:
-        """Whether the session holds the lock now. If this raises, it may hold the lock: `holds` tells."""
+        """Acquire the lock; return whether the session holds it now. After an error only `holds` is
+        certain."""
         with _translated():
             return bool(self._api.kv.put(key, value, acquire=session))
 
     def holds(self, key: str, session: str) -> bool:
-        """Whether a majority of the servers says that the session holds the lock."""
+        """Whether a majority of the servers confirms that the session holds the lock."""
         found = self.get(key, consistency="consistent")
         return found is not None and found.session == session
 
     # -- services ---------------------------------------------------------------------------
 
     def register(self, service: Service, check: dict[str, Any] | None = None) -> None:
-        """Declare a service with the local agent; `check` as Consul's API takes it."""
+        """Declare a service with the local agent. `check`: definition in the words of Consul's API."""
         with _translated():
             self._api.agent.service.register(
                 service.name,
@@ -353,18 +354,18 @@ class Consul:
             (check.ttl_pass if passing else check.ttl_fail)(f"service:{service_id}", notes=note)
 
     def unhealthy(self, service: str) -> dict[str, str]:
-        """Output of the checks of a service that do not pass, by node."""
+        """Output of a service's checks that fail or warn, by node."""
         with _translated():
             checks = self._api.health.checks(service)[1]
             return {each["Node"]: each["Output"] for each in checks if each["Status"] != "passing"}
 
     def maintained(self) -> dict[str, str]:
-        """Reason of each node that an operator put into maintenance mode (`consul maint`), by node."""
+        """Reason of each node in maintenance mode (`consul maint`), by node."""
         with _translated():
             checks = self._api.health.state("critical")[1]
             return {each["Node"]: each["Notes"] for each in checks if each["CheckID"] == MAINTENANCE_CHECK}
 
     def healthy(self, service: str) -> tuple[ServiceInstance, ...]:
-        """Instances of a service whose checks pass."""
+        """Instances of a service with passing checks."""
         with _translated():
             return tuple(map(_instance, self._api.health.service(service, passing=True)[1]))

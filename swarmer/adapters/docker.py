@@ -17,11 +17,11 @@ from swarmer.core.state import SwarmNode, SwarmStatus
 __all__ = ["Engine", "NotFound", "TimedOut", "Unavailable"]
 
 OUT_OF_SEQUENCE: Final = "update out of sequence"
-"""SwarmKit's error for an update whose version is no longer the current one, as Docker passes it on."""
+"""Part of the error, from SwarmKit through Docker, for an update of an outdated version."""
 UPDATE_TRIES: Final = 5
-"""Number of attempts at an update, each from a fresh look."""
+"""Number of attempts at an update, each with a newly read version."""
 INACTIVE: Final = "inactive"
-"""State of an engine that is in no Swarm and does not join one."""
+"""State of an engine that neither is in a Swarm nor joins one."""
 ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
 """States from which a task does not come back (Docker, "Swarm task states")."""
 
@@ -39,20 +39,20 @@ class SwarmSettings:
 
 
 class Engine(engine.Engine):
-    """One engine: a unix socket or `tcp://host:port`."""
+    """Engine at a unix socket or `tcp://host:port`."""
 
     def __init__(self, url: str = "unix:///run/docker.sock", *, timeout_s: float = 10) -> None:
         super().__init__(engine.address(url, {}), timeout_s)
 
     def ping(self) -> None:
-        """Raise Unavailable if the engine does not answer at all."""
+        """Raise Unavailable if the engine does not answer."""
         self.ask_engine("GET", "/version")
 
     def swarm(self) -> SwarmStatus:
-        """The engine's Swarm as it sees it. Raises Unavailable.
+        """State of the engine's Swarm from its own point of view. Raises Unavailable.
 
-        A ping tells an engine outside a Swarm, without `docker info`. For that the engine starts two
-        programs, 10 ms of a core, and a node asks four times a second until it joins.
+        A ping is enough for an engine outside a Swarm. `docker info` would make the engine start two programs
+        (10 ms of a core), and a node asks four times a second until it joins.
         """
         if self.swarm_state() == INACTIVE:
             return SwarmStatus(INACTIVE, is_manager=False, error="", id="", node="")
@@ -71,8 +71,8 @@ class Engine(engine.Engine):
         """ID of the Swarm, from its leader. Raises Unavailable if it has none, or if this engine is no
         manager.
 
-        `docker info`, which `swarm` reads, is too slow. Engines ask for it once for all callers at the same
-        time, and one question that went to a dying leader holds them all for 20 s.
+        `docker info`, the source of `swarm`, is too slow. An engine asks its leader once for all callers at
+        the same time, and a query to a dying leader holds all of them for 20 s.
         """
         with docker_shaped():
             return str(self.ask_engine("GET", "/swarm")["ID"])
@@ -88,7 +88,8 @@ class Engine(engine.Engine):
             )
 
     def ensure_gateway_bridge(self, mtu: int) -> bool:
-        """Create docker_gwbridge, in its own range and with that MTU, before Swarm creates it anywhere."""
+        """Create docker_gwbridge, in its own range and with that MTU, before Swarm creates it in another
+        range."""
         return self._ensure_network(
             Name="docker_gwbridge",
             Driver="bridge",
@@ -110,7 +111,7 @@ class Engine(engine.Engine):
         )
 
     def force_new_cluster(self, address: str) -> None:
-        """Run `docker swarm init --force-new-cluster`: this manager alone goes on with the Swarm's state."""
+        """Run `docker swarm init --force-new-cluster`: this manager alone keeps the Swarm's state."""
         self._init(address, ForceNewCluster=True)
 
     def _init(self, address: str, **options: object) -> None:
@@ -128,7 +129,7 @@ class Engine(engine.Engine):
         self.ask_engine("POST", "/swarm/join", body)
 
     def end_join(self) -> None:
-        """Run `docker swarm leave --force` on an engine that did not get into the Swarm that it joined."""
+        """Run `docker swarm leave --force` on an engine that failed to join a Swarm."""
         self.ask_engine("POST", "/swarm/leave?force=true")
 
     def tokens(self) -> tuple[str, str]:
@@ -140,12 +141,13 @@ class Engine(engine.Engine):
     # -- networks -------------------------------------------------------------------------------
 
     def ensure_ingress(self, *, within_s: float = 10) -> bool:
-        """Put the routing mesh's network into the range of all others, on a manager of a Swarm without
+        """Move the routing mesh's network into the range of all others, on a manager of a Swarm without
         services.
 
-        It waits `within_s` at most, both for a network that comes and for one that goes.
+        It waits at most `within_s` for the creation of a network, and for its removal.
 
-        Engines before 20.10 take 10.255.0.0/16 for it in spite of the pool (moby/moby#39228); a VPC may too.
+        Engines before 20.10 use 10.255.0.0/16 for it in spite of the pool (moby/moby#39228). A VPC may use it
+        too.
         """
         deadline_s = time.monotonic() + within_s
         while not (subnets := self._ingress_subnets()) and time.monotonic() < deadline_s:
@@ -160,7 +162,7 @@ class Engine(engine.Engine):
                 if self._networks("ingress"):
                     raise
             self._wait_for_no_ingress(within_s)
-        # Also if there is none: an earlier run may have been killed half-way.
+        # This applies also without a network, because an earlier run may have been killed between the steps.
         self._ensure_network(Name="ingress", Driver="overlay", Ingress=True)
         return True
 
@@ -177,12 +179,12 @@ class Engine(engine.Engine):
             return [row["Subnet"] for each in found for row in each["IPAM"]["Config"] or ()]
 
     def _networks(self, name: str) -> list[dict[str, Any]]:
-        # The filter is a pattern for networks that this engine has, a beginning for those only the Swarm has.
+        # The filter is a pattern for networks of this engine, and a prefix for networks of the Swarm.
         with docker_shaped():
             return [each for each in self.listed("/networks", name=[name]) if each["Name"] == name]
 
     def _ensure_network(self, **body: object) -> bool:
-        """Create a network. Returns False if one of that name exists, or if another client has just made
+        """Create a network. Returns False if one of that name exists, also if another client has just made
         it."""
         name = str(body["Name"])
         if self._networks(name):
@@ -207,15 +209,15 @@ class Engine(engine.Engine):
             return bool((found.get("ManagerStatus") or {}).get("Leader"))
 
     def managers(self) -> tuple[SwarmNode, ...]:
-        """Members of the managers' raft. The leader answers through any manager; without a leader nobody
-        does."""
+        """Members of the managers' raft. The leader answers through any manager, so a Swarm without a leader
+        does not answer."""
         return tuple(each for each in self.nodes(role="manager") if each.reachability)
 
     def ensure_node(self, node_id: str, **spec: str) -> bool:
-        """Set `Role` or `Availability` of a node. Returns False if they are so already.
+        """Set `Role` or `Availability` of a node. Returns False if it has these values already.
 
-        Another client may change the node between the look and the update, and Docker then refuses the
-        update. An update may also succeed although its answer is an error or lost. A fresh look tells. Raises
+        Another client may change the node between the read and the update. Docker then refuses the update. An
+        update may also succeed although its answer is an error or lost. So the node is read again. Raises
         Unavailable.
         """
         path, refusal = f"/nodes/{quote(node_id, safe='')}", None
@@ -238,8 +240,8 @@ class Engine(engine.Engine):
     def ensure_demoted(self, node_id: str) -> bool:
         """Make a manager a worker. Returns False if it is no manager.
 
-        A node that `--force-new-cluster` has put out of raft stays a manager by its row. Such a row can only
-        be removed, and is.
+        After `--force-new-cluster` a node outside raft still has the row of a manager. Such a row can only be
+        removed, so it is removed.
         """
         try:
             return self.ensure_node(node_id, Role="worker")
@@ -268,8 +270,8 @@ class Engine(engine.Engine):
         return False
 
     def tasks_to_move(self, node_id: str) -> int:
-        """Number of tasks that have not ended on a node, and of those of their services that do not run
-        elsewhere yet."""
+        """Number of unfinished tasks on a node, and of tasks of their services that do not run elsewhere
+        yet."""
         with docker_shaped():
             own = self.listed("/tasks", node=[node_id])
             services = sorted({task["ServiceID"] for task in own if task.get("ServiceID")})

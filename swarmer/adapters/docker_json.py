@@ -1,7 +1,7 @@
 """Values from the JSON of Docker's API.
 
-Only `container` takes any JSON, because `swarmer registrator plan` reads what an operator gives it. The
-others raise TypeError, AttributeError or LookupError for JSON of another shape than Docker's.
+Only `container` accepts any JSON, because `swarmer registrator plan` reads an operator's input. The other
+functions raise TypeError, AttributeError or LookupError for JSON of another shape than Docker's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from swarmer.core.state import (
 
 
 def engine_info(raw: Mapping[str, Any]) -> EngineInfo:
-    """Engine from `GET /info`. Its Swarm's state is empty if the engine knows nothing of Swarm."""
+    """Engine from `GET /info`. Its Swarm's state is empty for an engine without Swarm."""
     swarm = raw.get("Swarm") or {}
     return EngineInfo(
         id=str(raw.get("ID") or ""),
@@ -100,7 +100,7 @@ def container_summary(raw: Mapping[str, Any]) -> ContainerSummary:
 
 
 def host_container(raw: Mapping[str, Any]) -> HostContainer:
-    """Container of this machine from what `docker inspect` prints."""
+    """Container of this machine from the output of `docker inspect`."""
     networks = raw["NetworkSettings"]["Networks"]
     chosen = {name: (each.get("IPAMConfig") or {}).get("IPv4Address") for name, each in networks.items()}
     return HostContainer(
@@ -117,7 +117,7 @@ def host_container(raw: Mapping[str, Any]) -> HostContainer:
 
 
 def container(raw: Mapping[str, Any]) -> Container:
-    """Container from what `docker inspect` prints. A part of another shape than Docker's counts as empty."""
+    """Container from the output of `docker inspect`. Parts of another shape than Docker's count as empty."""
     config, state = _mapping(raw.get("Config")), _mapping(raw.get("State"))
     settings = _mapping(raw.get("NetworkSettings"))
     env, labels, health = config.get("Env"), config.get("Labels"), _mapping(state.get("Health"))

@@ -1,6 +1,6 @@
 """A Docker engine, its containers and events; `docker.py` adds the Swarm. Every failure is one `Unavailable`.
 
-It does without Docker's SDK, which costs a resident program 25 MB, and a function 60 ms of each cold start.
+Docker's SDK is not used, because it costs a resident program 25 MB, and a function 60 ms of each cold start.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from swarmer.core.state import Container, ContainerSummary, EngineInfo, SwarmNod
 
 DEFAULT: Final = "unix:///var/run/docker.sock"
 MOST_IDLE: Final = 4
-"""Number of connections that are kept for the next burst."""
+"""Largest number of connections that are kept for the next burst."""
 WATCHED: Final = {
     "type": ["container", "network", "service", "node"],
     "event": ["connect", "start", "die", "destroy", "rename", "health_status", "create", "update", "remove"],
 }
-"""Actions to watch, by kind. `connect` is a network's; `create` to `remove` are of services and nodes."""
+"""Actions to watch, by kind. `connect` is for networks; `create` to `remove` are for services and nodes."""
 
 
 class Unavailable(Exception):
@@ -37,7 +37,7 @@ class TimedOut(Unavailable):
 
 
 class NotFound(Unavailable):
-    """The engine knows nothing of that name."""
+    """The engine has no object of that name."""
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def address(host: str, environment: Mapping[str, str]) -> Address:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of `docker events`."""
+    """Line of `docker events`."""
 
     kind: str
     """Kind of the object: container, network, service or node."""
@@ -77,12 +77,12 @@ class Event:
     id: str
     attributes: Mapping[str, str]
     time_ns: int
-    """Nanoseconds since the epoch, by the engine's clock."""
+    """Time by the engine's clock, in nanoseconds since the epoch."""
 
 
 @dataclass
 class Engine:
-    """One engine."""
+    """Client of one engine."""
 
     address: Address
     timeout_s: float = 20.0
@@ -116,14 +116,14 @@ class Engine:
         except http.Unavailable as exc:
             is_late = isinstance(exc.__cause__, TimeoutError)
             if not is_late:
-                self._api = ""  # the next engine to answer may have another version
+                self._api = ""  # the next engine at this address may have another version
             raise (TimedOut if is_late else Unavailable)(f"docker: {exc}") from exc
         if response.status == 400:
-            self._api = ""  # the engine reports an unsupported version like this
+            self._api = ""  # this is an engine's answer to an unsupported version
         return response
 
     def _get(self, path: str) -> Any:
-        """JSON value of `path`; None if nothing has that name."""
+        """JSON value of `path`; None if no object has that name."""
         try:
             return self.ask_engine("GET", path)
         except NotFound:
@@ -145,7 +145,7 @@ class Engine:
         return self._request("GET", "/_ping").headers.get("swarm", "")
 
     def info(self) -> EngineInfo:
-        """The engine, and its Swarm as it sees it."""
+        """The engine, and its Swarm from its own point of view."""
         with docker_shaped():
             return docker_json.engine_info(_mapping(self._get("/info")))
 
@@ -156,17 +156,17 @@ class Engine:
             return tuple(map(docker_json.container_summary, found))
 
     def service_ids(self) -> set[str]:
-        """IDs of the Swarm services whose containers run on this engine."""
+        """IDs of the Swarm services with containers on this engine."""
         rows = self.listed("/containers/json", label=["com.docker.swarm.service.id"])
         return {row["Labels"]["com.docker.swarm.service.id"] for row in rows}
 
     def inspect(self, container: str) -> Container | None:
-        """Container by its ID or name; None if none has it."""
+        """Container by its ID or name; None if it does not exist."""
         found = self._get(_inspection(container))
         return None if found is None else docker_json.container(_mapping(found))
 
     def ask(self, container: str, row: str = "") -> Question:
-        """Start `inspect` without waiting: dockerd answers late for a container that it still starts."""
+        """Start `inspect` without waiting, because dockerd answers late about a container that it starts."""
         was_kept = bool(self._idle)
         connection = self._idle.pop() if was_kept else Connection(self.address, self.timeout_s)
         question = Question(self, container, connection, row, was_kept)
@@ -174,7 +174,7 @@ class Engine:
         return question
 
     def give_back(self, connection: Connection) -> None:
-        """Keep a connection for the next question."""
+        """Keep a connection for the next inspection."""
         if len(self._idle) < MOST_IDLE:
             self._idle.append(connection)
         else:
@@ -198,26 +198,26 @@ class Engine:
 
     def events(self, since_ns: int) -> Events:
         """Stream of events from now on, after those since `since_ns` (0: none)."""
-        self._api = ""  # the engine of before may have been another
+        self._api = ""  # the previous engine may have been another one
         return Events(self.address, self.api, since_ns, self.timeout_s)
 
 
 @dataclass(eq=False)
 class Question:
-    """One `inspect` that is under way."""
+    """Running `inspect`."""
 
     engine: Engine
     container: str
     connection: Connection
     row: str = ""
-    """Row of `docker ps` about the container, if that was the reason to ask."""
+    """Row of `docker ps` about the container, if that was the reason for the query."""
     was_kept: bool = False
-    """True if the connection was used before: the engine may have closed it meanwhile."""
+    """Whether the connection was used before, so that the engine may have closed it meanwhile."""
     asked_s: float = field(default_factory=time.monotonic)
     _response: Response | None = None
 
     def send(self) -> None:
-        """Send the question. Raises Unavailable."""
+        """Send the query. Raises Unavailable."""
         try:
             self.connection.send("GET", f"{self.engine.api}{_inspection(self.container)}")
         except http.Unavailable as exc:
@@ -230,11 +230,11 @@ class Question:
         self.send()
 
     def fileno(self) -> int:
-        """File descriptor; readable when the answer comes."""
+        """File descriptor that becomes readable when the answer comes."""
         return self.connection.fileno()
 
     def is_answered(self) -> bool:
-        """Whether all of the answer has arrived; does not wait. Raises Unavailable."""
+        """Whether the whole answer has arrived; does not wait. Raises Unavailable."""
         try:
             self._response = self.connection.poll()
         except http.Unavailable as exc:
@@ -242,7 +242,7 @@ class Question:
         return self._response is not None
 
     def answer(self) -> Container | None:
-        """Result of `inspect`, once the question is answered; None if no such container exists."""
+        """Result of `inspect` after the answer has arrived; None if no such container exists."""
         if self._response is None:
             return None
         self.engine.give_back(self.connection)
@@ -252,14 +252,14 @@ class Question:
             return None
 
     def drop(self) -> None:
-        """Abandon the question."""
+        """Abandon the query."""
         self.connection.close()
 
 
 class Events:
-    """Stream of events, read when it is readable.
+    """Stream of events, read when its descriptor is readable.
 
-    The request is HTTP/1.0, because Go's server then sends plain lines instead of chunks.
+    The request is HTTP/1.0, because Go's server answers that with plain lines instead of chunks.
     """
 
     def __init__(self, address: Address, api: str, since_ns: int, timeout_s: float) -> None:
@@ -289,7 +289,7 @@ class Events:
         return self._socket.fileno()
 
     def read(self) -> list[Event]:
-        """Events that have arrived; does not wait. Raises Unavailable if the stream ended."""
+        """Events that have arrived; it does not wait. Raises Unavailable if the stream ended."""
         try:
             while True:
                 self._read()

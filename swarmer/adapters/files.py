@@ -1,4 +1,4 @@
-"""Files that are wanted in one state."""
+"""Files with a wanted state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def alone(lock: Path) -> Iterator[None]:
 
 
 def ensure_file(path: Path, content: str, *, mode: int = 0o644) -> bool:
-    """Give `path` this content, never half-written. Returns whether anything changed."""
+    """Give `path` this content atomically. Returns whether anything changed."""
     if path.is_file() and path.read_bytes() == content.encode() and path.stat().st_mode & 0o777 == mode:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

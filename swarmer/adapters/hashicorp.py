@@ -23,11 +23,11 @@ class Unreachable(Exception):
 
 
 class Refused(Exception):
-    """The archive is not the pinned one, or there is none for this processor. A repetition would fail."""
+    """The archive is not the pinned one, or this processor has none. Another attempt would fail, too."""
 
 
 def fetch_consul(machine: str, target: Path, environment: Mapping[str, str]) -> None:
-    """Write the program of the pinned release to `target`, whole or not at all.
+    """Write the program of the pinned release to `target` atomically.
 
     `machine`: processor by the kernel's name. `environment`: RELEASES_VARIABLE may name a mirror.
     """

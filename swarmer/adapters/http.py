@@ -1,7 +1,7 @@
-"""HTTP/1.1 over one connection that is kept: unix socket, TCP or TLS. Every failure is `Unavailable`.
+"""HTTP/1.1 over one persistent connection: unix socket, TCP or TLS. Every failure is `Unavailable`.
 
-It serves programs that stay resident and answer within milliseconds. The standard library's client costs 8 MB
-of memory, and a third of a millisecond of each call.
+The module is for resident programs that answer within milliseconds. The standard library's client costs 8 MB
+of memory, and a third of a millisecond in each call.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ LARGEST_HEAD: Final = 65536
 
 
 class Unavailable(Exception):
-    """The server did not answer, or not in HTTP."""
+    """The server did not answer, or its answer is no HTTP."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Address at which a server listens."""
+    """Address of a listening server."""
 
     path: str = ""
     """Path of a unix socket; empty if `host` and `port` count."""
     host: str = ""
     port: int = 0
     tls: Mapping[str, str] | None = None
-    """Files for TLS: `ca`, `cert`, `key`, each optional; `insecure` accepts any server. None means plain
-    HTTP."""
+    """Files for TLS: `ca`, `cert`, `key`, each optional; `insecure` accepts any server. None: plain HTTP."""
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"
 
     def connect(self, timeout_s: float) -> socket.socket:
-        """A connected socket. Raises Unavailable."""
+        """Connected socket. Raises Unavailable."""
         connection = socket.socket(socket.AF_UNIX) if self.path else None
         try:
             if connection:
@@ -45,7 +44,7 @@ class Address:
                 return connection
             connection = socket.create_connection((self.host, self.port), timeout_s)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # A peer that vanished without a word is noticed by a connection that only waits.
+            # Keepalive lets a waiting connection notice a peer that vanished without closing it.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             return connection if self.tls is None else self._wrapped(connection, self.tls)
         except (OSError, ValueError) as exc:
@@ -54,7 +53,7 @@ class Address:
             raise Unavailable(f"{self}: {exc}") from exc
 
     def _wrapped(self, connection: socket.socket, files: Mapping[str, str]) -> socket.socket:
-        import ssl  # 4 MB that only those pay who use TLS
+        import ssl  # costs 4 MB, so only users of TLS import it
 
         context = ssl.create_default_context(cafile=files.get("ca") or None)
         if files.get("insecure"):
@@ -66,7 +65,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer of any status."""
+    """Answer of any status."""
 
     status: int
     headers: Mapping[str, str]
@@ -87,33 +86,33 @@ class Response:
 
 @dataclass
 class Connection:
-    """One connection, opened when it is needed and again after the server closed it."""
+    """Connection that is opened when it is needed, and again after the server closed it."""
 
     address: Address
     timeout_s: float = 10.0
     headers: Mapping[str, str] = field(default_factory=dict)
     _socket: socket.socket | None = None
     _close: Callable[[], object] | None = None
-    """Closes the socket, also when this connection is garbage."""
+    """Function that closes the socket, also when this connection is garbage."""
     _buffer: bytearray = field(default_factory=bytearray)
     _reading: Generator[None, None, Response] | None = None
-    """Generator of the answer that has begun to come."""
+    """Generator of an answer whose first bytes have arrived."""
 
     def request(self, method: str, target: str, body: object = None) -> Response:
-        """Send a request that is safe to repeat. `target` is path and query, quoted. Raises Unavailable."""
+        """Send a request that is safe to repeat. `target`: path and query, quoted. Raises Unavailable."""
         was_kept = self._socket is not None
         try:
             self.send(method, target, body)
             return self.receive()
         except Unavailable as exc:
-            # Only a connection that the server closed meanwhile is worth another one.
+            # A second connection helps only if the server closed the first one meanwhile.
             if not was_kept or isinstance(exc.__cause__, TimeoutError):
                 raise
         self.send(method, target, body)
         return self.receive()
 
     def send(self, method: str, target: str, body: object = None) -> None:
-        """Send only the question: `receive` reads its answer. `body` is bytes, or a value for JSON."""
+        """Send only the request: `receive` reads its answer. `body`: bytes, or a value for JSON."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self.address.host or 'localhost'}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
@@ -129,7 +128,7 @@ class Connection:
             raise
 
     def receive(self) -> Response:
-        """Answer to the question that was sent. Raises Unavailable."""
+        """Answer to the sent request. Raises Unavailable."""
         try:
             return self._answer()
         except (OSError, ValueError, IndexError) as exc:
@@ -137,7 +136,7 @@ class Connection:
             raise Unavailable(f"{self.address}: {exc}") from exc
 
     def poll(self) -> Response | None:
-        """Answer once all of it has arrived, None until then; does not wait. Raises Unavailable."""
+        """The whole answer if it has arrived, else None; it does not wait. Raises Unavailable."""
         if self._socket:
             self._socket.setblocking(False)
         try:
@@ -157,7 +156,7 @@ class Connection:
         return self._socket.fileno() if self._socket else -1
 
     def is_cut(self) -> bool:
-        """Whether the server ended the connection or sends unasked, while no answer is due."""
+        """Whether the server ended the connection or sends bytes, while no answer is pending."""
         if self._socket is None:
             return False
         try:
@@ -179,12 +178,12 @@ class Connection:
     def _connected(self) -> socket.socket:
         if self._socket is None:
             self._socket = self.address.connect(self.timeout_s)
-            # The garbage collector may finalize the socket first. Then `__del__` would be too late.
+            # The garbage collector may finalize the socket first, and then `__del__` would be too late.
             self._close = weakref.finalize(self, self._socket.close)
         return self._socket
 
     def _answer(self) -> Response:
-        """Read an answer; the next call goes on after an interruption. Raises OSError, ValueError,
+        """Read an answer; after an interruption the next call continues. Raises OSError, ValueError,
         IndexError."""
         self._reading = self._reading or _response(self._buffer)
         try:
@@ -205,7 +204,8 @@ class Connection:
         return data
 
 
-# Nothing below knows its connection: one forgotten in the middle of an answer goes at once, with its socket.
+# The functions below do not refer to their connection. So a connection that is dropped in the middle of an
+# answer is freed at once, with its socket.
 
 
 def _response(buffer: bytearray) -> Generator[None, None, Response]:
@@ -259,6 +259,6 @@ def _taken(buffer: bytearray, end: bytes) -> bytes:
 
 
 def is_nothing_there(exc: Exception) -> bool:
-    """Whether a socket that does not wait reports that there is nothing to read yet."""
+    """Whether the error of a non-blocking socket means that nothing can be read yet."""
     # TLS has its own errors for this.
     return isinstance(exc, BlockingIOError) or type(exc).__name__ == "SSLWantReadError"

@@ -1,4 +1,4 @@
-"""EC2's instances, as the functions need them. Every failure is `aws.Unavailable`."""
+"""EC2's instances for the functions. Every failure is `aws.Unavailable`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from swarmer.core import names
 from swarmer.core.healing.world import QUORUM_ROLES, UNKNOWN, Instance
 
 PER_QUESTION: Final = 200
-"""Number of values that one filter takes."""
+"""Largest number of values in one filter."""
 CONSOLE_CHARACTERS: Final = 16_000
 
 
 def voting(cluster: str) -> list[Instance]:
-    """The cluster's running machines that hold Consul's or Swarm's quorum."""
+    """Running machines of the cluster that belong to Consul's or Swarm's quorum."""
     return list(
         _described(
             [
@@ -30,18 +30,18 @@ def voting(cluster: str) -> list[Instance]:
 
 
 def by_id(ids: Iterable[str]) -> dict[str, Instance]:
-    """Instance by ID, for every ID; the state is `UNKNOWN` if EC2 knows none."""
+    """Instance for every ID, by ID; the state is `UNKNOWN` if EC2 does not know the ID."""
     asked = sorted(set(ids))
     found = {each: Instance(id=each, state=UNKNOWN) for each in asked}
     for begin in range(0, len(asked), PER_QUESTION):
         some = asked[begin : begin + PER_QUESTION]
-        # A filter instead of a parameter: one id that EC2 does not know would fail the whole question.
+        # A filter is used instead of a parameter: an ID that EC2 does not know would fail the whole request.
         found |= {each.id: each for each in _described([{"Name": "instance-id", "Values": some}])}
     return found
 
 
 def tags(instance_id: str) -> dict[str, str] | None:
-    """Tags of one machine; None if EC2 knows none of that id."""
+    """Tags of one machine; None if EC2 does not know its ID."""
     with aws.translated():
         found = aws.client("ec2").describe_instances(
             Filters=[{"Name": "instance-id", "Values": [instance_id]}]
@@ -51,12 +51,12 @@ def tags(instance_id: str) -> dict[str, str] | None:
 
 
 def console(instance_id: str) -> str:
-    """End of the machine's console output; empty if EC2 has nothing."""
+    """End of the machine's console output; empty if EC2 has none."""
     return console_of(aws.client("ec2"), instance_id)
 
 
 def console_of(ec2: Any, instance_id: str) -> str:
-    """End of the machine's console output by a client of EC2; empty if EC2 has nothing."""
+    """End of the machine's console output by a client of EC2; empty if EC2 has none."""
     with aws.translated():
         try:
             answer = ec2.get_console_output(InstanceId=instance_id, Latest=True)

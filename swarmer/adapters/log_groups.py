@@ -1,4 +1,4 @@
-"""Log groups of CloudWatch Logs, read. Every failure is `aws.Unavailable`."""
+"""Reader of log groups of CloudWatch Logs. Every failure is `aws.Unavailable`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swarmer.adapters import aws
 from swarmer.adapters.operator import Account
 
 ABSENT: Final = "ResourceNotFoundException"
-"""Error code for a log group, or a stream, that is not there yet."""
+"""Error code for a log group, or a stream, that does not exist yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +24,10 @@ class LogEvent:
 
 
 def page(account: Account, group: str, stream: str, token: str = "") -> tuple[list[str], str]:
-    """Some messages of a stream behind the token, oldest first, and the token behind them.
+    """Some messages of a stream after the token, oldest first, and the token after them.
 
-    An empty token stands before the first message. The same token again says that there is no more for now; a
-    page before that may be empty. A stream that is not there yet has no message.
+    An empty token is the position before the first message. If the returned token equals the given one, there
+    are no more messages for now; earlier pages may be empty, too. A missing stream has no message.
     """
     following = {"nextToken": token} if token else {}
     try:
@@ -43,7 +43,7 @@ def page(account: Account, group: str, stream: str, token: str = "") -> tuple[li
 
 
 def events(account: Account, group: str, *, since_ms: int) -> Iterator[LogEvent]:
-    """Entries of all streams of a group from a moment on; none if there is no such group yet."""
+    """Entries of all streams of a group since a moment; none if the group does not exist yet."""
     try:
         with aws.translated():
             pages = account.client("logs").get_paginator("filter_log_events")

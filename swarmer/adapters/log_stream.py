@@ -1,4 +1,4 @@
-"""One stream of CloudWatch Logs, which a program on a node writes. Every failure is `aws.Unavailable`."""
+"""Writer of one stream of CloudWatch Logs, for a program on a node. Every failure is `aws.Unavailable`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXISTS = "ResourceAlreadyExistsException"
 
 
 class LogStream:
-    """Stream of a log group that exists."""
+    """Stream of an existing log group."""
 
     def __init__(self, group: str, name: str, region: str) -> None:
         self._where = {"logGroupName": group, "logStreamName": name}
@@ -22,7 +22,7 @@ class LogStream:
         self._latest_ms = 0
 
     def create(self) -> None:
-        """Create the stream. One that exists is the one of an earlier try."""
+        """Create the stream. An existing stream is from an earlier attempt."""
         with aws.translated():
             try:
                 self._client.create_log_stream(**self._where)
@@ -32,7 +32,7 @@ class LogStream:
 
     def put(self, messages: Sequence[str]) -> None:
         """Append messages with the present time. A repeated call may append them twice."""
-        # PutLogEvents refuses events that are not in the order of their times.
+        # PutLogEvents refuses events in another order than that of their times.
         self._latest_ms = max(self._latest_ms, time.time_ns() // 1_000_000)
         entries = [{"timestamp": self._latest_ms, "message": each} for each in messages]
         with aws.translated():

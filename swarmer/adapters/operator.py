@@ -1,4 +1,5 @@
-"""AWS as an operator asks it: instances, groups, stacks and buckets. Every failure is `aws.Unavailable`."""
+"""AWS for an operator's commands: instances, groups, stacks and buckets. Every failure is
+`aws.Unavailable`."""
 
 from __future__ import annotations
 
@@ -20,11 +21,11 @@ from swarmer.core.state import GroupInstance
 USUAL: Final = Config(
     retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=20, tcp_keepalive=True
 )
-"""Settings of clients of AWS, which throttles."""
+"""Settings of clients of AWS, because AWS throttles."""
 OF_THIS_MACHINE: Final = Config(retries={"max_attempts": 2}, connect_timeout=3, read_timeout=20)
-"""Settings of clients of a rehearsal, which answers at once or never."""
+"""Settings of clients of a rehearsal, because it answers at once or never."""
 NO_SUCH_STACK: Final = "does not exist"
-"""Words of CloudFormation for a stack that is not there."""
+"""Words of CloudFormation for a stack that does not exist."""
 IS_ALIVE: Final = {"Name": "instance-state-name", "Values": ["pending", "running"]}
 IS_TERMINATED: Final = {"Name": "instance-state-name", "Values": ["terminated"]}
 ROLLED_BACK: Final = "ROLLBACK_COMPLETE"
@@ -46,7 +47,7 @@ def group_instance(raw: Mapping[str, Any], user_data: str = "") -> GroupInstance
 
 
 class Account:
-    """Account and region of a session: its credentials come from the usual chain, or from a rehearsal.
+    """Account and region of a session. Its credentials come from the usual chain, or from a rehearsal.
 
     `url`: endpoint of every service, if it is not AWS's own.
     """
@@ -54,7 +55,7 @@ class Account:
     def __init__(self, session: boto3.Session, url: str | None = None, settings: Config = USUAL) -> None:
         self._session, self._url, self._settings = session, url, settings
         self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()  # a session makes one client at a time
+        self._lock = threading.Lock()  # a session must create one client at a time
         self.calls: list[str] = []
         """Requests so far, retries included, by service and operation: `ec2.DescribeInstances`."""
         session.events.register("before-send", self._count)
@@ -81,12 +82,12 @@ class Account:
         self.calls.append(event_name.removeprefix("before-send."))
 
     def members(self, cluster: str) -> list[GroupInstance]:
-        """Instances of the cluster's groups that are alive, without their user-data."""
+        """Living instances of the cluster's groups, without their user-data."""
         with aws.translated():
             return list(map(group_instance, self._described(cluster, IS_ALIVE)))
 
     def instances(self, cluster: str) -> list[GroupInstance]:
-        """Instances of the cluster's groups that are alive, with their user-data."""
+        """Living instances of the cluster's groups, with their user-data."""
         ec2 = self.client("ec2")
         with aws.translated():
             found = self._described(cluster, IS_ALIVE)
@@ -101,7 +102,7 @@ class Account:
         return states[0] if states else "terminated"
 
     def console(self, instance_id: str) -> str:
-        """End of the instance's console output; empty if EC2 has nothing."""
+        """End of the instance's console output; empty if EC2 has none."""
         return instances.console_of(self.client("ec2"), instance_id)
 
     def reboot(self, ids: Sequence[str]) -> None:
@@ -124,12 +125,12 @@ class Account:
         return [each for page in pages for held in page["Reservations"] for each in held["Instances"]]
 
     def terminate(self, instance_id: str) -> None:
-        """Terminate the instance as the console would."""
+        """Terminate the instance like the console of AWS."""
         with aws.translated():
             self.client("ec2").terminate_instances(InstanceIds=[instance_id])
 
     def outdated(self, groups: Sequence[str]) -> set[str]:
-        """IDs of instances in service that an older launch template of their group made."""
+        """IDs of instances in service from an older launch template of their group."""
         return {
             each["InstanceId"]
             for group in self._groups(groups)
@@ -143,7 +144,7 @@ class Account:
         return {each["InstanceId"] for each in listed if each["LifecycleState"] == RETAINED}
 
     def are_launched(self, groups: Sequence[str]) -> bool:
-        """Whether all of the groups exist, and have as many instances as they want."""
+        """Whether all groups exist, with their desired number of instances."""
         found = self._groups(groups)
         return len(found) == len(groups) and all(
             _living(group) >= int(group["DesiredCapacity"]) for group in found
@@ -187,7 +188,7 @@ class Account:
             return str(self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
     def stacks(self) -> set[str]:
-        """Names of the stacks that have resources."""
+        """Names of the stacks with resources."""
         with aws.translated():
             found = self.client("cloudformation").describe_stacks()["Stacks"]
         return {each["StackName"] for each in found if each["StackStatus"] != ROLLED_BACK}
@@ -236,7 +237,7 @@ class Account:
 
 @cache
 def of_this_machine(url: str, region: str) -> Account:
-    """Account of the rehearsal behind the URL, made once. moto takes any credentials."""
+    """Account of the rehearsal at the URL, made once. moto accepts any credentials."""
     session = boto3.Session(
         aws_access_key_id="rehearsal",
         aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
@@ -246,12 +247,12 @@ def of_this_machine(url: str, region: str) -> Account:
 
 
 def usual(region: str = "") -> Account:
-    """Account behind the usual credentials: environment, profile, SSO, web identity, instance's role …
+    """Account of the usual credentials: environment, profile, SSO, web identity, instance's role …
 
-    `region`: where a description names one; else that of the environment or the profile.
+    `region`: the region of the description; if empty, that of the environment or the profile.
     """
     with aws.translated():
-        # The CDK's command reads this variable first, and boto3 does not read it.
+        # The CDK's command reads this variable first; boto3 ignores it.
         return Account(boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None))
 
 
@@ -265,6 +266,6 @@ def _living(group: Mapping[str, Any]) -> int:
 
 
 def _version(group: Mapping[str, Any]) -> str:
-    """Version of the launch template that the group's next instance gets."""
+    """Version of the launch template for the group's next instance."""
     mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
     return str((group.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])["Version"])

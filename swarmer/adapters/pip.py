@@ -1,7 +1,7 @@
 """pip: Python packages for another machine than this one. Every failure is one `process.Failed`.
 
-Only pure wheels are taken (`--platform any`). Thus they are the same for every processor, and contain no
-compiled code.
+It takes only pure wheels (`--platform any`). They are the same for every processor, and contain no compiled
+code.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ TIMEOUT_S: Final = 600
 
 
 def node_wheels_digest() -> str:
-    """SHA-256 (hexadecimal) of all that decides which wheels `ensure_node_wheels` gets."""
+    """SHA-256 (hexadecimal) of all input that determines the wheels of `ensure_node_wheels`."""
     lists = (software.REQUIREMENTS.read_bytes(), software.CONSTRAINTS.read_bytes())
     return hashlib.sha256(b"\0".join((*lists, software.PYTHON.encode()))).hexdigest()
 
 
 def ensure_node_wheels(on_fetch: Callable[[], object] = lambda: None) -> Path:
-    """Return a folder with the wheels of the nodes' requirements, and of all that they need.
+    """Return a folder with the wheels of the nodes' requirements, and of their dependencies.
 
     The folder is made once for each list; `on_fetch` is called before that.
     """
@@ -45,7 +45,7 @@ def ensure_node_wheels(on_fetch: Callable[[], object] = lambda: None) -> Path:
 
 
 def install(requirements: Path, target: Path, *, python: str) -> None:
-    """Install exactly `requirements` below `target`; nothing is resolved and nothing compiled."""
+    """Install exactly `requirements` below `target`, without resolving or compiling anything."""
     process.run(
         [*_pip("install", python), "--no-deps", "--no-compile", f"--target={target}", f"-r{requirements}"],
         timeout_s=TIMEOUT_S,

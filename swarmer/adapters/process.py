@@ -11,11 +11,11 @@ from pathlib import Path
 
 
 class Failed(Exception):
-    """A command could not be run, failed or took too long; the text says which one and the reason."""
+    """A command could not be run, failed or took too long; the text has the command and the reason."""
 
 
 class Daemon(subprocess.Popen[bytes]):
-    """Process that outlives its handle; Python would warn about that."""
+    """Process that outlives its handle. Python would warn about a plain Popen."""
 
     def __del__(self) -> None:
         pass
@@ -64,14 +64,15 @@ def logged(
         try:
             yield running
         except BaseException:
-            # A child that goes on would write into folders that are removed next.
+            # A child that still runs would write into folders that are removed next.
             with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
                 os.killpg(running.pid, signal.SIGKILL)
             raise
 
 
 def detach(argv: Sequence[str], log: Path, *, cwd: Path) -> Daemon:
-    """Start a daemon that outlives us and our terminal; both outputs go to `log`. Raises OSError."""
+    """Start a daemon that outlives this process and its terminal; both outputs go to `log`. Raises
+    OSError."""
     with log.open("ab") as output:
         return Daemon(
             argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=cwd

@@ -1,4 +1,4 @@
-"""Protocol Buffers' wire format, as far as a few small messages of Swarm's managers need it."""
+"""Protocol Buffers' wire format: the part for a few small messages of Swarm's managers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 
 def number(field: int, value: int) -> bytes:
-    """A field that is an integer."""
+    """Field with an integer."""
     return _varint(field << 3) + _varint(value)
 
 
 def text(field: int, value: bytes) -> bytes:
-    """A field of bytes: a string, or a message."""
+    """Field with bytes: a string, or a message."""
     return _varint(field << 3 | 2) + _varint(len(value)) + value
 
 

@@ -1,4 +1,4 @@
-"""An SQS queue, as a function that is fed from it needs it. Every failure is `aws.Unavailable`."""
+"""SQS queue of a function. Every failure is `aws.Unavailable`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from swarmer.adapters import aws
 
 
 def delay(queue_url: str, receipt: str, seconds: int) -> None:
-    """Have a received message come again after `seconds` (at most 12 h since it was received)."""
+    """Have a received message delivered again after `seconds` (at most 12 h after its receive)."""
     with aws.translated():
         aws.client("sqs").change_message_visibility(
             QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
@@ -14,7 +14,7 @@ def delay(queue_url: str, receipt: str, seconds: int) -> None:
 
 
 def send(queue_url: str, body: str, *, reason: str) -> None:
-    """Put a message, with the reason as its attribute."""
+    """Send a message, with the reason as its attribute."""
     attribute = {"DataType": "String", "StringValue": reason[:1000] or "-"}
     with aws.translated():
         aws.client("sqs").send_message(

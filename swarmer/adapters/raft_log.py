@@ -1,7 +1,7 @@
-"""The raft term of a Swarm manager, from the files of its raft: no API reports it.
+"""Raft term of a Swarm manager, from the files of its raft, because no API reports it.
 
-SwarmKit encrypts entries and snapshots only. Shape: etcd's wal/encoder.go (frames) and walpb.Record, raftpb's
-HardState; the folder's name is SwarmKit's for this format.
+SwarmKit encrypts only entries and snapshots. Format: etcd's wal/encoder.go (frames) and walpb.Record,
+raftpb's HardState. The folder's name is SwarmKit's name for this format.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ LARGEST: Final = 1 << 26
 
 @dataclass
 class RaftLog:
-    """Reader that continues from its last position: files only grow, and a new one begins with the state."""
+    """Reader that continues at its last position: files only grow, and a new file begins with the state."""
 
     folder: Path = FOLDER
     _file: tuple[str, int] = ("", 0)
-    """Name and inode; after leaving and joining again the name is the same."""
+    """Name and inode. After leaving and joining again the name is the same."""
     _offset: int = 0
     _term: int = 0
 
     def term(self) -> int:
-        """Term as last written; 0 if it cannot be read. Raises nothing."""
+        """Last written term; 0 if it cannot be read. Raises no error."""
         try:
             last = max(path for path in self.folder.iterdir() if path.suffix == ".wal")
             file = last.name, last.stat().st_ino
@@ -57,7 +57,7 @@ class RaftLog:
                     return
 
     def _take(self, chunk: bytes) -> int:
-        """Number of bytes of whole records at the beginning of `chunk`; their terms count."""
+        """Read the terms of the whole records at the beginning of `chunk`; return their bytes."""
         at = 0
         while at + 8 <= len(chunk):
             size, padding = _length(chunk[at:])
@@ -72,6 +72,7 @@ class RaftLog:
 
 
 def _length(frame: bytes) -> tuple[int, int]:
-    """Bytes of the record, and of its padding to eight bytes; 0 if nothing is written there yet."""
+    """Number of bytes of the record, and of its padding to eight bytes; 0 if no record is written there
+    yet."""
     (field,) = struct.unpack_from("<Q", frame)
     return field & ((1 << 56) - 1), (field >> 56) & 7 if field >> 63 else 0

@@ -12,23 +12,23 @@ from swarmer.core import names
 
 ONLINE: Final = "Online"
 FINAL: Final = frozenset({"Success", "Cancelled", "TimedOut", "Failed"})
-"""Statuses of an invocation that never change again."""
+"""Final statuses of an invocation."""
 UNFETCHED: Final = frozenset({"Pending", "Delayed"})
 """Statuses of an invocation that no agent has fetched yet.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html"""
 ERROR_TITLE: Final = "----------ERROR-------"
 """Line between the output of a step and its error output."""
 PER_QUESTION: Final = 50
-"""Number of instances that one call takes."""
+"""Largest number of instances in one call."""
 DELIVERY_TIMEOUT_S: Final = 30
-"""Timeout for an agent to fetch a command, in seconds. SSM takes no shorter one."""
+"""Timeout for an agent to fetch a command, in seconds: the shortest that SSM accepts."""
 EVERYWHERE: Final = "100%"
-"""Share of the instances that run a command at once, and that may fail without keeping it from others."""
+"""Share of the instances that run a command at the same time, and that may fail before SSM stops it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """A command on one instance."""
+    """Command on one instance."""
 
     instance_id: str
     is_final: bool
@@ -46,13 +46,13 @@ class Invocation:
 
     @property
     def first_line(self) -> str:
-        """First line that the step wrote; empty if it wrote none."""
+        """First line of the step's output; empty if there is none."""
         lines = (each.strip() for each in self.output.splitlines())
         return next((each for each in lines if each not in ("", ERROR_TITLE)), "")
 
 
 def connected(account: Account, ids: Iterable[str]) -> frozenset[str]:
-    """Those of the instances whose agents SSM hears from."""
+    """Instances, from those given, whose agents are connected to SSM."""
     asked, found = sorted(ids), set[str]()
     for begin in range(0, len(asked), PER_QUESTION):
         filters = [{"Key": "InstanceIds", "Values": asked[begin : begin + PER_QUESTION]}]
@@ -70,7 +70,7 @@ def connected(account: Account, ids: Iterable[str]) -> frozenset[str]:
 def send_to_cluster(account: Account, document: str, cluster: str) -> str:
     """Run a document without parameters on all instances of the cluster; return the command's ID."""
     targets = [{"Key": f"tag:{names.TAG_CLUSTER}", "Values": [cluster]}]
-    # Without these two, SSM asks 50 instances at a time, and none after the first failure.
+    # Without these two arguments SSM asks 50 instances at a time, and stops after the first failure.
     return _send(account, document, Targets=targets, MaxConcurrency=EVERYWHERE, MaxErrors=EVERYWHERE)
 
 
@@ -89,7 +89,7 @@ def _send(account: Account, document: str, **more: Any) -> str:
 
 
 def invocations(account: Account, command_id: str) -> list[Invocation]:
-    """The command on each instance that SSM has sent it to; empty at first."""
+    """Command on each instance to which SSM has sent it; empty at first."""
     with aws.translated():
         pages = account.client("ssm").get_paginator("list_command_invocations")
         found = pages.paginate(CommandId=command_id, Details=True, MaxResults=PER_QUESTION)
@@ -97,7 +97,8 @@ def invocations(account: Account, command_id: str) -> list[Invocation]:
 
 
 def cancel(account: Account, command_id: str) -> None:
-    """Ask the agents to end the command. They need a moment, and one that is cut off never hears of it."""
+    """Ask the agents to end the command. They need a moment, and the request does not reach an agent that is
+    cut off."""
     with aws.translated():
         account.client("ssm").cancel_command(CommandId=command_id)
 

@@ -1,7 +1,7 @@
 """Sessions of AWS Session Manager: AWS's session-manager-plugin connects the terminal with the instance.
 
-The plugin gets its arguments as the AWS CLI gives them: the response of StartSession is in a variable of the
-environment. A plugin up to 1.2.497.0, or one of an unreadable version, gets it as its first argument.
+The plugin gets the same arguments as from the AWS CLI: a variable of the environment contains the response of
+StartSession. A plugin up to 1.2.497.0, or of an unreadable version, gets it as its first argument.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from swarmer.adapters.operator import Account
 
 PLUGIN: Final = "session-manager-plugin"
 VARIABLE: Final = "AWS_SSM_START_SESSION_RESPONSE"
-"""Variable with the response, and the word that says so in its place."""
+"""Variable with the response. Its name is also the argument that stands in place of the response."""
 LAST_WITH_ARGUMENT: Final = (1, 2, 497, 0)
-"""Last version of the plugin that does not read the variable."""
+"""Last version of the plugin that ignores the variable."""
 COMMAND_DOCUMENT: Final = "AWS-StartInteractiveCommand"
 """AWS's document for a session that runs one command instead of a shell."""
 VERSION_TIMEOUT_S: Final = 10.0
@@ -30,12 +30,12 @@ HOW_TO_GET: Final = "https://docs.aws.amazon.com/systems-manager/latest/userguid
 
 
 class PluginMissing(Exception):
-    """The plugin is not installed, or does not run; the text says how to get it."""
+    """The plugin is missing or does not run; the text has the remedy."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """The installed plugin."""
+    """Installed plugin."""
 
     version: tuple[int, ...]
     """Parts of its version; empty if it cannot be read."""
@@ -47,7 +47,7 @@ class Plugin:
     def command(
         self, response: str, *, region: str, profile: str, parameters: str, endpoint: str
     ) -> list[str]:
-        """Command line for a session that has been started."""
+        """Command line for a started session."""
         first = VARIABLE if self.reads_variable else response
         return [PLUGIN, first, region, "StartSession", profile, parameters, endpoint]
 
@@ -76,8 +76,8 @@ def request(instance_id: str, command: str = "") -> dict[str, Any]:
 def run(account: Account, wanted: Mapping[str, Any], *, profile: str = "") -> int:
     """Connect the terminal until the session ends; return the plugin's exit status.
 
-    `wanted`: arguments of StartSession. `profile`: one that was named beside the environment. Raises
-    PluginMissing before a session is started.
+    `wanted`: arguments of StartSession. `profile`: a profile that the environment does not name. Raises
+    PluginMissing before the start of a session.
     """
     plugin = find_plugin()
     ssm = account.client("ssm")
@@ -94,7 +94,7 @@ def run(account: Account, wanted: Mapping[str, Any], *, profile: str = "") -> in
     )
     status = _handed_over(argv, {VARIABLE: text} if plugin.reads_variable else {})
     if status:
-        # The plugin ends a session that ran. One that it could not open would stay for 20 minutes.
+        # The plugin ends its session. A session that it could not open would stay for 20 minutes.
         with contextlib.suppress(aws.Unavailable), aws.translated():
             ssm.terminate_session(SessionId=response["SessionId"])
     return status
@@ -110,7 +110,7 @@ def _handed_over(argv: Sequence[str], variables: Mapping[str, str]) -> int:
 
 @contextlib.contextmanager
 def _keys_for_child() -> Iterator[None]:
-    """Ignore the keys that interrupt: they are for the program in the session."""
+    """Ignore the interrupting keys, because they are for the program in the session."""
     keys = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
     before = [signal.signal(key, signal.SIG_IGN) for key in keys]
     try:

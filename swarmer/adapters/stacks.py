@@ -1,4 +1,4 @@
-"""CloudFormation's stacks as an operator asks for them. Every failure is `aws.Unavailable`."""
+"""CloudFormation's stacks for an operator's commands. Every failure is `aws.Unavailable`."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ RETAIN: Final = ("Retain", "RetainExceptOnCreate")
 
 @dataclass(frozen=True, kw_only=True)
 class StackState:
-    """One stack that exists."""
+    """Existing stack."""
 
     name: str
     id: str
     status: str
     resolved: Mapping[str, str] = field(default_factory=dict)
-    """Values of SSM parameters when the stack was deployed last, by their names."""
+    """Values of SSM parameters at the stack's last deploy, by their names."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether CloudFormation is at work on it. A stack with a change set only has not begun."""
+        """Whether CloudFormation is at work on it. Work on a stack with only a change set has not begun."""
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
     @property
     def has_resources(self) -> bool:
-        """Whether it has any. The CDK deletes one whose creation failed before it makes it again."""
+        """Whether it has resources. The CDK deletes a stack whose creation failed, and makes it again."""
         return self.status not in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackResource:
-    """One resource of a stack."""
+    """Resource of a stack."""
 
     stack: str
     logical_id: str
     kind: str
     id: str
-    """Physical ID: the name or ARN by which its service knows it."""
+    """Physical ID: the name or ARN in its service."""
     status: str
     is_retained: bool
     """Whether it outlives its stack."""
 
 
 class Stacks:
-    """Questions about stacks in the region of an account."""
+    """Queries about stacks in the region of an account."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
 
     def described(self, wanted: Collection[str]) -> dict[str, StackState]:
-        """Those of the stacks that exist, by name."""
+        """Existing stacks among the wanted ones, by name."""
         client = self._account.client("cloudformation")
         with aws.translated():
             pages = client.get_paginator("describe_stacks").paginate()
@@ -66,7 +66,7 @@ class Stacks:
         return {each["StackName"]: _state(each) for each in found if each["StackName"] in wanted}
 
     def events(self, stack_id: str, after: str = "") -> list[StackEvent]:
-        """Events of a stack, oldest first: those after the event with the ID `after`, or all."""
+        """Events of a stack, oldest first: all, or those after the event with the ID `after`."""
         client = self._account.client("cloudformation")
         with aws.translated():
             pages = client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
@@ -82,7 +82,7 @@ class Stacks:
         return str(found[0]["EventId"]) if found else ""
 
     def resources(self, stack: StackState) -> list[StackResource]:
-        """Resources of a stack, a deleted one too. AWS lists those of a deleted stack for 90 days."""
+        """Resources of a stack. AWS lists the resources of a deleted stack for 90 days."""
         client = self._account.client("cloudformation")
         with aws.translated():
             pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)

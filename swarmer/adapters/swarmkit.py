@@ -1,7 +1,8 @@
-"""Calls between Swarm's managers: gRPC at a port of their own, with their certificates.
+"""Calls between Swarm's managers: gRPC at their own port, with their certificates.
 
-Docker's API lacks two questions that this module asks. Shapes: SwarmKit's api/control.proto, objects.proto
-and raft.proto, etcd's raft.proto; the same in every engine with a Swarm. Every failure is one `Unavailable`.
+Docker's API lacks the two calls of this module. Formats: SwarmKit's api/control.proto, objects.proto and
+raft.proto, etcd's raft.proto; they are the same in every engine with a Swarm. Every failure is one
+`Unavailable`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Unavailable(Exception):
 
 
 def raft_id(address: str, node: str, *, timeout_s: float = 3.0, certificates: Path = CERTIFICATES) -> int:
-    """Raft's number of the manager `node` (its id in Swarm); the one at `address` asks the leader."""
+    """Raft ID of the manager `node` (its ID in Swarm). The manager at `address` asks the leader."""
     method = "docker.swarmkit.v1.Control/GetNode"
     answer = _call(address, method, protobuf.text(1, node.encode()), timeout_s, certificates)
     try:
@@ -54,8 +55,8 @@ def stand(
 ) -> None:
     """Have the manager at `address`, raft's `member`, stand for election at once; the votes decide.
 
-    The call is against the leader of `term`. A manager that knows a later term ignores it, and so do its
-    voters. Therefore only that leader can be deposed.
+    The call is against the leader of `term`. A manager that knows a later term ignores it, and so do the
+    other managers. Therefore it can depose only that leader.
     """
     message = b"".join(
         protobuf.number(*each) for each in ((1, TIMEOUT_NOW), (2, member), (3, member), (4, term))
@@ -90,7 +91,7 @@ def _call(address: str, method: str, message: bytes, timeout_s: float, certifica
 
 
 def _in_time(connection: ssl.SSLSocket, deadline_s: float) -> ssl.SSLSocket:
-    """Connection with the rest of its time as timeout. Raises TimeoutError."""
+    """Connection with the remaining time as timeout. Raises TimeoutError."""
     left_s = deadline_s - time.monotonic()
     if left_s <= 0:
         raise TimeoutError("timed out")
@@ -104,7 +105,7 @@ def _context(certificates: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(certificates / "swarm-root-ca.crt")
     context.set_alpn_protocols(["h2"])
-    # SwarmKit notes things within the key's PEM that OpenSSL does not take. No copy of it reaches a disk.
+    # SwarmKit writes headers into the key's PEM that OpenSSL refuses. The copy without them stays in memory.
     key = _PEM_HEADER.sub(b"", (certificates / "swarm-node.key").read_bytes()).replace(b"\n\n", b"\n")
     memory = os.memfd_create("swarm-node.key")
     try:
@@ -118,7 +119,7 @@ def _context(certificates: Path) -> ssl.SSLContext:
 def _exchange(
     connection: ssl.SSLSocket, method: str, message: bytes, deadline_s: float
 ) -> tuple[dict[str, str], bytes]:
-    """Headers and trailers, and the body."""
+    """Exchange one request; return headers and trailers, and the body."""
     session = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
     session.initiate_connection()
     asked = {":method": "POST", ":scheme": "https", ":path": f"/{method}", ":authority": MANAGER}

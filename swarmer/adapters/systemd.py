@@ -8,7 +8,7 @@ from swarmer.adapters import process
 
 
 def active_s(unit: str) -> float | None:
-    """Seconds for which a unit has been active; None if it is not active or systemd does not say.
+    """Seconds for which a unit has been active; None if it is inactive or systemd does not answer.
 
     Source: https://www.freedesktop.org/software/systemd/man/latest/org.freedesktop.systemd1.html
     """

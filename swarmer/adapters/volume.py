@@ -1,4 +1,4 @@
-"""A folder as an ISO 9660 image, by the tool that this machine has."""
+"""ISO 9660 image of a folder, made with a tool of this machine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TOOLS: Final = {
     # macOS includes it.
     "hdiutil": ("makehybrid", "-quiet", "-ov", "-iso", "-joliet", "-default-volume-name"),
 }
-"""Words of each command before the volume's label."""
+"""Words of each tool's command before the volume's label."""
 PACKAGE: Final = "genisoimage"
-"""Debian package to install if there is no tool."""
+"""Debian package to install if every tool is missing."""
 
 
 def tool() -> str | None:
-    """Name of the first tool that is installed."""
+    """Name of the first installed tool."""
     return next((name for name in TOOLS if shutil.which(name)), None)
 
 

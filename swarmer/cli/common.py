@@ -1,4 +1,4 @@
-"""Parts that every command of `swarmer` shares: the description, its rehearsal, one way to fail."""
+"""Common parts of the commands of `swarmer`: the description, its rehearsal, one form of errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def load_running(servers: str) -> Environment:
 
 
 def find_container(env: Environment, text: str) -> str:
-    """Name of the container of the one node that `text` means."""
+    """Name of the container of the one node that matches `text`."""
     known = node_containers.addresses(env)
     if not known:
         raise UserError(NO_REHEARSAL.format(env.cluster.name), status=1)
@@ -93,7 +93,7 @@ SECTIONS: Final = {
 
 
 class Command(click.Group):
-    """Outermost command: it turns exceptions into lines on standard error and an exit status."""
+    """Outermost command: it turns exceptions into a line on standard error and an exit status."""
 
     def all_commands(self, ctx: click.Context) -> dict[str, click.Command]:
         """All commands by name, in the order of their names."""
@@ -145,7 +145,7 @@ class Command(click.Group):
                 raise
             lines, status = [f"swarmer: {exc.filename or 'standard output'}: {exc.strerror}"], 1
         except KeyboardInterrupt:
-            # The hint fits these two only: after other commands `make down` would remove a healthy cluster.
+            # The hint is only for these two commands. After others `make down` would remove a good cluster.
             left = "; `make down` removes what is left" if ctx.invoked_subcommand in ("up", "down") else ""
             lines, status = [f"swarmer: interrupted{left}"], 130
         click.echo("\n".join(lines), err=True)

@@ -1,4 +1,4 @@
-"""`swarmer completion`: the script with which a shell completes commands, options, nodes and groups."""
+"""`swarmer completion`: the script for a shell's completion of commands, options, nodes and groups."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def completion(context: click.Context, shell: str) -> None:
     if cls is None:
         raise UserError(f"{shell} is no shell that can be completed for: take {', '.join(SHELLS)}")
     root = context.find_root().command
-    # `source` of click would run the installed bash to ask for its version.
+    # click's `source` would run the installed bash to read its version.
     made = cls(root, {}, "swarmer", "_SWARMER_COMPLETE")
     click.echo(made.source_template % made.source_vars())
 
 
 def complete_nodes(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Names of nodes that exist here; empty if they cannot be found out."""
+    """Names of existing nodes; empty if the provider does not answer."""
     return _matching(context, typed, lambda servers: sorted(node_containers.addresses(load(servers))))
 
 

@@ -113,7 +113,7 @@ def _target(env: Environment, on: str | None) -> Target:
 
 
 def _plan(work: Deploy) -> Plan:
-    """Changes that a deploy makes. An account that lacks something ends the command."""
+    """Changes by a deploy. The command ends here if the account is unfit."""
     try:
         return work.plan()
     except Unsuitable as exc:
@@ -139,7 +139,7 @@ def _question(changes: Changes, name: str) -> str:
 
 
 def _next(status: Status, target: Target, servers: str) -> str:
-    """Command that runs Docker on a manager, from here, without a way into the network."""
+    """Command that runs Docker on a manager from this machine, without a connection to its network."""
     manager = next(node.name for node in status.nodes if node.swarm_role in ("leader", "manager"))
     file = [] if servers == DEFAULT else ["-f", servers]
     words = [".venv/bin/swarmer", "exec", *file, "--on", target.provider.name, manager]

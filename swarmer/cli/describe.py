@@ -31,8 +31,8 @@ def validate(servers: str, as_json: bool, aws: bool) -> None:
 
 
 def _compare(env: Environment) -> None:
-    """Raises description.Invalid for changes that AWS cannot make."""
-    # boto3 takes longer to load than everything else that the command needs.
+    """Raise description.Invalid for changes that AWS cannot make."""
+    # The import is here because boto3 takes longer to load than everything else in this command.
     from swarmer.providers.aws import survey
 
     if broken := survey.refused(env.cluster):

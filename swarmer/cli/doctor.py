@@ -29,7 +29,7 @@ SYMBOLS = {
     State.UNKNOWN: "[yellow]?[/yellow]",
 }
 COMES_BY_ITSELF = (State.INSTALLED_BY_UP, State.MADE_BY_DEPLOY)
-"""States of parts that are missing, and that the next command makes."""
+"""States of missing parts that the next command creates."""
 
 
 @click.command(epilog=epilog("doctor"))
@@ -60,7 +60,7 @@ def _examined_machine(env: Environment) -> tuple[Finding, ...]:
 
 
 def _examined_account(env: Environment) -> tuple[Finding, ...]:
-    # boto3 takes longer to load than everything else that the command needs.
+    # The import is here because boto3 takes longer to load than everything else in this command.
     from swarmer.providers.aws import survey
 
     with working("asks AWS"):

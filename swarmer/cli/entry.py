@@ -1,4 +1,4 @@
-"""Entry point of `swarmer`: the resident registrator, which must start fast, or all other commands."""
+"""Entry point of `swarmer`: the resident registrator, because it must start fast, or all other commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def main() -> None:
     """Run the command line `swarmer` and end the process."""
     if sys.argv[1:2] == ["registrator"]:
         registrator.replace_process(sys.argv[2:])
-    from swarmer.cli import main  # half a second of imports that the registrator does not need
+    from swarmer.cli import main  # these imports take half a second, and the registrator does not need them
 
     main.main()

@@ -1,4 +1,4 @@
-"""`swarmer facts`: what the project relies on in AWS, and how each fact is known."""
+"""`swarmer facts`: the facts about AWS that the project relies on, with their proofs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def facts(words: tuple[str, ...], kind: str | None, proof: str | None, as_json: 
 
 
 def load(path: Path = SOURCE) -> list[Fact]:
-    """Facts of the file. Raises UserError for a line that says none."""
+    """Facts of the file. Raises UserError for a line without a fact."""
     try:
         return core.parse(path.read_text())
     except core.Malformed as exc:

@@ -23,7 +23,7 @@ from swarmer.local.environment import Environment
 from swarmer.operations.events import follow
 
 POWER_OFF_TIMEOUT_S = 30.0
-"""Timeout for a terminated machine to be gone, in seconds."""
+"""Timeout for the power-off of a terminated machine, in seconds."""
 
 
 @click.command()
@@ -70,7 +70,7 @@ def scale(servers: str, on: str | None, yes: bool, group: str, number: int) -> N
 
 
 def _check_known(cluster: Cluster, group: str) -> Group:
-    """The group. Raises UserError if there is none of that name."""
+    """Return the group of that name. Raises UserError if there is none."""
     known = {each.name: each for each in cluster.groups}
     if group not in known:
         raise UserError(f"no group is called {group!r}; the groups of {cluster.name}: {', '.join(known)}")
@@ -78,7 +78,7 @@ def _check_known(cluster: Cluster, group: str) -> Group:
 
 
 def check_scalable(cluster: Cluster, group: str, number: int, *, where: str) -> None:
-    """Check that the group can have `number` nodes. Raises UserError with the way that works."""
+    """Check that the group can have `number` nodes. Raises UserError with the remedy."""
     found = _check_known(cluster, group)
     if found.has_quorum_role:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Commands about machines that AWS does not make: `cloud-init`, and the commands of the Vagrantfile."""
+"""Commands about machines outside AWS: `cloud-init`, and the commands of the Vagrantfile."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _check_address(text: str, option: str) -> None:
 
 
 def _check_host(cluster: Cluster, address: str, option: str) -> None:
-    """Check a host address. Raises UserError if no machine of the cluster's network can have it."""
+    """Check a host address. Raises UserError if it is not usable in the cluster's network."""
     _check_address(address, option)
     network = IPv4Network(cluster.network.cidr)
     if IPv4Address(address) not in network:

@@ -1,4 +1,4 @@
-"""The `swarmer` command: its parts, each a module with some commands.
+"""The `swarmer` command, assembled from modules with some commands each.
 
 Exit status: 0 success; 1 a check failed or the work could not be done; 2 invalid input or unsuitable machine.
 """
@@ -37,7 +37,7 @@ MODULE_OF: Final = {command: module for module, commands in COMMANDS_OF.items() 
 class Main(Command):
     """Outermost command. It imports a module when one of the module's commands is typed.
 
-    The import of all modules takes 0.4 s. Most commands need one of them.
+    The import of all modules takes 0.4 s. Most commands need only one module.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -63,7 +63,8 @@ def logs(servers: str, on: str | None, node: str, lines: int, unit: str | None, 
 
 
 def _dead_or_alive(provider: Provider, text: str) -> Expected:
-    """The node; one that EC2 lists no more if its whole name is given. Raises UserError."""
+    """The node of that name. A whole name also finds a node that EC2 does not list any more. Raises
+    UserError."""
     try:
         return one(provider.nodes(), cluster=provider.cluster.name, text=text)
     except UserError:
@@ -105,7 +106,7 @@ def exec_(servers: str, on: str | None, timeout: int, node: str, command: tuple[
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let a CI system that gives up, and a closed terminal, end the remote command as Ctrl-C does."""
+    """Let a CI system's timeout, or the end of the terminal, end the remote command like Ctrl-C."""
     endings = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(each, signal.default_int_handler) for each in endings]
     try:

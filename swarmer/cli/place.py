@@ -1,4 +1,4 @@
-"""Choice of the place where the cluster of a description runs: AWS, or the rehearsal of this machine."""
+"""Choice of the place of a description's cluster: AWS, or the rehearsal of this machine."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CREDENTIALS: Final = (
     *("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
-"""Variables that lead to credentials of AWS."""
+"""Environment variables that lead to credentials of AWS."""
 FILES: Final = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
-"""Files that lead to credentials, by the variable that names another one."""
+"""Default files with credentials, by the variable that replaces them."""
 VENDOR: Final = Path("/sys/class/dmi/id/sys_vendor")
-"""Path of the machine's vendor, `Amazon EC2` on an instance, which has credentials of its role."""
+"""Path of the machine's vendor: `Amazon EC2` on an instance, and instances have credentials of their role."""
 
 on_option = click.option(
     "--on",
@@ -39,9 +39,9 @@ yes_option = click.option("--yes", is_flag=True, help="Change a cluster on AWS w
 
 
 def find(servers: str, on: str | None) -> Provider:
-    """Cluster of the description where it runs. Raises UserError if that is nowhere, or not clear.
+    """Return the cluster of the description at its place. Raises UserError if it has no place, or several.
 
-    Unless `on` says where, a line on standard error does.
+    Without `on` a line on standard error names the place.
     """
     env = load(servers)
     if on == AWS:
@@ -54,9 +54,9 @@ def find(servers: str, on: str | None) -> Provider:
 
 
 def choose(env: Environment, on: str | None) -> str:
-    """Name of the place for a cluster that need not run there yet. Raises UserError if it is not clear.
+    """Name of the place for a cluster that need not run there yet. Raises UserError if it is ambiguous.
 
-    That is AWS, unless the rehearsal of this machine is the only one in sight.
+    The place is AWS, unless only the rehearsal of this machine is reachable.
     """
     if on is not None or aws_daemon.daemon_pid(env) is None:
         return on or AWS
@@ -66,7 +66,7 @@ def choose(env: Environment, on: str | None) -> str:
 
 
 def _only(env: Environment) -> Provider:
-    """The one reachable cluster, or the one that the operator chooses. Raises UserError."""
+    """The only reachable cluster, or the operator's choice. Raises UserError."""
     is_rehearsed = aws_daemon.daemon_pid(env) is not None
     if not is_in_sight(os.environ, rehearsal=env.aws_url if is_rehearsed else None):
         return _on_this_machine(env)
@@ -84,14 +84,14 @@ def _only(env: Environment) -> Provider:
 
 
 def _chosen(env: Environment, deployed: Provider) -> Provider:
-    """The place that the operator chooses of two. Raises UserError without a terminal."""
+    """The operator's choice of two places. Raises UserError without a terminal."""
     rehearsed = _on_this_machine(env)
     where = f"{env.cluster.name} runs in two places, {deployed.place} and {rehearsed.place}"
     return deployed if _asked(where) == AWS else rehearsed
 
 
 def _asked(where: str) -> str:
-    """Name of the place that the operator chooses. Raises UserError without a terminal."""
+    """Name of the place from the operator's answer. Raises UserError without a terminal."""
     if not _is_terminal():
         raise UserError(f"{where}: add --on {AWS} or --on {REHEARSAL}, or export {VARIABLE}")
     answer: str = click.prompt(where, type=click.Choice((AWS, REHEARSAL)), err=True)
@@ -99,7 +99,7 @@ def _asked(where: str) -> str:
 
 
 def _on_aws(env: Environment) -> Provider:
-    # boto3 takes longer to load than everything else that a command needs.
+    # The import is here because boto3 takes longer to load than everything else in a command.
     from swarmer.providers.aws.provider import AwsProvider
 
     return AwsProvider.open(env.cluster)
@@ -114,9 +114,9 @@ def _on_this_machine(env: Environment) -> Provider:
 
 
 def is_in_sight(variables: Mapping[str, str], *, rehearsal: str | None) -> bool:
-    """Whether something here leads to credentials of AWS.
+    """Whether variables, files or the machine itself lead to credentials of AWS.
 
-    `rehearsal`: URL of a running rehearsal; if the variables lead there, AWS is out of sight.
+    `rehearsal`: URL of a running rehearsal. If the variables lead to it, the result is False.
     """
     if rehearsal is not None and variables.get("AWS_ENDPOINT_URL") == rehearsal:
         return False
@@ -134,9 +134,9 @@ def _is_instance() -> bool:
 
 
 def agree(provider: Provider, change: str, *, yes: bool) -> None:
-    """Ask for the cluster's name before a change on AWS. Raises UserError if the answer is another one.
+    """Ask for the cluster's name before a change on AWS. Raises UserError if the answer is another name.
 
-    `change`: what is done, as a sentence without its full stop.
+    `change`: description of the change, a sentence without its full stop.
     """
     if not _is_asked(provider, yes=yes):
         return
@@ -146,7 +146,7 @@ def agree(provider: Provider, change: str, *, yes: bool) -> None:
 
 
 def confirm(provider: Provider, change: str, *, yes: bool) -> None:
-    """Ask yes or no before a change on AWS that takes nothing away. Raises UserError if the answer is no."""
+    """Ask yes or no before a change on AWS that removes nothing. Raises UserError if the answer is no."""
     if _is_asked(provider, yes=yes) and not click.confirm(f"{change} ({provider.place})?", err=True):
         raise UserError("nothing was changed: the answer was no", status=1)
 
@@ -161,5 +161,5 @@ def _is_asked(provider: Provider, *, yes: bool) -> bool:
 
 
 def _is_terminal() -> bool:
-    """Whether a person can be asked."""
+    """Whether an operator can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()

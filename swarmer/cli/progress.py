@@ -1,4 +1,4 @@
-"""Progress of slow work on standard error; animated on a terminal only."""
+"""Progress of slow work on standard error, animated only on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console
 
 PROGRESS_DELAY_S: Final = 1.5
-"""Delay in seconds before the first progress line: most work ends earlier."""
+"""Delay before the first progress line, in seconds: most work ends earlier."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Start of `swarmer registrator`, the program that nodes run. It imports little so that it is fast."""
+"""Start of `swarmer registrator`, the program on nodes. It imports little, so that it starts fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 ROOT: Final = Path(__file__).parents[2]
-"""Folder of the checkout. It holds the node software as an asset: the package does not contain it."""
+"""Folder of the checkout. It contains the node software as an asset, because the package does not."""
 PROGRAM: Final = "node.registrator_command"
 
 

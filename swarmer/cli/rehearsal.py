@@ -22,7 +22,7 @@ from swarmer.providers.rehearsal import account, cloud, down
 from swarmer.providers.rehearsal.up import BOOT_TIMEOUT_S, Up
 
 OTHER_CREDENTIALS: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
-"""Variables with credentials of a person, which do not go together with those of AWS on this machine."""
+"""Variables with an operator's credentials; they conflict with the credentials of the simulated AWS."""
 
 
 @click.command(epilog=epilog("up"))
@@ -74,7 +74,7 @@ def up(
     It consists of a simulated AWS, `cdk deploy`, and nodes in containers.
     """
     if consul:
-        os.environ[consul_binary.VARIABLE] = consul  # the image's name depends on it wherever it is asked for
+        os.environ[consul_binary.VARIABLE] = consul  # every use of the image's name depends on it
     env = load(servers, aws_port)
     document = None if boundary is None else account.read_boundary(env, boundary)
     work = Up(
@@ -98,9 +98,9 @@ def up(
 
 
 def _exports(variables: Mapping[str, str]) -> str:
-    """Lines for a shell after which every command acts on the AWS of this machine as on the real one.
+    """Lines for a shell. After them every command uses the AWS of this machine like the real one.
 
-    A profile or a session token of the operator would count more than the keys.
+    An operator's profile or session token would take precedence over the keys.
     """
     lines = [f"unset {' '.join(OTHER_CREDENTIALS)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

@@ -28,7 +28,7 @@ from swarmer.provider import Provider
 
 VERSION: Final = version("swarmer")
 PAUSES_S: Final = {place.REHEARSAL: 1.0, place.AWS: 5.0}
-"""Pause between two observations of `--watch`, in seconds, by place: AWS limits the rate of calls."""
+"""Pause between two observations of `--watch` by place, in seconds: AWS limits the rate of calls."""
 
 
 def console() -> Console:
@@ -53,7 +53,7 @@ def warn_of_version(deployed: str) -> None:
 def show_outdated(ids: Collection[str], status: Status) -> None:
     """List nodes that a change of servers.yml has not reached yet: instances with these IDs.
 
-    A new launch template counts for the next instance only.
+    Only the next instance uses a new launch template.
     """
     older = [node.name for node in status.nodes if names.instance_id(node.name) in ids]
     if older:

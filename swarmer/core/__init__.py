@@ -1,1 +1,2 @@
-"""Pure: no clock, no randomness, no environment, no network, no third-party import on a node."""
+"""Pure decisions and values: without clock, randomness, environment, network, and without third-party imports
+on a node."""

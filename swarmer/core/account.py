@@ -16,7 +16,7 @@ from swarmer.core.validation import listed
 BOOTSTRAP_PARAMETER: Final = "/cdk-bootstrap/hnb659fds/version"
 """SSM parameter with the version of the CDK's bootstrap stack, with its default qualifier."""
 BOOTSTRAP: Final = "CDK bootstrap"
-"""Name of the finding about it. `swarmer deploy` makes what it lacks."""
+"""Name of the finding about that stack. `swarmer deploy` creates a missing stack."""
 SMALLEST_BOOTSTRAP: Final = 6
 """Smallest version of the bootstrap stack that the templates accept (rule CheckBootstrapVersion)."""
 FREE: Final = "free"
@@ -46,9 +46,9 @@ class Facts:
     """Number of vCPUs of each instance type of the description."""
     quotas: Mapping[Quota, float | Unknown]
     used: Mapping[Quota, int] | Unknown
-    """Use of each quota by others than the cluster; of NAT gateways the use in the fullest zone."""
+    """Use of each quota outside the cluster; for NAT gateways, the use in the fullest zone."""
     images: Mapping[str, bool | Unknown]
-    """Whether each public parameter exists that names an image of the description."""
+    """Whether each public parameter with an image of the description exists, by its name."""
     bucket: str | Unknown | None
     """State of the name of the registry's bucket; None if the description has no name."""
     bootstrap: str | Unknown | None
@@ -79,7 +79,7 @@ def _region(cluster: Cluster, facts: Facts) -> Finding:
 
 
 def chosen_zones(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
-    """Zones that a deploy takes, as far as they are known: the named ones, else the first of `Fn::GetAZs`.
+    """Known zones of a deploy: those of the description, else the first of `Fn::GetAZs`.
 
     "The Fn::GetAZs function returns only Availability Zones that have a default subnet unless none of the
     Availability Zones has a default subnet" (AWS CloudFormation User Guide, Fn::GetAZs, read on 2026-11-30).
@@ -159,9 +159,9 @@ def _quotas(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
 
 
 def _vcpu_quotas(cluster: Cluster, facts: Facts, vcpus: Mapping[str, int]) -> Iterator[Finding]:
-    """Each quota of vCPUs, with what the smallest and the largest cluster needs.
+    """Findings about each quota of vCPUs, with the needs of the smallest and the largest cluster.
 
-    Each group may have one node more, while a replacement starts.
+    Each group may have one additional node while a replacement starts.
     """
     needed: dict[Quota, tuple[int, int]] = {}
     for group in cluster.groups:

@@ -1,4 +1,4 @@
-"""Rules of AWS about what an account demands: tags on every resource, and a boundary of permissions."""
+"""Rules of AWS for an account's demands: tags on every resource, and a permissions boundary."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ Pairs = tuple[tuple[str, str], ...]
 """Keys and values of a mapping, in its order."""
 
 MOST_TAGS: Final = 40
-"""Largest number of tags. AWS takes 50 on a resource; Swarmer, the CDK and later releases share ten."""
+"""Largest number of tags. AWS takes 50 per resource; ten are kept for Swarmer, the CDK and later releases."""
 LONGEST_TAG_KEY: Final = 127
 """Largest number of characters of a tag's key (EC2 API Reference, Tag); other services take 128."""
 LONGEST_TAG_VALUE: Final = 256
 """Largest number of characters of a tag's value. CloudFormation takes no empty value for a stack."""
 TAG_CHARACTERS: Final = " _.:/=+-@"
-"""Characters of tags beside letters and digits, that every service of the stacks takes."""
+"""Characters of tags, beside letters and digits, that every service of the stacks takes."""
 AWS_PREFIX: Final = "aws:"
 """Prefix that belongs to AWS, in any case, in keys and in values (CloudFormation, "Resource tags")."""
 OWN_PREFIX: Final = "swarmer:"
 """Prefix of the tags by which nodes, functions and permissions recognize a cluster."""
 OWN_KEY: Final = "Name"
-"""Key that each resource has with a value of its own."""
+"""Key with a different value on each resource."""
 
 POLICY_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{1,128}")
 """Name of an IAM policy."""
 POLICY_PATH: Final = re.compile(r"([A-Za-z0-9_+=,.@-]+/)*", re.ASCII)
-"""Path of an IAM policy, without the slash that it begins with."""
+"""Path of an IAM policy, without the slash at its front."""
 POLICY_ARN: Final = re.compile(r"arn:aws(-[a-z]+)*:iam::([0-9]{12}|aws):policy/(?P<name>[^:]+)")
 """ARN of an IAM policy of an account, or of AWS."""
 
@@ -56,7 +56,7 @@ def tags(value: object) -> Pairs:
 
 
 def pairs(value: object, advice: str) -> Pairs:
-    """The value as keys and values, if it is a mapping, or was one. Raises InvalidValue."""
+    """The value as keys and values, if it is a mapping or a dumped one. Raises InvalidValue."""
     if isinstance(value, tuple):  # a model that was dumped
         return value
     if not isinstance(value, Mapping):
@@ -81,13 +81,13 @@ def permissions_boundary(value: object) -> str | None:
 
 
 def policy_name(policy: str) -> str:
-    """Path and name of a policy, of its name or ARN: `team/limits`."""
+    """Path and name of a policy from its name or ARN: `team/limits`."""
     found = POLICY_ARN.fullmatch(policy)
     return found["name"] if found else policy
 
 
 def is_of_aws(policy: str) -> bool:
-    """Whether the policy is one of AWS's own, which every account has."""
+    """Whether the policy is one of AWS's own; every account has those."""
     return ":iam::aws:policy/" in policy
 
 
@@ -121,7 +121,7 @@ def _is_taken(character: str) -> bool:
 
 
 def _same_ignoring_case(keys: Iterable[str]) -> list[str]:
-    """The first keys that are equal for IAM; [] if there are none."""
+    """First keys that are equal for IAM; [] if there are none."""
     by_lower: dict[str, list[str]] = {}
     for key in keys:
         by_lower.setdefault(key.lower(), []).append(key)

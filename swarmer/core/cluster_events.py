@@ -13,7 +13,7 @@ RUNTIME_LINES: Final = ("START RequestId", "END RequestId", "REPORT RequestId", 
 METRICS: Final = '"CloudWatchMetrics"'
 """Part of every line in embedded metric format."""
 SUBJECTS: Final = ("EC2InstanceId", "instance-id", "InstanceId", "AutoScalingGroupName")
-"""Keys of a detail that name what the event is about, the most informative first."""
+"""Keys of a detail with the subject of the event, the most informative first."""
 FACTS: Final = (
     "state",
     "LifecycleTransition",
@@ -40,7 +40,7 @@ class ClusterEvent:
     time_ms: int
     """Milliseconds since 1970."""
     source: str
-    """Service that the event came from, or the function that wrote the line."""
+    """Service that sent the event, or the function that wrote the line."""
     what: str
     """Type of the event, or the log line."""
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -75,12 +75,12 @@ def of_function(event_id: str, time_ms: int, function: str, message: str) -> Clu
 
 
 def is_informative(event: ClusterEvent) -> bool:
-    """Whether it tells something: no line that every invocation writes, and no embedded metrics."""
+    """Whether a reader needs it: lines of every invocation and embedded metrics are left out."""
     return not (event.is_log and (event.what.startswith(RUNTIME_LINES) or METRICS in event.what))
 
 
 def row(event: ClusterEvent) -> str:
-    """Line with the time here, the source or subject, and the facts."""
+    """Line with the local time, the source or subject, and the facts."""
     moment = time.strftime("%H:%M:%S", time.localtime(event.time_ms // 1000))
     moment += f".{event.time_ms % 1000 // 100}"
     if event.is_log:

@@ -1,7 +1,7 @@
 """Configuration of a node's daemons: Consul, dockerd, resolved, registry. Pure.
 
 TLS and ACLs are off for now, so Docker and Consul communicate in plain text on the cluster's private network.
-Certificates belong only to the places that mention `certificates`.
+Places for certificates mention `certificates`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BRIDGE_ADDRESS: Final = network_plan.DOCKER_BRIDGE_IP.partition("/")[0]
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Description of a node together with the identity and address of its machine."""
+    """Description of a node, with the identity and address of its machine."""
 
     node: NodeDescription
     identity: MachineIdentity
@@ -39,10 +39,11 @@ class Machine:
 def consul(machine: Machine, version: Version, *, is_initialized: bool = False) -> dict[str, Any]:
     """Consul's configuration for its release `version`.
 
-    `is_initialized`: whether this cluster has had a Consul before. A server then joins it or waits, and never
-    bootstraps a second one.
+    `is_initialized`: whether this cluster had a Consul before. Then a server joins that cluster or waits, and
+    never bootstraps a second one.
 
-    Peers are absent, because the agent finds and joins them, at start and whenever the node is alone.
+    The configuration lacks peers, because the agent finds and joins them: at its start, and whenever the node
+    is alone.
     """
     node = machine.node
     config: dict[str, Any] = {
@@ -75,26 +76,26 @@ def consul(machine: Machine, version: Version, *, is_initialized: bool = False) 
         "rejoin_after_leave": True,
         "disable_update_check": True,
         "disable_remote_exec": True,
-        # Without it the servers join each other on 8302 too, which only federated datacenters need, and which
-        # no security group opens. `/v1/catalog/datacenters`, which the UI asks for, then answers with the own
-        # datacenter alone (hashicorp/consul pull request 3984, read 2026-11-30).
+        # By default the servers also join each other on port 8302. Only federated datacenters need that, and
+        # no security group opens the port. With -1 `/v1/catalog/datacenters`, a query of the UI, answers with
+        # the own datacenter alone (hashicorp/consul pull request 3984, read 2026-11-30).
         "ports": {"serf_wan": -1},
     }
     if node.registrator.get("script_checks"):
-        # Every client of the API can then run commands here. `enable_local_script_checks` would accept
-        # scripts from files only, but the registrator uses the API.
+        # With it every client of the API can run commands here. `enable_local_script_checks` would accept
+        # only scripts from files, but the registrator uses the API.
         config["enable_script_checks"] = True
     if CONSUL_SERVER in node.roles:
         config |= {
             "server": True,
             **({} if is_initialized else {"bootstrap_expect": node.consul_servers}),
-            # HashiCorp recommends 1 for production servers. The default, 5, is for tiny ones.
+            # HashiCorp recommends 1 for production servers. The default, 5, is for tiny machines.
             "performance": {"raft_multiplier": 1},
             "autopilot": _autopilot(node),
         }
         if version >= (1, 16):
-            # By default a server refuses to start after a week's absence. Machines that were halted over the
-            # holidays would then form no cluster. Lost servers are removed on proof instead of by age.
+            # By default a server refuses to start after a week's absence, so machines that were halted over
+            # the holidays would form no cluster. Here lost servers are removed on proof instead of by age.
             config["server_rejoin_age_max"] = "87600h"
     released = of_release(version)
     config["ports"] |= released.pop("ports", {})
@@ -102,11 +103,11 @@ def consul(machine: Machine, version: Version, *, is_initialized: bool = False) 
 
 
 def _autopilot(node: NodeDescription) -> dict[str, Any]:
-    """Rules for voting servers. Consul reads them at the bootstrap only and keeps them as its state."""
+    """Rules for voting servers. Consul reads them only at the bootstrap, and keeps them as its state."""
     return {
         # A lost server is removed on proof that its instance is gone: docs/adr/0019-autopilot-cleanup-off.md.
         "cleanup_dead_servers": False,
-        # Number of servers from which autopilot removes no dead one. It has no effect while clean-up is off,
+        # Number of servers below which autopilot keeps dead servers. It has no effect while clean-up is off,
         # but Consul has no default for operators who turn clean-up on (`consul operator autopilot`).
         "min_quorum": node.consul_servers,
         # Time that a new server must be healthy before it votes. This is the default. A server that crashes
@@ -172,8 +173,8 @@ def dockerd(machine: Machine, version: Version) -> dict[str, Any]:
 def _mtu(mtu: int) -> dict[str, Any]:
     """Keys that give containers the MTU of the node's own network; Docker's default is 1500.
 
-    `mtu` is for docker0 only. The defaults of drivers count for ingress, and for the networks of a stack that
-    names no MTU. docker_gwbridge heeds neither (moby/moby#41406), so the agent creates it.
+    `mtu` is only for docker0. The defaults of drivers are for ingress, and for networks of a stack without an
+    MTU of their own. docker_gwbridge ignores both (moby/moby#41406), so the agent creates it.
     """
     options = {network_plan.MTU_OPTION: str(mtu)}
     return {"mtu": mtu, "default-network-opts": {"bridge": options, "overlay": options}}
@@ -182,10 +183,10 @@ def _mtu(mtu: int) -> dict[str, Any]:
 def _docker_of(version: Version) -> dict[str, Any]:
     """Keys that differ between releases. Those of 29 are not rehearsed, because no Debian suite has it.
 
-    29.0 to 29.2 refuse clients older than Docker 25 (API 1.44), so the command line of Debian 12 as well.
-    29.3 takes API 1.40 again. Earlier releases take 1.24. They do not know the key, and dockerd does not
-    start with a key that it does not know. Source: daemon/config/config.go of moby's tags docker-v29.0.0,
-    docker-v29.3.0 and v28.5.2 (2026-11-30).
+    29.0 to 29.2 refuse clients older than Docker 25 (API 1.44), and so the command line of Debian 12. 29.3
+    accepts API 1.40 again. Earlier releases accept 1.24. They do not know the key, and dockerd does not start
+    with an unknown key. Source: daemon/config/config.go of moby's tags docker-v29.0.0, docker-v29.3.0 and
+    v28.5.2 (2026-11-30).
     """
     if (29,) <= version < (30,):
         return {"min-api-version": "{}.{}".format(*names.DOCKER_API)}
@@ -220,8 +221,8 @@ def registry(machine: Machine) -> str:
             # Without this cache every pull reads the descriptors of its blobs from the storage. Blobs never
             # change.
             "cache": {"blobdescriptor": "inmemory"},
-            # Pulls are redirected to S3, which nodes reach through the gateway endpoint. The endpoint of a
-            # simulated AWS is not reachable by its name from everywhere.
+            # Pulls are redirected to S3, and nodes reach S3 through the gateway endpoint. Only some clients
+            # can reach the endpoint of a simulated AWS by its name.
             "redirect": {"disable": bool(endpoint or storage.directory)},
         },
         "http": {"net": "unix", "addr": names.REGISTRY_SOCKET},
@@ -236,10 +237,10 @@ def _s3(machine: Machine) -> dict[str, Any]:
         "bucket": storage.bucket,
         "region": storage.region,
         "encrypt": True,
-        # A bucket whose owner owns every object refuses the driver's default, `private`.
+        # A bucket that owns every object in it refuses the driver's default, `private`.
         "objectacl": "bucket-owner-full-control",
     }
-    # Without an endpoint, Distribution 2.8 refuses every region that is younger than its SDK
+    # Without an endpoint, Distribution 2.8 refuses every region younger than its SDK
     # (distribution/distribution#4614).
     endpoint = machine.identity.endpoints.aws_endpoint_url or storage.endpoint
     if endpoint:

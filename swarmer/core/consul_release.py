@@ -1,4 +1,4 @@
-"""Release of Consul that nodes on AWS run, pinned by its digests. docs/reference/consul.md has reasons."""
+"""Release of Consul for nodes on AWS, pinned by its digests. docs/reference/consul.md has the reasons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 VERSION: Final = (2, 0, 4)
 """Number of the release."""
 RELEASES: Final = "https://releases.hashicorp.com/consul"
-"""Address below which HashiCorp keeps every release of Consul."""
+"""Address of HashiCorp's folder with every release of Consul."""
 RELEASES_VARIABLE: Final = "SWARMER_CONSUL_RELEASES"
 """Environment variable with the address of a mirror that replaces RELEASES."""
 SHA256: Final[Mapping[str, str]] = {
@@ -21,7 +21,7 @@ PROCESSORS: Final[Mapping[str, str]] = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def number() -> str:
-    """Return the number of the release as people write it: 2.0.4."""
+    """Return the number of the release as text: 2.0.4."""
     return ".".join(map(str, VERSION))
 
 

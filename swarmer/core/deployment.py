@@ -1,4 +1,4 @@
-"""Decisions about a deploy or its end: what hinders it, what it changes, what it leaves. Pure."""
+"""Decisions about a deploy or a removal: obstacles, changes, and resources that remain. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ STACKS: Final = ("registry", "network", "healing", "cluster")
 NOT_BEGUN: Final = ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 """Status of a stack without resources. The CDK makes such a stack again."""
 WATCHED: Final = "the CloudFormation console shows"
-"""Words for where an operator sees what CloudFormation does without the command."""
+"""Words of a message for the place at which an operator sees CloudFormation's work without the command."""
 BUCKET: Final = "AWS::S3::Bucket"
 SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
-"""Status of a stack that is as its template says."""
+"""Status of a stack that equals its template."""
 DELETABLE: Final = ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS", *NOT_BEGUN)
-"""Status of a stack at work which CloudFormation can delete nevertheless."""
+"""Status of a stack at work that CloudFormation can delete nevertheless."""
 NO_DIFFERENCE: Final = "There were no differences"
-"""Line of `cdk diff` below a stack that does not change."""
+"""Line of `cdk diff` below an unchanged stack."""
 SIGNS: Final = {"[+]": "+", "[-]": "-", "[~]": "~"}
 EFFECTS: Final = {
     "replace": "is replaced",
@@ -29,7 +29,7 @@ EFFECTS: Final = {
     "destroy": "is deleted",
     "orphan": "leaves the stack, and stays",
 }
-"""Words of `cdk diff` at the end of a resource's line, and those for the operator."""
+"""Words for the operator, by the words of `cdk diff` at the end of a resource's line."""
 
 
 def stack_names(cluster: str) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def stack_names(cluster: str) -> tuple[str, ...]:
 
 
 def hindrance(status: Mapping[str, str]) -> str:
-    """Line about the first stack that takes no deploy; empty if all take one. `status`: by stack name."""
+    """Line about the first stack that refuses a deploy; empty if all accept one. `status`: by stack name."""
     for stack, found in status.items():
         if found.endswith("_IN_PROGRESS") and found != "REVIEW_IN_PROGRESS":
             return _at_work(stack, found)
@@ -80,13 +80,13 @@ class Changes:
     created: Mapping[str, int] = field(default_factory=dict)
     """Number of resources of each new stack, by its name."""
     remade: tuple[str, ...] = ()
-    """New stacks of which a failed creation left an empty one."""
+    """New stacks that exist, empty, after a failed creation."""
     changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Lines about the resources of each deployed stack that changes, by its name."""
     images: tuple[tuple[str, str, str], ...] = ()
     """Parameter, deployed AMI and newest AMI, of each image that is newer than the deployed one."""
     unsettled: Mapping[str, str] = field(default_factory=dict)
-    """Status of each stack that is not as its template says, by its name."""
+    """Status of each stack that differs from its template, by its name."""
 
     @property
     def is_empty(self) -> bool:
@@ -121,7 +121,7 @@ def _nodes(group: Group) -> str:
 
 
 def differences(text: str) -> dict[str, tuple[str, ...]]:
-    """Lines about changed resources by stack, from what `cdk diff` prints; only stacks that change."""
+    """Lines about changed resources by stack, from the output of `cdk diff`, without unchanged stacks."""
     found: dict[str, list[str]] = {}
     unchanged = set[str]()
     stack, section = "", ""
@@ -140,7 +140,7 @@ def differences(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _change(words: Sequence[str]) -> str:
-    """Line about a resource: its type, its path or logical ID, and what becomes of it."""
+    """Line about a resource: its type, its path or logical ID, and its change."""
     text = " ".join(words[1:])
     effect = next((each for each in EFFECTS if text.endswith(f" {each}")), "")
     kind, *path = text.removesuffix(f" {effect}" if effect else "").split()
@@ -149,7 +149,7 @@ def _change(words: Sequence[str]) -> str:
 
 
 def _other(section: str, words: Sequence[str]) -> str:
-    """Line about a part of the template that is no resource; their values are long."""
+    """Line about a part of the template that is no resource. It omits the value, because values are long."""
     name = next((word.rstrip(":") for word in words[2:]), "")
     return f"{SIGNS[words[0]]} {section.lower()}: {name}"
 
@@ -171,9 +171,9 @@ class Attachment:
 
 
 def attached_by_hand(found: Collection[Attachment], own_roles: Collection[str]) -> str:
-    """Line about policies that people attached, so that IAM refuses to delete them; empty without any.
+    """Line about policies that IAM refuses to delete because people attached them; empty if there are none.
 
-    `own_roles`: names of the stacks' own roles, which go first.
+    `own_roles`: names of the stacks' own roles, because the stacks delete those first.
     """
     by_hand = [each for each in found if not (each.kind == "role" and each.name in own_roles)]
     if not by_hand:

@@ -85,7 +85,7 @@ def parse(text: str, file: str = "servers.yml") -> Cluster:
     cluster = draft.cluster(_compose(text, file))
     if draft.problems:
         raise Invalid(draft.problems)
-    # Rules about a VPC that exists read which keys were given.
+    # Rules about an existing VPC depend on the given keys.
     return Cluster.model_validate(cluster.model_dump(exclude_unset=True))
 
 
@@ -149,7 +149,7 @@ def _compose(text: str, file: str) -> yaml.MappingNode:
 
 
 def _oddity(text: str, file: str) -> Problem | None:
-    """First problem that must not reach `yaml.compose`, because it recurses and expands aliases."""
+    """First problem that must not reach `yaml.compose`: that function recurses and expands aliases."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -203,7 +203,7 @@ def _text(node: yaml.Node) -> str:
 
 
 def _check(model: type[Model], field: str, value: object) -> Any:
-    """The value as the field holds it, after the field's own validators only. Raises InvalidValue."""
+    """The value as the field holds it, after only the field's own validators. Raises InvalidValue."""
     for rule in model.model_fields[field].metadata:
         value = rule.func(value)
     return value
@@ -219,7 +219,7 @@ class _Draft:
         self._file = file
         self._lines: dict[Key, int] = {(): 1}
         self._broken: set[Key] = set()
-        """Keys that are wrong by themselves. Rules that read them too are not reported."""
+        """Keys with an invalid value. Problems of rules that combine them with others are not reported."""
         self.problems: list[Problem] = []
 
     def cluster(self, root: yaml.MappingNode) -> Cluster:
@@ -267,7 +267,7 @@ class _Draft:
         return Group.model_construct(name=key[-1], **values)
 
     def _entries(self, node: yaml.Node, key: Key, known: tuple[str, ...]) -> Entries:
-        """Values by key. `known`: the allowed keys, () for any. Any other node than a mapping breaks all."""
+        """Values by key. `known`: the allowed keys, () for any. A node that is no mapping breaks all keys."""
         if not isinstance(node, yaml.MappingNode):
             what = "has no value" if _plain(node) is None else f"{shown(_plain(node))} is not a mapping"
             self.add(key, what, "write keys below it, or take it out")
@@ -306,7 +306,8 @@ class _Draft:
         return _check(model, key[-1], value)
 
     def _pairs(self, node: yaml.Node, key: Key) -> Any:
-        """Valid entries of a mapping with free keys; invalid entries become problems. Other nodes are plain.
+        """Valid entries of a mapping with free keys; invalid entries become problems. Other nodes are plain
+        values.
 
         Numbers and truth values are text here, because tags have no other values.
         """
@@ -336,7 +337,7 @@ class _Draft:
         self.add(key, "unknown key", advice)
 
     def add(self, key: Key, message: str, advice: str, line: int | None = None) -> None:
-        """Add a problem, at the line of its key, or of the nearest key above that the file has."""
+        """Add a problem, at the line of its key, or of the nearest parent key in the file."""
         at = next(key[:end] for end in range(len(key), -1, -1) if key[:end] in self._lines)
         dotted = ".".join(part if len(part) <= 60 else f"{part[:57]}..." for part in key)
         self.problems.append(Problem(self._file, line or self._lines[at], dotted, message, advice))

@@ -51,7 +51,7 @@ class Cell:
 
 
 def spread(group: Group, zones: int) -> tuple[Cell, ...]:
-    """One cell per zone. Auto Scaling spreads nodes as evenly."""
+    """One cell per zone. The nodes are spread evenly, like those of Auto Scaling."""
 
     def share(number: int, zone: int) -> int:
         return number // zones + (zone < number % zones)
@@ -188,7 +188,7 @@ class _Plan:
                 )
 
     def subnets(self) -> Iterator[tuple[str, str]]:
-        """The nodes' subnet of each zone, and the public one; a VPC that exists already gets none."""
+        """The nodes' subnet and the public subnet of each zone; an existing VPC gets none."""
         network = self.cluster.network
         if network.subnets:
             yield from ((subnet, "") for _, subnet in network.subnets)
@@ -282,7 +282,7 @@ def _pill(role: Role, left: float, top: float, *, is_narrow: bool = False) -> tu
 
 
 def _breadth(text: str, size: float, *, bold: bool = False) -> float:
-    """Approximate width of the text, because the fonts that may show it differ."""
+    """Approximate width of the text, because viewers use different fonts."""
     return len(text) * size * (0.66 if bold else 0.58)
 
 

@@ -1,4 +1,4 @@
-"""Election of the registry's holder: it holds a Consul lock that Consul has confirmed lately. Pure.
+"""Election of the registry's holder: the node whose Consul lock was confirmed recently. Pure.
 
 FENCE_S + STOP_S < LOCK_DELAY_S keeps two holders from answering at the same time. All times are of the
 monotonic clock. docs/adr/0004-registry-fencing.md has the reasons.
@@ -13,7 +13,7 @@ from typing import Final
 from swarmer.core.state import RegistryLock
 
 SESSION_TTL_S: Final = 10
-"""TTL of a candidate's session: the shortest that Consul grants. Gossip notices a dead node long before."""
+"""TTL of a candidate's session: the shortest that Consul grants. Gossip notices a dead node much sooner."""
 LOCK_DELAY_S: Final = 1
 """Delay before Consul gives away the lock of an ended session. Consul's API takes whole seconds, from 1 s
 on."""
@@ -22,16 +22,16 @@ CONFIRM_INTERVAL_S: Final = 0.25
 SESSION_INTERVAL_S: Final = 2.0
 """Interval at which the holder renews its session; reading the lock does not renew it."""
 FENCE_S: Final = 0.75
-"""Time after the last confirmed question for which the proxy lets answers out. Later answers wait until the
-lock is confirmed again."""
+"""Time after the last confirmed query for which the proxy passes answers. Later answers wait until the lock
+is confirmed again."""
 STOP_S: Final = 0.05
 """Time from the end of FENCE_S to the last byte: one write of the proxy."""
 YIELD_GRACE_S: Final = 0.3
 """Grace period, after the lock's delay, in which a candidate beside Consul's leader leaves a free lock to
-others. A holder there would be lost together with that leader. It would then be missing until Consul has
-elected another leader, some 2 s more."""
+other candidates. A holder there would be lost together with that leader. The registry would then be missing
+until Consul has elected another leader, some 2 s more."""
 UNNAMED_TIMEOUT_S: Final = 3.0
-"""Timeout for Consul to accept the holder's name (a full disk prevents it). After it the holder leaves the
+"""Timeout for Consul to accept the holder's name; a full disk may prevent it. After it the holder leaves the
 lease to another node."""
 SILENCE_TIMEOUT_S: Final = 5.0
 """Timeout for a silent registry. After it the holder leaves the lease to another node. A busy machine takes
@@ -49,11 +49,11 @@ class CandidateState:
     lock: RegistryLock | None
     """State of the lock as last read; None if it was never read."""
     confirmed_s: float
-    """Seconds since the question was asked that Consul last confirmed."""
+    """Seconds since the start of the last query that Consul confirmed."""
     serving: int | None
     """Number of the lease under which the registry's process runs; None if it does not run."""
     unnamed_s: float = 0.0
-    """Seconds for which it has served while Consul does not know its name; 0 if Consul knows it."""
+    """Seconds for which the candidate has served while Consul lacks its name; 0 if Consul has the name."""
     silent_s: float = 0.0
     """Seconds since the registry's process answered last; 0 if the last probe was answered."""
     is_leaving: bool = False
@@ -85,7 +85,7 @@ class Declare:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Leave the lease to a node that can do better; `reason` is for the operator."""
+    """Leave the lease to another node, which may work better; `reason` is for the operator."""
 
     reason: str
 
@@ -97,7 +97,7 @@ class Acquire:
 
 @dataclass(frozen=True)
 class HandOver:
-    """Finish requests under way, then free the lock."""
+    """Finish open requests, then free the lock."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def holder_address(value: str) -> str:
 
 
 def registry_lock(value: str, *, session: str | None, number: int, index: int) -> RegistryLock:
-    """The lock by its key in Consul: its value, its holder's session, LockIndex and ModifyIndex."""
+    """The lock from its key in Consul: value, session of the holder, LockIndex and ModifyIndex."""
     return RegistryLock(
         session=session,
         number=number,

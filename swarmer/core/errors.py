@@ -12,14 +12,14 @@ class UserError(Exception):
 
 
 class NodeUnreachable(UserError):
-    """Reason why a node cannot be asked. Another node may be."""
+    """Reason why a node does not answer. Another node may answer."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, status=1)
 
 
 class NotDeployed(UserError):
-    """Reason why a place has no cluster: nothing of that name is deployed there."""
+    """No cluster of that name is deployed at a place."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, status=1)

@@ -1,4 +1,4 @@
-"""Rules of a VPC that exists already, into which a cluster is deployed."""
+"""Rules for an existing VPC into which a cluster is deployed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def subnets(value: object) -> Pairs:
 
 
 def rehearsed_subnets(cidr: str, number: int) -> Iterator[IPv4Network]:
-    """Address ranges for `number` subnets of a rehearsal, because servers.yml does not tell the real ones."""
+    """Address ranges for `number` subnets of a rehearsal, because servers.yml lacks the real ranges."""
     return (zone.private for zone in network_plan.subnets(cidr, number))
 
 

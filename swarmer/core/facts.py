@@ -1,4 +1,4 @@
-"""Facts about AWS that the project relies on, and how each is known.
+"""Facts about AWS that the project relies on, with a proof for each.
 
 docs/reference/facts.yml holds one line for each fact, with its proof, by kind and subject.
 docs/reference/facts.md has the same as tables. `tests/stacks/test_facts.py` compares them with the code.
@@ -84,7 +84,7 @@ class Fact:
 
 
 class Malformed(Exception):
-    """A line of the file that says no fact; the message has its subject and name."""
+    """A line of the file contains no fact; the message has its subject and name."""
 
 
 def parse(text: str) -> list[Fact]:
@@ -103,7 +103,7 @@ def parse(text: str) -> list[Fact]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Loader that refuses a key that stands twice: YAML takes the last."""
+    """Loader that refuses a duplicate key, because YAML takes the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -162,7 +162,7 @@ def table(facts: Iterable[Fact]) -> str:
 
 
 def unrehearsed(facts: Iterable[Fact]) -> str:
-    """Markdown table of what to verify, and the rows that hang on it."""
+    """Markdown table of the points to verify, with the rows that depend on each."""
     found: dict[str, list[str]] = {}
     for fact in facts:
         if isinstance(fact.proof, Unrehearsed):

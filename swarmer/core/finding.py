@@ -13,11 +13,11 @@ class State(StrEnum):
     MADE_BY_DEPLOY = "swarmer deploy makes it"
     MISSING = "missing"
     OPTIONAL = "not needed"
-    """State of a part that the rehearsal does without; other commands need it."""
+    """State of a missing part that the rehearsal does not need; other commands need it."""
     NOTE = "worth a look"
-    """State of a part that is there, with a limit that a later change can meet."""
+    """State of a part that exists, with a limit that a later change can reach."""
     UNKNOWN = "not checked"
-    """State of a part about which nobody could be asked."""
+    """State of a part whose source did not answer."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Finding:
     what: str
     state: State
     found: str
-    """Description of the part that is there."""
+    """Description of the part that was found."""
     advice: str = ""
-    """Advice how to get the missing part; empty if none is missing."""
+    """Remedy for the missing part; empty if nothing is missing."""
 
     @property
     def is_bad(self) -> bool:

@@ -1,8 +1,8 @@
-"""The keys of servers.yml that AWS cannot change once the cluster is deployed, and the check of a change.
+"""Keys of servers.yml that AWS cannot change after the deploy, and the check of a change.
 
-A subnet cannot move, a bucket cannot get another name, and no stack may take back what another one imports.
-Each stack records its values when it is made, in parameters of its template (`stacks/guard.py`), and the
-present ones in an output. `tests/stacks/test_fixed.py` derives the keys from CloudFormation's own schemas.
+A subnet cannot move, a bucket cannot get another name, and a stack cannot remove an output that another one
+imports. Each stack records its first values in parameters of its template (`stacks/guard.py`), and its
+present values in an output. `tests/stacks/test_fixed.py` derives the keys from CloudFormation's own schemas.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from swarmer.core.cluster import Cluster
 from swarmer.core.sections import BrokenRule, Key, Network
 
 NULL: Final = "null"
-"""Record of a key without a value, in YAML's word."""
+"""Record of a key without a value: YAML's word."""
 
 
 class Stack(StrEnum):
@@ -37,7 +37,7 @@ class Fixed:
     """Name of the parameter that records the value."""
     value: str
     former: tuple[str, ...]
-    """Recorded values that AWS can change into `value`, itself among them."""
+    """Recorded values that AWS can change into `value`, including `value` itself."""
     rule: str
     """Rule about changes, a sentence without a full stop."""
 
@@ -52,9 +52,9 @@ class Fixed:
         return f"Present{self.parameter}"
 
     def refusal(self, cluster: str) -> str:
-        """Text for a deploy that would change the key: one line.
+        """One line for a deploy that would change the key.
 
-        The template that holds it knows the new value, and not the recorded one.
+        It is part of the template, so it can name the new value but not the recorded one.
         """
         return (
             f"servers.yml: {self.name}: {self.rule}, so it cannot become {self.value}; "
@@ -70,7 +70,7 @@ def keys(cluster: Cluster) -> tuple[Fixed, ...]:
     move = "AWS cannot move a cluster into another VPC"
     registry = _constant("registry", "bucket", Stack.REGISTRY, bucket, "AWS cannot rename a bucket")
     place = _constant("network", "vpc", Stack.NETWORK, vpc, move)
-    # The stacks make no subnet in a VPC of the operator.
+    # In an operator's VPC the stacks make no subnet.
     return (registry, place) if cluster.network.vpc else (registry, place, *_subnets(cluster))
 
 
@@ -87,7 +87,7 @@ def _constant(section: str, name: str, stack: Stack, value: str, rule: str) -> F
 
 
 def _subnets(cluster: Cluster) -> tuple[Fixed, ...]:
-    """Keys that decide the subnets of the cluster's own VPC."""
+    """Keys that determine the subnets of the cluster's own VPC."""
     return (
         _constant(
             "network",
@@ -132,10 +132,10 @@ def _zones(network: Network) -> str:
 
 
 def _former_zones(network: Network) -> Iterator[str]:
-    """Zones that can become those of the description: fewer, at the front of its list.
+    """Earlier zones that can become those of the description: fewer zones, at the front of its list.
 
-    A number may become names, because the names may be those that AWS has chosen. Names never become a number
-    again: AWS may choose others.
+    A number may become names, because they may be the zones that AWS has chosen. Names cannot become a number
+    again, because AWS may choose other zones.
     """
     for count in _former_counts(network):
         yield str(count)

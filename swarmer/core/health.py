@@ -29,14 +29,14 @@ class Expected:
     address: str
     zone: str
     runs: bool = True
-    """Whether the machine itself runs, whatever its software does."""
+    """Whether the machine itself runs, with or without working software."""
     is_retained: bool = False
     """Whether Auto Scaling keeps it after an abandoned termination (Terminating:Retained)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Findings of an observer. An empty field means that no node answered."""
+    """Findings of an observer. Empty fields: no node answered."""
 
     members: Mapping[str, MemberStatus] = field(default_factory=dict)
     """Consul's members, by node name."""
@@ -45,21 +45,21 @@ class Observation:
     voters: frozenset[str] = frozenset()
     """Names of raft's voters."""
     swarm: Mapping[str, SwarmNode] = field(default_factory=dict)
-    """By host name."""
+    """Nodes of the Swarm by host name."""
     holder: str = ""
-    """Node that Consul's catalogue names for the registry."""
+    """Name of the node that serves the registry by Consul's catalogue."""
     registry_address: str = ""
     """Address of the registry as `address:port`."""
     unhealthy: Mapping[str, str] = field(default_factory=dict)
-    """Node name to the problems that the node itself reports."""
+    """Problems that a node itself reports, by node name."""
     idle_managers: Mapping[str, str] = field(default_factory=dict)
-    """Name of a manager that controls no Swarm, and so is in no DNS name, to its reason."""
+    """Reason why a manager controls no Swarm, by its name. Such a manager is in no DNS name."""
     maintained: Mapping[str, str] = field(default_factory=dict)
-    """Node name to the reason for which an operator put the node into Consul's maintenance mode."""
+    """Reason for which an operator put a node into Consul's maintenance mode, by node name."""
     answers: Mapping[str, bool] = field(default_factory=dict)
-    """Node name to whether the registry answered there, under its name, inside a container."""
+    """Whether the registry answered under its name inside a container, by node name."""
     silent: Mapping[str, str] = field(default_factory=dict)
-    """Name of a node that runs and sent no report, to the reason."""
+    """Reason why a running node sent no report, by node name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class NodeStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryStatus:
-    """Registry as the nodes see it."""
+    """Registry from the nodes' point of view."""
 
     holder: str
     address: str
@@ -102,9 +102,9 @@ class Status:
     nodes: tuple[NodeStatus, ...]
     registry: RegistryStatus
     version: str = ""
-    """Release that deployed the cluster; empty if it was not recorded."""
+    """Release that deployed the cluster; empty without a record."""
     notes: tuple[str, ...] = ()
-    """Risks, and changes by an operator, that do not make the cluster unwell."""
+    """Risks and an operator's changes. They do not make the cluster unhealthy."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that `swarmer status --json` prints."""
@@ -220,7 +220,7 @@ def _registry_problems(expected: tuple[Expected, ...], observed: Observation) ->
 
 
 def _zone_notes(expected: tuple[Expected, ...]) -> Iterator[str]:
-    """Zones whose loss ends a majority that could be spread over three."""
+    """Notes about zones whose loss ends a majority that could be spread over three zones."""
     if len({node.zone for node in expected}) < SPREAD_ZONES:
         return
     for role, plural in ((CONSUL_SERVER, "Consul servers"), (SWARM_MANAGER, "Swarm managers")):
@@ -235,7 +235,7 @@ def _zone_notes(expected: tuple[Expected, ...]) -> Iterator[str]:
 
 
 def _availability_notes(expected: tuple[Expected, ...], observed: Observation) -> Iterator[str]:
-    """Nodes that are to run tasks, and that an operator or a removal took out of service."""
+    """Notes about nodes that should run tasks, and that an operator or a removal took out of service."""
     for node in expected:
         row = observed.swarm.get(node.name)
         if row and SWARM_WORKER in node.roles and row.availability != "active":

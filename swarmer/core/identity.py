@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 NOBODY: Final = "iid-datasource-none"
-"""Instance ID that cloud-init gives a machine without a source of data. All such machines would share one
+"""Instance ID from cloud-init for a machine without a source of data. All such machines would share one
 name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AwsEndpoints:
-    """Endpoints that differ between providers. On AWS every field is None, because the SDKs' defaults are
-    right."""
+    """Endpoints that differ between providers. On AWS every field is None: the SDKs' defaults are right."""
 
     aws_endpoint_url: str | None = None
     """URL of the AWS APIs."""
@@ -25,7 +24,7 @@ class AwsEndpoints:
     """URL of the instance metadata service."""
 
     def environment(self, region: str) -> dict[str, str]:
-        """Return the environment variables by which every AWS SDK finds the endpoints."""
+        """Return the environment variables with the endpoints for every AWS SDK."""
         found = {
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,

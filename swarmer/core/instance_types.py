@@ -1,4 +1,4 @@
-"""EC2 instance types and images: those that a node can have, and their processor.
+"""EC2 instance types and images for nodes, and their processor.
 
 Source of the names: Amazon EC2 User Guide, "Amazon EC2 instance type naming conventions".
 """

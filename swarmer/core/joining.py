@@ -1,4 +1,4 @@
-"""Joining: how a node becomes part of its cluster, by one decision per pass from its current state.
+"""Joining of a node to its cluster: one decision per pass, from the node's current state.
 
 Gather (node/agent.py) → decide (here) → act (node/agent.py, node/initialization.py). Pure.
 """
@@ -19,20 +19,20 @@ class NodeState:
     has_leader: bool
     """Whether Consul answers on this node and knows a leader."""
     members: int
-    """Number of members that Consul sees alive, including this one; 0 if Consul does not answer."""
+    """Number of alive members in Consul, including this one; 0 if Consul does not answer."""
     swarm_state: str | None
     """Swarm.LocalNodeState of dockerd; None if dockerd does not answer."""
     is_manager: bool = False
     """Whether this node controls its Swarm: it is a manager, and the managers have a quorum."""
     swarm_error: str = ""
     is_joining: bool = False
-    """Whether the node has asked to join, and was in no Swarm since."""
+    """Whether the node has asked to join, and has been in no Swarm since then."""
     swarm_id: str = ""
     """ID of the Swarm that this node manages; empty if it manages none."""
     known_swarms: tuple[str, ...] = ()
     """IDs under which the provider and Consul know the cluster's Swarm."""
     is_initialized: bool = False
-    """Whether the provider says that this cluster has had a Swarm."""
+    """Whether this cluster has had a Swarm, by the provider's record."""
     is_published: bool = False
     """Whether Consul knows the Swarm's ID and both tokens."""
     token: str | None = None
@@ -40,7 +40,7 @@ class NodeState:
     managers: tuple[str, ...] = ()
     """Addresses of healthy managers, without this one."""
     leaving: str = ""
-    """Phase that the removing function told this node: `names.LEAVING_…`; empty if it stays."""
+    """Phase in this node's leaving marker: `names.LEAVING_…`; empty if it stays."""
 
     @property
     def other_swarm(self) -> str:
@@ -50,7 +50,7 @@ class NodeState:
 
 @dataclass(frozen=True)
 class FindPeers:
-    """Look for the cluster's machines and join their Consul."""
+    """Find the cluster's machines and join their Consul."""
 
     reason: str
 
@@ -61,13 +61,13 @@ class Wait:
 
     reason: str
     needs_operator: bool = False
-    """Whether the operator has to correct the record of the provider or Consul. It is read again from time to
-    time."""
+    """Whether the operator has to correct the record of the provider or Consul. The agent reads it again from
+    time to time."""
 
 
 @dataclass(frozen=True)
 class InitializeSwarm:
-    """Initialize the Swarm under the lock, and only if it still does not exist."""
+    """Initialize the Swarm under the lock, if it still does not exist then."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class JoinSwarm:
 
 @dataclass(frozen=True)
 class EndJoin:
-    """Take the engine out of the Swarm that it failed to join, to join again; `reason` is for the
+    """Take the engine out of a Swarm that it failed to join, so that it can join again; `reason` is for the
     operator."""
 
     reason: str
@@ -105,7 +105,7 @@ Action = FindPeers | Wait | InitializeSwarm | JoinSwarm | EndJoin | Publish | St
 
 
 def leaving_phase(text: str) -> str:
-    """Return the phase in the marker that a function left for this node; empty if the text is no marker."""
+    """Return the phase in this node's leaving marker; empty if the text is no marker."""
     try:
         return str(json.loads(text)["phase"])
     except (ValueError, KeyError, TypeError):
@@ -126,7 +126,7 @@ def decide(node: NodeDescription, state: NodeState) -> Action:
     if state.swarm_state == "active":
         return _active(node, state)
     if state.swarm_state == "error" and state.is_joining:
-        # The join took more than 20 s and failed: dockerd keeps the error, and never tries again.
+        # The join took more than 20 s and failed. dockerd keeps the error, and does not retry.
         return EndJoin(state.swarm_error or "no reason given")
     if state.swarm_state != "inactive":
         return Wait(f"its Swarm, which is {state.swarm_state}: {state.swarm_error or 'no reason given'}")
@@ -139,7 +139,7 @@ def _active(node: NodeDescription, state: NodeState) -> Action:
     if not state.is_manager:
         if state.swarm_error:
             return Wait(f"the Swarm's managers: {state.swarm_error}")
-        # An operator demoted it, or it has just joined.
+        # An operator demoted the node, or it has just joined.
         return Wait("the Swarm's leader to make it a manager")
     if state.other_swarm:
         # The operator knows which Swarm to keep. Publishing this one would take the nodes of the other one.
@@ -152,7 +152,7 @@ def _inactive(node: NodeDescription, state: NodeState) -> Action:
     if state.token and state.managers:
         return JoinSwarm(state.managers, state.token)
     if state.token:
-        # The Swarm exists. A second one would be worse than waiting.
+        # The Swarm exists. A second Swarm would be worse than waiting.
         return Wait("a healthy Swarm manager")
     if state.is_initialized:
         # If the initializing node died for good before it published, only the operator knows that no Swarm

@@ -43,7 +43,7 @@ class Machine:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the machine is always created; machines beyond the group's `min` are created on request."""
+        """Whether the machine always exists; machines beyond the group's `min` are created on request."""
         return self.index <= self.group.smallest
 
 
@@ -81,7 +81,7 @@ class Addressing:
 def machines(cluster: Cluster) -> tuple[Machine, ...]:
     """All machines that the cluster may have, in the order of servers.yml.
 
-    Voting machines have the first addresses, so that the number of workers changes no server's address.
+    Voting machines have the first addresses, so that they keep them when the number of workers changes.
     """
     voting = [group for group in cluster.groups if group.has_quorum_role]
     others = [group for group in cluster.groups if not group.has_quorum_role]
@@ -104,7 +104,7 @@ def servers(cluster: Cluster) -> tuple[str, ...]:
 def describe(
     cluster: Cluster, group: Group, *, storage: Storage, identity: str, peers: Sequence[str] = ()
 ) -> NodeDescription:
-    """Description that every node of the group gets.
+    """Description for every node of the group.
 
     `identity`: the location of the cluster's ID. Only voting nodes get it.
     """

@@ -17,9 +17,10 @@ NOBODY: Final = NodeFacts()
 def merge(
     reports: Mapping[str, NodeFacts], expected: Iterable[Expected], silent: Mapping[str, str]
 ) -> Observation:
-    """Merge reports by node name. The best-informed node speaks for Consul, and a manager for the Swarm.
+    """Merge reports by node name. Facts about Consul come from the best-informed node, facts about the Swarm
+    from a manager.
 
-    `silent`: name of each node without a report, to the reason.
+    `silent`: reason why a node sent no report, by its name.
     """
     nodes = list(expected)
     consul = max(reports.values(), key=_insight, default=NOBODY)
@@ -40,7 +41,7 @@ def merge(
 
 
 def _insight(facts: NodeFacts) -> tuple[bool, bool, int]:
-    """Order of reports: a server that sees a leader, then who sees one, then who sees the most members."""
+    """Order of reports: servers that see a leader, other nodes that see one, then the number of members."""
     sees_leader = bool(facts.leader)
     return sees_leader and facts.is_server, sees_leader, len(facts.members) + facts.more_alive
 
@@ -68,5 +69,5 @@ def _swarm(
 
 
 def _works(node: Expected) -> bool:
-    """Whether the node is a worker alone: managers are never left out."""
+    """Whether the node is only a worker, because managers are never left out."""
     return SWARM_MANAGER not in node.roles

@@ -1,4 +1,4 @@
-"""Names, ports, keys and paths that two parts must agree on; they are defined only here."""
+"""Names, ports, keys and paths that two parts share; they are defined only here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAG_ROLES: Final = "swarmer:roles"
 TAG_SECURITY_GROUP: Final = "swarmer:security-group"
 """Tag of a security group: its part in the cluster."""
 VPN_GROUP_DESCRIPTION: Final = "The end of the VPN inside the VPC"
-"""Description of the security group through which operators come, the same in every release."""
+"""Description of the security group of the operators' VPN, the same in every release."""
 
 # -- outputs ------------------------------------------------------------------------------
 OUTPUT_VERSION: Final = "Version"
@@ -40,7 +40,7 @@ SWARM_CLUSTER_PORT: Final = 2377
 DOCKER_PORT: Final = 4000
 """Port of Docker's API, on managers (tcp)."""
 DOCKER_API: Final = (1, 41)
-"""Version of Docker's API that node software, functions and Debian 12's command line speak: that of 20.10."""
+"""Version of Docker's API in node software, functions and Debian 12's command line: that of Docker 20.10."""
 REGISTRY_PORT: Final = 5000
 """Port of the registry, on managers (tcp)."""
 SWARM_GOSSIP_PORT: Final = 7946
@@ -101,9 +101,9 @@ KV_HEALING_LOCK: Final = "swarmer/healing/lock"
 KV_LEAVING: Final = "swarmer/healing/leaving/"
 """Key of the marker of a node in removal: the node stops joining the cluster."""
 LEAVING_STAY_OUT: Final = "stay-out"
-"""First phase of a removal: the node joins nothing any more."""
+"""First phase of a removal: the node must join nothing any more."""
 LEAVING_STOP: Final = "stop"
-"""Last phase of a removal: the node stops its Consul, which would otherwise be taken in again."""
+"""Last phase of a removal: the node stops its Consul, because a running agent would join again."""
 KV_MISSING: Final = "swarmer/healing/missing/"
 """Key of the time at which a node was first missing from Consul or Swarm."""
 KV_NODES: Final = "swarmer/healing/nodes/"
@@ -128,7 +128,7 @@ SOFTWARE_DIGEST: Final = "/opt/swarmer/digest"
 """Path of the SHA-256 of the installed archive of the node software."""
 
 REGISTRY_SOCKET: Final = "/run/swarmer-registry.sock"
-"""Socket of docker-registry, reached only through the proxy (node/registry_proxy.py)."""
+"""Socket of docker-registry. Only the proxy connects to it (node/registry_proxy.py)."""
 
 IMPORT_PROBE: Final = """
 docker image inspect swarmer/probe >/dev/null 2>&1 ||
@@ -137,7 +137,7 @@ docker image inspect swarmer/probe >/dev/null 2>&1 ||
 """Shell command on a node that ensures the image swarmer/probe; every node carries its archive."""
 
 PROVIDER_VIEW: Final = "/run/swarmer/cloud.json"
-"""Path of the provider's view at boot: peers, and whether the cluster was ever initialized."""
+"""Path of the provider's view at boot: peers and cluster ID."""
 
 SHARE: Final = "/srv/swarmer"
 """Mount point of the folder of all machines, without AWS."""
@@ -187,12 +187,13 @@ def events_log_group(cluster: str) -> str:
 
 
 def viewer_policy(cluster: str, region: str) -> str:
-    """Return the managed policy of people who look at the cluster. IAM's names are those of all regions."""
+    """Return the managed policy for viewers. Its name has the region, because IAM has one list of names for
+    all regions."""
     return f"{cluster}-viewer-{region}"
 
 
 def operator_policy(cluster: str, region: str) -> str:
-    """Return the managed policy of people who run the cluster."""
+    """Return the managed policy for operators."""
     return f"{cluster}-operator-{region}"
 
 
@@ -202,8 +203,7 @@ def software_prefix(cluster: str) -> str:
 
 
 def share_directory(cluster: str) -> str:
-    """Return the folder, below SHARE, in which a cluster without AWS keeps its images and its cluster ID for
-    good."""
+    """Return the folder below SHARE with the images and the cluster ID of a cluster without AWS."""
     return f"{SHARE}/{cluster}"
 
 
@@ -233,7 +233,7 @@ def function_log_group(cluster: str, purpose: str) -> str:
 
 
 def group_prefix(cluster: str) -> str:
-    """Return the prefix that only the names of this cluster's Auto Scaling groups have."""
+    """Return the prefix of the names of this cluster's Auto Scaling groups, and of no others."""
     return f"{cluster}-"
 
 

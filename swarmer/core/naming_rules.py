@@ -1,4 +1,4 @@
-"""Rules for the names and addresses that people write: cluster, group, domain, bucket, target of the alarms.
+"""Rules for names and addresses in servers.yml: cluster, group, domain, bucket, target of the alarms.
 
 Each rule returns the value that it accepts and raises InvalidValue for any other.
 """
@@ -28,7 +28,8 @@ OUTSIDE_NAMES: Final = (
     "amazonaws.com", "api.aws", "compute.internal", "ec2.internal", "docker.io", "docker.com", "quay.io",
     "ghcr.io", "ubuntu.com", "hashicorp.com", "github.com",
 )  # fmt: skip
-"""Names that nodes look up outside. The domain must not contain them: Consul answers for all of it."""
+"""Outside names that nodes resolve. The domain must not contain them, because Consul answers for all of
+it."""
 
 TOPIC: Final = r"arn:aws(-[a-z]+)*:sns:[a-z]{2}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
 """Pattern of the ARN of a standard SNS topic; the name of a FIFO topic ends in `.fifo`."""
@@ -105,7 +106,7 @@ def bucket(value: object) -> str | None:
 
 
 def _label(value: object, *, longest: int, hyphens: bool = True) -> str:
-    """One DNS label that AWS, Consul and Docker accept as well. Raises InvalidValue."""
+    """One DNS label that also AWS, Consul and Docker accept. Raises InvalidValue."""
     label = text(value)
     if not re.fullmatch(r"[a-z](-?[a-z0-9])*" if hyphens else r"[a-z][a-z0-9]*", label):
         raise InvalidValue(f"{shown(label)} is no valid name", _label_advice(label, longest, hyphens))

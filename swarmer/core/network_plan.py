@@ -17,31 +17,33 @@ from swarmer.core import names
 from swarmer.core.validation import InvalidValue, listed, shown, whole_number
 
 DOCKER_BRIDGE: Final = IPv4Network("172.17.0.0/16")
-"""Network of docker0. AWS services that use it themselves (Cloud9, SageMaker) refuse it in VPCs or fail."""
+"""Network of docker0. Some AWS services use it themselves (Cloud9, SageMaker), and refuse it in VPCs or
+fail."""
 DOCKER_BRIDGE_IP: Final = "172.17.0.1/16"
 """Address and prefix of docker0 itself: dockerd's `bip`."""
 DOCKER_GWBRIDGE: Final = IPv4Network("172.18.0.0/16")
-"""Network of docker_gwbridge, through which containers on overlay networks reach the outside."""
+"""Network of docker_gwbridge: the way of containers on overlay networks to the outside."""
 DOCKER_LOCAL_POOL: Final = IPv4Network("172.19.0.0/16")
 """Pool of the networks that exist on one node only: dockerd's `default-address-pools`."""
 SWARM_POOL: Final = IPv4Network("172.20.0.0/14")
-"""Pool of the overlay networks (`swarm init --default-addr-pool`). Swarm's own, 10.0.0.0/8, overlaps VPCs."""
+"""Pool of the overlay networks (`swarm init --default-addr-pool`). Swarm's default, 10.0.0.0/8, overlaps
+VPCs."""
 POOL_NETWORK_PREFIX: Final = 24
 """Prefix length of each network that Docker takes out of DOCKER_LOCAL_POOL or SWARM_POOL."""
 MTU_OPTION: Final = "com.docker.network.driver.mtu"
 """Option of a Docker network with its MTU. The overlay driver subtracts the 50 bytes of VXLAN itself."""
 ETHERNET_MTU: Final = 1500
-"""MTU of a network that is not known to carry more."""
+"""MTU of a network without a known larger one."""
 VPC_MTU: Final = 9001
-"""MTU within a VPC (AWS, "Network MTU for your EC2 instance"). Each instance type of today's generations has
-it."""
+"""MTU within a VPC (AWS, "Network MTU for your EC2 instance") of each instance type of today's
+generations."""
 DOCKER_POOLS: Final = {
     "docker0": DOCKER_BRIDGE,
     "docker_gwbridge": DOCKER_GWBRIDGE,
     "Docker's local networks": DOCKER_LOCAL_POOL,
     "Swarm's overlay networks": SWARM_POOL,
 }
-"""Networks that Docker uses on every node, by the name that messages give them."""
+"""Networks that Docker uses on every node, by their names in messages."""
 
 PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 """Private networks of RFC 1918 and RFC 6598."""
@@ -54,10 +56,10 @@ MOST_ZONES: Final = 6
 ZONE_NAME: Final = re.compile(r"[a-z]+(-[a-z]+)+-[0-9][a-z]")
 """Name of an availability zone: the region and a letter."""
 GROWING_PREFIX: Final = 21
-"""Prefix length of the smallest VPC that has room for the subnets of six zones from the start."""
+"""Prefix length of the smallest VPC with room for the subnets of six zones from the start."""
 
 PUBLIC_PREFIX: Final = 28
-"""Prefix length of the public subnets, which hold only NAT gateways. AWS has no smaller subnets."""
+"""Prefix length of the public subnets: AWS's smallest, because they contain only NAT gateways."""
 SMALLEST_PRIVATE_PREFIX: Final = 27
 """Prefix length of the smallest private subnet with which AWS Client VPN can be associated."""
 AWS_ADDRESSES: Final = 5
@@ -95,9 +97,9 @@ def subnets(cidr: str, zones: int) -> tuple[ZoneSubnets, ...]:
     """One pair of disjoint subnets within `cidr` per zone, in order.
 
     The public subnets (/28) come first, so that the VPC's first address belongs to a public subnet's router.
-    In a VPC of GROWING_PREFIX or larger, the subnets of a zone are the same for every number of zones,
-    because AWS can move none. In a smaller one the private subnets have equal size, as large as possible.
-    Raises InvalidValue if `cidr` is too small.
+    In a VPC of GROWING_PREFIX or larger, a zone has the same subnets for every number of zones, because AWS
+    cannot move a subnet. In a smaller VPC the private subnets have equal size, as large as possible. Raises
+    InvalidValue if `cidr` is too small.
     """
     vpc = IPv4Network(cidr)
     public = islice(vpc.subnets(new_prefix=PUBLIC_PREFIX), zones)
@@ -121,7 +123,7 @@ def _equal(vpc: IPv4Network, zones: int) -> Iterator[IPv4Network]:
 
 
 def node_capacity(cidr: str, zones: int) -> int:
-    """Number of nodes in the private subnets if evenly spread over the zones. Raises as `subnets` does."""
+    """Number of nodes in the private subnets if spread evenly over the zones. Raises InvalidValue."""
     smallest = max(pair.private.prefixlen for pair in subnets(cidr, zones))
     return zones * _node_addresses(smallest)
 

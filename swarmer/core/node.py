@@ -39,12 +39,12 @@ class ProviderView:
     peers: tuple[str, ...] = ()
     """Addresses of the cluster's machines, without this one."""
     cluster_id: str = UNFOUNDED
-    """ID of the Swarm once it was initialized; written once in a cluster's life."""
+    """ID of the Swarm after its initialization; written once in a cluster's life."""
 
     @property
     def is_initialized(self) -> bool:
-        """Whether the cluster has had a Swarm. Consul bootstraps and a Swarm is initialized only if this is
-        False."""
+        """Whether the cluster has had a Swarm. Only if this is False, Consul bootstraps and a Swarm is
+        initialized."""
         return self.cluster_id != UNFOUNDED
 
     def to_json(self) -> str:
@@ -53,14 +53,14 @@ class ProviderView:
 
     @classmethod
     def from_json(cls, text: str) -> ProviderView:
-        """Parse that text. Raises ValueError, KeyError or TypeError if it has another format."""
+        """Parse the text of `to_json`. Raises ValueError, KeyError or TypeError if it has another format."""
         raw = json.loads(text)
         return cls(peers=tuple(raw["peers"]), cluster_id=str(raw["identity"]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeDescription:
-    """Description that is the same for every node of a group; user-data carries it as JSON."""
+    """Description of every node of a group; user-data carries it as JSON."""
 
     cluster: str
     domain: str
@@ -81,8 +81,7 @@ class NodeDescription:
 
     def to_json(self) -> str:
         """Return the JSON text of node.json."""
-        # User-data carries the text in YAML. This is the one character that JSON leaves as it is and YAML
-        # refuses.
+        # User-data carries the text in YAML. JSON writes this one character although YAML refuses it.
         return json.dumps(asdict(self), indent=1, sort_keys=True).replace("\x7f", r"\u007f")
 
     @classmethod

@@ -1,7 +1,7 @@
-"""Health of a node: its disks, and the daemons that everything on it depends on. Pure.
+"""Health of a node: its disks and its daemons. Pure.
 
-Gather (node/health.py) → `assess` → act: the node reports its problems, a hanging daemon is killed, and
-systemd restarts it. systemd alone notices only processes that end.
+Gather (node/health.py) → `assess` → act: the node reports its problems and kills a hanging daemon, and
+systemd restarts the daemon. systemd alone notices only processes that end.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 
 HANG_TIMEOUT_S: Final = 30.0
-"""Timeout for a running daemon to answer. After it killing the daemon costs less than waiting."""
+"""Timeout for a running daemon to answer. After it a kill costs less than waiting."""
 FULL_SHARE: Final = 0.05
 """Share of a file system's size or inodes below which it counts as full."""
 FULL_BYTES: Final = 1 << 30
-"""Free bytes below which a file system counts as full, unless its FULL_SHARE is less. Consul and dockerd can
-still write then, and the problem can still be reported."""
+"""Free bytes below which a file system counts as full, unless its FULL_SHARE is less. At that point Consul
+and dockerd can still write, and the node can still report the problem."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileSystem:
-    """File system that the node's daemons write to, as statvfs describes it."""
+    """File system of the node's daemons, as statvfs describes it."""
 
     path: str
     free_bytes: int
@@ -34,7 +34,7 @@ class FileSystem:
 
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
-    """Daemon that was probed."""
+    """Result of a probe of a daemon."""
 
     unit: str
     active_s: float | None

@@ -1,7 +1,7 @@
-"""A node's report for `swarmer status`: what it sees of the cluster, in at most LIMIT characters. Pure.
+"""Report of a node for `swarmer status`: its view of the cluster, in at most LIMIT characters. Pure.
 
 Run Command cuts output at 2,500 characters (Systems Manager API, `CommandPlugin`: Output). A long report is
-compressed. If it is still too long, it names only what is unusual, and counts the rest.
+compressed. If it is still too long, it names only unusual entries, and counts the rest.
 
 Standard library only: it runs on nodes.
 """
@@ -34,10 +34,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True)
 class NodeFacts:
-    """Facts that one node sees. An empty field means that nobody answered it."""
+    """Facts from one node. Empty fields: the source did not answer the node."""
 
     is_server: bool = False
-    """Whether it is a Consul server: only these list voters, services and reasons."""
+    """Whether the node is a Consul server: only servers report voters, services and reasons."""
     leader: str = ""
     """Consul's leader as `address:port`."""
     members: Mapping[str, MemberStatus] = field(default_factory=dict)
@@ -47,21 +47,21 @@ class NodeFacts:
     voters: frozenset[str] = frozenset()
     """Names of raft's voters."""
     swarm: Mapping[str, SwarmNode] = field(default_factory=dict)
-    """Nodes of the Swarm by host name, without ID and address; empty unless it controls the Swarm."""
+    """Nodes of the Swarm by host name, without ID and address; empty if the node controls no Swarm."""
     more_ready: int = 0
     """Number of ready and active workers that `swarm` leaves out."""
     holder: str = ""
-    """Node that Consul's catalogue names for the registry."""
+    """Name of the node that serves the registry by Consul's catalogue."""
     registry_address: str = ""
     """Address of the registry as `address:port`."""
     unhealthy: Mapping[str, str] = field(default_factory=dict)
-    """Node name to the problems that the node itself reports."""
+    """Problems that a node itself reports, by node name."""
     idle_managers: Mapping[str, str] = field(default_factory=dict)
-    """Name of a manager that controls no Swarm to its reason."""
+    """Reason why a manager controls no Swarm, by its name."""
     maintained: Mapping[str, str] = field(default_factory=dict)
-    """Node name to the reason for Consul's maintenance mode."""
+    """Reason for Consul's maintenance mode, by node name."""
     registry_answers: bool = False
-    """Whether the registry answered here, under its name, inside a container."""
+    """Whether the registry answered under its name inside a container of the node."""
 
 
 def encode(facts: NodeFacts) -> str:
@@ -93,7 +93,7 @@ def _compressed(facts: NodeFacts) -> str:
 
 
 def _document(facts: NodeFacts) -> dict[str, Any]:
-    """Value for JSON: every name once; tables with a character per name."""
+    """Value for JSON with every name once, and tables with a character per name."""
     known = sorted({*facts.members, *facts.swarm})
     document = {
         "server": int(facts.is_server),
@@ -132,7 +132,7 @@ def _facts(document: Mapping[str, Any]) -> NodeFacts:
 
 
 def _table(known: Iterable[str], values: Mapping[str, str]) -> list[Any]:
-    """List of the different values, and a text with the code of each name's value."""
+    """Table: the list of different values, and a text with the code of each name's value."""
     different = sorted(set(values.values()))
     codes = {value: chr(FIRST_CODE + number) for number, value in enumerate(different)}
     return [different, "".join(codes[values[name]] if name in values else ABSENT for name in known)]

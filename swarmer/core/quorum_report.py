@@ -14,27 +14,27 @@ from swarmer.core.state import ConsulMember, MemberStatus
 
 @dataclass(frozen=True, kw_only=True)
 class QuorumReport:
-    """Report of a node that runs, about Consul's servers and the Swarm's managers.
+    """Report of a running node about Consul's servers and the Swarm's managers.
 
-    A node that does not answer has the defaults.
+    A silent node has the defaults.
     """
 
     name: str
     address: str
     members: frozenset[ConsulMember] = frozenset()
-    """Members of Consul, itself included."""
+    """Members of Consul, including the node itself."""
     has_leader: bool = False
-    """Whether a leader answers this Consul server; a remembered leader does not count."""
+    """Whether a leader answers this Consul server. A remembered leader does not count."""
     last_entry: tuple[int, int] | None = None
-    """Term and index of a Consul server's last entry. A replacement that never joined raft has none."""
+    """Term and index of a Consul server's last entry; None for a replacement that never joined raft."""
     has_quorum: bool = False
     """Whether this manager controls the Swarm."""
     managers: frozenset[str] | None = None
-    """Addresses of all managers that a former or present manager remembers; None for all other nodes."""
+    """Addresses of all managers in the memory of a former or present manager; None for all other nodes."""
     lost_servers: frozenset[str] = frozenset()
-    """Failed Consul servers that have no place in raft any more, as a server with a leader lists them."""
+    """Failed Consul servers outside raft, in the list of a server with a leader."""
     lost_managers: frozenset[str] = frozenset()
-    """Dead managers that have no place in raft any more, as a manager with a quorum lists them."""
+    """Dead managers outside raft, in the list of a manager with a quorum."""
 
     def to_json(self) -> str:
         """Return the text that `python -m node.quorum_report` prints."""

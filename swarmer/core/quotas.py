@@ -1,4 +1,4 @@
-"""Quotas of an AWS account that a cluster can meet, and how much of them it takes.
+"""Quotas of an AWS account that a cluster can reach, and the cluster's use of them.
 
 Sources: Amazon EC2 User Guide, "Amazon EC2 On-Demand Instance limits" and "Service quotas for your Spot
 Instances"; Amazon VPC User Guide, "Amazon VPC quotas" (read on 2026-11-30). The codes are those of the

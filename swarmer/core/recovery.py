@@ -1,9 +1,9 @@
-"""Recovery of a manager whose Swarm has lost its quorum for good: the next step.
+"""Next step of a recovery by a manager whose Swarm has lost its quorum for good.
 
 Gather (node/recover.py) → decide (here) → act. Pure. `docker swarm init --force-new-cluster` may succeed
 although its answer is an error, a time-out or lost. dockerd creates the cluster first and then updates its
 settings. A node that joins in the same second makes the version of that update stale (`update out of
-sequence`). Therefore the decision looks at the Swarm, and never at that answer. Source: moby,
+sequence`). Therefore the decision depends on the Swarm's state, and never on that answer. Source: moby,
 daemon/cluster/swarm.go, `Init`.
 """
 
@@ -20,7 +20,7 @@ JOIN_TIMEOUT_S: Final = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmView:
-    """A manager and its Swarm as they are now."""
+    """Current state of a manager and its Swarm."""
 
     answers: bool
     """Whether the engine answers."""
@@ -29,13 +29,13 @@ class SwarmView:
     swarm_id: str = ""
     """ID of the Swarm that the engine manages."""
     expected_id: str = ""
-    """ID of the cluster's Swarm as Consul or the provider knows it; empty if neither says."""
+    """ID of the cluster's Swarm in Consul or the provider's record; empty if both lack it."""
     was_member: bool = False
     """Whether the engine has the state of a Swarm."""
     error: str = ""
     """Error in dockerd's own words about its Swarm."""
     waited_s: float = 0.0
-    """Seconds since the first look."""
+    """Seconds since the first observation."""
     called_s_ago: float | None = None
     """Seconds since the last call ended; None before the first one."""
     may_call: bool = True
@@ -54,14 +54,14 @@ class ForceNewCluster:
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again soon; `reason` is for the operator."""
+    """Observe again soon; `reason` is for the operator."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """Stop: another call would do harm, or would not help; `reason` is for the operator."""
+    """Stop, because another call would do harm or would not help; `reason` is for the operator."""
 
     reason: str
 
@@ -70,7 +70,7 @@ Step = Recovered | ForceNewCluster | Wait | Refuse
 
 
 def decide(view: SwarmView) -> Step:
-    """Return the next step, whatever was called before and whatever it answered."""
+    """Return the next step. It is independent of earlier calls and their answers."""
     if view.controls:
         return _check_identity(view)
     if not view.may_call:
@@ -78,7 +78,7 @@ def decide(view: SwarmView) -> Step:
     if not view.answers:
         return Wait("dockerd to answer")
     if not view.was_member:
-        # A call would create a Swarm without the cluster's services.
+        # The call would create a Swarm without the cluster's services.
         if view.waited_s < JOIN_TIMEOUT_S:
             return Wait("dockerd to show its Swarm")
         return Refuse("this manager was never in the Swarm: choose one that was")

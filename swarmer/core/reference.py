@@ -86,7 +86,7 @@ def _row(model: type[Model], key: str) -> Row:
 
 
 def _parts(docstring: str) -> tuple[str, str, str]:
-    """Texts of the meaning, of `Default:` and of `Rule:`; "" for a missing one."""
+    """Texts of the meaning, of `Default:` and of `Rule:`; "" for each missing text."""
     meaning, *others = re.split(r"^(Default|Rule): ", docstring, flags=re.MULTILINE)
     found = dict(zip(others[::2], others[1::2], strict=True))
     return meaning, found.get("Default", ""), found.get("Rule", "")

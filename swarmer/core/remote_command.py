@@ -15,19 +15,19 @@ ID: Final = "Id"
 COMMAND: Final = "Command"
 SECONDS: Final = "Seconds"
 """Names of the parameters."""
-# The agent compiles each pattern with Go, whose expressions repeat nothing more than 1,000 times.
+# The agent compiles each pattern with Go, and Go's expressions allow 1,000 repetitions at most.
 PATTERNS: Final = {ID: "^[0-9a-f]{32}$", COMMAND: "^[A-Za-z0-9+/=]+$", SECONDS: "^[0-9]{1,5}$"}
-"""Patterns of the parameters' values. None of them admits what a shell would read as more than text."""
+"""Patterns of the parameters' values. All of them exclude a shell's special characters."""
 LONGEST_COMMAND: Final = 32_768
 """Maximum number of characters of the parameter with the command."""
 DEFAULT_SECONDS: Final = 3600
-"""Seconds after which the agent ends a command whose sender names none."""
+"""Default timeout after which the agent ends a command, in seconds."""
 MARGIN_S: Final = 5
-"""Seconds by which the command ends before the agent would end it, so that its end is reported."""
+"""Time by which the command ends before the agent's timeout, in seconds, so that its end is reported."""
 
 
 class Unusable(Exception):
-    """A command that cannot be sent or run; the text says why."""
+    """A command cannot be sent or run; the text has the reason."""
 
 
 def encode(argv: Sequence[str]) -> str:

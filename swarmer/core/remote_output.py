@@ -1,7 +1,7 @@
 """Output of a command on a node as log events, in the order of their numbers. Pure.
 
-Run Command's own result is short, and everybody who may list invocations can read it. So the output goes to a
-log group. The message of each event is one JSON object:
+Run Command's own result is short, and every user who may list invocations can read it. So the output goes to
+a log group. The message of each event is one JSON object:
 
     {"n": number from 0, "s": "out" or "err", "d": bytes in base64}
     {"n": number, "exit": status}      the last one of a command that ended
@@ -25,10 +25,10 @@ OUT: Final = "out"
 ERR: Final = "err"
 """Names of the two streams."""
 LIMIT: Final = 180_000
-"""Maximum number of bytes of output in one event, whose message stays below 256 KiB."""
+"""Maximum number of bytes of output in one event, so that its message stays below 256 KiB."""
 MOST_MESSAGES: Final = 10_000
 MOST_BYTES: Final = 1_048_576
-"""Limits of one request to append events, whose messages count MESSAGE_OVERHEAD more than their bytes.
+"""Limits of one request to append events. Each message counts MESSAGE_OVERHEAD more than its bytes.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html"""
 MESSAGE_OVERHEAD: Final = 26
 
@@ -51,7 +51,7 @@ class End:
     status: int | None
     """Exit status; None if the command was not run to its end."""
     error: str = ""
-    """Reason for that, in words for a person."""
+    """Reason for that, for the operator."""
 
 
 Event = Chunk | End
@@ -116,18 +116,18 @@ def _stream(name: str) -> str:
 
 @dataclass
 class Receiver:
-    """Receiver of a command's events, which may come late, twice and in any order."""
+    """Receiver of a command's events. They may come late, twice and in any order."""
 
     _next: int = 0
     _early: dict[int, Event] = field(default_factory=dict)
 
     @property
     def has_gap(self) -> bool:
-        """Whether an event is missing before one that came already."""
+        """Whether an event is missing before one that was received."""
         return bool(self._early)
 
     def take(self, messages: Iterable[str]) -> Iterator[Event]:
-        """Take messages in, and yield the events that are next. Raises ValueError."""
+        """Add messages, and yield the events that are next. Raises ValueError."""
         for event in map(decode, messages):
             if event.number >= self._next:
                 self._early[event.number] = event

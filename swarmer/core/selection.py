@@ -1,4 +1,4 @@
-"""Which nodes an operator means: by role, group, name or address. Pure."""
+"""Selection of nodes by role, group, name or address. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from swarmer.core.health import Expected
 
 
 def select(nodes: Sequence[Expected], *, cluster: str, role: str | None, text: str | None) -> list[Expected]:
-    """Nodes that run, in the order of their names. Raises UserError if there is none.
+    """Running nodes, in the order of their names. Raises UserError if there is none.
 
-    `text`: the name of a group, a node's name or address, or a part of a name that only one node has.
+    `text`: the name of a group, a node's name or address, or a part of only one node's name.
     """
     named = _named(nodes, cluster, text) if text else list(nodes)
     having = [node for node in named if role is None or role in node.roles]
@@ -26,7 +26,7 @@ def select(nodes: Sequence[Expected], *, cluster: str, role: str | None, text: s
 
 
 def one(nodes: Sequence[Expected], *, cluster: str, text: str) -> Expected:
-    """The one node whose name or address is `text`, or holds it; dead or alive. Raises UserError."""
+    """The one node, dead or alive, whose name or address is or contains `text`. Raises UserError."""
     exact = [node for node in nodes if text in (node.name, node.address)]
     found = exact or [node for node in nodes if text in node.name]
     if len(found) == 1:

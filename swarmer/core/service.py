@@ -1,4 +1,4 @@
-"""Service as Consul's agent takes it, and limits of what Consul takes."""
+"""Service in the form of Consul's agent, and Consul's limits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 HEALTH_TTL: Final = "87600h"
-"""TTL of the check whose status the registrator sets. Consul has no such check without a TTL;
-ten years serve as well."""
+"""TTL of the check whose status the registrator sets: ten years, because Consul has no such check without a
+TTL."""
 PASSING: Final = "passing"
 WARNING: Final = "warning"
 CRITICAL: Final = "critical"
@@ -23,19 +23,19 @@ LARGEST_PORT: Final = 65535
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One service as Consul's agent takes it."""
+    """One service in the form of Consul's agent."""
 
     id: str
     name: str
     address: str
-    """Address of the service; if empty, Consul answers with its node's."""
+    """Address of the service; if empty, Consul answers with the node's address."""
     port: int
     tags: tuple[str, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
     check: Mapping[str, Any] | None = None
     """Definition of the check in the words of Consul's API: HTTP, Interval …"""
     health: str | None = None
-    """Status, in Consul's words, of the image's HEALTHCHECK; None if there is none."""
+    """Status of the image's HEALTHCHECK in Consul's words; None if there is none."""
     health_output: str = field(default="", compare=False)
     """Last output of the HEALTHCHECK."""
 

@@ -13,11 +13,11 @@ TREES: Final = ("node", "swarmer/core", "swarmer/adapters")
 REQUIREMENTS: Final = ROOT / "node/requirements.txt"
 """Path of the nodes' requirements."""
 CONSTRAINTS: Final = ROOT / "constraints.txt"
-"""Path of the versions of all packages that requirements need."""
+"""Path of the file with the versions of all required packages."""
 PYTHON: Final = "3.13"
 """Version of the nodes' Python, Debian 13's."""
 CACHE: Final = ROOT / ".swarmer/cache"
-"""Folder of what is fetched or built once for a checkout."""
+"""Folder of files that are fetched or built once for a checkout."""
 FILES: Final = ("swarmer/__init__.py",)
 """Files of the node software outside TREES."""
 NOT_ON_NODES: Final = (
@@ -66,7 +66,7 @@ NOT_ON_NODES: Final = (
 )
 """Files and folders within TREES that no node program imports; tests/core/test_software.py computes them.
 
-A change of theirs leaves the digest alone, so no group gets a new launch template.
+A change of these files does not change the digest, so no group gets a new launch template.
 """
 FUNCTIONS: Final = ("register_node", "deregister_node", "heal_registry", "reconcile_cluster")
 """Names of the Lambda functions; each is a folder below lambdas/."""

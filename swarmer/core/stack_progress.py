@@ -1,4 +1,4 @@
-"""Progress of CloudFormation's stacks, told by their events. Pure."""
+"""Progress of CloudFormation's stacks from their events. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ STACK: Final = "AWS::CloudFormation::Stack"
 BEGINNINGS: Final = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 """Status of a stack at the beginning of an operation."""
 DONE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "DELETE_SKIPPED")
-"""Status of a resource with which its stack has no more work."""
+"""Status of a finished resource."""
 SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE")
 """Status of a stack whose operation succeeded."""
 CANCELLED: Final = "cancelled"
-"""Word in the reason of a resource that failed only because another one did."""
+"""Word in the reason of a resource that failed only because another one failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackEvent:
-    """One event: a resource of a stack, or the stack itself, has a status."""
+    """Event: a resource of a stack, or the stack itself, has a status."""
 
     id: str
     logical_id: str
@@ -30,19 +30,19 @@ class StackEvent:
 
     @property
     def is_about_stack(self) -> bool:
-        """Whether it is about the stack as a whole. A nested stack would have another logical ID."""
+        """Whether the event is about the stack as a whole. A nested stack would have another logical ID."""
         return self.kind == STACK
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackProgress:
-    """State of one stack, from its events since some moment."""
+    """State of one stack from its events since some moment."""
 
     name: str
     status: str = ""
-    """Status of the stack; empty if nothing has happened to it."""
+    """Status of the stack; empty without an event about it."""
     done: int = 0
-    """Number of resources that are done."""
+    """Number of finished resources."""
     at_work: tuple[str, ...] = ()
     """Resources at work, oldest first."""
     failure: str = ""
@@ -55,7 +55,7 @@ class StackProgress:
 
     @property
     def phase(self) -> str:
-        """Words for the stack's state, for a person."""
+        """Words for the stack's state, for the operator."""
         if self.failure:
             return f"failed: {self.failure}"
         if not self.status:
@@ -68,7 +68,7 @@ class StackProgress:
 
 
 def progress(name: str, events: Iterable[StackEvent]) -> StackProgress:
-    """Progress of a stack by its events, oldest first. A new operation begins anew."""
+    """Progress of a stack from its events, oldest first. A new operation starts it again."""
     status, failure = "", ""
     done, at_work = set[str](), dict[str, str]()
     for event in events:

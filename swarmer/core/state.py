@@ -1,4 +1,4 @@
-"""Facts about a running cluster, one type per fact: adapters make them, and everyone else reads them.
+"""Facts about a running cluster, one type per fact. Adapters create them, all other modules read them.
 
 Standard library only: it runs on nodes, and in functions.
 """
@@ -26,7 +26,7 @@ class MemberStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsulMember:
-    """A node as another node's Consul remembers it."""
+    """Node in the memory of another node's Consul."""
 
     name: str
     address: str
@@ -35,7 +35,7 @@ class ConsulMember:
 
     @property
     def is_alive(self) -> bool:
-        """It answers the other members."""
+        """Whether it answers the other members."""
         return self.status is MemberStatus.ALIVE
 
 
@@ -52,24 +52,24 @@ class RaftServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceInstance:
-    """A service on one node, as Consul's catalogue has it."""
+    """Service on one node in Consul's catalogue."""
 
     node: str
     """Name of the node."""
     address: str
-    """Address of the service; empty if it declared none and has its node's."""
+    """Address of the service; empty if it has its node's address."""
     port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwarmNode:
-    """One row of `docker node ls`. A host has two of them if it joined anew."""
+    """Row of `docker node ls`. A host has two rows if it joined again."""
 
     id: str
     name: str
-    """Host name; empty while a node that has just joined has not described itself."""
+    """Host name; empty for a node that has just joined."""
     role: str
-    """manager or worker, as its specification says."""
+    """Role in its specification: manager or worker."""
     state: str
     """ready, down, unknown, disconnected."""
     availability: str = "active"
@@ -82,12 +82,12 @@ class SwarmNode:
 
     @property
     def is_manager(self) -> bool:
-        """In its specification, or still in fact: a demotion takes a moment."""
+        """Whether it is a manager in its specification, or still in fact: a demotion takes a moment."""
         return self.role == "manager" or bool(self.reachability)
 
     @property
     def is_ready(self) -> bool:
-        """The leader hears from it."""
+        """Whether the leader receives its heartbeats."""
         return self.state == "ready"
 
 
@@ -105,7 +105,7 @@ class SwarmStatus:
     node: str
     """ID of this engine as a node of the Swarm; empty outside a Swarm."""
     managers: tuple[str, ...] = ()
-    """Addresses of all managers that this node remembers, whether they answer or not."""
+    """Addresses of all managers in this node's memory, silent ones included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +118,14 @@ class GroupInstance:
     group: str
     roles: tuple[str, ...]
     address: str
-    """Private address; empty if a terminated instance has none any more."""
+    """Private address; empty for some terminated instances."""
     zone: str
     user_data: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostContainer:
-    """Container of an operator's machine that stands for a machine or a function."""
+    """Container on an operator's machine that serves as a machine or runs a function."""
 
     id: str
     name: str
@@ -134,7 +134,7 @@ class HostContainer:
     started_at: str
     """Time of the last start (RFC 3339)."""
     chosen_addresses: Mapping[str, str]
-    """Address that was chosen for it, by network; it stays while the container is stopped."""
+    """Chosen address by network; it stays while the container is stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePort:
-    """A port that a service of the Swarm publishes."""
+    """Published port of a service of the Swarm."""
 
     protocol: str
     """tcp, udp or sctp."""
@@ -165,17 +165,17 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwarmService:
-    """A service of the Swarm, as a manager lists it."""
+    """Service of the Swarm in a manager's list."""
 
     id: str
     name: str
     env: tuple[str, ...] = ()
     """Environment of its containers: `KEY=value`."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of its containers, and of the service, which take precedence."""
+    """Labels of its containers and of the service; the latter take precedence."""
     ports: tuple[ServicePort, ...] = ()
     running_tasks: int | None = None
-    """Number of its running tasks; None from an engine before 20.10, which does not count them."""
+    """Number of its running tasks; None from an engine before 20.10, because it does not count them."""
     desired_tasks: int = 0
 
 
@@ -198,7 +198,7 @@ class ContainerSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortBinding:
-    """An address and a port of the host that lead to a port of a container, as Docker writes them."""
+    """Address and port of the host that lead to a port of a container, in Docker's words."""
 
     host_ip: str
     host_port: str
@@ -212,7 +212,7 @@ class Container:
     name: str
     """Name without the slash that Docker puts before it."""
     image: str
-    """Image that it was started from, as it was named: a name or an ID."""
+    """Image of its start: a name or an ID, as it was given."""
     image_id: str
     document: Mapping[str, Any]
     """Everything that `docker inspect` prints, for templates."""
@@ -220,9 +220,9 @@ class Container:
     """Environment: `KEY=value`."""
     labels: Mapping[str, str] = field(default_factory=dict)
     not_text: tuple[str, ...] = ()
-    """Labels and entries of the environment that were left out because they are no text."""
+    """Labels and entries of the environment that are no text, and so were left out."""
     exposed_ports: tuple[str, ...] = ()
-    """Ports that the image or the command line names: `80/tcp`."""
+    """Ports from the image or the command line: `80/tcp`."""
     ports: Mapping[str, tuple[PortBinding, ...]] = field(default_factory=dict)
     """Bindings of each port that Docker lists, by `80/tcp`; empty if the port is not published."""
     network_mode: str = ""
@@ -232,7 +232,7 @@ class Container:
     address: str = ""
     """Address on the default bridge; empty if there is none."""
     is_running: bool = True
-    """Whether it runs. A paused one does; between two attempts of a restart policy it does not."""
+    """Whether it runs. True for a paused container; False between two attempts of a restart policy."""
     has_exited: bool = False
     exit_status: int = 0
     health: str = ""
@@ -248,12 +248,12 @@ class RegistryLock:
     session: str | None
     """Session of the holder; None if the lock is free."""
     number: int
-    """Consul's LockIndex: grows by one with each holder. It is the number of the lease."""
+    """Number of the lease: Consul's LockIndex, which grows by one with each holder."""
     holder: str = ""
     """Name of the holder's node; empty if the lock is free."""
     address: str = ""
     """Address of the holder; empty if the lock is free."""
     index: int = 0
-    """Consul's index of this state: the higher of two is the newer."""
+    """Consul's index of this state: a newer state has a higher index."""
     handover_asked: bool = False
-    """Somebody asked this holder to hand over."""
+    """Whether an operator or a function asked this holder to hand over."""

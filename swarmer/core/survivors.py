@@ -1,4 +1,4 @@
-"""Survivors of lost quorums: which nodes go on alone, and proof that the lost ones are gone for good. Pure.
+"""Survivors of lost quorums, and the proof that the lost nodes are gone for good. Pure.
 
 Consul's servers and the Swarm's managers are two quorums. A survivor recovers its own quorum, and only if
 that quorum is lost. swarmer/operations/recover.py gathers and acts.
@@ -16,24 +16,24 @@ from swarmer.core.state import MemberStatus
 
 
 class NoSurvivor(UserError):
-    """Error: no member of a quorum shows."""
+    """No member of a quorum was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Recovery by one survivor, which goes on alone."""
+    """Recovery by one survivor, as the only member of its quorum."""
 
     survivor: str
     options: tuple[str, ...]
-    """Options of `node.recover`: which quorum, or both."""
+    """Options of `node.recover` for one quorum, or both."""
     lost: tuple[str, ...]
-    """Members of that quorum to forget; an address if the name is unknown."""
+    """Names of lost members to forget; an address if the name is unknown."""
 
 
 def decide(reports: Sequence[QuorumReport]) -> list[Step]:
     """Choose the survivors, one for each lost quorum; one node serves both if no other is ahead of it.
 
-    Raises UserError if no quorum is lost, if nothing of one is left, or if a majority of one is there.
+    Raises UserError if no quorum is lost, if no member of one is left, or if one still has a majority.
     """
     servers = [] if any(node.has_leader for node in reports) else _servers(reports)
     managers = [] if any(node.has_quorum for node in reports) else _managers(reports)
@@ -44,7 +44,7 @@ def decide(reports: Sequence[QuorumReport]) -> list[Step]:
             "`swarmer status` shows more",
             status=1,
         )
-    # One node serves both only if its Consul is up to date: entries beyond its own may have been decided.
+    # One node serves both only if its Consul is up to date, because later entries may be committed.
     both = [node for node in servers if node in managers and node.last_entry == servers[0].last_entry]
     if both:
         lost = {*_lost_servers(reports, servers), *_lost_managers(reports, managers)}
@@ -56,7 +56,7 @@ def decide(reports: Sequence[QuorumReport]) -> list[Step]:
 
 
 def _unfinished(reports: Sequence[QuorumReport]) -> list[Step]:
-    """Steps that an interrupted recovery left: its lost members are still listed."""
+    """Steps to finish an interrupted recovery: its lost members are still listed."""
     up: set[str] = {node.name for node in reports}
     steps: dict[str, Step] = {}
     for node in reports:
@@ -67,7 +67,7 @@ def _unfinished(reports: Sequence[QuorumReport]) -> list[Step]:
 
 
 def _servers(reports: Sequence[QuorumReport]) -> list[QuorumReport]:
-    """Consul servers that have data, the most complete first."""
+    """Consul servers with data, the most complete first."""
     found = sorted((node for node in reports if node.last_entry), key=_last_entry, reverse=True)
     if not found:
         raise NoSurvivor(
@@ -114,13 +114,13 @@ def _known_servers(survivors: Sequence[QuorumReport]) -> set[str]:
 
 
 def _lost_addresses(survivors: Sequence[QuorumReport]) -> set[str]:
-    """Addresses of lost managers. An address may belong to a replacement by now, which is no member."""
+    """Addresses of lost managers. An address may now belong to a replacement that is no member."""
     known = {address for node in survivors for address in node.managers or ()}
     return known - {node.address for node in survivors}
 
 
 def _lost_managers(reports: Sequence[QuorumReport], survivors: Sequence[QuorumReport]) -> set[str]:
-    """Names of lost managers in Consul, former holders of the address too; else the address."""
+    """Names of lost managers in Consul, including former owners of the address; else the address."""
     up = {node.name for node in reports}
     members = {each for node in reports for each in node.members if each.name not in up}
     return {
@@ -139,7 +139,7 @@ def _step(survivor: QuorumReport, options: tuple[str, ...], lost: set[str]) -> S
 
 
 def check_proof(lost: Sequence[str], living: Collection[str], terminated: Collection[str]) -> None:
-    """Check that no lost node may come back: it and the survivors would form two clusters. Raises UserError.
+    """Check that no lost node can return: it and the survivors would form two clusters. Raises UserError.
 
     `living`: names of nodes. `terminated`: IDs of instances.
     """

@@ -1,4 +1,5 @@
-"""Failover of the Swarm's lost leader. Without it the managers wait for 10 to 20 s before an election.
+"""Failover after the loss of the Swarm's leader. Without it the managers wait for 10 to 20 s before an
+election.
 
 Gather (node/swarm_failover.py) → decide (here) → act. Pure. The decision needs two proofs of the loss, and
 managers stand in turn. docs/adr/0018-swarm-failover.md has the reasons.
@@ -30,24 +31,24 @@ class ManagerView:
     me: str
     """Node ID of this engine in the Swarm."""
     managers: Collection[SwarmNode]
-    """Managers as the leader listed them last."""
+    """Managers in the leader's last list."""
     alive: Collection[str]
     """Addresses of Consul's living members."""
     restarted: bool = False
-    """Whether this manager's engine restarted since then. If it led, it has lost the lead and the others do
-    not know."""
+    """Whether this manager's engine has restarted since then. If it led, it has lost the lead, and the other
+    managers do not know."""
 
     @property
     def was_leader(self) -> bool:
-        """Whether this manager was the leader that was seen last."""
+        """Whether this manager was the last known leader."""
         return any(each.is_leader and each.id == self.me for each in self.managers)
 
 
 def turn(view: ManagerView) -> int | None:
     """Return the number of managers that stand before this one.
 
-    None means that the loss is not proved or no majority can be won. A manager that sees no majority of the
-    managers alive may be cut off itself.
+    None: the loss is not proved, or no majority can be won. If most managers seem dead, this manager may be
+    cut off itself.
     """
     leader = next((each for each in view.managers if each.is_leader), None)
     living = sorted(each.id for each in view.managers if each.address in view.alive)
@@ -61,8 +62,8 @@ def turn(view: ManagerView) -> int | None:
 def is_due(turn: int, *, lost_for_s: float, silent_s: float) -> bool:
     """Whether the manager at that turn stands now.
 
-    `lost_for_s`: seconds from the first proof to the last question that the Swarm left unanswered. An earlier
-    question may hang although the first candidate leads by now. `silent_s`: seconds since the Swarm was asked
-    the last question that it answered.
+    `lost_for_s`: seconds from the first proof to the last unanswered query of the Swarm. An earlier query may
+    hang although the first candidate leads now. `silent_s`: seconds since the start of the last answered
+    query.
     """
     return lost_for_s >= turn * TURN_INTERVAL_S and SILENCE_GRACE_S <= silent_s < ELECTION_TIMEOUT_S

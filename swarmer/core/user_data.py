@@ -110,12 +110,12 @@ def render(node: NodeDescription, software: AnySoftware, share: Share | None = N
 
 
 def _first(software: AnySoftware) -> str:
-    """Shell commands that run before anything else can fail: on AWS, they open the way in."""
+    """Shell commands that run before all others: on AWS, they make sessions possible."""
     return _filled(SESSION_MANAGER, **asdict(software)) if isinstance(software, Software) else ":"
 
 
 def _mount(node: NodeDescription, share: Share | None) -> str:
-    """Shell commands after a line break that provide the share; "" if the cluster uses S3 instead."""
+    """Shell commands for the share, after a line break; "" if the cluster uses S3 instead."""
     if share is None:
         return ""
     directory = names.share_directory(node.cluster)

@@ -1,4 +1,4 @@
-"""Checks of the values that people write: the error for an invalid one, and how messages quote it.
+"""Checks of an operator's values: the error for an invalid value, and its form in messages.
 
 Standard library only, because nodes check the registrator's options with it.
 """
@@ -13,7 +13,7 @@ LONGEST_QUOTE: Final = 60
 
 
 class InvalidValue(ValueError):
-    """A value breaks a rule. `message`: the problem; `advice`: the remedy, in imperative mood."""
+    """Value that breaks a rule. `message`: the problem; `advice`: the remedy, in imperative mood."""
 
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(f"{message}; {advice}")
@@ -22,7 +22,7 @@ class InvalidValue(ValueError):
 
 
 def shown(value: object) -> str:
-    """The value as a message quotes it: at most LONGEST_QUOTE characters, text in quotes, numbers without."""
+    """The value for a message: at most LONGEST_QUOTE characters, text in quotes, numbers without."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple | set | frozenset):
@@ -35,7 +35,7 @@ def shown(value: object) -> str:
 
 
 def listed(words: Sequence[str], most: int = 6) -> str:
-    """The words as in "a, b and c". Words beyond the first `most` become their number."""
+    """The words as in "a, b and c". After the first `most` words comes the number of the others."""
     first = [*words[:most], *([f"{len(words) - most} more"] if len(words) > most else [])]
     return " and ".join(filter(None, (", ".join(first[:-1]), *first[-1:])))
 

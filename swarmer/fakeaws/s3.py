@@ -48,7 +48,7 @@ def _configure_buckets() -> None:
 
 
 def _create(create: Create, definition: Definition) -> Any:
-    """CloudFormation says that a bucket already exists; bare moto repeats the error of S3."""
+    """CloudFormation reports that a bucket already exists; bare moto repeats the error of S3."""
     try:
         bucket = create(definition)
     except BucketAlreadyExists as exc:
@@ -57,7 +57,7 @@ def _create(create: Create, definition: Definition) -> Any:
 
 
 def _update(update: Update, original: Any, definition: Definition) -> Any:
-    # moto tags `properties["BucketName"]`, a KeyError for a bucket that CloudFormation named.
+    # moto tags `properties["BucketName"]`: a KeyError for a bucket with a name from CloudFormation.
     named = definition.with_properties(**{"BucketName": original.name, **definition.properties})
     return _configured(update(original, named), named)
 
@@ -109,7 +109,7 @@ def _ignore_conditional_statements() -> None:
 
 
 def _list_no_deleted_folders() -> None:
-    """S3 lists a common prefix if an object is left below it; bare moto also if delete markers are."""
+    """S3 lists a common prefix if an object remains below it; bare moto also counts delete markers."""
     real = S3Backend.list_objects
 
     def list_objects(
@@ -128,7 +128,7 @@ def _list_no_deleted_folders() -> None:
 
 
 class _BucketWithPolicy:
-    """Part of a bucket that moto's get_permission reads."""
+    """Part of a bucket for moto's get_permission."""
 
     def __init__(self, policy: bytes) -> None:
         self.policy = policy

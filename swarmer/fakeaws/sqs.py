@@ -1,4 +1,4 @@
-"""Queues, their policies, and Lambda's event source mappings, which poll them in batches.
+"""Queues, their policies, and Lambda's event source mappings that poll them in batches.
 
 Bare moto invokes the function inside SendMessage with one message per call and a receive count of 1. It makes
 a failed message visible at once. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -30,7 +30,7 @@ log: Final = logging.getLogger("swarmer.fakeaws")
 DEFAULT_CONCURRENCY: Final = 5
 """Number of concurrent batches of a mapping without MaximumConcurrency. AWS starts with five."""
 DEFAULT_BATCH_SIZE: Final = 10
-"""Number of messages per batch of a mapping that names none."""
+"""Default number of messages per batch of a mapping."""
 POLLING_ACTIONS: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """Actions that the function's role needs so that Lambda can poll."""
 MAX_WORKERS: Final = 32
@@ -58,7 +58,7 @@ def extend() -> None:
 
 
 def _create_mapping(self: Any, spec: dict[str, Any]) -> Any:
-    """Create the mapping but hide it from its queue, which would invoke the function itself."""
+    """Create the mapping but hide it from its queue, because the queue would invoke the function itself."""
     mapping = create_mapping(self, spec)
     for queue in sqs_backends[self.account_id][self.region_name].queues.values():
         queue.lambda_event_source_mappings.clear()
@@ -75,7 +75,7 @@ def _add_message(self: Any, message: Any) -> None:
 
 
 def _delete_message(self: Any, receipt_handle: str) -> None:
-    """Delete under the queue's lock; bare moto takes none and loses a message that arrives meanwhile."""
+    """Delete under the queue's lock; bare moto has no lock and loses a message that arrives meanwhile."""
     with self._messages_lock:
         delete_message(self, receipt_handle)
 

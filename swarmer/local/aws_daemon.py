@@ -1,4 +1,4 @@
-"""Daemon that simulates AWS on this machine: whether it runs, and on which port."""
+"""State of the daemon that simulates AWS on this machine: its process and its port."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from swarmer.local.environment import Environment
 COMMAND: Final = "swarmer.providers.rehearsal.daemon"
 """Module that Python runs as the daemon."""
 COMMANDS: Final = (COMMAND, "rehearsal.aws")
-"""Words of its command line; the second is the module of version 0.1, whose daemon keeps its cluster."""
+"""Words of its command line. The second is the module of version 0.1, because such a daemon may still run."""
 READY_FILE: Final = "aws.ready"
 PORTS: Final = 50
-"""Number of ports to try, from the first on."""
+"""Number of ports to try, beginning with the first."""
 
 
 def daemon_pid(env: Environment) -> int | None:
@@ -30,7 +30,7 @@ def daemon_pid(env: Environment) -> int | None:
 
 
 def remembered_port(env: Environment) -> int | None:
-    """Port of this cluster's running daemon, which stays where it is; None if none runs."""
+    """Port of this cluster's running daemon, because the daemon keeps its port; None if none runs."""
     ready = env.state / READY_FILE
     if not daemon_pid(env) or not ready.exists():
         return None
@@ -38,7 +38,7 @@ def remembered_port(env: Environment) -> int | None:
 
 
 def with_free_port(env: Environment) -> Environment:
-    """Copy of `env` with the next free port for its AWS, because another cluster may have the first.
+    """Copy of `env` with the next free port for its AWS, because another cluster may use the first.
 
     Raises UserError if the operator named a port that is taken.
     """

@@ -1,4 +1,4 @@
-"""The CDK's command line of this checkout: one way to run it, for AWS and for the AWS of this machine."""
+"""Command line of this checkout's CDK, for AWS and for the AWS of this machine."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ QUIET: Final = {
     "NO_COLOR": "1",
 }
 IMPORTING: Final = ("--method", "change-set", "--import-existing-resources")
-"""Options of a deploy that takes in a bucket which outlived its stack. Only change sets can do that."""
+"""Options of a deploy that imports a bucket of a deleted stack. Only change sets can do that."""
 CONCURRENCY: Final = "4"
-"""Number of stacks that are deployed at the same time, where their order permits it."""
+"""Number of stacks that are deployed at the same time, if their order permits it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Cdk:
         return self.folder / f"cdk-{verb}.log"
 
     def bootstrap(self, account: str, region: str, *options: str) -> None:
-        """Run `cdk bootstrap`. It runs away from cdk.json so that it has no app to synthesise first."""
+        """Run `cdk bootstrap`, in a folder without cdk.json, so that it does not synthesise an app first."""
         self._run("bootstrap", f"aws://{account}/{region}", *options, cwd=self.folder)
 
     def synthesise(self) -> None:
@@ -65,7 +65,7 @@ class Cdk:
         return len(json.loads((self.assembly / f"{stack}.template.json").read_text())["Resources"])
 
     def diff(self, stacks: Sequence[str]) -> str:
-        """Run `cdk diff` on deployed stacks; return what it prints. It compares templates."""
+        """Run `cdk diff`, which compares templates, on deployed stacks; return its output."""
         self._run("diff", *stacks, "--app", str(self.assembly), "--method", "template", "--exclusively")
         return self.log("diff").read_text(errors="replace").strip()
 
@@ -80,7 +80,7 @@ class Cdk:
 
     @contextmanager
     def destroying(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run `cdk destroy --all` on the synthesised app beside the block, as `deploying` does."""
+        """Run `cdk destroy --all` on the synthesised app beside the block, like `deploying`."""
         with self._beside("destroy", "--force") as running:
             yield running
 

@@ -1,4 +1,4 @@
-"""Consoles of nodes while they boot: a source of progress that costs the nodes nothing."""
+"""Consoles of booting nodes: a source of progress without cost for the nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from swarmer.local.environment import Environment
 from swarmer.local.node_containers import container_name
 
 MESSAGE = re.compile(r"swarmer: (?P<text>.*)$")
-"""Pattern of a message that a node program writes to the console."""
+"""Pattern of a node program's message on the console."""
 CONTROL = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\r")
 """Pattern of control sequences that only move a cursor or set colours."""
 
@@ -31,12 +31,12 @@ class Console:
     dead_reason: str = ""
     """Reason why the node is dead; empty while it is alive."""
     ready_s: float | None = None
-    """Time at which the node reported ready, in seconds of the monotonic clock; None before."""
+    """Monotonic time at which the node reported ready; None before."""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     _process: subprocess.Popen[str] | None = None
 
     def follow(self) -> None:
-        """Read it in a thread of its own until `close` or the end of the container."""
+        """Read the console in its own thread until `close` or the end of the container."""
         name = container_name(self.env, self.node)
         self._process = engine.stream("logs", "-f", "--since", self.since, name)
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()

@@ -1,6 +1,6 @@
 """Consul's program for nodes of this machine: Debian's last package, or HashiCorp's release as on AWS.
 
-CONSUL=debian    Debian's package, which every mirror of Debian serves (the default)
+CONSUL=debian    Debian's package, from any mirror of Debian (the default)
 CONSUL=release   the pinned release of `core.consul_release`
 """
 
@@ -24,14 +24,14 @@ from swarmer.local import debian_pool
 VARIABLE: Final = "CONSUL"
 """Environment variable with the name of a build."""
 DEB: Final = "pool/main/c/consul/consul_1.8.7+dfsg1-2+b3_amd64.deb"
-"""Path of Debian's last package of Consul below a mirror. Only bullseye has it."""
+"""Path of Debian's last package of Consul below a mirror: only bullseye has it."""
 ARCHIVES: Final = (
     "http://archive.debian.org/debian",
     "http://snapshot.debian.org/archive/debian/20250101T000000Z",
 )
-"""Addresses of Debian that are asked, in this order, when the machine's own mirror lacks DEB.
+"""Addresses of Debian to try, in this order, if the machine's own mirror lacks DEB.
 
-The mirrors drop bullseye after the end of its support in August 2026; archive.debian.org takes it over, and
+The mirrors drop bullseye after the end of its support in August 2026. Then archive.debian.org has it, and
 snapshot.debian.org keeps every state of the mirrors.
 """
 
@@ -40,13 +40,13 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """One build of Consul that nodes can run."""
+    """Build of Consul for nodes."""
 
     name: str
     """Value of VARIABLE."""
     version: Version
     sha256: str
-    """SHA-256 of the package or archive that brings it."""
+    """SHA-256 of its package or archive."""
 
 
 DEBIAN: Final = Build(

@@ -1,6 +1,6 @@
-"""Sources of Debian's packages: those of this machine, for another suite.
+"""Sources of Debian's packages: the mirrors of this machine, for another suite.
 
-A user's mirror is near, and may be the only one that is reachable.
+The operator's mirror is near, and may be the only reachable one.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ APT: Final = Path("/etc/apt")
 NO_SECURITY: Final = (
     "finds no security archive below /etc/apt: packages may lack fixes (a line with trixie-security)"
 )
-"""Note for a machine whose apt knows no security archive of Debian."""
+"""Note for a machine without a security archive of Debian in apt's sources."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One suite of one mirror."""
+    """Suite of a mirror."""
 
     mirror: str
     suite: str
     keyring: str = ""
-    """Path of the key ring; empty if apt trusts the mirror by its own keys."""
+    """Path of the key ring; empty if apt's own keys are enough."""
 
     def line(self, suite: str) -> str:
         """Line of sources.list for another suite of the same mirror."""
@@ -40,7 +40,7 @@ class Source:
 
 
 def sources(suite: str, apt: Path = APT) -> str:
-    """Lines for a suite, and for its fixes if the machine knows a security archive. Raises process.Failed."""
+    """Lines for a suite, and for its fixes if the machine has a security archive. Raises process.Failed."""
     return host_source(suite, apt) + security_source(suite, apt)
 
 
@@ -55,7 +55,7 @@ def mirror(apt: Path = APT) -> str:
 
 
 def security_source(suite: str, apt: Path = APT) -> str:
-    """Line for the fixes of a suite, from this machine's security archive; empty if it knows none."""
+    """Line for the fixes of a suite, from this machine's security archive; empty if it has none."""
     found = (each for each in _found(apt) if each.is_security)
     return next((each.line(f"{suite}-security") for each in found), "")
 
@@ -80,7 +80,7 @@ def _of_stanza(stanza: str) -> Iterator[Source]:
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     keyring = fields.get("Signed-By", "")
     if "Debian" not in stanza and "debian" not in keyring:
-        return  # somebody else's packages
+        return  # packages of another vendor
     for suite in fields.get("Suites", "").split():
         yield Source(fields["URIs"].split()[0], suite, keyring)
 

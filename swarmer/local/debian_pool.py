@@ -1,7 +1,7 @@
 """Debian packages pinned by file name and SHA-256, from a mirror's pool or Debian's archive of snapshots.
 
-A mirror drops a package when a newer one comes. The archive keeps every package under the same path, below
-the moment at which Debian had it (https://snapshot.debian.org).
+A mirror drops a package when a newer one appears. The archive keeps every package under the same path, below
+a moment at which Debian had it (https://snapshot.debian.org).
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from swarmer.adapters import process
 
 SNAPSHOTS: Final = "http://snapshot.debian.org/archive/debian"
 APT_HELPER: Final = "/usr/lib/apt/apt-helper"
-"""Path of apt's program that fetches one file; it knows the proxies and transports of this machine."""
+"""Path of apt's program to fetch one file. It uses the proxies and transports of this machine."""
 FETCH_TIMEOUT_S: Final = 300
 """Timeout for one file from one source, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PinnedPackage:
-    """One package in one version."""
+    """Package in one version."""
 
     path: str
     """Path below a mirror's root: `pool/main/t/tini/tini-static_0.19.0-6+b2_amd64.deb`."""
     sha256: str
     moment: str
-    """Moment at which Debian had it, as the archive of snapshots names it: 20261130T000000Z."""
+    """Moment at which Debian had it, in the format of the archive of snapshots: 20261130T000000Z."""
 
     @property
     def file(self) -> str:
-        """Name of the file, with the version in it."""
+        """Name of the file, including the version."""
         return PurePosixPath(self.path).name
 
     def urls(self, mirror: str, snapshots: str = SNAPSHOTS) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def ensure_packages(
 
 
 def _ensure(package: PinnedPackage, folder: Path, urls: Sequence[str]) -> Path:
-    # A file is there only under its digest, so that another pin of the same version fetches anew.
+    # Files are stored under their digests, so that another pin of the same version fetches its own file.
     kept = folder / package.sha256[:12] / package.file
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def fetch_first(urls: Iterable[str], sha256: str, folder: Path) -> Path:
 
 
 def _reason_against(url: str, path: Path, sha256: str) -> str:
-    """Fetch one file; return the reason why it is of no use, empty if it is the right one."""
+    """Fetch one file; return the reason against it, empty if it is the right one."""
     options = ("APT::Sandbox::User=root", "Acquire::Retries=0", "Acquire::http::Timeout=20")
     flags = [word for option in options for word in ("-o", option)]
     try:

@@ -1,6 +1,6 @@
 """Image of dns-proxy-compose.yml, `swarmer/dns-proxy`: Debian's dnsmasq, busybox, one script.
 
-`swarmer dns-proxy` makes it without a registry, from Debian packages that it only unpacks.
+`swarmer dns-proxy` makes it without a registry: it only unpacks Debian packages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Check of this machine for a rehearsal: facts, then findings with the way to get missing parts."""
+"""Check of this machine for a rehearsal: facts, then findings with the remedy for missing parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DISK_GIB: Final = 6
 NODE_MIB: Final = 350
 """Memory of a node at rest, in MiB; AWS on this machine takes about as much."""
 INOTIFY_PER_NODE: Final = 8
-"""Number of inotify instances that systemd, dockerd and journald of one node take."""
+"""Number of inotify instances of one node's systemd, dockerd and journald."""
 PYTHON: Final = (3, 11)
 
 
@@ -38,21 +38,21 @@ class Facts:
     python: tuple[int, int]
     has_venv: bool
     engine: str | None
-    """Version of the Docker Engine that answers."""
+    """Version of the answering Docker Engine."""
     can_install: bool
-    """Whether this is root on Debian, so that `up` installs missing parts."""
+    """Whether the user is root on Debian, so that `up` can install missing parts."""
     has_image: bool
     has_mmdebstrap: bool
     node: str | None
     cdk: str | None
     vagrant: str | None
     providers: tuple[str, ...]
-    """Providers of Vagrant that have their program here."""
+    """Providers of Vagrant with an installed program."""
     has_compose: bool
     cgroup: int | None
     has_ipvs: bool
     has_esp: bool
-    """Whether the kernel encrypts IP packets (IPsec ESP), which encrypted overlay networks need."""
+    """Whether the kernel encrypts IP packets (IPsec ESP), as encrypted overlay networks need."""
     port: int
     port_problem: str | None
     networks: tuple[str, ...]
@@ -188,7 +188,7 @@ def _resources(facts: Facts) -> Iterator[Finding]:
 def _per_node(
     what: str, there: int | None, each: int, unit: str, nodes: int, advice: str
 ) -> Iterator[Finding]:
-    """Compare what is there with what all nodes and AWS on this machine need together."""
+    """Compare the available amount with the need of all nodes and AWS on this machine together."""
     if there is None:
         return
     needed = (nodes + 1) * each
@@ -257,7 +257,7 @@ def _cgroup() -> int | None:
 
 
 def _has_module(name: str, trace: Path | None = None) -> bool:
-    """Whether the kernel has the module, built in or to be loaded. `trace`: a file that it makes."""
+    """Whether the kernel has the module, built in or loadable. `trace`: a file that the module makes."""
     if trace and trace.exists():
         return True
     release = Path("/lib/modules") / os.uname().release
@@ -266,7 +266,7 @@ def _has_module(name: str, trace: Path | None = None) -> bool:
 
 
 def _has_symbol(prefix: str) -> bool:
-    """Whether a symbol of the running kernel begins so. A kernel without a list of modules has symbols."""
+    """Whether a symbol of the running kernel begins with `prefix`, for kernels without a list of modules."""
     path = Path("/proc/kallsyms")
     return path.exists() and f" {prefix}" in path.read_text(errors="replace")
 
@@ -302,7 +302,7 @@ def _docker_root() -> Path:
 
 
 def _available_mib() -> int | None:
-    """Available memory in MiB, as Linux reports it; None on other systems, which run containers in a VM."""
+    """Available memory in MiB from Linux; None on other systems, because they run containers in a VM."""
     path = Path("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", path.read_text(), re.MULTILINE) if path.exists() else None
     return int(found[1]) // 1024 if found else None

@@ -17,7 +17,7 @@ HOST_VARIABLE: Final = "SWARMER_DOCKER_HOST"
 
 
 def docker_environment() -> dict[str, str]:
-    """Environment of every docker command that means this machine's engine."""
+    """Environment of every docker command for this machine's engine."""
     kept = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     return kept | {"DOCKER_HOST": os.environ.get(HOST_VARIABLE, "unix:///var/run/docker.sock")}
 
@@ -52,7 +52,7 @@ def containers(*keys: str, **labels: str) -> list[HostContainer]:
         try:
             found = json.loads(docker("inspect", *ids)) if ids else []
         except process.Failed:
-            # One of them disappeared between the two commands.
+            # A container disappeared between the two commands.
             if attempt == ATTEMPTS - 1:
                 raise
         else:

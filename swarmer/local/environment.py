@@ -12,12 +12,12 @@ from swarmer.core import software
 from swarmer.core.cluster import Cluster
 
 LABEL_REHEARSAL: Final = "swarmer.rehearsal"
-"""Label of every container and network, with the checkout they belong to. Only labelled ones are removed."""
+"""Label of every container and network, with the checkout of its owner. Only labelled ones are removed."""
 LABEL_CLUSTER: Final = "swarmer.cluster"
 LABEL_NODE: Final = "swarmer.node"
 LABEL_INSTANCE: Final = "swarmer.instance"
 LABEL_FUNCTION: Final = "swarmer.function"
-"""Label of the container of a Lambda function, which is no node."""
+"""Label of the container of a Lambda function. Such a container is no node."""
 
 ROOT: Final = software.ROOT
 STATE: Final = ROOT / ".swarmer"
@@ -45,12 +45,12 @@ class Environment:
 
     @property
     def network(self) -> str:
-        """Name of the docker network that stands for the VPC."""
+        """Name of the docker network that serves as the VPC."""
         return f"swarmer-{self.cluster.name}"
 
     @property
     def gateway(self) -> str:
-        """Address of this machine for the nodes: the VPC's router, which AWS never gives to an instance."""
+        """Address of this machine for the nodes: that of the VPC's router, because instances never get it."""
         return str(IPv4Network(self.cluster.network.cidr)[1])
 
     @property
@@ -65,7 +65,7 @@ class Environment:
 
     @property
     def aws_url(self) -> str:
-        """URL of AWS for this machine. The name matters: moto reads other first labels as a bucket."""
+        """URL of AWS for this machine. Its first label is fixed: moto takes others for a bucket's name."""
         return f"http://localhost:{self.aws_port}"
 
     @property
@@ -75,7 +75,7 @@ class Environment:
 
 
 def aws_environment(url: str, region: str = REGION) -> dict[str, str]:
-    """Environment variables of this process, with an AWS that exists on this machine only."""
+    """Environment variables of this process, with an AWS that exists only on this machine."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
     return kept | aws_variables(url, region)
 

@@ -1,6 +1,6 @@
 """Programs that a rehearsal needs on this machine: Docker Engine, mmdebstrap, the CDK's command line.
 
-They are installed if that needs no question (Debian, as root); else one line says what to install.
+On Debian, as root, they are installed without a question. Otherwise one line names the missing program.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from swarmer.core.errors import UserError
 from swarmer.local import engine, environment
 
 DOCKERD_PID: Final = environment.STATE / "dockerd.pid"
-"""File with the process ID of a dockerd that we started without systemd; `down` ends it again."""
+"""File with the process ID of our own dockerd, started without systemd; `down` ends it."""
 DOCKERD: Final = Path("/usr/sbin/dockerd")
-"""Path of dockerd on Debian, because only root's PATH names its folder: others would install it again."""
+"""Path of dockerd on Debian. Only root's PATH contains its folder, so other users would install it again."""
 DOCKERD_START_TIMEOUT_S: Final = 30.0
-"""Timeout for the first answer of a dockerd that was started, in seconds."""
+"""Timeout for the first answer of a started dockerd, in seconds."""
 APT_LOCK_TIMEOUT: Final = "DPkg::Lock::Timeout=300"
 """Option of apt that waits 300 s for another installation, by the operator or unattended upgrades."""
 BIN: Final = environment.ROOT / ".venv/bin"
@@ -56,7 +56,7 @@ def _install(missing: list[str]) -> bool:
         )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "-o", APT_LOCK_TIMEOUT, "install", "-qy", "--no-install-recommends", *missing]
-    with files.alone(environment.STATE / "apt.lock"):  # `apt-get update` does not wait for another, it fails
+    with files.alone(environment.STATE / "apt.lock"):  # `apt-get update` fails if another one runs
         try:
             process.run(["apt-get", "update", "-q"], timeout_s=300, env=quiet)
             process.run(install, timeout_s=600, env=quiet)
@@ -66,7 +66,7 @@ def _install(missing: list[str]) -> bool:
 
 
 def engine_version() -> str | None:
-    """Version of the Docker Engine that answers; None if none does."""
+    """Version of the answering Docker Engine; None if none answers."""
     try:
         return engine.docker("version", "-f", "{{.Server.Version}}", timeout_s=10)
     except process.Failed:
@@ -79,7 +79,7 @@ def ensure_engine() -> str:
         return version
     if host := os.environ.get(engine.HOST_VARIABLE):
         raise UserError(f"Docker does not answer at {host}, which {engine.HOST_VARIABLE} names")
-    # A second dockerd fails, and we would remember its process ID.
+    # A second dockerd would fail, and its process ID would be recorded.
     with files.alone(environment.STATE / "engine.lock"):
         return _install_and_start_engine()
 
@@ -88,7 +88,7 @@ def ensure_engine_commands() -> None:
     """Install Docker Engine and its command line unless both are there. Raises UserError."""
     if not DOCKERD.exists():
         ensure_packages(("dockerd", "docker.io"))
-    # docker.io brings the command line on Debian 12; since Debian 13 it is a package of its own.
+    # On Debian 12 docker.io contains the command line; since Debian 13 that is a separate package.
     ensure_packages(("docker", "docker-cli"))
 
 
@@ -118,7 +118,7 @@ def _dockerd_log() -> Path:
 
 
 def _start_engine() -> None:
-    """Start the engine by systemd if it runs, else as a process of its own."""
+    """Start the engine by systemd if systemd runs, else as a separate process."""
     if Path("/run/systemd/system").exists():
         try:
             process.run(["systemctl", "start", "docker"])
@@ -131,7 +131,7 @@ def _start_engine() -> None:
 
 
 def stop_own_engine() -> bool:
-    """End the dockerd that we started, unless another program uses it by now."""
+    """End our own dockerd, unless another program uses it now."""
     if not DOCKERD_PID.exists():
         return False
     pid = int(DOCKERD_PID.read_text())
@@ -160,7 +160,7 @@ def stop(pid: int, command: str, *, within_s: float = 5) -> None:
         os.kill(pid, number)
         deadline_s = time.monotonic() + within_s
         while is_running(pid, command) and time.monotonic() < deadline_s:
-            # A child of ours stays a zombie until we wait for it.
+            # A child of this process stays a zombie until it is waited for.
             _reap(pid)
             time.sleep(0.05)
 
@@ -173,7 +173,7 @@ def _reap(pid: int) -> None:
 
 
 def ensure_cdk() -> bool:
-    """Ensure the CDK's command line of package.json, under the Node of the virtualenv."""
+    """Ensure the CDK's command line from package.json, with the Node of the virtualenv."""
     # Two runs of npm at once would break each other's folder.
     with files.alone(environment.STATE / "cdk.lock"):
         return _ensure_cdk()

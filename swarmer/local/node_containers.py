@@ -1,4 +1,4 @@
-"""Node containers for instances, with the address, the user-data and the identity that AWS gave them."""
+"""Node containers for instances, with the instance's address, user-data and identity."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from swarmer.local import engine, environment
 from swarmer.local.environment import Environment
 
 CAPABILITIES: Final = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE")
-"""Options for all capabilities but the one that a host may lack itself: `--privileged` fails there."""
+"""Options for all capabilities but one. A host may lack that one itself, and `--privileged` fails there."""
 ISOLATION: Final = tuple(
     word
     for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
     for word in ("--security-opt", option)
 )
 SEED: Final = "/var/lib/cloud/seed/nocloud"
-"""Folder in a machine that holds its seed."""
+"""Folder of a machine with its seed."""
 FILTER_FILE: Final = "security-groups.nft"
 """Name of the file in the seed with the packet filter of the machine's security groups."""
 LOAD_FILTER: Final = ("flock", SEED, "nft", "-f", f"{SEED}/{FILTER_FILE}")
@@ -37,7 +37,7 @@ MOUNTS: Final = ("--tmpfs", "/run", "--tmpfs", "/tmp", "-v", "/var/lib/docker") 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """Instance and the container that is its machine."""
+    """Instance, with the container that serves as its machine."""
 
     expected: Expected
     user_data: str
@@ -53,7 +53,8 @@ def container_name(env: Environment, node: str) -> str:
 
 
 def create_arguments(env: Environment, node: Node, image: str, seed: Path) -> list[str]:
-    """Arguments of `docker create` for a node container. Pure except for the read of the cgroup hierarchy."""
+    """Arguments of `docker create` for a node container. It only reads the cgroup hierarchy; else it is
+    pure."""
     labels = {
         environment.LABEL_REHEARSAL: str(environment.ROOT),
         environment.LABEL_CLUSTER: env.cluster.name,
@@ -70,7 +71,7 @@ def create_arguments(env: Environment, node: Node, image: str, seed: Path) -> li
 
 
 def machine_arguments(network: str, address: str, seed: Path) -> list[str]:
-    """Arguments that make a container a machine: systemd and dockerd run in it, cloud-init reads `seed`."""
+    """Arguments for a container that serves as a machine: with systemd, dockerd, and cloud-init's seed."""
     return [
         *("--network", network, "--ip", address),
         *CAPABILITIES,
@@ -119,13 +120,13 @@ def write_seed(env: Environment, node: Node) -> Path:
 
 
 def ensure_network(env: Environment) -> None:
-    """Ensure the docker network with the VPC's own CIDR and MTU, so that a node's address is its
-    instance's."""
+    """Ensure the docker network with the VPC's CIDR and MTU, so that node and instance have the same
+    address."""
     create_network(env, env.network, environment.LABEL_REHEARSAL, mtu=network_plan.VPC_MTU)
 
 
 def create_network(env: Environment, name: str, label: str, *, mtu: int = network_plan.ETHERNET_MTU) -> None:
-    """Create the network unless it exists; one that exists keeps its MTU. `label`: its owner. Raises
+    """Create the network unless it exists; an existing network keeps its MTU. `label`: its owner. Raises
     UserError."""
     if engine.docker("network", "ls", "-q", "--filter", f"name=^{name}$"):
         subnet = engine.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name)
@@ -157,7 +158,7 @@ def ensure_created(env: Environment, node: Node, image: str) -> None:
 
 
 def start(env: Environment, *nodes: Node) -> None:
-    """Power on; a node that runs stays as it is."""
+    """Power on the nodes; running nodes are left alone."""
     engine.docker("start", *(container_name(env, node.name) for node in nodes))
 
 

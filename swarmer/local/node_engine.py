@@ -1,6 +1,6 @@
-"""Docker Engine of the node image: the suite's own, or a newer one that an operator names.
+"""Docker Engine of the node image: the suite's own, or a newer release by an operator's choice.
 
-A newer engine is for tests of what will come. Nodes on AWS run the suite's own.
+A newer engine is for tests of later releases. Nodes on AWS run the suite's own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from swarmer.core.errors import UserError
 from swarmer.local.debian_pool import PinnedPackage
 
 VARIABLE: Final = "ENGINE"
-"""Variable with the release of the engine that the node image is to have."""
+"""Variable with the release of the node image's engine."""
 OWN: Final = "26"
 """Release of docker.io in the node image's suite."""
 _SEEN: Final = "20261130T000000Z"
@@ -50,7 +50,7 @@ NEWER: Final = {
 
 
 def release() -> str:
-    """Release that the node image is to have: `26`. Raises UserError if none of that number is known."""
+    """Release of the node image's engine: `26`. Raises UserError for an unknown release."""
     wanted = os.environ.get(VARIABLE) or OWN
     if wanted != OWN and wanted not in NEWER:
         known = f"{OWN} (the suite's own), {', '.join(sorted(NEWER))}"
@@ -59,5 +59,5 @@ def release() -> str:
 
 
 def packages() -> tuple[PinnedPackage, ...]:
-    """Packages that replace the suite's; none for its own release. Raises UserError."""
+    """Packages that replace the suite's; empty for its own release. Raises UserError."""
     return NEWER.get(release(), ())

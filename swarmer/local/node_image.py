@@ -1,4 +1,4 @@
-"""Image of a node container, made from Debian packages and node/install.sh, and cached by its content."""
+"""Image of a node container, made with Debian packages and node/install.sh, and cached by its content."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ BASE_FILES: Final = (
     "node/requirements.txt",
     "swarmer/__init__.py",
 )
-"""Files that node/install.sh needs, beside the units, for the part of the image that changes seldom."""
+"""Files, beside the units, that node/install.sh needs for the part of the image that changes seldom."""
 EXTRA_PACKAGES: Final = ("cloud-init", "nftables", "systemd", "systemd-sysv")
-"""Packages of a node container that no installed node needs. nftables puts the security groups into force."""
+"""Packages that only a node container needs. nftables enforces the security groups."""
 HERE: Final = Path(__file__).parent / "image"
 AGENT: Final = Path(__file__).with_name("run_command_agent.py")
-"""Program that the image holds in place of amazon-ssm-agent."""
+"""Program of the image in place of amazon-ssm-agent."""
 AGENT_FOLDER: Final = "usr/lib/swarmer"
 """Folder of the agent in the image."""
 PROBE_IMAGE: Final = "swarmer/probe"
-"""Name of a tiny image that needs no registry: for operators to push, and for tests."""
+"""Name of a tiny image that needs no registry. Operators can push it, and tests use it."""
 LABEL: Final = "swarmer.image=node"
 MIN_REMOVAL_AGE: Final = timedelta(hours=1)
 
@@ -48,7 +48,7 @@ def base_tag() -> str:
 
 
 def _base_tag(engine: Sequence[PinnedPackage]) -> str:
-    """Tag of the root file system whose Docker Engine is of these packages; if none, the suite's own."""
+    """Tag of the root file system with the Docker Engine of these packages; if none, the suite's own."""
     parts = [SUITE, *EXTRA_PACKAGES, (software.ROOT / "node/packages.txt").read_text()]
     if security_source(SUITE):
         parts.append("security")
@@ -76,7 +76,7 @@ def _ensure_image(cache: Path, progress: Progress) -> str:
     if exists(wanted):
         return wanted
     consul, wheels = ensure_consul(cache, progress), ensure_wheels(progress)
-    _ensure_base(cache, progress)  # it takes minutes: a download that fails is told before
+    _ensure_base(cache, progress)  # it takes minutes, so a failed download is reported before
     progress("builds the node image")
     with tempfile.TemporaryDirectory(dir=cache) as held:
         context = Path(held)
@@ -102,7 +102,7 @@ def exists(image: str) -> bool:
 
 
 def _ensure_probe(image: str) -> None:
-    """Ensure this machine's own copy of the probe image that every node carries."""
+    """Ensure this machine's own copy of the probe image of every node."""
     held = docker("create", image)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +113,7 @@ def _ensure_probe(image: str) -> None:
 
 
 def _remove_older(newest: str) -> None:
-    """Remove images of earlier software versions that no container needs."""
+    """Remove images of earlier software versions without containers."""
     listed = docker(
         "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={LABEL}"
     ).split()
@@ -126,7 +126,7 @@ def _remove_older(newest: str) -> None:
 
 
 def is_outdated(created: str, now: datetime) -> bool:
-    """Whether the image is older than MIN_REMOVAL_AGE. Another checkout may need a younger one."""
+    """Whether the image is older than MIN_REMOVAL_AGE. Another checkout may need a younger image."""
     # The first 19 characters end at the seconds and leave out Docker's nanoseconds.
     return now - datetime.fromisoformat(f"{created[:19]}+00:00") > MIN_REMOVAL_AGE
 
@@ -186,7 +186,7 @@ def ensure_wheels(progress: Progress) -> Path:
 
 
 def copy_software(folder: Path) -> None:
-    """Copy the tree that an asset would hold."""
+    """Copy the tree of an asset."""
     for path in software.files():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,7 @@ def copy_software(folder: Path) -> None:
 
 
 def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
-    """Fill the build context: base/ changes seldom; software/ is the tree that an asset would hold."""
+    """Fill the build context: base/ changes seldom; software/ is the tree of an asset."""
     shutil.copy(HERE / "Dockerfile", context)
     shutil.copytree(HERE / "container", context / "container")
     (context / "container" / AGENT_FOLDER).mkdir(parents=True)

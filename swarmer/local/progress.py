@@ -18,11 +18,11 @@ from swarmer.local.node_containers import Node
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One of the parts of a work, as a person sees it."""
+    """Part of a work, for the operator."""
 
     name: str
     phase: str
-    """Words for what it does now."""
+    """Words for its current phase."""
     place: str = ""
     is_done: bool = False
 
@@ -33,7 +33,7 @@ Draw = Callable[[Sequence[Row], str], None]
 
 @dataclass
 class Display:
-    """Progress on `terminal`; animated on a real terminal only."""
+    """Progress on `terminal`, animated only on a real terminal."""
 
     terminal: Terminal = field(default_factory=lambda: Terminal(highlight=False, stderr=True))
     seconds: dict[str, float] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Display:
 
     @contextmanager
     def parts(self, key: str, text: str) -> Iterator[Draw]:
-        """Show a step whose parts go on beside each other, as `rows` does."""
+        """Show a step with parallel parts, like `rows`."""
         with self._outcome(key, [text]), self.rows() as draw:
             yield draw
 
@@ -82,7 +82,7 @@ class Display:
 
     @contextmanager
     def rows(self) -> Iterator[Draw]:
-        """Show parts of a work that go on beside each other; yield a function for rows and the line below."""
+        """Show parallel parts of a work; yield a function for the rows and the line below them."""
         if self.terminal.is_terminal:
             began_s = time.monotonic()
             with Live(console=self.terminal, refresh_per_second=5, transient=True) as live:
@@ -92,7 +92,7 @@ class Display:
 
 
 class _Log:
-    """Rows on something that is no terminal: one line for each change."""
+    """Rows on an output that is no terminal: one line for each change."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal, self._began_s = terminal, time.monotonic()
@@ -100,14 +100,14 @@ class _Log:
         self._note = ""
 
     def draw(self, rows: Sequence[Row], note: str) -> None:
-        """Print what has changed since the last call."""
+        """Print the changes since the last call."""
         lines = [f"{row.name}: {row.phase}" for row in rows if self._phases.get(row.name) != row.phase]
         self._phases |= {row.name: row.phase for row in rows}
         if note != self._note:
             self._note = note
             lines.append(note)
         for line in filter(None, lines):
-            # One line for each event, however long: without a terminal there is no width to keep.
+            # Each event is one line of any length, because without a terminal there is no width to keep.
             self._terminal.print(
                 f"  {time.monotonic() - self._began_s:5.1f} s  {line}", soft_wrap=True, markup=False
             )

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""The stand-in for amazon-ssm-agent in a rehearsal's node. Nodes on AWS run AWS's own.
+"""Stand-in for amazon-ssm-agent in a rehearsal's node. Nodes on AWS run AWS's own agent.
 
-It polls AWS on this machine for commands of Run Command, by the node's network and with the credentials of
-the node's role. It runs them and reports their results. It needs nothing but Python, so it works on a node
-whose software does not. The node image holds a copy of this file.
+It polls AWS on this machine for commands of Run Command, through the node's network and with the credentials
+of the node's role. It runs them and reports their results. It needs only Python, so it works also on a node
+with broken software. The node image contains a copy of this file.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 SEED: Final = Path("/var/lib/cloud/seed/nocloud/meta-data")
-"""File of the rehearsal with the machine's identity and AWS's address. It is there before cloud-init runs."""
+"""File of the rehearsal with the machine's identity and AWS's address. It exists before cloud-init runs."""
 VERSION: Final = "0.1.0"
-"""Version that DescribeInstanceInformation answers."""
+"""Version in the answer of DescribeInstanceInformation."""
 PATH: Final = "/swarmer/agent"
 WAIT_S: Final = 4.0
 """Time that a poll waits at AWS for work, in seconds."""
@@ -40,14 +40,14 @@ TIMEOUT_S: Final = 8.0
 PAUSE_S: Final = 1.0
 """Pause after a failed request, in seconds."""
 MAX_BYTES: Final = {"out": 24_000, "err": 8_000}
-"""Number of bytes that are reported of the output and of the error output."""
+"""Largest number of reported bytes of the output and of the error output."""
 KILLED_CODE: Final = 137
 """Response code of a step that the agent has killed: 128 and the number of SIGKILL."""
 SHELL_SCRIPT: Final = "aws:runShellScript"
 SESSION_S: Final = 60
 """Time for which the agent keeps a token and a key of the metadata service, in seconds."""
 FAILURES: Final = (OSError, http.client.HTTPException, ValueError, KeyError)
-"""Exceptions of a request that is tried again."""
+"""Exceptions after which a request is repeated."""
 
 Credentials = Callable[[], str]
 """Function that returns the ID of the access key of the node's role. Raises FAILURES."""
@@ -76,10 +76,10 @@ class Agent:
     region: str
     credentials: Credentials
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables that every command gets in addition to the agent's own."""
+    """Variables for every command, in addition to the agent's own."""
     wait_s: float = WAIT_S
     ends: threading.Event = field(default_factory=threading.Event)
-    """Set by whoever wants the agent to stop."""
+    """Event that stops the agent."""
     _running: dict[str, Running] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -92,7 +92,7 @@ class Agent:
                 self.ends.wait(PAUSE_S)
 
     def poll(self) -> None:
-        """Ask once, begin what is new, and end what is cancelled."""
+        """Ask once, begin new commands, and end cancelled ones."""
         ending = [name for name, each in list(self._running.items()) if each.is_cancelled]
         answer = self._call({"running": list(self._running), "ending": ending, "wait_s": self.wait_s})
         for command in answer["run"]:
@@ -103,7 +103,7 @@ class Agent:
                 self._running[name].cancel()
 
     def _execute(self, command: Mapping[str, Any]) -> None:
-        """Run a command's steps and report them, as often as it takes."""
+        """Run a command's steps and report them; repeat a failed report."""
         running = self._running[command["id"]]
         steps: list[dict[str, Any]] = []
         for step in command["steps"]:
@@ -127,7 +127,7 @@ class Agent:
             data=json.dumps({**fields, "about": about()}).encode(),
             headers={
                 "Content-Type": "application/json",
-                # AWS on this machine reads which key it is and checks no signature.
+                # AWS on this machine reads the key's ID and does not check the signature.
                 "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
             },
         )
@@ -136,7 +136,7 @@ class Agent:
 
 
 def execute(step: Mapping[str, Any], running: Running, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Run one step in a process group of its own, and return its report."""
+    """Run one step in its own process group, and return its report."""
     began_s = time.time()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         code, killed = _run(step, running, environment, out, err)
@@ -160,7 +160,7 @@ def _run(
     out: IO[bytes],
     err: IO[bytes],
 ) -> tuple[int, str]:
-    """Exit status, and the reason why the step was killed: `timeout` or `cancel`; empty if it was not."""
+    """Run the step; return its exit status, and the reason of a kill: `timeout`, `cancel` or empty."""
     if step["action"] != SHELL_SCRIPT:
         err.write(f"the rehearsal's agent does not run {step['action']}\n".encode())
         return 1, ""
@@ -187,7 +187,7 @@ def _run(
 
 
 def kill(process: subprocess.Popen[bytes] | None) -> None:
-    """Kill the whole process group; one that has ended stays as it is."""
+    """Kill the whole process group, unless it has ended."""
     if process is not None and process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -199,7 +199,7 @@ def _head(written: IO[bytes], kind: str) -> str:
 
 
 def about() -> dict[str, str]:
-    """Facts about the agent and its machine. cloud-init may still change the machine's name."""
+    """Facts about the agent and its machine, read each time: cloud-init may change the machine's name."""
     release = platform.freedesktop_os_release()
     return {
         "version": VERSION,
@@ -210,7 +210,7 @@ def about() -> dict[str, str]:
 
 
 class Role:
-    """Access key of the node's role by the metadata service, asked anew every SESSION_S."""
+    """Access key of the node's role from the metadata service, read again every SESSION_S."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""Seed of a machine as files: input of cloud-init, and the node software that a stock image installs."""
+"""Seed of a machine as files: input for cloud-init, and the node software for a stock image."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def carried() -> CarriedSoftware:
 
 
 def downloaded(url: str, sha256: str) -> DownloadedSoftware:
-    """Node software from the URL where the operator has put it."""
+    """Node software from the operator's URL."""
     return DownloadedSoftware(url=url, sha256=sha256, digest=software.digest())
 
 
 def write(folder: Path, seed: Seed) -> None:
-    """Write the three files; leave correct ones alone."""
+    """Write the three files, except those with the right content."""
     for name, text in seed.files.items():
         ensure_file(folder / name, text)
 

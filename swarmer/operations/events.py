@@ -1,4 +1,4 @@
-"""Events of a cluster, as they come: CloudWatch Logs may list an entry seconds after newer ones."""
+"""Events of a cluster as they appear. CloudWatch Logs may list an entry seconds after newer entries."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from swarmer.core.cluster_events import ClusterEvent
 from swarmer.provider import Provider
 
 OVERLAP_MS: Final = 60_000
-"""Time before the newest entry that each question covers again, in milliseconds."""
+"""Time before the newest entry that each query covers again, in milliseconds."""
 POLL_INTERVAL_S: Final = 2.0
-"""Interval between two questions, in seconds."""
+"""Interval between two queries, in seconds."""
 
 
 def follow(
     provider: Provider, since_ms: int, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[list[ClusterEvent]]:
-    """Lists of new events, oldest first, each entry once. The first list is empty if there is none yet."""
+    """Lists of new events, oldest first, each entry once. The first list may be empty."""
     shown: dict[str, int] = {}
     while True:
         new = [each for each in provider.events(since_ms) if each.id not in shown]

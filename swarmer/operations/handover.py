@@ -1,4 +1,4 @@
-"""Handover of the registry: a node asks the holder to leave, and waits for another manager."""
+"""Handover of the registry: a node asks the holder to hand over, and waits for another manager."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarmer.operations.remote import RemoteFailure, run_module
 from swarmer.provider import Provider
 
 TIMEOUT_S: Final = 60.0
-"""Timeout for the program on a node, in seconds: above those of node.handover."""
+"""Timeout for the program on a node, in seconds. It exceeds the timeouts of node.handover."""
 
 
 def hand_over(provider: Provider) -> tuple[str, str]:

@@ -32,7 +32,7 @@ exec docker run --rm -i --label swarmer.probe swarmer/probe sh -c '
 
 
 StartProbe = Callable[[str], "subprocess.Popen[str]"]
-"""Function that starts PROBE in a shell on the named node; its input and output are lines of text."""
+"""Function that starts PROBE in a shell on a node, by its name. Input and output are lines of text."""
 
 
 class Probe:
@@ -51,16 +51,16 @@ class Probe:
                     self._lines.put(line.strip())
 
     def ask(self, url: str) -> None:
-        """Send one question."""
+        """Send one URL."""
         while not self._lines.empty():
-            self._lines.get_nowait()  # a late answer to an older question
+            self._lines.get_nowait()  # a late answer to an older URL
         with contextlib.suppress(OSError):
             if self._process.stdin:
                 self._process.stdin.write(url + "\n")
                 self._process.stdin.flush()
 
     def answer(self, deadline_s: float) -> bool:
-        """Wait for yes until `deadline_s` (monotonic clock); no answer by then is a no."""
+        """Wait for yes until `deadline_s` (monotonic clock); a missing answer is a no."""
         try:
             return self._lines.get(timeout=max(0.0, deadline_s - time.monotonic())) == "yes"
         except queue.Empty:
@@ -68,7 +68,7 @@ class Probe:
 
     @property
     def is_over(self) -> bool:
-        """Whether the process ended or never began."""
+        """Whether the process ended or did not start."""
         return self._process.poll() is not None
 
     def end(self) -> None:
@@ -102,12 +102,12 @@ class Observer:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         for probe in self._probes.values():
-            probe.end()  # all at once: each takes its tenth of a second
+            probe.end()  # all end at the same time, because each takes a tenth of a second
         for probe in self._probes.values():
             probe.close()
 
     def observe(self, nodes: Sequence[Expected]) -> Observation:
-        """Ask only machines that run, because the addresses of others lead nowhere."""
+        """Ask only running machines, because other machines have no valid address."""
         up = [node for node in nodes if node.runs]
         consul = ask_consul(_addresses(up, CONSUL_SERVER, first=True))
         swarm = ask_swarm(_addresses(up, SWARM_MANAGER))
@@ -138,7 +138,7 @@ def ask_consul(addresses: Iterable[str]) -> dict[str, Any]:
             consul = Consul(address, names.CONSUL_HTTP_PORT, timeout_s=3)
             members = {each.name: each.status for each in consul.members()}
             found: dict[str, Any] = {"members": members, "leader": consul.leader()}
-            # Without a leader Consul answers neither of these two. The facts so far still stand.
+            # Without a leader Consul answers neither of these two queries. The earlier facts stay valid.
             with contextlib.suppress(ConsulUnavailable):
                 found["voters"] = frozenset(each.name for each in consul.raft_servers() if each.is_voter)
                 found["unhealthy"] = consul.unhealthy(names.SERVICE_NODE)

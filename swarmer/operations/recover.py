@@ -1,6 +1,6 @@
-"""`swarmer recover`: survivors go on alone, after proof that the majority of a quorum is gone for good.
+"""`swarmer recover`: survivors continue alone, after proof that the majority of a quorum is gone for good.
 
-Gather reports of the nodes that run → core.survivors `decide` and `check_proof` → act.
+Gather reports of the running nodes → core.survivors `decide` and `check_proof` → act.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from swarmer.operations.remote import RemoteFailure, run_module
 from swarmer.provider import Provider
 
 SURVIVOR_TIMEOUT_S: Final = 30.0
-"""Timeout for a survivor to show, in seconds: an interrupted recovery restarts Consul and the Swarm."""
+"""Timeout for a survivor to report, in seconds: an interrupted recovery restarts Consul and the Swarm."""
 REPORT_TIMEOUT_S: Final = 90.0
-"""Timeout for a node's report, in seconds: above those of node.quorum_report."""
+"""Timeout for a node's report, in seconds. It exceeds the timeouts of node.quorum_report."""
 RECOVERY_TIMEOUT_S: Final = 300.0
-"""Timeout for the recovery by one survivor, in seconds: above all timeouts of `node.recover` together."""
+"""Timeout for the recovery by one survivor, in seconds. It exceeds the sum of node.recover's timeouts."""
 
 
 def recover(provider: Provider) -> list[Step]:
@@ -40,7 +40,7 @@ def recover(provider: Provider) -> list[Step]:
 
 
 def _decide_with_retries(provider: Provider) -> list[Step]:
-    """Decide as `decide` does; observe again for a bounded time while no survivor shows."""
+    """Decide like `decide`, but observe again for a bounded time while no survivor reports."""
     deadline_s = time.monotonic() + SURVIVOR_TIMEOUT_S
     while True:
         up = [node for node in provider.nodes() if node.runs]
@@ -55,7 +55,7 @@ def _decide_with_retries(provider: Provider) -> list[Step]:
 
 
 def observe_node(provider: Provider, node: Expected) -> QuorumReport:
-    """Report of a node. One that cannot report counts as silent."""
+    """Report of a node. A node that cannot report counts as silent."""
     with contextlib.suppress(RemoteFailure, NodeUnreachable, ValueError):
         text = run_module(provider, node, "node.quorum_report", timeout_s=REPORT_TIMEOUT_S)
         return QuorumReport.from_json(text)

@@ -24,12 +24,12 @@ class Result:
 
     @property
     def last_error(self) -> str:
-        """Last line on standard error, or the exit status if it wrote none."""
+        """Last line on standard error; the exit status if there is none."""
         return next(reversed(self.errors.strip().splitlines()), f"exit status {self.status}")
 
 
 class RemoteFailure(UserError):
-    """Error: a program failed on a node."""
+    """A program failed on a node."""
 
     def __init__(self, node: str, result: Result) -> None:
         super().__init__(f"{node}: {result.last_error}", status=1)
@@ -37,7 +37,7 @@ class RemoteFailure(UserError):
 
     @property
     def is_unavailable(self) -> bool:
-        """Whether this node could not help, and another one may."""
+        """Whether this node could not do it, but another node may."""
         return self.result.status == os.EX_UNAVAILABLE
 
 

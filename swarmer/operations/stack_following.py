@@ -1,4 +1,4 @@
-"""Following of stacks: asks CloudFormation for their events again and again."""
+"""Follower of stacks: reads their events from CloudFormation repeatedly."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from swarmer.core.stack_progress import StackEvent, StackProgress, progress
 
 
 class Follower:
-    """Progress of some stacks since the follower was made, whether they existed then or not."""
+    """Progress of some stacks since the creation of the follower, also of stacks that did not exist then."""
 
     def __init__(self, stacks: Stacks, wanted: Sequence[str]) -> None:
-        """Remember where the events of existing stacks end. Raises aws.Unavailable."""
+        """Remember the last events of existing stacks. Raises aws.Unavailable."""
         self._stacks, self._wanted = stacks, wanted
         existing = stacks.described(wanted)
         self._known: dict[str, list[StackState]] = {name: [] for name in wanted}
@@ -23,9 +23,9 @@ class Follower:
             self._known[state.name].append(state)
 
     def look(self) -> list[StackProgress]:
-        """Progress of each stack, in their order. Raises aws.Unavailable."""
+        """Return the progress of each stack, in their order. Raises aws.Unavailable."""
         for state in self._stacks.described(self._wanted).values():
-            # A stack that is made again has another ID.
+            # A stack that was created again has another ID.
             if state.id not in self._last:
                 self._last[state.id] = ""
                 self._known[state.name].append(state)
@@ -35,7 +35,7 @@ class Follower:
         return [progress(name, self._events[name]) for name in self._wanted]
 
     def _read(self, state: StackState) -> None:
-        """Read the new events by the stack's ID, which a deleted stack keeps."""
+        """Read the new events by the stack's ID, because a deleted stack keeps its ID."""
         new = self._stacks.events(state.id, self._last[state.id])
         if new:
             self._last[state.id] = new[-1].id

@@ -10,7 +10,7 @@ from swarmer.provider import Provider
 
 
 def observations(provider: Provider) -> Iterator[Status]:
-    """Observe the cluster each time that the caller asks for the next status. Raises UserError."""
+    """Observe the cluster for each next status. Raises UserError."""
     release = provider.version()
     while True:
         nodes = tuple(provider.nodes())

@@ -1,4 +1,4 @@
-"""Rule for a validated cluster: several observations in a row that find nothing wrong."""
+"""Rule for a validated cluster: several observations in a row without a problem."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 from swarmer.core.health import Status
 
 REQUIRED_CHECKS: Final = 3
-"""Number of observations in a row that must find nothing wrong."""
+"""Number of required observations in a row without a problem."""
 OBSERVATION_INTERVAL_S: Final = 0.4
 """Pause between two observations, in seconds."""
 
 
 @dataclass
 class Streak:
-    """Count of observations in a row that found nothing wrong."""
+    """Count of observations in a row without a problem."""
 
     length: int = 0
 

@@ -1,1 +1,1 @@
-"""Providers of a cluster's machines. Each provider stands alone; the command chooses one."""
+"""Providers of a cluster's machines. Providers are independent; the command chooses one."""

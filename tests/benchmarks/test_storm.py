@@ -1,4 +1,4 @@
-"""What the storm's account makes of the rehearsal's log, and when it is good enough."""
+"""The storm's account of the rehearsal's log, and its goals."""
 
 from __future__ import annotations
 

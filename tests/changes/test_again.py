@@ -35,7 +35,7 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 
 
 def cdk(cluster: Described, verb: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    """As a person types it, with the cluster's own app."""
+    """Run `cdk` like an operator, with the cluster's own app."""
     env = cluster.env
     app = f"{host.BIN}/python app.py"
     return subprocess.run(

@@ -23,7 +23,7 @@ FUNCTIONS = ("-deregister-node", "-reconcile-cluster")
 
 
 class Changing(Described):
-    """It has a service with tasks on its nodes."""
+    """Cluster with a service that has tasks on its nodes."""
 
     def serve(self) -> None:
         image = self.push("steady")
@@ -53,7 +53,7 @@ class Changing(Described):
         return sum("drained" in each[: each.index("removed")] for each in steps.values() if "removed" in each)
 
     def at_risk(self) -> list[str]:
-        """What functions said about a quorum that a change would have cost."""
+        """Log lines of functions about a quorum that a change would have cost."""
         reasons = [line.get("reason", "") for line in self.told(*FUNCTIONS)]
         return [reason for reason in reasons if Verdict.COSTS.value in reason]
 

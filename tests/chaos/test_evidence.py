@@ -1,4 +1,4 @@
-"""What the probe's calls prove, case by case."""
+"""Proofs from the probe's calls, case by case."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_a_key_that_is_missing_another_or_was_never_deleted_is_named_without_its
 
 def test_a_key_that_nobody_forgot_may_not_be_made_anew() -> None:
     now = replace(BEFORE, keys={**BEFORE.keys, KEPT: ("before", 30)})
-    assert differences(BEFORE, now) == [f"{KEPT} was made anew"]
+    assert differences(BEFORE, now) == [f"{KEPT} was created again"]
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_server_that_was_not_wiped_or_does_not_vote_again_is_a_difference() ->
 def test_a_consul_that_was_founded_a_second_time_is_a_difference() -> None:
     now = replace(BEFORE, raft={"10.0.0.1": "x", "10.0.0.2": "y", "10.0.0.3": "d"}, indexes={"core-1": 7})
     said = differences(BEFORE, now, wiped=("10.0.0.3",))
-    assert sum("began anew in raft" in each for each in said) == 2
-    assert sum("raft began anew: it is at" in each for each in said) == 2
+    assert sum("began again in raft" in each for each in said) == 2
+    assert sum("raft began again: it is at" in each for each in said) == 2
 
 
 def test_who_never_looked_has_proved_nothing() -> None:

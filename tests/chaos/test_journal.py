@@ -1,4 +1,4 @@
-"""What the rehearsal's log has to tell of a fault, and what it must not."""
+"""Findings in the rehearsal's log about a fault: required lines and forbidden ones."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_metric_that_stays_zero_is_missed() -> None:
     assert most([], "QuorumAtRisk", RECONCILE) == 0
 
 
-def test_what_the_end_of_one_node_counts_is_not_the_sweeps_alarm() -> None:
+def test_the_metric_of_one_termination_is_no_alarm_of_the_sweep() -> None:
     own = [line("at risk", reason="Consul has no leader"), metric(1, source="healing-deregister-node")]
     assert len(lacks_alarm(own)) == 1
 

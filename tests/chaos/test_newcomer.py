@@ -1,4 +1,4 @@
-"""Whoever declares containers is well once a new one has its name, and no longer has it after its end."""
+"""The registrator works if a new container has its name, and loses it after its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of one fault, from the probe's account of it: nothing is called here."""
+"""Outcome of one fault from the probe's account, without any call."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_worker_that_answers_is_a_trouble_whatever_it_says() -> None:
     assert found.troubles == ["worker, which is no manager, answered 1 times on :5000"]
 
 
-def test_what_a_worker_answers_under_an_old_lease_is_a_second_registry() -> None:
+def test_an_answer_of_a_worker_under_an_old_lease_is_a_second_registry() -> None:
     found = judged(answer(lease=5), answer(kind=WALL, via="worker", began_s=12.0, lease=4))
     assert found.evidence == "contradiction"
     assert len(found.troubles) == 2

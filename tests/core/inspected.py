@@ -37,7 +37,7 @@ def container(
 
 
 def options(**values: Any) -> Options:
-    """Of the host n1 at 10.0.0.4."""
+    """Options of the host n1 at 10.0.0.4."""
     return Options(**{"hostname": "n1", "address": "10.0.0.4", **values})
 
 

@@ -1,4 +1,4 @@
-"""What a cluster may be, whoever describes it."""
+"""Rules for a cluster, from any source of the description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node's daemons are told."""
+"""Configuration of a node's daemons."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_the_domain_is_asked_of_consul_and_containers_may_ask_too() -> None:
     assert "DNSStubListenerExtra=172.17.0.1\nDNSStubListenerExtra=10.42.64.4\n" in text
 
 
-def test_who_a_machine_is_comes_from_cloud_init_on_ec2_and_on_nocloud() -> None:
+def test_the_identity_of_a_machine_comes_from_cloud_init_on_ec2_and_nocloud() -> None:
     ec2 = {
         "v1": {"instance_id": "i-0a", "availability_zone": "eu-west-1a", "region": "eu-west-1"},
         "ds": {"meta_data": {"local-ipv4": "10.42.64.4"}},

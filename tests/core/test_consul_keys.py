@@ -16,7 +16,7 @@ NODE = names.node_name("a-group-of-nodes", "i-0123456789abcdef0")
 
 @pytest.mark.parametrize("key", [f"{key}{NODE}" if key.endswith("/") else key for key in OWN])
 def test_every_key_of_this_project_is_one_that_newer_releases_take(key: str) -> None:
-    """They refuse other characters, a path that leaves its folder, and names that end like a file's."""
+    """Newer releases refuse other characters, paths that leave their folder, and names like a file's."""
     assert TAKEN.fullmatch(key)
     assert not key.startswith("/") and ".." not in key
     assert "." not in key.rpartition("/")[2], "nothing that looks like the extension of a file"

@@ -1,4 +1,4 @@
-"""What a person who writes servers.yml is told."""
+"""Messages for the author of servers.yml."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_manager_without_quorum_says_so_and_touches_nothing() -> None:
 
 
 def test_a_demoted_manager_waits_for_the_leader_and_stays_in_the_swarm() -> None:
-    """It would lose its tasks if it left to join again."""
+    """The manager would lose its tasks if it left to join again."""
     state = replace(READY, swarm_state="active", token="t", managers=("10.42.64.4",))
     assert joining.decide(CORE, state) == Wait("the Swarm's leader to make it a manager")
     assert joining.decide(WORKER, state) == Settled()

@@ -70,7 +70,7 @@ def test_more_workers_move_no_server() -> None:
     assert servers(cluster(size=9)) == servers(cluster()) == ("10.1.0.10", "10.1.0.11", "10.1.0.12")
 
 
-def test_beyond_the_smallest_number_a_machine_is_there_only_for_who_asks() -> None:
+def test_machines_beyond_the_minimum_exist_only_on_request() -> None:
     found = [each.is_wanted for each in machines(cluster(min=1, max=3)) if each.group.name == "workers"]
     assert found == [True, False, False]
 

@@ -1,4 +1,4 @@
-"""What counts as a node that is not well, and what is done about it."""
+"""Conditions of an unhealthy node, and the reactions to them."""
 
 from __future__ import annotations
 

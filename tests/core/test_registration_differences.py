@@ -1,4 +1,4 @@
-"""What is written and removed, and what events come to. Rules 40 to 49."""
+"""Written and removed entries, and the results of events. Rules 40 to 49."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_container_whose_network_is_connected_is_coming() -> None:
     connected = Event("connect", id="net", kind="network", attributes={"container": "c"})
     assert batch(connected) == events.Batch(starting={"c": None})
     assert batch(connected, since_ns=11) == events.Batch()
-    # What was asked before an end may be answered with what was then.
+    # An inspection from before an end may be answered with the earlier state.
     assert list(batch(Event("die"), connected, Event("start")).changed) == ["c"]
     crashed = batch(connected, Event("start"), Event("die"))
     assert (crashed.starting, crashed.started, list(crashed.ended)) == ({}, {}, ["c"])

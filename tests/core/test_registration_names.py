@@ -1,4 +1,4 @@
-"""What a service is called: names, ids, tags, attributes. Rules 7 to 14, 21 to 26, 32."""
+"""Names of services: names, IDs, tags, attributes. Rules 7 to 14, 21 to 26, 32."""
 
 from __future__ import annotations
 

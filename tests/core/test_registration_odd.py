@@ -52,7 +52,7 @@ def assert_sound(inspected: Any, who: Options) -> None:
         for key, value in each.meta.items():
             assert re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key)
             assert len(value.encode()) <= 512
-        json.dumps(each.to_json(), ensure_ascii=False).encode()  # what Consul gives back is what we sent
+        json.dumps(each.to_json(), ensure_ascii=False).encode()  # Consul returns the sent value
 
 
 @given(SETTINGS, SETTINGS, WHO)

@@ -1,4 +1,4 @@
-"""Which ports become services, and at which address. Rules 15 to 20, 27 to 30."""
+"""Ports that become services, and their addresses. Rules 15 to 20, 27 to 30."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_address_may_come_from_a_label() -> None:
         assert len(found.complaints) == 1
 
 
-def test_who_shares_a_containers_network_has_its_address_even_over_the_forced_one() -> None:
+def test_a_container_in_anothers_network_has_that_address_even_over_a_forced_one() -> None:
     shared = container(ports={}, exposed={"80/tcp": {}}, mode="container:abc")
     peer = container(networks={"bridge": {"IPAddress": "172.17.0.9"}})
     assert service(shared, options(ip="10.9.9.9"), peer=peer).address == "172.17.0.9"

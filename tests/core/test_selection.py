@@ -1,4 +1,4 @@
-"""Which nodes an operator means."""
+"""Selection of nodes by an operator's words."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_where_both_are_lost_and_roles_lie_apart_consul_goes_first() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [((2, 70), (2, 71)), pytest.param((2, 71), (3, 70), id="what a newer leader decided counts more")],
+    [((2, 70), (2, 71)), pytest.param((2, 71), (3, 70), id="the decision of a newer leader counts more")],
 )
 def test_the_server_that_knows_most_goes_on(first: tuple[int, int], second: tuple[int, int]) -> None:
     five = members(*(f"core-i-{number}" for number in range(1, 6)))
@@ -128,7 +128,7 @@ def test_a_lost_managers_address_may_be_its_replacements() -> None:
     assert step.lost == MANAGERS[1:]
 
 
-def test_a_manager_whose_name_nobody_knows_stands_there_by_its_address_and_is_never_proved() -> None:
+def test_a_lost_manager_without_a_name_is_listed_by_address_and_stays_unproven() -> None:
     (step,) = decide(
         [replace(leads(SERVER), members=members(*SERVERS)), replace(MANAGER, members=frozenset())]
     )
@@ -166,7 +166,7 @@ def test_a_recovery_that_was_broken_off_between_consul_and_swarm_finishes_both()
     ]
 
 
-def test_a_node_that_runs_is_never_forgotten_by_what_is_left_of_a_recovery() -> None:
+def test_an_interrupted_recovery_never_forgets_a_running_node() -> None:
     """A manager that joins has no place in raft yet, and its row may not be ready."""
     seen = [leads(SERVER), replace(controls(MANAGER), lost_managers=frozenset((MANAGERS[1],)))]
     with pytest.raises(UserError, match="there is nothing to recover"):

@@ -1,4 +1,4 @@
-"""Who of Swarm's managers stands for election when their leader is lost, and when."""
+"""Order and time in which Swarm's managers stand for election after the loss of their leader."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_leader_that_consul_misses_does_not_stand_against_itself() -> None:
     assert turn("c", alive="ab") is None
 
 
-def test_a_leader_whose_engine_began_anew_stands_again_and_nobody_beside_it() -> None:
+def test_only_a_leader_whose_engine_restarted_stands_again() -> None:
     """The others would wait for its heartbeats for 10 s and more."""
     assert turn("c", alive="abc", restarted=True) == 0
     assert turn("a", alive="abc", restarted=True) is None
@@ -78,7 +78,7 @@ def test_the_first_stands_at_once_the_others_when_it_had_its_time() -> None:
 
 
 def test_one_answer_that_is_late_deposes_nobody() -> None:
-    """Of a leader whose Consul is down, and who leads on."""
+    """The leader's Consul may be down while the leader still leads."""
     assert not is_due(0, silent_s=SILENCE_GRACE_S - 0.1)
 
 

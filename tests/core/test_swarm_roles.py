@@ -57,8 +57,8 @@ def test_a_node_that_a_function_removes_stays_demoted() -> None:
     assert promoted(DEMOTED, leaving=frozenset({"c2"})) == ""
 
 
-def test_of_a_node_that_joined_anew_neither_row_is_promoted_until_the_dead_one_is_gone() -> None:
-    """For some seconds the Swarm takes the dead one for ready. As a voter it would cost the quorum."""
+def test_a_node_with_two_rows_is_promoted_only_after_its_dead_row_is_gone() -> None:
+    """The Swarm lists the dead row as ready for some seconds. As a voter it would cost the quorum."""
     anew = replace(DEMOTED, id="id-new")
     assert promoted(DEMOTED, anew) == ""
     assert promoted(replace(DEMOTED, role="manager", reachability="unreachable"), anew) == ""

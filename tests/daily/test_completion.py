@@ -1,4 +1,4 @@
-"""What `swarmer completion` writes, read by the shells themselves."""
+"""Output of `swarmer completion`, read by the shells themselves."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.docs.pages import Block
 from tests.rehearsal.conftest import swarmer, until
 
 WATCHED_S = 12
-"""So long a command runs that only Ctrl-C ends."""
+"""Time for which a command runs that only Ctrl-C ends, in seconds."""
 ENDED = "case $? in 0 | 124 | 130) ;; *) exit 1 ;; esac"
 """0: it took Ctrl-C well; 124: what `timeout` says; 130: what a shell says."""
 LOOK = re.compile(r"(\.venv/bin/)?swarmer status")
@@ -25,7 +25,7 @@ AGAIN = """again() {
     tries=0
     until "$@"; do tries=$((tries + 1)); [ $tries -lt 20 ] || return 1; sleep 2; done
 }"""
-"""On a busy machine a look may miss an answer that comes late: a reader looks again."""
+"""Number of attempts: on a busy machine an observation may miss a late answer, and a reader repeats it."""
 PREPARED = "after ./setup.sh"
 KEPT = """\
 name: kept
@@ -45,7 +45,7 @@ ON_A_MACHINE = [page for page in pages.pages() if of(page, PREPARED)]
 
 @pytest.fixture(scope="session")
 def tools() -> None:
-    """What a reader has."""
+    """Tools of a reader."""
     host.ensure_packages(("dig", "bind9-dnsutils"), ("curl", "curl"))
 
 

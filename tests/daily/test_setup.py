@@ -30,7 +30,7 @@ def test_after_setup_the_cluster_is_used_by_its_names_and_undo_leaves_no_trace(
     person.run(WAYS[way])
     person.run("""printf '{ "debug": false }' > /etc/docker/daemon.json""")
     before, began = person.state(), person.run("systemctl show -p MainPID docker")
-    # As somebody who is not root, and may use sudo.
+    # The user is not root, and may use sudo.
     as_person = "sudo -u person /swarmer/setup.sh"
     setup = f"{as_person} -f /swarmer/{lab.servers.name} {' '.join(lab.addresses)}"
     for _ in range(2):

@@ -32,7 +32,7 @@ _ITEM: Final = re.compile(r" *([-*]|[0-9]+\.) ")
 class Block:
     page: Path
     line: int
-    """Of its first line, from 1."""
+    """Number of its first line, from 1."""
     text: str
     how: str
     """One of MARKS, `run by PATH`, or CLUSTER."""
@@ -70,7 +70,7 @@ def blocks(page: Path) -> list[Block]:
 
 @dataclass(frozen=True)
 class Inline:
-    """What stands in backquotes in a sentence or a table."""
+    """Text in backquotes in a sentence or a table."""
 
     page: Path
     line: int

@@ -1,4 +1,4 @@
-"""What `make` does beside tests and rehearsals, in a folder like a checkout."""
+"""Targets of `make` beside tests and rehearsals, in a folder like a checkout."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.make import run
 PAGES = tuple(str(page.relative_to(ROOT)) for page in reference.PAGES)
 """Pages of the reference that are generated."""
 STAMPS = (".python", ".deploy", ".test")
-"""Of a virtualenv that is set up."""
+"""Stamps of a complete virtualenv."""
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What make looks at; its virtualenv has the command of this one."""
+    """Folder with the files that make reads; its virtualenv has the command of this one."""
     for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml", "servers.yml"):
         shutil.copy(ROOT / name, tmp_path)
     for name in (
@@ -61,7 +61,7 @@ def test_make_help_lists_every_target(checkout: Path) -> None:
     shown = make(checkout, "help")
     for target in re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE):
         assert re.search(rf"^{target} ", shown, re.MULTILINE), target
-    assert re.search("^setup-dev +the virtualenv with the test tools$", shown, re.MULTILINE)
+    assert re.search("^setup-dev +make the virtualenv with the test tools$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("status", "shown"), [(0, ""), (1, "a contract is BROKEN\n")])

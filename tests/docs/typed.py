@@ -125,7 +125,7 @@ MARKED: Final = {
     ),
     "make recording": "tests/recording types it, with a stand-in for `make up`",
     "make smoke-aws ARGS=--yes": NEEDS_AWS,
-    "sudo usermod -aG docker $USER": "a person who is not root, and logs in anew",
+    "sudo usermod -aG docker $USER": "a person who is not root, and logs in again",
     "vagrant ssh core-1": NEEDS_VMS,
 }
 
@@ -145,7 +145,7 @@ def words_of(text: str) -> list[str]:
 
 
 def how(text: str) -> str:
-    """Who types it, or what keeps everybody from it; empty where nobody does."""
+    """Test that types it, or the reason why none can; empty if none does."""
     words = words_of(text)
     if words[0] == "make" and re.fullmatch(r"test.*|bench-.*|lint|prose|fuzz|faults", words[1]):
         return IS_A_TEST
@@ -192,12 +192,12 @@ def lines_of(*, is_shown: bool) -> list[pages.Inline]:
 
 
 def source(path: str) -> str:
-    """Of a test, as words with single blanks between."""
+    """Source of a test, as words with single blanks between."""
     return blank((ROOT / path).read_text())
 
 
 def blank(text: str) -> str:
-    """With blanks for quotes, commas and brackets."""
+    """Text with blanks for quotes, commas and brackets."""
     return re.sub(r"[\s\"',()\[\]*]+", " ", text)
 
 
@@ -209,11 +209,11 @@ def everywhere() -> list[pages.Inline]:
 
 
 NEAR: Final = 8
-"""So many other words may stand between two words of a command."""
+"""Largest number of other words between two words of a command."""
 FREE: Final = re.compile(
     r"(?:ADDRESS|FILE|GROUP|IMAGE|NODE)$|\$|\d+\.\d+\.\d+\.\d+$|-f$|\w+\.yml$|consul://HOST"
 )
-"""What a reader puts in, addresses, and which file describes the cluster."""
+"""Words that a reader fills in: values, addresses, and the file of the cluster's description."""
 IN_PARTS: Final = {
     "docker compose -f dns-proxy-compose.yml up -d": "project up -d",
     "docker compose -f dns-proxy-compose.yml down": "project down",

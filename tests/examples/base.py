@@ -23,7 +23,7 @@ LEFT_OUT: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"
 
 
 def packages(dockerfile: Path) -> set[str]:
-    """What a Dockerfile installs."""
+    """Packages that a Dockerfile installs."""
     lines: list[str] = re.findall(
         r"apt-get install -qy --no-install-recommends ([a-z0-9 .+-]+)", dockerfile.read_text()
     )

@@ -98,5 +98,5 @@ class Page:
         return printed
 
     def wait_for_tasks(self, command: str, replicas: str) -> None:
-        """Until that `docker stack services` says that so many tasks of a service run: `2/2`."""
+        """Wait until `docker stack services` lists as many running tasks of a service: `2/2`."""
         self.wait(command, lambda shown: f" {replicas} " in shown)

@@ -1,4 +1,4 @@
-"""What each example is made of, looked at without a cluster: this is part of `make test`."""
+"""Parts of each example, checked without a cluster: this is part of `make test`."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def agent(aws: Aws, instance_id: str) -> Iterator[Agent]:
     finally:
         running.ends.set()
         thread.join()
-        for command in list(running._running.values()):  # what a dead machine ran dies with it
+        for command in list(running._running.values()):  # programs of a dead machine die with it
             command.cancel()
 
 

@@ -109,7 +109,7 @@ def importing(export: str) -> dict[str, Any]:
 
 
 def test_an_export_that_is_in_use_cannot_be_removed(aws: Aws) -> None:
-    """So no zone's subnet goes while groups and functions are in it."""
+    """The rule keeps each zone's subnet while groups and functions are in it."""
     aws.create("t", cluster())
     aws.create("u", importing("t-core:Group"))
     without = cluster()

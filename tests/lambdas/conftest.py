@@ -58,7 +58,7 @@ def forget() -> None:
 
 
 def stand_in(lab: Lab) -> None:
-    """For a server, for a manager, and for the hooks that moto does not have."""
+    """Replace a server, a manager, and the hooks that moto lacks."""
 
     def open_consul(_: str) -> Any:
         if not lab.consul.answers:
@@ -89,7 +89,7 @@ def stand_in(lab: Lab) -> None:
 
 
 def _answer_hook(self: Any, *, lab: Lab, call: str) -> EmptyResult:
-    """As Auto Scaling does: a hook is answered once."""
+    """Answer a hook like Auto Scaling: only once."""
     instance_id = self._get_param("InstanceId")
     if not lab.lifecycle(instance_id).endswith(":Wait"):
         raise ValidationError(f"No active Lifecycle Action found with instance ID {instance_id}")

@@ -30,7 +30,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 
 
 class Context:
-    """What Lambda hands to a handler."""
+    """Lambda's argument for a handler."""
 
     function_name = "lab-function"
     memory_limit_in_mb = 256
@@ -54,7 +54,7 @@ class Lab:
     """(call, instance id, result) of every hook that was answered or held."""
     context: Context = field(default_factory=Context)
     delays: list[int] = field(default_factory=list)
-    """Seconds after which messages were to come again."""
+    """Delays after which messages were to be received again, in seconds."""
     queue_url: str = ""
     dead_letters_url: str = ""
     _left: list[str] = field(default_factory=list)
@@ -139,7 +139,7 @@ class Lab:
                 state.lifecycle_state = state.lifecycle_state.replace("Wait", "Proceed")
 
     def terminate(self, instance_id: str) -> None:
-        """As from the console; Auto Scaling has not noticed yet."""
+        """Terminate like the console; Auto Scaling has not noticed yet."""
         ec2_backends[DEFAULT_ACCOUNT_ID][REGION].get_instance(instance_id)._state.name = "terminated"
 
     def set_ec2_state(self, instance_id: str, state: str) -> None:
@@ -197,7 +197,7 @@ class Lab:
         return self.deliver(handler)
 
     def deliver(self, handler: Handler) -> list[str]:
-        """What is visible in the queue now."""
+        """Deliver the visible messages of the queue."""
         sqs = aws.client("sqs")
         held = sqs.receive_message(
             QueueUrl=self.queue_url, MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"]
@@ -246,7 +246,7 @@ class Lab:
 
 
 def record(message: dict[str, Any]) -> dict[str, Any]:
-    """As the event source mapping hands it over."""
+    """Record in the format of the event source mapping."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],

@@ -30,7 +30,7 @@ class SwarmApi:
     calls: list[str] = field(default_factory=list)
     """Everything that changed something."""
     before_answer: Callable[[], None] = lambda: None
-    """What happens until a manager has answered."""
+    """Callback that runs before a manager's answer."""
     port: int = 0
 
     def add(self, name: str, *, manager: bool) -> str:
@@ -115,7 +115,7 @@ class SwarmApi:
 
 @contextmanager
 def serving(api: SwarmApi) -> Iterator[SwarmApi]:
-    """On loopback, for as long as the block lasts."""
+    """Serve on loopback, until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:

@@ -42,7 +42,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 
 def watched(assembly: Assembly) -> set[Series]:
-    """What alarms look at, of the functions' own."""
+    """Metrics of the functions that alarms watch."""
     alarms = assembly.of_type("AWS::CloudWatch::Alarm").values()
     return {each for alarm in alarms for each in series(alarm) if each[0] == NAMESPACE}
 
@@ -66,7 +66,7 @@ def test_each_metric_that_an_alarm_looks_at_is_written(
     for service, handler in HANDLERS.items():
         lab.monkeypatch.setattr(telemetry.metrics.provider, "service", service)
         capsys.readouterr()
-        # What it does in a quiet hour, with a fault of its own, and when it has to wait.
+        # The function runs in a quiet hour, with its own fault, and when it has to wait.
         lab.invoke(handler, tick())
         with lab.monkeypatch.context() as patch:
             patch.setattr("swarmer.core.healing.events.parse", lambda _: 1 / 0)

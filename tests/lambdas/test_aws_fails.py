@@ -44,9 +44,9 @@ each_error = pytest.mark.parametrize(
 class Scene(NamedTuple):
     body: str
     hooks: list[Hook]
-    """What happens to hooks once nothing fails."""
+    """Results of the hooks after the end of the failures."""
     others: list[Hook] = []  # noqa: RUF012
-    """What happens to others' hooks, also while it fails."""
+    """Results of other instances' hooks, also during the failures."""
 
 
 # -- one event -----------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def completed(hooks: list[Hook]) -> list[Hook]:
 
 
 def long_ago(lab: Lab) -> None:
-    """Whoever was told to leave was told so long ago that the sweep looks after them."""
+    """Make all leaving markers so old that the sweep handles their nodes."""
     for name in lab.consul.notes(names.KV_LEAVING):
         key = f"{names.KV_LEAVING}{name}"
         marker = Marker.from_json(lab.consul.keys[key])

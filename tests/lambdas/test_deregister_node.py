@@ -126,7 +126,7 @@ def test_a_node_that_was_taken_out_of_its_group_and_runs_is_left_alone(lab: Lab)
     assert (lab.hooks, lab.swarm.calls, lab.consul.calls) == ([], [], [])
 
 
-def test_what_is_left_is_purged_although_auto_scaling_has_forgotten_the_instance(lab: Lab) -> None:
+def test_entries_are_purged_after_auto_scaling_has_forgotten_the_instance(lab: Lab) -> None:
     instance_id, name = lab.die("workers"), lab.name("workers")
     del lab.states("workers")[0]
     assert lab.invoke(handler, announced(lab, instance_id)) == []
@@ -330,7 +330,7 @@ def test_who_votes_is_changed_by_one_function_at_a_time(lab: Lab) -> None:
     assert lab.swarm.row(lab.name("core"))["Spec"]["Role"] == "manager"
 
 
-def test_what_was_decided_before_the_lock_is_decided_anew_under_it(lab: Lab) -> None:
+def test_a_decision_is_made_again_under_the_lock(lab: Lab) -> None:
     """Another function takes a manager out between the look and the lock."""
     replaced(lab)
     instance_id = leaving(lab, "core")

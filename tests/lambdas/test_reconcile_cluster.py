@@ -30,7 +30,7 @@ def test_a_healthy_cluster_is_left_alone(lab: Lab, metrics: Any) -> None:
 
 @pytest.mark.parametrize("group", ["core", "workers"])
 def test_a_console_termination_is_purged_with_its_event(lab: Lab, group: str, metrics: Any) -> None:
-    """Before Auto Scaling has noticed: its instance is still in service there."""
+    """Auto Scaling has not noticed yet: its instance is still in service there."""
     instance_id, name = lab.die(group), lab.name(group)
     assert lab.invoke(handler, state_change(instance_id)) == []
     assert remains(lab, name) == []
@@ -64,7 +64,7 @@ def test_a_termination_that_only_ec2_knows_of_yet_is_looked_at_again(lab: Lab, g
     assert remains(lab, name) == []
 
 
-def test_what_does_not_fit_into_the_functions_time_is_the_next_sweeps(lab: Lab) -> None:
+def test_steps_beyond_the_functions_time_are_left_to_the_next_sweep(lab: Lab) -> None:
     """Hundreds that leave at once: the sweep was killed half-way, which an alarm tells of."""
     for at in range(2):
         lab.die("workers", at)
@@ -484,7 +484,7 @@ def test_without_a_look_at_aws_nothing_is_done_and_all_messages_come_again(lab: 
 
 @pytest.mark.parametrize("operation", ["CompleteLifecycleAction", "SetInstanceHealth"])
 def test_a_part_that_fails_keeps_no_other_part_from_its_own(lab: Lab, operation: str) -> None:
-    """A ghost, a missed hook and a node of no use: two are mended, the third is tried again."""
+    """The sweep fixes two of a ghost, a missed hook and an unhealthy node, and retries the third."""
     ghost = "workers-i-0123456789abcdef0"
     lab.consul.add(ghost, server=False)
     lab.consul.states[ghost] = "failed"

@@ -44,7 +44,7 @@ def test_one_that_led_the_swarm_is_purged_as_soon_as_there_is_another_leader(lab
 
 
 def test_a_consul_leader_that_dies_while_the_lock_is_taken_leaves_no_lock_behind(lab: Lab) -> None:
-    """It was held for a minute, by nobody; meanwhile no node could be purged."""
+    """A lock without a living holder stayed for a minute, and meanwhile no node could be purged."""
     instance_id, name = lab.die("core"), lab.name("core")
     acquire, destroy, refusals = lab.consul.acquire, lab.consul.destroy_session, iter(range(3))
 
@@ -68,7 +68,7 @@ def test_a_consul_leader_that_dies_while_the_lock_is_taken_leaves_no_lock_behind
 
 
 def test_one_whose_purge_ended_with_consuls_leader_is_not_called_purged(lab: Lab, metrics: Any) -> None:
-    """It led: between the first look and the next one Consul lost it."""
+    """The node led: between the first observation and the next one Consul lost its leader."""
     instance_id, name = lab.die("core"), lab.name("core")
     below = lab.consul.below
 
@@ -100,7 +100,7 @@ def test_while_a_manager_waits_for_swarms_next_leader_consul_gets_its_own(lab: L
     assert remains(lab, name) == []
 
 
-def test_what_went_to_a_leader_that_died_is_asked_anew_of_the_next(lab: Lab) -> None:
+def test_a_query_to_a_dead_leader_is_repeated_to_the_next_one(lab: Lab) -> None:
     """dockerd holds such a question for 20 s, though another leads by now; it cost the node's row 12 s."""
     instance_id, name = lab.die("core"), lab.name("core")
     lab.monkeypatch.setattr(connections, "TRY_TIMEOUT_S", 0.3)
@@ -121,7 +121,7 @@ def test_what_went_to_a_leader_that_died_is_asked_anew_of_the_next(lab: Lab) -> 
 
 @pytest.mark.parametrize(("age_s", "within_s"), [(1, BRIEF_TIMEOUT_S), (9, ELECTION_TIMEOUT_S)])
 def test_swarm_is_waited_for_once_it_may_have_another_leader(age_s: float, within_s: float) -> None:
-    """Until then it would only hold up what is to be done in Consul."""
+    """Waiting for Swarm before that would only delay the steps in Consul."""
     sent_ms = [time.time() * 1000, (time.time() - age_s) * 1000]
     records = [{"attributes": {"SentTimestamp": str(round(each))}} for each in sent_ms]
     assert swarm_timeout_s(map(SQSRecord, records)) == within_s

@@ -52,7 +52,7 @@ def test_one_that_is_no_member_yet_is_waited_for_without_a_word_to_its_hook(lab:
     assert lab.invoke(handler, body) == [body]
     assert lab.hooks == []
     assert lab.said("waits")[0]["reason"] == "Consul sees it nowhere"
-    assert lab.delays == [2]  # invisible for so long
+    assert lab.delays == [2]  # seconds until the message is visible again
 
 
 def test_a_server_without_a_vote_is_waited_for(lab: Lab) -> None:

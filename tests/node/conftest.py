@@ -86,7 +86,7 @@ class ConsulServer:
             self.process = None
 
     def is_ready(self) -> bool:
-        """It leads itself, and its node is registered: only then it grants sessions."""
+        """Whether it leads and its node is registered: only then it grants sessions."""
         try:
             client = self.client()
             client.destroy_session(client.create_session("probe", ttl_s=10, lock_delay_s=1))
@@ -114,7 +114,7 @@ def consul(tmp_path: Path) -> Iterator[ConsulServer]:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """What was run, without the interpreter."""
+    """Commands that were run, without the interpreter."""
     found: list[tuple[str, ...]] = []
 
     def run(argv: list[str], **_: object) -> str:

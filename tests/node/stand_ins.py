@@ -1,4 +1,4 @@
-"""What the registrator speaks to, in the least words: where no container has to run."""
+"""Minimal replacements of the registrator's servers, for tests without containers."""
 
 from __future__ import annotations
 

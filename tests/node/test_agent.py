@@ -32,7 +32,7 @@ from tests.node.swarms import Leading, Locks, node_state, settled
 def test_a_manager_that_operators_drained_stays_so(
     ran: list[tuple[str, ...]], roles: tuple[str, ...], wanted: list[dict[str, str]]
 ) -> None:
-    """It was put back within 3 s. One that is no worker is drained by its description."""
+    """The agent reverted it within 3 s. A manager that is no worker is drained by its description."""
     engine = Leading(leads=False)
     made = Agent(machine("10.0.0.4", roles=roles), cast(Consul, Locks()), cast(Engine, engine))
     made.settle()
@@ -76,7 +76,7 @@ def test_a_zone_full_of_machines_that_do_not_answer_holds_nobody_up() -> None:
     consul = Joining()
     lonely(consul).join_consul()
     assert not consul.side_by_side.broken
-    # Who is a member is not asked to become one.
+    # Members are not joined again.
     assert sorted(consul.asked) == sorted(PEERS[1:])
 
 
@@ -136,7 +136,7 @@ def test_a_manager_of_another_swarm_is_in_dns_for_nobody() -> None:
             return []
 
         def register(self, *_: object) -> None:
-            """As critical."""
+            """Register the service as critical."""
 
         def confirm(self, name: str, *, passing: bool, note: str) -> None:
             declared.append((name, passing, note))
@@ -241,7 +241,7 @@ def test_an_agent_that_is_started_anew_ends_the_join_that_failed() -> None:
 
 
 def test_an_engine_that_was_in_is_not_taken_for_one_whose_join_failed(join_file: Path) -> None:
-    """It would lose the Swarm's state: its managers, and the services where it is the only one."""
+    """The engine would lose the Swarm's state: its managers, and as the only manager the services, too."""
     engine = HalfIn()
     made = half_in(engine)
     made.act(JoinSwarm(("10.0.0.5",), "token"))
@@ -337,7 +337,7 @@ def test_where_nobody_answers_for_the_leader_it_asks_again_at_its_next_pass() ->
     ("failure", "node", "asked"),
     [(DockerUnavailable("not a swarm manager"), "node-1", ["swarm", "info"]), (None, "", ["info"])],
 )
-def test_one_that_is_no_manager_or_does_not_know_learns_what_it_is(
+def test_a_node_that_is_no_manager_reads_its_role_from_docker_info(
     failure: Exception | None, node: str, asked: list[str]
 ) -> None:
     made, engine = looking(failure, node=node)

@@ -1,4 +1,4 @@
-"""What swarmer-configure writes, once and again, and what it says where it cannot."""
+"""Files of swarmer-configure, at the first run and later, and its messages about failures."""
 
 from __future__ import annotations
 

@@ -154,6 +154,6 @@ def test_a_server_that_is_out_of_raft_can_be_taken_out_again(consul: ConsulServe
 
 
 def test_the_ui_finds_its_datacenter_although_servers_join_no_others(consul: ConsulServer) -> None:
-    """With `serf_wan: -1`, as on nodes, Consul's documentation warns of empty answers. This is the UI's first
-    question."""
+    """Consul's documentation warns of empty answers with `serf_wan: -1`, the value on nodes. This is the UI's
+    first query."""
     assert consul.client()._api.catalog.datacenters() == ["dc1"]

@@ -142,7 +142,7 @@ def test_an_event_is_read_without_the_fields_that_29_removed(release: str) -> No
 
 @every_engine
 def test_an_image_is_named_whatever_stores_it(release: str) -> None:
-    """With containerd's store an image has no graph driver and omits its empty fields (moby/moby#50893)."""
+    """An image in containerd's store has no graph driver, and omits its empty fields (moby/moby#50893)."""
     assert Recorded(answers_of(release)).repo_tags("swarmer/probe") == ("swarmer/probe:latest",)
 
 

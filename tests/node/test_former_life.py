@@ -1,4 +1,4 @@
-"""What a node declared before its boot: the catalogue of a real Consul has it still, its agent has not."""
+"""Services from before a node's boot: the catalogue of a real Consul still has them, its agent has not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[ConsulServer]:
 
 
 def leave_behind(client: Consul, *service_ids: str) -> None:
-    """As of a life before: in the catalogue alone, and healthy."""
+    """Leave services from an earlier life: only in the catalogue, and healthy."""
     for service_id in service_ids:
         entry = {"ID": service_id, "Service": "registry", "Port": 5000}
         client._api.catalog.register(MACHINE.name, "127.0.0.1", service=entry)
@@ -51,7 +51,7 @@ class Late(Consul):
 
 
 class Away(Consul):
-    """It does not answer at first."""
+    """Peer that does not answer at first."""
 
     asked = 0
 

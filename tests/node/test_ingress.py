@@ -41,7 +41,7 @@ CREATED = "POST /networks/create"
     [
         (IN_THE_POOL, []),
         (ELSEWHERE, ["DELETE /networks/ingress", CREATED]),
-        ("", [CREATED]),  # whoever moved it was killed half-way
+        ("", [CREATED]),  # an earlier run was killed between the two steps
     ],
     ids=["in the pool", "elsewhere", "nowhere"],
 )

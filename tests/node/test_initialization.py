@@ -131,10 +131,10 @@ def test_an_initializing_manager_frees_its_lock_once_all_is_published(ran: list[
     assert len(locks.keys) == 3
 
 
-def test_who_comes_to_the_lock_after_one_that_died_asks_the_provider_again(
+def test_the_next_lock_holder_asks_the_provider_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It had recorded its Swarm and published nothing; what this node was told at its boot is seconds old."""
+    """The dead one had recorded its Swarm and not published it; this node's answer from its boot is older."""
     engine = InitializingEngine()
     made, locks = initializing(engine)
     monkeypatch.setattr(process, "run", lambda *_, **__: ProviderView(cluster_id="swarm-0").to_json())
@@ -175,7 +175,7 @@ def test_where_the_provider_does_not_answer_no_swarm_is_initialized(
     assert locks.sessions == []
 
 
-def test_an_initializing_manager_whose_lock_went_while_the_provider_was_asked_initializes_nothing(
+def test_a_manager_that_lost_the_lock_during_a_query_initializes_no_swarm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = InitializingEngine()
@@ -217,7 +217,7 @@ def test_the_ingress_network_of_a_swarm_that_has_been_published_is_left_alone(
 def test_a_manager_that_was_never_told_of_the_swarm_asks_before_it_moves_the_ingress_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At its boot the cluster was uninitialized, and Consul has lost the Swarm's id since."""
+    """The cluster was uninitialized at this manager's boot, and Consul has lost the Swarm's ID since."""
     engine = InitializingEngine()
     made, _ = initializing(engine)
     view = ProviderView(cluster_id="swarm-1")
@@ -278,7 +278,7 @@ def test_a_swarm_that_takes_longer_than_it_is_waited_for_is_initialized_once(
     assert locks.sessions == ["swarm"]
 
 
-def test_an_initializing_manager_to_whom_nothing_came_of_it_leaves_it_to_another(
+def test_a_manager_whose_initialization_failed_frees_the_lock(
     ran: list[tuple[str, ...]],
 ) -> None:
     made, locks = initializing(InitializingEngine(is_slow=True))

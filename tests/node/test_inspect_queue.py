@@ -34,7 +34,7 @@ class SlowEngine:
         return connection
 
     def is_asked(self) -> bool:
-        """Whether somebody waits for a new connection."""
+        """Whether a client waits for a new connection."""
         return bool(select.select([self._listening], [], [], 0)[0])
 
     def close(self) -> None:
@@ -68,9 +68,7 @@ def told(queue: InspectQueue) -> list[str]:
     return [container for container, _, _ in queue.answers(list(queue.sources()))]
 
 
-def test_one_question_does_that_was_asked_while_the_container_started(
-    queue: InspectQueue, slow: SlowEngine
-) -> None:
+def test_an_inspection_from_before_the_start_is_enough(queue: InspectQueue, slow: SlowEngine) -> None:
     queue.request_early("c")
     waiting = slow.take()
     queue.on_start("c")

@@ -14,7 +14,7 @@ ENTRY, STATE = 2, 3
 
 
 def frame(kind: int, data: bytes) -> bytes:
-    """As etcd's encoder writes it."""
+    """Frame in the format of etcd's encoder."""
     record = protobuf.number(1, kind) + protobuf.number(2, 0xDEADBEEF) + protobuf.text(3, data)
     padding = -len(record) % 8
     length = len(record) | ((0x80 | padding) << 56 if padding else 0)

@@ -25,12 +25,12 @@ THEIRS = Key("", session="theirs", lock_index=2, index=9)
 
 @dataclass
 class SlowConsul:
-    """It carries out what it is asked for, and the answer is lost."""
+    """Consul that executes requests but loses its answers."""
 
     destroyed: list[str] = field(default_factory=list)
     is_slow: bool = True
     lock: Key | None = None
-    """As a majority of the servers has it; None: it was deleted."""
+    """Lock in the majority of the servers; None: it was deleted."""
     has_majority: bool = True
     renews: bool = True
     leads: str = ""
@@ -69,7 +69,7 @@ class SlowConsul:
 
 @pytest.fixture
 def candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegistryElector:
-    """It serves under lease 1; another manager is ready."""
+    """Candidate that serves under lease 1; another manager is ready."""
     monkeypatch.setattr(registry, "SESSION_FILE", tmp_path / "session")
     registry.SESSION_FILE.write_text("old")
     found = RegistryElector(machine("10.0.0.1"), consul=SlowConsul(lock=MINE), session="old")  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def test_the_proxy_opens_for_the_lock_that_a_majority_of_the_servers_confirms(
 
 
 def test_a_leader_that_was_replaced_and_renews_a_session_opens_no_proxy(candidate: RegistryElector) -> None:
-    """It stood still, and answers from memory: the session is over, another serves."""
+    """The leader stood still, and answers from memory: the session is over, another manager serves."""
     consul_of(candidate).has_majority = False
     candidate.confirm()
     assert not is_open(candidate)
@@ -144,10 +144,10 @@ def test_a_holder_that_is_cut_off_from_consuls_leader_keeps_its_lease_through_an
     assert other.renewed == ["old"]
 
 
-def test_a_server_that_is_behind_makes_nobody_serve_under_a_lease_that_was_given_up(
+def test_a_server_that_lags_behind_revives_no_lease_that_was_given_up(
     candidate: RegistryElector,
 ) -> None:
-    """With a full disk it learns nothing new, and passes questions on: the session lives, another serves."""
+    """A server with a full disk stays behind, and forwards queries: the session lives, another serves."""
     consul_of(candidate).is_slow = False
     candidate.release()
     candidate.lease.number = None
@@ -208,7 +208,7 @@ def test_what_the_watcher_reads_while_a_majority_is_asked_counts(candidate: Regi
 def test_a_lock_that_is_free_opens_no_proxy_where_this_node_has_no_session_any_more(
     candidate: RegistryElector,
 ) -> None:
-    """It hands over, and its server is behind: the session ended, and the lock keeps its number."""
+    """The node hands over, and its server is behind: the session ended, and the lock keeps its number."""
     candidate.is_leaving = True
     consul_of(candidate).renews = False
     consul_of(candidate).lock = Key("", session=None, lock_index=1, index=6)

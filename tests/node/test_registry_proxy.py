@@ -57,7 +57,7 @@ async def opened(address: str, lease: LeaseState) -> AsyncIterator[RegistryProxy
 
 
 async def ask(address: str, request: bytes = REQUEST) -> bytes:
-    """What came back until the connection ended."""
+    """Bytes that came back until the end of the connection."""
     reader, writer = await asyncio.open_connection(address, PORT)
     with contextlib.closing(writer):
         writer.write(request)
@@ -68,7 +68,7 @@ async def ask(address: str, request: bytes = REQUEST) -> bytes:
 
 
 async def under_way(one: RegistryProxy) -> asyncio.Task[bytes]:
-    """Request that the proxy has let in."""
+    """Request that the proxy has admitted."""
     asked = asyncio.create_task(ask(HERE))
     while not one.connections:
         await asyncio.sleep(0.01)

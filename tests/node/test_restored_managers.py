@@ -23,7 +23,7 @@ class Demoting(Leading):
         self.asked: list[str] = []
 
     def nodes(self, *, name: str) -> tuple[SwarmNode, ...]:
-        """By the beginning of a name, as Docker does."""
+        """Nodes by the beginning of a name, like Docker's filter."""
         self.asked.append(name)
         rows = {"core-i-two": "worker", "core-i-two-too": "manager"}
         return tuple(
@@ -46,7 +46,7 @@ def leader(engine: Demoting, *, reports: tuple[str, ...] = ("core-i-two",), leav
 def test_the_swarms_leader_promotes_a_manager_that_a_person_demoted(
     monkeypatch: pytest.MonkeyPatch, reports: tuple[str, ...]
 ) -> None:
-    """It stayed a worker for ever, and the cluster had lost its spare manager."""
+    """Without that it stayed a worker for ever, and the cluster had lost its spare manager."""
     engine = Demoting()
     made = leader(engine, reports=reports)
     made.settle()

@@ -27,7 +27,8 @@ class Informing:
 
 @pytest.mark.parametrize(("state", "is_soon"), [("pending", True), ("inactive", False)])
 def test_a_node_that_is_on_its_way_into_the_swarm_refreshes_soon(state: str, is_soon: bool) -> None:
-    """After a reboot of all: else its addresses come back with the next comparison, up to 2 min later."""
+    """This is for a reboot of all nodes. Otherwise the addresses would return up to 2 min later, with the
+    next comparison."""
     mesh = RoutingMesh(cast(Engine, Informing(state)), cast(Catalogue, None), options(), lambda _: None)
     mesh.refresh()
     assert (mesh.due_s <= time.monotonic() + POLL_INTERVAL_S) is is_soon

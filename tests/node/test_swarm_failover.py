@@ -182,7 +182,7 @@ def test_the_next_one_asks_once_more_when_its_turn_comes(lab: Lab) -> None:
 
 
 def test_a_leader_that_lives_and_does_not_answer_is_left_to_docker(lab: Lab) -> None:
-    """It has more to do than it can, or this manager has."""
+    """The leader, or this manager, is overloaded."""
     manager = lab.manager("me")
     lab.has_leader = False
     for _ in range(10):
@@ -299,7 +299,8 @@ def test_a_refusal_is_said_once_and_tried_again(lab: Lab, capsys: pytest.Capture
 
 
 def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(lab: Lab) -> None:
-    """It is a follower like the others, who wait for its heartbeats; the first message may come too early."""
+    """The leader is a follower now, and the others wait for its heartbeats. The first message may be too
+    early."""
     manager = lab.manager("leader")
     lab.pid.unlink()
     lab.has_leader = False
@@ -316,7 +317,7 @@ def test_a_leader_whose_engine_was_killed_stands_until_the_swarm_answers(lab: La
 
 
 def test_a_leader_whose_engine_was_away_for_long_stands_no_more(lab: Lab) -> None:
-    """It stood against whom they had elected meanwhile: its log was too short, and nobody led any more."""
+    """The leader stood against the new one: its log was too short, and the Swarm had no leader any more."""
     manager = lab.manager("leader")
     lab.pid.unlink()
     lab.has_leader = False
@@ -327,7 +328,7 @@ def test_a_leader_whose_engine_was_away_for_long_stands_no_more(lab: Lab) -> Non
     assert lab.stood == []
 
 
-def test_a_follower_whose_engine_began_anew_stands_for_no_reason_of_its_own(lab: Lab) -> None:
+def test_a_restart_of_its_own_engine_is_no_reason_for_a_follower_to_stand(lab: Lab) -> None:
     manager = lab.manager("me")
     lab.start_engine()
     lab.has_leader = False

@@ -27,7 +27,7 @@ def unit(name: str) -> ConfigParser:
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_what_ends_is_started_anew_without_end_and_less_and_less_often(name: str) -> None:
+def test_an_ended_program_is_restarted_for_ever_with_growing_pauses(name: str) -> None:
     found = unit(name)
     assert found["Unit"]["StartLimitIntervalSec"] == "0"
     service = found["Service"]

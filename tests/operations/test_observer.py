@@ -1,4 +1,4 @@
-"""What `swarmer status` makes of what it is told."""
+"""Results of `swarmer status` from the answers of nodes."""
 
 from __future__ import annotations
 

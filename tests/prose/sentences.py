@@ -16,7 +16,10 @@ from markdown_it.token import Token
 
 _CODE: Final = "`x`"
 """Stand-in for code in a sentence: one word, whatever the code is."""
-_END: Final = re.compile(r"(?<=[.!?])[\"')*\]]*\s+(?=[\"'(*\[`A-Z0-9])|(?<=:)\s*\n\s*(?=[-*] )|\n\s*\n")
+_END: Final = re.compile(r"(?<=[.!?])[\"')*\]]*\s+(?=[\"'(*\[`A-Z0-9])|\s*\n\s*(?=[-*] )|\n\s*\n")
+"""End of a sentence. The item of a list ends one, too: a list is no sentence."""
+_PREFORMATTED: Final = re.compile(r"^\x08\n.*?(?=^\s*$|\Z)", re.MULTILINE | re.DOTALL)
+r"""Paragraph that click prints as it is, because it begins with `\b`: a table or commands, no prose."""
 _ABBREVIATION: Final = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|no|approx)\.$", re.IGNORECASE)
 _QUOTE: Final = re.compile(r'"[^"]+ [^"]+ [^"]+ [^"]+"|“[^”]+ [^”]+ [^”]+ [^”]+”')
 """Words of somebody else, which are not ours to change: four or more between quotation marks."""
@@ -196,5 +199,6 @@ def is_prose(text: str) -> bool:
 
 def _without_code(text: str) -> str:
     """A docstring or comment without indented examples. A stand-in replaces text in backquotes."""
+    text = _PREFORMATTED.sub("", text)
     kept = ["" if line.startswith("    ") else line for line in text.expandtabs().splitlines()]
     return re.sub(r"`+[^`]+`+", _CODE, "\n".join(kept))

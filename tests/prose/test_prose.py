@@ -95,6 +95,33 @@ def test_a_module_has_docstrings_comments_and_messages(tmp_path: Path) -> None:
     }
 
 
+HELP = '''\
+def join() -> None:
+    """Join the cluster:
+
+    - by the address of a peer
+    - by the tag of the cluster
+
+    \\b
+    these are commands
+      swarmer up
+
+    The end.
+    """
+'''
+
+
+def test_items_of_a_list_are_sentences_and_a_preformatted_paragraph_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(HELP)
+    assert [each.text for each in sentences.of_module(path)] == [
+        "Join the cluster:",
+        "- by the address of a peer",
+        "- by the tag of the cluster",
+        "The end.",
+    ]
+
+
 def test_a_docstring_knows_what_it_describes(tmp_path: Path) -> None:
     found = sentences.docstrings(tmp_path, ast.parse(MODULE))
     assert {each.owner: each.line for each in found} == {"module": 1, "TIMEOUT_S": 4, "name": 9, "join": 12}

@@ -154,7 +154,7 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broken_image(tmp_path: Path) -> Iterator[str]:
-    """Of nodes that cannot boot: they have no Consul."""
+    """Image of nodes that cannot boot, because they have no Consul."""
     name = "swarmer/broken"
     (tmp_path / "Dockerfile").write_text(f"FROM {node_image.tag()}\nRUN rm /usr/local/bin/consul\n")
     engine.docker("build", "-q", "-t", name, str(tmp_path))

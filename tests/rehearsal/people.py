@@ -36,7 +36,7 @@ def root(cluster: Cluster, service: str) -> Any:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who types commands for a cluster on AWS."""
+    """Person who types commands for a cluster on AWS."""
 
     session: str
     """Name of the session of the role."""
@@ -62,7 +62,7 @@ class Person:
 
 
 def person(cluster: Cluster, session: str, policy: str) -> Person:
-    """Somebody new whose role has the managed policy of that name."""
+    """New person whose role has the managed policy of that name."""
     role = new_role(cluster, session, policy, PEOPLE)
     given = root(cluster, "sts").assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
     credentials = {

@@ -108,7 +108,7 @@ def test_a_viewer_sees_status_events_and_addresses(cluster: Cluster, node: str, 
 
 
 def test_a_viewer_reads_no_output_of_an_operator(cluster: Cluster, node: str, somebody: Person) -> None:
-    """The output is in a log group. What everybody may list, Run Command's own result, is empty."""
+    """The output is in a log group. Run Command's own result, which every viewer may list, is empty."""
     typed = operator(cluster, "another").type("exec", node, "--", "echo", SECRET)
     assert typed.stdout == f"{SECRET}\n", typed.stderr
     group = names.exec_log_group(cluster.env.cluster.name)

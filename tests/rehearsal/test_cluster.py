@@ -290,7 +290,7 @@ def test_a_killed_node_takes_neither_consul_nor_swarm_with_it(cluster: Cluster) 
 
 
 def swarm_leader(cluster: Cluster, address: str) -> str:
-    """Whom the manager there takes for it."""
+    """Name of the Swarm's leader in the list of the manager at `address`."""
     rows = cluster.docker("node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}", address=address)
     return next(row.split()[0] for row in rows.splitlines() if row.endswith(" Leader"))
 

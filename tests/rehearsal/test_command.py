@@ -1,4 +1,4 @@
-"""What the command says to bad input and unfit machines: one clear line each, nothing changed."""
+"""Messages about bad input and unfit machines: one clear line each, and no change."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_page_that_is_no_text_is_one_line(tmp_path: Path) -> None:
 
 @dataclass
 class Somewhere:
-    """As much of a provider as commands on one node need."""
+    """Part of a provider for commands on one node."""
 
     cluster: Cluster
     is_silent: bool = False
@@ -239,7 +239,7 @@ def test_a_full_disk_is_one_line(small: Path) -> None:
 
 
 def test_a_file_that_one_may_not_write_is_one_line(monkeypatch: pytest.MonkeyPatch, small: Path) -> None:
-    """The state below .swarmer, in a checkout where somebody else, or root, was at work before."""
+    """The state below .swarmer may belong to another user, or root, who worked in the checkout before."""
 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/x/.swarmer/clusters/small")

@@ -1,4 +1,4 @@
-"""What `swarmer doctor` says: each thing that is missing, with the way to get it."""
+"""Output of `swarmer doctor`: each missing part, with its remedy."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_help_has_every_command_in_a_section_and_the_exit_statuses() -> None:
 
 
 def test_off_a_terminal_what_a_node_says_while_it_boots_is_one_line() -> None:
-    """In a log, or behind a pipe, it was broken at the eightieth letter."""
+    """The line was broken at the eightieth letter in a log, or behind a pipe."""
     heard = io.StringIO()
     phase = "configured as core-i-0123456789abcdef0, 10.42.64.4, consul-server swarm-manager swarm-worker"
     consoles = {"core-i-0123456789abcdef0": SimpleNamespace(phase=phase, is_ready=False)}
@@ -98,7 +98,7 @@ def test_every_command_and_every_option_is_explained() -> None:
 
 
 def complete(typed: list[str]) -> list[str]:
-    """What bash offers."""
+    """Bash's suggestions."""
     words = " ".join(f"'{word}'" for word in ["swarmer", *typed])
     script = f"""source <("{SWARMER}" completion bash)
         COMP_WORDS=({words}) COMP_CWORD={len(typed)}
@@ -126,7 +126,7 @@ def test_bash_completes_commands_options_and_groups(typed: list[str], offered: l
 SLOW = "import time; from swarmer.cli.progress import working\nwith working('looks'): time.sleep({})"
 
 
-def test_what_takes_longer_than_a_moment_says_so_and_where_it_is_seen_with_its_seconds() -> None:
+def test_slow_work_shows_its_progress_and_on_a_terminal_its_seconds() -> None:
     slow = [str(environment.ROOT / ".venv/bin/python"), "-c", SLOW.format(PROGRESS_DELAY_S + 1)]
     piped = subprocess.run(slow, capture_output=True, text=True, check=True, cwd=environment.ROOT)
     assert (piped.stdout, piped.stderr) == ("", "looks …\n")

@@ -1,4 +1,4 @@
-"""What the rehearsal says to machines on which it may not install anything."""
+"""Messages of the rehearsal on machines without permission to install packages."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_console_tells_progress_readiness_and_death(g: Environment) -> None:
 
 
 def test_a_node_image_that_another_checkout_has_just_made_is_left_to_it() -> None:
-    """It was removed between its making and its first container: the other's nodes got no machine."""
+    """The image was removed between its making and its first container. The other's nodes got no machine."""
     now = datetime(2026, 11, 24, 19, 0, tzinfo=UTC)
     assert not node_image.is_outdated("2026-11-24T18:56:48.123456789Z", now)
     assert node_image.is_outdated("2026-11-24T17:59:59.123456789Z", now)

@@ -1,4 +1,4 @@
-"""Which machines come and go, without any of them."""
+"""Plan for the creation and removal of machines, without machines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_stopped_instance_is_switched_off() -> None:
 
 
 def test_a_machine_of_an_unknown_instance_is_left_alone() -> None:
-    """AWS that was started anew has forgotten everything; that is no proof of an end."""
+    """A restarted AWS has forgotten everything, and that is no proof of an end."""
     assert plan({}, {"i-a": True}) == Plan()
 
 

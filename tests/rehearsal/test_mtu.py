@@ -101,7 +101,7 @@ def test_a_packet_of_the_vpcs_size_passes_between_tasks_on_two_nodes_unfragmente
 
 
 def has_ingress(cluster: Cluster, node: str) -> bool:
-    """Whether dockerd has the namespace of the ingress network, which it makes anew after a boot."""
+    """Whether dockerd has the namespace of the ingress network. It creates it again after a boot."""
     return "ingress_sbox" in cluster.on(node, "ls", "/run/docker/netns").split()
 
 

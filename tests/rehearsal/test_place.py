@@ -19,7 +19,7 @@ from swarmer.local.environment import Environment
 
 @dataclass
 class Somewhere:
-    """As much of a provider as the choice needs."""
+    """Part of a provider for the choice."""
 
     name: str
     cluster: Cluster

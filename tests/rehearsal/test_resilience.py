@@ -1,4 +1,4 @@
-"""What happens to nodes, and what is left of the cluster: reboots, hand-over, the loss of a majority."""
+"""Reboots, hand-over and the loss of a majority, and the state of the cluster afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def validated(status: dict[str, Any]) -> bool:
 
 
 def lease(address: str, timeout_s: float = 3) -> tuple[str, int]:
-    """Who answers at this door, and under which lease."""
+    """Node that answers at this door, and its lease."""
     connection = http.client.HTTPConnection(address, names.REGISTRY_PORT, timeout=timeout_s)
     try:
         connection.request("GET", "/v2/")
@@ -152,7 +152,7 @@ def test_nodes_rebooted_one_after_the_other_come_back_unaided(cluster: Cluster) 
 def test_the_name_of_the_swarms_leader_leads_to_one_manager_while_the_leader_reboots(
     cluster: Cluster,
 ) -> None:
-    """A rebooted server is a member before it runs anything. What it declared before must be gone by then."""
+    """A rebooted server is a member before it runs anything. Its earlier services must be gone by then."""
     worker = next(node for node in cluster.nodes() if "swarm-manager" not in node["roles"])
     with watching(worker["address"], cluster.env.cluster.domain) as watch:
         until(lambda: bool(watch.answers and watch.answers[-1]), 10, "nobody leads")
@@ -189,7 +189,7 @@ def test_two_of_three_lost_for_good_are_recovered_by_one_command(cluster: Cluste
     running = [kept(cluster, name) for name in alive]
     lose_power(lost)
     watched(lambda status: not status["registry"]["holder"], 60, "the registry is still answered for")
-    assert [kept(cluster, name) for name in alive] == running, "what runs goes on without a majority"
+    assert [kept(cluster, name) for name in alive] == running, "containers run on without a majority"
     watched(says_both, 60, "the status does not say what is lost")
     with pytest.raises(Unavailable):
         Engine(f"tcp://{core[0]['address']}:{names.DOCKER_PORT}").nodes()

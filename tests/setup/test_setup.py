@@ -37,7 +37,7 @@ def mac(machine: Machine) -> Machine:
 
 @pytest.fixture
 def engine(machine: Machine) -> Iterator[Machine]:
-    """As `machine`, with a Docker Engine: a shell that reads the settings there are when it gets SIGHUP."""
+    """Machine with a Docker Engine: a shell that reads the settings when it gets SIGHUP."""
     config, taken = machine.root / "etc/docker/daemon.json", machine.root.parent / "taken"
     taken.touch()
     shown = f'{{"{REGISTRY}":{{"Name":"x","Secure":false}}}}'
@@ -236,7 +236,7 @@ def test_broken_off_while_it_writes_it_goes_on_or_is_undone(
     before = mac.bytes()
     if is_second:
         assert mac.setup(*ADDRESSES).returncode == 0
-    # What writes the file is a shell, which setup.sh waits for: both end here.
+    # A shell writes the file, and setup.sh waits for that shell: both end here.
     written = mac.root / "etc/resolver/swarmer"
     mac.command("sh", f"printf '{half}' > {written}; kill -9 $PPID")
     assert mac.setup("10.42.9.9").returncode != 0
@@ -262,7 +262,7 @@ def test_what_was_there_already_is_nothing_to_take_back(mac: Machine) -> None:
 
 @pytest.fixture
 def dnsmasq(machine: Machine) -> Machine:
-    """It answers on this machine, and can be started anew."""
+    """Machine on which dnsmasq answers, and can be restarted."""
     machine.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     (machine.root / "etc/dnsmasq.d").mkdir()
     for name in ("pidof", "systemctl", "service"):
@@ -279,7 +279,7 @@ def test_a_daemon_that_does_not_start_anew_is_named(dnsmasq: Machine) -> None:
     assert "dnsmasq could not be restarted" in done.stderr
     for name in ("systemctl", "service"):
         dnsmasq.command(name)
-    assert dnsmasq.setup(*ADDRESSES).returncode == 0, "it is started anew the next time"
+    assert dnsmasq.setup(*ADDRESSES).returncode == 0, "the next run restarts it"
     assert dnsmasq.setup("--undo").returncode == 0
     assert dnsmasq.bytes() == before
 

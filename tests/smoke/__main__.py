@@ -3,8 +3,9 @@
     python -m tests.smoke [--yes] [--report FILE]     in the account of your usual credentials
     python -m tests.smoke --rehearse                  the same against the AWS of this machine
 
-It asks once before it creates anything. Exit status: 0 every step kept its promise; 1 one did not, and the
-output says what is left in the account and which command removes it; 2 nothing was begun; 130 Ctrl-C.
+It asks once before it creates anything. Exit status: 0 every step kept its promise; 1 a step failed;
+2 nothing was begun; 130 Ctrl-C. After a failure the output lists the remaining resources, with the command
+that removes them.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def recorded(account: Account, cluster: str) -> list[StackResource]:
 
 
 def still_there(account: Account, resources: Iterable[StackResource]) -> list[Left]:
-    """Those of the recorded resources that their own services still know. Raises aws.Unavailable."""
+    """Recorded resources that their own services still know. Raises aws.Unavailable."""
     return [
         Left(kind=each.kind, id=each.id, stack=each.stack, is_retained=each.is_retained)
         for each in resources

@@ -58,7 +58,7 @@ class Action:
 
     name: str
     resource_types: Mapping[str, Mapping[str, Any]]
-    """By name of the resource type; the type "" stands for actions or keys without a resource."""
+    """Resource types by name; the type "" stands for actions or keys without a resource."""
 
     @property
     def typed(self) -> list[str]:

@@ -18,14 +18,14 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class Assembly:
-    """What one synthesis wrote."""
+    """Output of one synthesis."""
 
     directory: Path
     cluster: Cluster
 
     @cached_property
     def templates(self) -> dict[str, Template]:
-        """By the stack's name, in the order of the manifest."""
+        """Templates by the stack's name, in the order of the manifest."""
         artifacts = json.loads((self.directory / "manifest.json").read_text())["artifacts"]
         names = [name for name, it in artifacts.items() if it["type"] == "aws:cloudformation:stack"]
         return {name: json.loads((self.directory / f"{name}.template.json").read_text()) for name in names}
@@ -61,7 +61,7 @@ class Assembly:
         return [group for group in self.cluster.groups if bool(roles & group.roles) is quorum]
 
     def user_data(self, group: str) -> str:
-        """With placeholders as long as the values can get."""
+        """User-data with placeholders of the values' maximum length."""
         return joined(self.launch_template_data(group)["UserData"]["Fn::Base64"])
 
     def _of_group(self, kind: str, group: str) -> Resource:
@@ -71,7 +71,7 @@ class Assembly:
 
 
 def synthesise(directory: Path, cluster: Cluster, *, validate: bool = True) -> Assembly:
-    """With every check there is; raises where one fails. cdk-nag runs without `validate`, too."""
+    """Synthesise with every check; raises if one fails. cdk-nag runs without `validate`, too."""
     app = stacks.new_app(outdir=str(directory), validate=validate)
     stacks.build(app, cluster)
     app.synth()

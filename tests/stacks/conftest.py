@@ -89,7 +89,7 @@ def _once(directory: Path, cluster: Cluster) -> Assembly:
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    """What a person gets who changes nothing: three zones, one NAT gateway, combined roles."""
+    """Result of the unchanged servers.yml: three zones, one NAT gateway, combined roles."""
     return synthesise(tmp_path_factory.mktemp("shipped"), description.load(ROOT / "servers.yml"))
 
 

@@ -123,7 +123,7 @@ def test_without_the_key_no_role_has_a_boundary(shipped: Assembly) -> None:
 def test_the_page_lists_exactly_the_actions_that_a_boundary_has_to_allow(
     shipped: Assembly, variant: Assembly
 ) -> None:
-    """Those of the cluster's own roles: managed policies are for roles of people."""
+    """The page is about the cluster's own roles, because managed policies are for roles of people."""
     used = {
         action
         for assembly in (shipped, variant)

@@ -28,7 +28,7 @@ KINDS = (
     "AWS::SSM::Document",
     "AWS::SSM::Parameter",
 )
-"""Of what has a name of its own."""
+"""Types of resources with a fixed name."""
 IN_A_ROLE = "AWS::IAM::Policy"
 """Its name counts within its role."""
 
@@ -150,8 +150,8 @@ def test_nothing_but_the_bucket_is_retained(assembly: Assembly) -> None:
     assert retained == ["AWS::S3::Bucket"]
 
 
-def test_what_has_a_name_goes_with_its_stack_but_for_a_bucket_that_was_given_one(assembly: Assembly) -> None:
-    """So a second deployment of the same name finds all of them free."""
+def test_named_resources_are_deleted_with_their_stack_except_a_named_bucket(assembly: Assembly) -> None:
+    """The names are free again for a second deployment of the same name."""
     bucket = assembly.cluster.registry.bucket
     named = {(kind, name) for kind, name in physical_names(assembly) if kind.startswith("AWS::")}
     assert {kind for kind, _ in named} == {*KINDS, *(["AWS::S3::Bucket"] if bucket else [])}

@@ -149,7 +149,7 @@ def test_the_pages_are_what_the_file_says(page: Path, facts: list[Fact]) -> None
 
 
 def test_the_page_about_aws_states_how_many_rows_are_unrehearsed(facts: list[Fact]) -> None:
-    """So that a row of this kind is never added in passing."""
+    """The number makes sure that such a row is added on purpose."""
     stated = re.search(r"\*\*(\d+) of its\s+rows\*\* have neither", AWS.read_text())
     number = sum(isinstance(fact.proof, Unrehearsed) for fact in facts)
     assert stated

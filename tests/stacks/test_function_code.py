@@ -54,7 +54,7 @@ def test_the_layer_is_the_same_every_time(tmp_path: Path, monkeypatch: pytest.Mo
 
 @each_function
 def test_a_function_imports_from_its_asset_and_its_layer_alone(shipped: Assembly, function: str) -> None:
-    """In a process that sees neither this checkout nor what is installed here, but the runtime's own."""
+    """The process sees neither this checkout nor the packages installed here, only those of the runtime."""
     asset = asset_of(shipped, the_function(shipped, function)["Code"])
     layer = function_code.ensure_layer() / "python"
     program = f"""

@@ -1,4 +1,4 @@
-"""The network: zones, subnets, the way out, and who may talk to whom."""
+"""The network: zones, subnets, egress, and the allowed connections."""
 
 from __future__ import annotations
 

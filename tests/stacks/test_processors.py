@@ -10,7 +10,7 @@ from tests.core.test_instance_types import LINUX
 
 
 def test_the_cdk_says_the_same_of_the_types_that_it_knows() -> None:
-    """It knows one size of each family here; its rule reads nothing but the family."""
+    """The CDK knows one size of each family here, and its rule reads only the family."""
     of_family = {each.partition(".")[0]: each for each in LINUX}
     known = {}
     for each in of_family.values():

@@ -46,7 +46,7 @@ class Laptop:
 
     @property
     def kept(self) -> Path:
-        """What outlives its machines."""
+        """Folder that outlives its machines."""
         return plan.SHARED / self.name
 
     @property
@@ -56,11 +56,11 @@ class Laptop:
 
     @property
     def label(self) -> str:
-        """Of all that it makes on this machine's engine."""
+        """Label of all its objects on this machine's engine."""
         return f"{environment.LABEL_CLUSTER}={self.name}"
 
     def run(self, *argv: str, stdin: str = "") -> str:
-        """What a command says; it has to succeed."""
+        """Output of a command that has to succeed."""
         done = self._run(argv, stdin)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -74,7 +74,8 @@ class Laptop:
         return self.run(SWARMER, *words, "-f", str(self.servers))
 
     def validated(self, within_s: int = VALIDATED_S) -> dict[str, Any]:
-        """Status of the cluster as JSON, once it is validated. Else fails with what ailing machines say."""
+        """Status of the cluster as JSON, after a wait until it is validated. A failure has the output of
+        unhealthy machines."""
         argv = (SWARMER, "vagrant", "status", "--wait", str(within_s), "--json", "-f", str(self.servers))
         done = self._run(argv)
         found: dict[str, Any] = json.loads(done.stdout or "{}")
@@ -86,13 +87,13 @@ class Laptop:
         return engine.docker("exec", f"{self.name}.{name}", *command)
 
     def types(self, line: str, answer: str = "") -> str:
-        """What a line of docs/tutorial/vagrant.md prints, typed at a terminal; `answer` is typed next."""
+        """Output of a line of docs/tutorial/vagrant.md, typed at a terminal; `answer` is typed next."""
         done = self._type(line, answer)
         assert done.returncode == 0, f"{line}\n{done.stdout}"
         return done.stdout
 
     def fails(self, line: str) -> str:
-        """As `types`, of a line that cannot succeed."""
+        """Output of a typed line that has to fail."""
         done = self._type(line, "")
         assert done.returncode != 0, f"{line}\n{done.stdout}"
         return done.stdout
@@ -128,7 +129,7 @@ class Laptop:
         )
 
     def alive(self) -> set[str]:
-        """Who is, as the first machine's Consul sees it."""
+        """Names of the alive members in the list of the first machine's Consul."""
         rows = [line.split() for line in self.on("core-1", "consul", "members").splitlines()]
         return {row[0] for row in rows if row[2] == "alive"}
 
@@ -138,7 +139,7 @@ class Laptop:
         self.on(name, "docker", "push", "-q", self.image)
 
     def pulls(self, name: str) -> bool:
-        """Whether the image is pulled there anew, and runs."""
+        """Whether the image is pulled there again, and runs."""
         try:
             self.on(
                 name, "sh", "-c", f"docker image rm -f {self.image} >/dev/null; docker pull -q {self.image}"
@@ -148,7 +149,7 @@ class Laptop:
             return False
 
     def states(self) -> dict[str, str]:
-        """What `vagrant status` says of each machine."""
+        """State of each machine from `vagrant status`."""
         rows = [line.split(",") for line in self.vagrant("status", "--machine-readable").splitlines()]
         return {row[1]: row[3] for row in rows if row[2] == "state"}
 
@@ -166,7 +167,7 @@ def computer(folder: Path, name: str, groups: str = CORE) -> Iterator[Laptop]:
         "SWARMER_SERVERS": str(servers),
         "VAGRANT_HOME": str(folder / "home"),
         "VAGRANT_DOTFILE_PATH": str(folder / "dot"),
-        # Whatever else this computer could run them in.
+        # This is fixed, because the computer may have other providers, too.
         "VAGRANT_DEFAULT_PROVIDER": "docker",
         "DOCKER_HOST": "tcp://127.0.0.1:9",  # as after `setup.sh`: somewhere else
     }
@@ -179,7 +180,7 @@ def computer(folder: Path, name: str, groups: str = CORE) -> Iterator[Laptop]:
 
 @contextmanager
 def computer_with_docker(folder: Path, name: str, groups: str = CORE) -> Iterator[Laptop]:
-    """As `computer`, and the machines can be containers."""
+    """Computer whose machines can be containers."""
     host.ensure_engine()
     if not node_image.exists(node_image.tag()):
         host.ensure_packages(("mmdebstrap", "mmdebstrap"))

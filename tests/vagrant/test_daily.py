@@ -1,6 +1,6 @@
 """The commands of docs/tutorial/vagrant.md, as they stand there, one life of a cluster in order.
 
-`make test-vagrant` runs it: shutting machines down in order and making them anew takes minutes.
+`make test-vagrant` runs it: shutting machines down in order and making them again takes minutes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 
 def names(laptop: Laptop) -> list[str]:
-    """Of the machines, all of them well; waits for it."""
+    """Names of the machines, after a wait until all of them are healthy."""
     return [node["name"] for node in laptop.validated(180)["nodes"]]
 
 
@@ -80,7 +80,7 @@ def test_one_machine_is_halted_and_goes_on_and_a_reload_is_a_reboot(laptop: Lapt
     assert names(laptop) == ALL
 
 
-def test_a_machine_that_is_reloaded_is_not_told_anew_what_it_is_for(laptop: Laptop) -> None:
+def test_a_reloaded_machine_keeps_its_description(laptop: Laptop) -> None:
     before = laptop.on("core-2", "cat", "/etc/swarmer/node.json")
     shipped = laptop.servers.read_text()
     laptop.servers.write_text(shipped.replace("size: 3", "size: 5").replace("max: 3", "max: 4"))
@@ -120,7 +120,7 @@ def test_a_machine_destroyed_is_forgotten_and_up_makes_it_anew(laptop: Laptop) -
 
 
 def test_the_machine_that_leads_the_swarm_is_forgotten_once_others_have_elected(laptop: Laptop) -> None:
-    """They take ten seconds, up to twenty: it was given up after fifteen."""
+    """The election takes ten to twenty seconds, and the cleanup gave up after fifteen."""
     shown = laptop.on("core-1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}")
     (leader,) = (line.split()[0] for line in shown.splitlines() if line.endswith("Leader"))
     assert f"{leader} is removed from Swarm and Consul" in laptop.types(f"vagrant destroy -f {leader}")

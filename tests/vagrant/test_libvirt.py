@@ -1,4 +1,4 @@
-"""What Vagrant and its libvirt plugin read out of the Vagrantfile; no such machine can run here."""
+"""Settings that Vagrant and its libvirt plugin read from the Vagrantfile; no such machine can run here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Vagrant reads out of the Vagrantfile for virtual machines, which nothing here can run."""
+"""Settings that Vagrant reads from the Vagrantfile for virtual machines; none can run here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_virtual_machine_is_as_large_as_servers_yml_says_and_has_its_seed(lapt
     assert found["networks"][0]["ip"] == "10.46.0.11"
 
 
-def test_what_outlives_virtual_machines_is_exported_and_their_seed_mounts_it(laptop: Laptop) -> None:
+def test_the_shared_folder_of_virtual_machines_is_exported_and_mounted(laptop: Laptop) -> None:
     (folder,) = virtualbox(laptop)["folders"]
     assert (folder["type"], folder["hostpath"]) == ("nfs", str(plan.SHARED))
     assert "guestpath" not in folder

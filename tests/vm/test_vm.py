@@ -58,7 +58,7 @@ def is_validated() -> bool:
 
 
 def page() -> str:
-    """What the published port answers; empty where nothing does."""
+    """Answer of the published port; empty without one."""
     try:
         with urllib.request.urlopen(URL, timeout=20) as answer:
             return str(answer.read().decode())

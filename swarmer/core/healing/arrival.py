@@ -1,12 +1,12 @@
-"""Launched instance: admit it, wait for it, or give it up.
+"""Decision about a launched instance: admit it, wait for it, or give it up.
 
 An instance is admitted only when the cluster itself reports it as a member in its role: a Consul server with
-a vote, a Swarm manager that is Reachable. An instance that is not a member in time is dead. It is not
-repaired; Auto Scaling launches another. After `failed_boots` such instances in a row its launches are
-stopped, because every launch costs money and the next one would fail too.
+a vote, a Swarm manager that is Reachable. An instance that misses its deadline is dead. It is not repaired;
+Auto Scaling launches another. After `failed_boots` such instances in a row the group's launches are stopped,
+because every launch costs money and the next one would fail too.
 
-A cluster without a majority proves nothing about an instance that cannot join it. Such an instance is held,
-and gets time to join after the majority is back. A recovery continues with the replacements of lost servers.
+If a cluster has no majority, an instance that cannot join it may be healthy. It is held, and gets time to
+join after the majority is back. A recovery needs the replacements of lost servers.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Arrival:
 
     instance: Instance
     roles: frozenset[str]
-    """Roles of its group; an instance that never ran may have no tags."""
+    """Roles of its group, because an instance that never ran may lack tags."""
     lifecycle: str
     """State in Auto Scaling; empty if no group lists it."""
     waited_s: float
     deadline_s: float
     failed_in_a_row: int
-    """Number of launches of its group that failed since the last success, without this one."""
+    """Number of failed launches of its group since the last success, without this instance."""
     failed_boots: int
     """Number of failed launches in a row that stops the launches."""
     is_initialized: bool
-    """Whether some voting node is in service: the cluster had a majority once."""
+    """Whether a voting node is in service, so that the cluster had a majority once."""
     noted_s_ago: float | None = None
-    """Seconds since the note that it can join again, which it has not; None without a note."""
+    """Seconds since the record that it can join again, while it has not joined; None without a record."""
     ends: bool
     """Whether the cluster is being deleted."""
     consul: Consul
@@ -59,13 +59,13 @@ class Abandon:
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again later."""
+    """Wait, and observe again later."""
 
     reason: str
     holds: bool = False
-    """Whether to hold the hook, because it would end by itself meanwhile."""
+    """Whether to hold the hook, because it would end meanwhile."""
     notes: bool = False
-    """Whether to note that the instance can join from now on."""
+    """Whether to record that the instance can join from now on."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,15 @@ def decide(arrival: Arrival) -> Action:
 
 
 def _held(arrival: Arrival, lacks: str) -> Wait | None:
-    """Return a wait if the instance is late through no fault of its own."""
+    """Return a wait if another cause than the instance itself delayed it."""
     late_s = arrival.waited_s - arrival.deadline_s
     if late_s < 0:
         return None
     if not (arrival.consul.has_leader and arrival.swarm.has_quorum):
         return Wait(lacks, holds=True) if arrival.is_initialized and late_s < QUORUM_TIMEOUT_S else None
     if late_s <= pacing.LONGEST_PAUSE_S and not arrival.consul.is_alive(arrival.instance.name):
-        # The previous look was in time and held nothing. A living instance may have lacked a majority then.
+        # The previous observation was before the deadline, so it held nothing. A living instance may have
+        # lacked a majority then.
         return None
     if arrival.noted_s_ago is None:
         return Wait(lacks, holds=True, notes=True)
@@ -121,7 +122,7 @@ def _held(arrival: Arrival, lacks: str) -> Wait | None:
 
 
 def lacks_in_consul(name: str, roles: frozenset[str], consul: Consul) -> str:
-    """Return what keeps the node from being a member of Consul in its role; empty if nothing does."""
+    """Return the reason why the node is no member of Consul in its role; empty if it is one."""
     if not consul.has_leader:
         return "Consul has no leader" if consul.answers else "no Consul server answers"
     if not consul.is_alive(name):
@@ -132,7 +133,7 @@ def lacks_in_consul(name: str, roles: frozenset[str], consul: Consul) -> str:
 
 
 def lacks_in_swarm(name: str, roles: frozenset[str], swarm: Swarm) -> str:
-    """Return what keeps the node from being a member of Swarm in its role; empty if nothing does."""
+    """Return the reason why the node is no member of Swarm in its role; empty if it is one."""
     if not swarm.has_quorum:
         return "no Swarm manager with a quorum answers"
     rows = swarm.of(name)

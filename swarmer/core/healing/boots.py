@@ -1,12 +1,11 @@
 """Number of a group's launches that failed in a row, from Auto Scaling's own record of its activities.
 
-The count needs no state of the functions and survives everything. It starts again with the first instance
-that is admitted. A launch that never made an instance (no capacity, a quota) costs nothing and does not
-count.
+The count needs no state of the functions, so it survives everything. It starts again with the first admitted
+instance. A launch that made no instance (no capacity, a quota) costs nothing and does not count.
 
-Source: AWS Knowledge Center, "Why did my lifecycle actions fail"; an abandoned launch reads "Instance failed
-to complete user's Lifecycle Action: Lifecycle Action with token … was abandoned: Lifecycle Action Completed
-with ABANDON Result".
+Source: AWS Knowledge Center, "Why did my lifecycle actions fail". The message of an abandoned launch is
+"Instance failed to complete user's Lifecycle Action: Lifecycle Action with token … was abandoned: Lifecycle
+Action Completed with ABANDON Result".
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Activity:
 
     description: str
     status: str
-    """Status: Successful, Failed, Cancelled, or one of the states on the way there."""
+    """Status: Successful, Failed, Cancelled, or one of the states before these."""
     message: str = ""
 
 
@@ -37,7 +36,7 @@ def failed_in_a_row(activities: Iterable[Activity], *, but: str = "") -> int:
     """Count the failed launches since the last success, without the instance `but`.
 
     `activities` come newest first, as Auto Scaling lists them. Two functions may give up the same instance.
-    The second would count it twice, and open the breaker early.
+    Without `but` the second function would count it twice, and open the breaker early.
     """
     count = 0
     for activity in activities:

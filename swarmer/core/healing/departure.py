@@ -1,11 +1,10 @@
-"""Removal of a node: one step per look, derived from what remains of the node.
+"""Removal of a node: one step per observation, derived from the node's remaining entries.
 
-`_STEPS` has the order. A machine that is gone takes only the steps for its remains.
+`_STEPS` has the order. A machine that is gone needs only the steps for its remaining entries.
 
-**Quorum.** A healthy member is removed only when as many others vote as are wanted: when its replacement
-votes. If the others are no majority without it, it stays. If the majority is already lost, nothing is
-touched. A hook is held for an hour. docs/adr/0021-quorum-groups-retain-instances.md tells how Auto Scaling
-keeps the instance afterwards.
+**Quorum.** A healthy member is removed only after its replacement has a vote. If the others have no majority
+without it, it stays. If the majority is already lost, nothing is touched. A hook is held for an hour. Then
+Auto Scaling keeps the instance: docs/adr/0021-quorum-groups-retain-instances.md.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ from swarmer.core.node import SWARM_MANAGER
 from swarmer.core.state import MemberStatus
 
 DRAIN_TIMEOUT_S: Final = 120.0
-"""Timeout for a node's tasks to run elsewhere. Tasks that remain then have no room on the other nodes."""
+"""Timeout for a node's tasks to run elsewhere. Tasks that remain after it have no room on other nodes."""
 HANDOVER_TIMEOUT_S: Final = 20.0
 """Timeout for the registry's hand-over."""
 CONSUL_STOP_TIMEOUT_S: Final = 20.0
 """Timeout for a node to stop its Consul. After it the removal continues, and the sweep purges the entries
 once the node is gone."""
 NOTICE_GRACE_S: Final = 30.0
-"""Grace period for Consul to notice that a machine is gone."""
+"""Grace period for Consul to notice the loss of a machine."""
 QUORUM_TIMEOUT_S: Final = 3600.0
 """Timeout for holding a hook because of the quorum. Then Auto Scaling keeps the instance without a hook."""
 DEPARTURE_TIMEOUT_S: Final = (
@@ -64,7 +63,7 @@ class Departure:
     ends: bool
     """Whether the cluster is being deleted."""
     is_initialized: bool
-    """Whether the cluster has, or had, a Swarm; also True if that is unknown, since a majority may be at
+    """Whether the cluster has, or had, a Swarm; also True if that is unknown, because a majority may be at
     stake."""
     announced_s: float
     """Time of the event in seconds since the epoch; the current time if there was no event."""
@@ -104,9 +103,9 @@ def decide(departure: Departure) -> Action:
 def _without_majority(departure: Departure, reason: str) -> Action:
     """Touch nothing, and hold back a working machine that votes in either quorum.
 
-    While one quorum is lost, its vote in the other can be neither judged nor removed in order, and a recovery
-    may need it. A cluster that was never initialized has nothing to recover, so no node is held and no alarm
-    raised.
+    While one quorum is lost, the machine's vote in the other cannot be judged or removed in order. A recovery
+    may need the machine. A cluster that was never initialized has nothing to recover: no node is held and no
+    alarm raised.
     """
     if not departure.is_initialized:
         return Finish(f"{reason}: the cluster was never initialized, so it never had a majority")
@@ -120,7 +119,7 @@ def _without_majority(departure: Departure, reason: str) -> Action:
 
 
 def _without_swarm(departure: Departure) -> Action | None:
-    """Hold back a working manager. For all other nodes Consul's part is done alone."""
+    """Hold back a working manager. For all other nodes only Consul's steps are taken."""
     if departure.is_gone or SWARM_MANAGER not in departure.roles:
         return None
     return _without_majority(departure, "no Swarm manager with a quorum answers")
@@ -150,12 +149,12 @@ def _drain(departure: Departure) -> Action | None:
 
 
 def _hand_over(departure: Departure) -> Action | None:
-    """Have the registry handed over. The lease of a machine that is gone ends by itself."""
+    """Request a hand-over of the registry. The lease of a machine that is gone ends by itself."""
     lease = departure.consul.lease
     if departure.is_gone or lease is None or lease.holder != departure.name:
         return None
     if _since_mark_s(departure) >= DRAIN_TIMEOUT_S + HANDOVER_TIMEOUT_S:
-        # No other node wants the registry: its holder takes it again, under another lease.
+        # No other node takes the registry: its holder has it again, under another lease.
         return None
     return Wait("the registry to be handed over") if lease.handover_asked else HandOver(lease.number)
 
@@ -177,8 +176,7 @@ def _remove_from_swarm(departure: Departure) -> Action | None:
 
 
 def _stop_consul(departure: Departure) -> Action | None:
-    """Stop the node's Consul. A running server would be taken into raft again, a client into the
-    catalogue."""
+    """Stop the node's Consul. A running server would return to raft, a running client to the catalogue."""
     consul, marker = departure.consul, departure.marker
     if departure.is_gone or marker is None or not consul.is_alive(departure.name):
         return None
@@ -232,15 +230,16 @@ def _forget(departure: Departure) -> Action | None:
 
 
 def _await_swarm(departure: Departure) -> Action | None:
-    """Wait for Swarm: the lost node may have led. Its managers elect another leader in seconds, and list it
-    still."""
+    """Wait for Swarm, because the lost node may have led. Its managers elect another leader in seconds, and
+    still list the node."""
     if departure.swarm.has_quorum or departure.waited_s >= NOTICE_GRACE_S:
         return None
     return Wait("a Swarm manager with a quorum to answer")
 
 
 def _held(departure: Departure, verdict: Verdict, whom: str, *, only_cost: bool = False) -> Outcome | None:
-    """Return the reason to keep the member; None if it may go. A member that is gone counts as no voter."""
+    """Return the reason to keep the member; None if it may be removed. A gone member does not count as a
+    voter."""
     if verdict is Verdict.SAFE or (verdict is Verdict.THINS and (departure.is_gone or only_cost)):
         return None
     in_time = departure.waited_s < QUORUM_TIMEOUT_S

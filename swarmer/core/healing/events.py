@@ -1,4 +1,4 @@
-"""Events that AWS sends, parsed strictly: an event that cannot be understood is `Malformed`, never guessed.
+"""Events of AWS, parsed strictly: an unknown or invalid event raises `Malformed`.
 
 Formats: EC2 Auto Scaling User Guide, "Amazon EC2 Auto Scaling event reference"; EC2 User Guide, "State change
 events for your instances"; EventBridge User Guide, "Events from AWS services".
@@ -18,7 +18,7 @@ TERMINATE: Final = "EC2 Instance-terminate Lifecycle Action"
 STATE_CHANGE: Final = "EC2 Instance State-change Notification"
 """Detail type of a change of an instance's state."""
 RESULTS: Final = (
-    # "Launch Successful" is left out: an admitted node changes nothing that waits.
+    # "Launch Successful" is left out, because no removal waits for an admitted node.
     "EC2 Instance Launch Unsuccessful",
     "EC2 Instance Terminate Successful",
     "EC2 Instance Terminate Unsuccessful",
@@ -35,12 +35,12 @@ INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]{8,17}")
 
 
 class Malformed(Exception):
-    """The text is no event of a known kind; the message says why."""
+    """The text is no event of a known kind; the message has the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lifecycle:
-    """Lifecycle hook that waits for an answer."""
+    """Open lifecycle hook of an instance."""
 
     launches: bool
     """Whether the instance is launched; otherwise it is to be terminated."""
@@ -65,7 +65,7 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """Turn of a schedule."""
+    """Event of a schedule."""
 
     at_s: float
 
@@ -91,7 +91,7 @@ def parse(body: str) -> Event:
     if source == AUTO_SCALING and kind in (LAUNCH, TERMINATE):
         return _lifecycle(kind, detail, at_s)
     if source == AUTO_SCALING and kind in RESULTS:
-        # An unsuccessful launch may have made no instance.
+        # An unsuccessful launch may lack an instance.
         instance_id = _instance_id(detail, "EC2InstanceId") if detail.get("EC2InstanceId") else ""
         return Changed(
             asg=_text(detail, "AutoScalingGroupName"), instance_id=instance_id, what=kind, at_s=at_s

@@ -1,8 +1,8 @@
-"""Pauses of a message until it is looked at again.
+"""Pauses of a message before its next observation.
 
-The queue does the waiting: the message becomes visible again. A pause grows with the time already waited. So
-a quick change is noticed at once, and a wait of an hour does not receive its message a thousand times. The
-queues' redrive policies are calculated from `receives`.
+The queue does the waiting: the message becomes visible again after the pause. A pause grows with the time
+already waited. So a quick change is noticed at once, and a message that waits for an hour is not received a
+thousand times. The queues' redrive policies are calculated from `receives`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SHORTEST_PAUSE_S: Final = 2
 LONGEST_PAUSE_S: Final = 60
 """Longest pause between two observations of a node."""
 PAUSE_FACTOR: Final = 0.08
-"""Ratio of a pause to the time already waited: a change is noticed a tenth later than necessary, at most."""
+"""Ratio of a pause to the time already waited: a change is noticed with a delay of a tenth at most."""
 LONGEST_RETRY_PAUSE_S: Final = 120
 """Longest pause before a failed message is retried."""
 SWEEP_RETRY_PAUSE_S: Final = 1
@@ -28,11 +28,11 @@ SWEEP_TIMEOUT_S: Final = 60
 HEARTBEAT_TIMEOUT_S: Final = 300
 """Timeout of a termination hook after its last heartbeat: five pauses and the duration of a function."""
 LAUNCH_MARGIN_S: Final = 180
-"""Time by which a launch hook outlasts the deadline, so that the function states why a node is given up."""
+"""Time by which a launch hook outlasts the deadline, so that the function can log why a node is given up."""
 
 
 def pause_s(waited_s: float) -> int:
-    """Return the pause until the next look, given the seconds already waited."""
+    """Return the pause before the next observation, given the seconds already waited."""
     return round(min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, waited_s * PAUSE_FACTOR)))
 
 
@@ -48,7 +48,7 @@ def retry_s(receives: int, waited_s: float) -> int:
 
 
 def receives(waited_s: float) -> int:
-    """Return how often a message that waits for so many seconds is received."""
+    """Return the number of receives of a message that waits for `waited_s` seconds."""
     count, now_s = 1, 0.0
     while now_s < waited_s:
         now_s += pause_s(now_s)

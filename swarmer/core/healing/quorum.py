@@ -22,7 +22,7 @@ def majority(size: int) -> int:
 def judge(*, others: int, well: int, wanted: int) -> Verdict:
     """Judge a removal after which `others` members remain, of which `well` vote and answer.
 
-    The only member of a cluster leaves no member that could continue, so its removal costs the quorum.
+    Removing the only member of a cluster costs the quorum, because no member remains.
     """
     if well < majority(others):
         return Verdict.COSTS
@@ -30,7 +30,7 @@ def judge(*, others: int, well: int, wanted: int) -> Verdict:
 
 
 def without_server(consul: Consul, name: str, *, wanted: int) -> Verdict:
-    """Judge raft without the server `name`. A server that was told to stop already counts as silent."""
+    """Judge raft without the server `name`. A server whose marker has the phase stop counts as silent."""
     if name in consul.peers and not consul.peers[name].is_voter:
         return Verdict.SAFE
     others = [peer for peer, entry in consul.peers.items() if peer != name and entry.is_voter]

@@ -1,8 +1,8 @@
-"""The sweep: compares Auto Scaling, EC2, Consul and Swarm, and finds what no event reported.
+"""The sweep: compares Auto Scaling, EC2, Consul and Swarm, and finds changes that no event reported.
 
-It is level-triggered: it asks for the current state, so that a lost event costs a minute and no node. It
-takes no step without proof: a name without an instance, a view without a majority and an absence of half the
-cluster at once are left alone. In the last case the functions' own view is more likely to be broken.
+It is level-triggered: it reads the current state, so a lost event costs a minute instead of a node. It acts
+only on proof. Names without an instance, an observation without a majority, and an absence of half the
+cluster at once are left alone. In the last case the functions' own connection is more likely to be broken.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Scene:
     consul: Consul
     swarm: Swarm
     instances: Mapping[str, Instance] = field(default_factory=dict)
-    """Instances by ID: those that `suspects` asked for."""
+    """Instances by ID: the result of `suspects`."""
     now_s: float
     grace_s: float
 
@@ -66,7 +66,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """Node in service that Consul or Swarm does not see in its role."""
+    """Node in service that Consul or Swarm does not list in its role."""
 
     place: Place
     lack: str
@@ -78,13 +78,13 @@ class Plan:
     """Steps to be taken; each of them may be repeated."""
 
     ghosts: tuple[str, ...] = ()
-    """Names of nodes that have remains although their machine is proved to be gone."""
+    """Names of nodes with entries although their machine is proved to be gone."""
     departures: tuple[Place, ...] = ()
-    """Hooks of instances to be terminated that no function seems to handle."""
+    """Termination hooks that no function seems to handle."""
     retained: tuple[Place, ...] = ()
     """Instances that Auto Scaling keeps, because their termination was abandoned."""
     arrivals: tuple[Place, ...] = ()
-    """Hooks of launched instances that no function seems to handle."""
+    """Launch hooks that no function seems to handle."""
     noted: tuple[str, ...] = ()
     """Names that are missing since now."""
     returned: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Plan:
     unhealthy: tuple[Missing, ...] = ()
     """Nodes to be replaced."""
     promoted: tuple[SwarmNode, ...] = ()
-    """Rows of workers that an operator promoted, and that the quorum spares."""
+    """Rows of workers that an operator promoted, and that the quorum does not need."""
     leftovers: tuple[SwarmNode, ...] = ()
     """Dead rows of workers that left the Swarm and joined again."""
     open_breakers: tuple[str, ...] = ()
@@ -100,8 +100,8 @@ class Plan:
     at_risk: tuple[str, ...] = ()
     """Sentences for the alarm."""
     waits_for: str = ""
-    """Reason why purging has to wait; empty if it need not. Messages that report a loss are retried until
-    then."""
+    """Reason why purging has to wait; empty if it need not. Messages about a loss are retried until it is
+    empty."""
 
 
 def places(groups: tuple[Group, ...]) -> Iterator[Place]:
@@ -118,9 +118,9 @@ def known_names(consul: Consul, swarm: Swarm) -> set[str]:
 
 
 def suspects(scene: Scene) -> set[str]:
-    """Return the IDs of instances whose state in EC2 is needed: all that are not healthy and in service.
+    """Return the IDs of instances whose state in EC2 is needed: all but healthy ones in service.
 
-    Without a leader no node in service is judged.
+    Without a leader, nodes in service are not judged.
     """
     judged = scene.consul.has_leader
     well = {
@@ -134,15 +134,16 @@ def suspects(scene: Scene) -> set[str]:
 
 
 def _serves(member: Member) -> bool:
-    """Whether the instance serves. A replacement launched first is in service before the ended instance
-    leaves."""
+    """Whether the instance serves. With launch before terminate, the replacement is in service before the
+    old instance is removed."""
     return member.lifecycle == IN_SERVICE and member.health == "Healthy"
 
 
 def decide(scene: Scene) -> Plan:
     """Return all steps to be taken now."""
     if cluster_ends(scene.groups):
-        # Without an answer a quorum group keeps its instances, and its stack would never be deleted.
+        # Without an answer to its hooks a quorum group keeps its instances, and the stack could not be
+        # deleted.
         return Plan(departures=tuple(_departures(scene)), retained=tuple(_retained(scene)))
     missing = tuple(_missing(scene)) if scene.consul.has_leader else ()
     absent = {each.place.name for each in missing}
@@ -154,7 +155,7 @@ def decide(scene: Scene) -> Plan:
         noted=tuple(sorted(absent - scene.consul.missing.keys())),
         returned=tuple(sorted(_returned(scene, absent))),
         unhealthy=tuple(_unhealthy(scene, missing)),
-        # Without a leader nobody knows which nodes leave.
+        # Without a leader the markers of leaving nodes are unknown.
         promoted=swarm_drift.to_demote(scene.groups, scene.swarm, scene.consul.markers)
         if scene.consul.has_leader
         else (),
@@ -168,7 +169,7 @@ def decide(scene: Scene) -> Plan:
 def _waits_for(scene: Scene) -> str:
     if not scene.consul.has_leader:
         return "Consul has no leader"
-    # Swarm's record of a node that is purged meanwhile stays.
+    # A node that is purged in this sweep keeps its row in Swarm.
     return "" if scene.swarm.has_quorum else "no Swarm manager with a quorum answers"
 
 
@@ -186,7 +187,7 @@ def _ghosts(scene: Scene) -> Iterator[str]:
 
 
 def _has_vanished(name: str, instance: Instance, scene: Scene) -> bool:
-    """Whether EC2 does not know the instance and no cluster sees it. EC2 forgets a terminated one after an
+    """Whether EC2, Consul and Swarm all lack the instance. EC2 forgets a terminated instance after an
     hour."""
     ready = any(row.is_ready for row in scene.swarm.of(name))
     return instance.state == UNKNOWN and not scene.consul.is_alive(name) and not ready
@@ -196,8 +197,8 @@ def _has_vanished(name: str, instance: Instance, scene: Scene) -> bool:
 
 
 def _departures(scene: Scene) -> Iterator[Place]:
-    """Yield departures: a machine that is gone at once; a working one if it was told long ago to leave, or
-    never."""
+    """Yield terminations. A machine that is gone counts at once; a working one if its marker is old or
+    missing."""
     for place in places(scene.groups):
         if place.member.lifecycle not in DEPARTING:
             continue
@@ -222,7 +223,7 @@ def _arrivals(scene: Scene) -> Iterator[Place]:
 
 
 def _lack(place: Place, scene: Scene) -> str:
-    """Return what a node lacks, as far as a majority can say so."""
+    """Return the reason why a node is no member, if a majority confirms it."""
     lack = arrival.lacks_in_consul(place.name, place.group.roles - {CONSUL_SERVER}, scene.consul)
     if not lack and scene.swarm.has_quorum:
         lack = arrival.lacks_in_swarm(place.name, place.group.roles - {SWARM_MANAGER}, scene.swarm)
@@ -230,7 +231,7 @@ def _lack(place: Place, scene: Scene) -> str:
 
 
 def _missing(scene: Scene) -> Iterator[Missing]:
-    """Yield nodes in service that EC2 calls running and that are no members."""
+    """Yield nodes in service that run in EC2 and are no members."""
     for place in places(scene.groups):
         instance = scene.instances.get(place.instance_id)
         if place.member.lifecycle != IN_SERVICE or instance is None or instance.state != "running":
@@ -241,7 +242,7 @@ def _missing(scene: Scene) -> Iterator[Missing]:
 
 
 def _returned(scene: Scene, absent: set[str]) -> Iterator[str]:
-    """Yield returned nodes, only those in service: the notes about others are deleted with them."""
+    """Yield returned nodes in service. Records about other nodes are deleted with the node."""
     if scene.consul.has_leader:
         in_service = {each.name for each in places(scene.groups) if each.member.lifecycle == IN_SERVICE}
         yield from scene.consul.missing.keys() & in_service - absent
@@ -251,7 +252,7 @@ def _unhealthy(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[Missing]:
     """Yield nodes to replace: workers at once, voting nodes one at a time and only while their groups are
     stable.
 
-    A group that must not launch is left out, because no replacement would come.
+    A group with suspended launches is left out, because its nodes would get no replacement.
     """
     if _too_many(scene, missing):
         return
@@ -270,7 +271,7 @@ def _unhealthy(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[Missing]:
 def _changes(member: Member) -> bool:
     """Whether the group is about to lose or to gain this member.
 
-    A retained one may stay for long, and must not keep a group from being repaired until then.
+    A retained member may stay for long, and must not block the repair of its group until then.
     """
     return member.lifecycle in ARRIVING | DEPARTING or member.health != "Healthy"
 
@@ -284,12 +285,12 @@ def _too_many(scene: Scene, missing: tuple[Missing, ...]) -> bool:
 
 
 def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
-    """Yield sentences about a quorum that is lost, or that one more loss would end."""
+    """Yield sentences about a lost quorum, or about one that a further loss would end."""
     if _too_many(scene, missing):
         what = f"{len(missing)} nodes in service are missing at the same time"
         yield f"{what}, so none is replaced: check the network"
     if not any(place.member.lifecycle == IN_SERVICE for place in places(scene.groups)):
-        # A cluster that is only being created has no majority to lose.
+        # A cluster that is still being created has no majority to lose.
         return
     if not scene.consul.has_leader:
         yield "Consul has no leader" if scene.consul.answers else "no Consul server answers"
@@ -306,6 +307,6 @@ def _risks(scene: Scene, missing: tuple[Missing, ...]) -> Iterator[str]:
 
 
 def _thin(whom: str, meant: int, members: int, well: int) -> Iterator[str]:
-    """Yield a sentence if members are lost and the rest bear no further loss."""
+    """Yield a sentence if members are lost and one more loss would end the majority."""
     if well < max(meant, members) and well - 1 < majority(members):
         yield f"{well} of {max(meant, members)} {whom} are healthy: one more failure loses the quorum"

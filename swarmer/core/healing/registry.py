@@ -1,8 +1,8 @@
 """Backstop of the registry, behind the managers' own election.
 
-A lock whose holder does not serve is freed by ending its session. Consul's lock-delay then keeps the next
-holder from starting before the old one's fence has shut (swarmer/core/election.py), whatever the old one
-does. A free lock needs no step: the managers take it, or no manager exists.
+If the holder does not serve, the function ends its session, and that frees the lock. Because of Consul's
+lock-delay the next holder starts only after the old holder's fence has shut (swarmer/core/election.py). A
+free lock needs no step: the managers take it, or no manager exists.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Final
 from swarmer.core.state import RegistryLock
 
 SUSPECT_GRACE_S: Final = 15.0
-"""Grace period for a suspected holder: longer than its start (10 s), or than noticing a silent registry (3
-s)."""
+"""Grace period for a suspected holder. It exceeds the time for its start (10 s), and for noticing a silent
+registry (3 s)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suspicion:
-    """Lease whose holder was seen not to serve."""
+    """Lease with a holder that did not serve when it was observed."""
 
     number: int
     since_s: float
-    """Time of the first sight in seconds since the epoch."""
+    """Time of the first such observation in seconds since the epoch."""
 
     def to_json(self) -> str:
         return json.dumps({"lease": self.number, "since": self.since_s})
 
     @classmethod
     def from_json(cls, text: str) -> Suspicion | None:
-        """Parse the note; None if the text is none."""
+        """Parse the record; None if the text is none."""
         try:
             raw = json.loads(text)
             return cls(number=int(raw["lease"]), since_s=float(raw["since"]))
@@ -61,14 +61,14 @@ class Healthy:
 
 @dataclass(frozen=True)
 class Suspect:
-    """Note the suspicion, and look again soon."""
+    """Record the suspicion, and observe again soon."""
 
     lease: int
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again soon; `reason` is for the operator."""
+    """Observe again soon; `reason` is for the operator."""
 
     reason: str
 
@@ -84,7 +84,7 @@ class Depose:
 
 @dataclass(frozen=True)
 class Powerless:
-    """Take no step: there is no registry, and no lock to free."""
+    """Take no step: there is no registry, and the lock is free already."""
 
     reason: str
 

@@ -11,21 +11,21 @@ from swarmer.core.state import SwarmNode
 
 @dataclass(frozen=True)
 class WriteMarker:
-    """Note for the node and all others that it leaves, in this phase."""
+    """Write the marker of the removal with this phase, for the node itself and all others."""
 
     phase: str
 
 
 @dataclass(frozen=True)
 class Drain:
-    """Drain the node, so that no task stays on it."""
+    """Drain the node, so that its tasks run elsewhere."""
 
     row: SwarmNode
 
 
 @dataclass(frozen=True)
 class HandOver:
-    """Have the node finish requests under way and give up the registry's lease."""
+    """Request that the node finishes open requests and gives up the registry's lease."""
 
     lease: int
 
@@ -63,23 +63,23 @@ class Deregister:
 
 @dataclass(frozen=True)
 class Forget:
-    """Delete the records about the node, and its `marker` too if no node can read it any more."""
+    """Delete the records about the node; also its `marker`, if its machine is gone."""
 
     marker: bool
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again later, and hold the hook."""
+    """Wait, hold the hook, and observe again later."""
 
     reason: str
     at_risk: bool = False
-    """Whether a quorum is lost, or would be."""
+    """Whether a quorum is lost, or this removal would lose it."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """Answer CONTINUE if a hook waits for it."""
+    """Answer CONTINUE if a hook is open."""
 
     reason: str
     at_risk: bool = False
@@ -87,24 +87,25 @@ class Finish:
 
 @dataclass(frozen=True)
 class Keep:
-    """Answer ABANDON: Auto Scaling keeps the running instance, and the sweep ends it when that is safe."""
+    """Answer ABANDON: Auto Scaling keeps the running instance, and the sweep ends it later, when that is
+    safe."""
 
     reason: str
     at_risk: ClassVar[bool] = True
-    """Whether a quorum is lost, or would be: there is no other reason to keep an instance."""
+    """Whether a quorum is lost, or would be: the only reason to keep an instance."""
 
 
 Step = (
     WriteMarker | Drain | HandOver | Demote | RemoveFromSwarm | RemovePeer | ForceLeave | Deregister | Forget
 )
 Outcome = Wait | Finish | Keep
-"""Type of the actions that end a look."""
+"""Type of the actions that end a run."""
 Action = Step | Outcome
 VOTING: Final = (Demote, RemovePeer)
-"""Steps that change the voting members: taken under the lock, after a fresh look. `WriteMarker(STOP)` is one,
-too."""
+"""Steps that change the voting members, taken under the lock after a new observation. `WriteMarker(STOP)`
+is one, too."""
 
 
 def changes_votes(action: Action) -> bool:
-    """Whether two such steps at once could cost a quorum that each alone would not."""
+    """Whether two such steps at the same time could cost a quorum, although each alone would not."""
     return isinstance(action, VOTING) or action == WriteMarker(STOP)

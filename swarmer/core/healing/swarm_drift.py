@@ -1,8 +1,8 @@
-"""Changes that an operator made in the Swarm, and that the sweep takes back.
+"""Changes that an operator made in the Swarm, and that the sweep reverts.
 
-The description decides which nodes are managers. A node of another group that an operator promoted is
-demoted, but only while as many managers as described answer without it. Until then its vote may be needed.
-The Swarm's leader promotes managers that were demoted (swarmer/core/swarm_roles.py).
+The description defines the managers. A node of another group that an operator promoted is demoted, but only
+while as many managers as described answer without it. Until then its vote may be needed. The Swarm's leader
+promotes demoted managers (swarmer/core/swarm_roles.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def to_demote(groups: Collection[Group], swarm: Swarm, leaving: Collection[str])
 
 
 def leftovers(groups: Collection[Group], swarm: Swarm) -> tuple[SwarmNode, ...]:
-    """Return the dead rows of workers that left the Swarm and joined again. A manager removes its own."""
+    """Return the dead rows of workers that left the Swarm and joined again. Managers remove their own dead
+    rows."""
     return tuple(
         row
         for _, row in _in_service(groups, swarm)

@@ -1,4 +1,4 @@
-"""State of a cluster as the functions see it, as values: AWS, Consul, Swarm."""
+"""State of a cluster for the functions, as values: AWS, Consul, Swarm."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ARRIVING: Final = frozenset(("Pending", "Pending:Wait"))
 DEPARTING: Final = frozenset(("Terminating", "Terminating:Wait"))
 """Lifecycle states of a termination that waits for its hook."""
 RETAINED: Final = "Terminating:Retained"
-"""Lifecycle state of an instance whose termination was abandoned: it runs, and its group does not count it.
+"""Lifecycle state of an instance whose termination was abandoned. It runs, but its group does not count it.
 
 EC2 Auto Scaling User Guide, "Manage retained instances": it stays until TerminateInstanceInAutoScalingGroup.
 """
@@ -37,7 +37,7 @@ STOP: Final = names.LEAVING_STOP
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Instance as its Auto Scaling group lists it."""
+    """Instance in the list of its Auto Scaling group."""
 
     lifecycle: str
     """State in Auto Scaling, LifecycleState: Pending:Wait, InService, Terminating:Wait …"""
@@ -57,12 +57,12 @@ class Group:
     members: Mapping[str, Member] = field(default_factory=dict)
     """Members by instance ID."""
     launches: bool = True
-    """Whether it launches; False if its process Launch is suspended."""
+    """Whether it may launch; False if its process Launch is suspended."""
     is_deleting: bool = False
 
     @property
     def ends(self) -> bool:
-        """Whether the group is to have no instance any more."""
+        """Whether the group is set to have no instances."""
         return self.is_deleting or self.desired == 0
 
     @property
@@ -73,7 +73,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """Machine as EC2 knows it."""
+    """Machine in EC2."""
 
     id: str
     state: str
@@ -87,7 +87,7 @@ class Instance:
 
     @property
     def is_gone(self) -> bool:
-        """Whether EC2 itself says that the machine is gone: the proof."""
+        """Whether EC2 itself reports that the machine is gone: the proof."""
         return self.state in GONE_STATES
 
     @property
@@ -101,26 +101,26 @@ def group_of(groups: Iterable[Group], instance_id: str) -> Group | None:
 
 
 def wanted(groups: Iterable[Group], role: str) -> int:
-    """Return how many nodes with that role the cluster is meant to have."""
+    """Return the desired number of nodes with that role."""
     return sum(group.desired for group in groups if role in group.roles and not group.is_deleting)
 
 
 def is_initialized(groups: Iterable[Group]) -> bool:
-    """Whether some voting node was admitted: the cluster had a majority once."""
+    """Whether a voting node was admitted, so that the cluster had a majority once."""
     voting = (group for group in groups if group.votes)
     return any(member.lifecycle == "InService" for group in voting for member in group.members.values())
 
 
 def cluster_ends(groups: Iterable[Group]) -> bool:
-    """Whether the stack is being deleted: every group that holds a quorum goes. One of several may just
-    move."""
+    """Whether the stack is being deleted: every quorum group ends. A single one of several may end because it
+    is replaced."""
     return all(group.ends for group in groups if group.votes)
 
 
 def cluster_closes(groups: Iterable[Group]) -> bool:
     """Whether a launch meets a cluster that is being deleted.
 
-    Without a group that holds a quorum the cluster is only being created, which `cluster_ends` calls an end.
+    A cluster without a quorum group is still being created. `cluster_ends` is True for it, this is not.
     """
     known = tuple(groups)
     return any(group.votes for group in known) and cluster_ends(known)
@@ -131,18 +131,18 @@ def cluster_closes(groups: Iterable[Group]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Marker:
-    """Note about a node that is being removed; times are in seconds since the epoch."""
+    """Marker of a node that is being removed; times are in seconds since the epoch."""
 
     since_s: float
     stop_s: float | None = None
-    """Time at which it was told to stop its Consul, too."""
+    """Time at which the phase became stop; None before that."""
 
     @property
     def phase(self) -> str:
         return STAY_OUT if self.stop_s is None else STOP
 
     def to_json(self) -> str:
-        """Return the text that Consul keeps. The node's agent reads its `phase`."""
+        """Return the text in Consul. The node's agent reads its `phase`."""
         return json.dumps({"phase": self.phase, "since": self.since_s, "stop": self.stop_s})
 
     @classmethod
@@ -158,16 +158,16 @@ class Marker:
 
 @dataclass(frozen=True, kw_only=True)
 class Consul:
-    """State that a Consul server reports. `Consul()` means that none answers, or none knows a leader."""
+    """State that a Consul server reports. `Consul()`: no server answers, or none knows a leader."""
 
     has_leader: bool = False
     answers: bool = False
-    """Whether some server answers, with a leader or without."""
+    """Whether a server answers, with or without a leader."""
     members: Mapping[str, MemberStatus] = field(default_factory=dict)
     """Status of each node in Consul, by its name."""
     catalogued: frozenset[str] = frozenset()
     peers: Mapping[str, RaftServer] = field(default_factory=dict)
-    """By node name."""
+    """Raft servers by node name."""
     markers: Mapping[str, Marker] = field(default_factory=dict)
     recorded: frozenset[str] = frozenset()
     """Names of admitted nodes."""
@@ -185,13 +185,12 @@ class Consul:
 
 @dataclass(frozen=True, kw_only=True)
 class Swarm:
-    """State that a manager with a quorum reports. `Swarm()` means that none answers, or there is no
-    quorum."""
+    """State that a manager with a quorum reports. `Swarm()`: no manager answers, or there is no quorum."""
 
     has_quorum: bool = False
     rows: tuple[SwarmNode, ...] = ()
     tasks: Mapping[str, int] = field(default_factory=dict)
-    """Row ID to the number of tasks that still have to end there or to run elsewhere."""
+    """Number of tasks that still have to end on a node or to run elsewhere, by row ID."""
 
     def of(self, name: str) -> tuple[SwarmNode, ...]:
         """Return the rows of one node; a node that joined again has more than one."""
@@ -199,7 +198,7 @@ class Swarm:
 
     @cached_property
     def _by_name(self) -> dict[str, tuple[SwarmNode, ...]]:
-        """Rows by node name, indexed because the sweep asks for thousands."""
+        """Rows by node name, as an index, because the sweep looks up thousands of names."""
         found: dict[str, tuple[SwarmNode, ...]] = {}
         for row in self.rows:
             found[row.name] = (*found.get(row.name, ()), row)

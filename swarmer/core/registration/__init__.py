@@ -1,7 +1,7 @@
 """Consul services of a container, in the way of gliderlabs/registrator. Pure; standard library only.
 
-`Container` + `Options` → `plan` → services and complaints; `compare` → what to write.
-docs/reference/registrator.md has the rules, and states where they differ from the original's.
+`Container` + `Options` → `plan` → services and complaints; `compare` → differences to write.
+docs/reference/registrator.md has the rules, and the differences from the original's rules.
 """
 
 from __future__ import annotations

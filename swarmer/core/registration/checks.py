@@ -1,4 +1,4 @@
-"""SERVICE_CHECK_… → the check of a service, in the words of Consul's API."""
+"""Checks of services, from SERVICE_CHECK_… settings to the words of Consul's API."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _PART: Final = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
 LONGEST_DURATION_S: Final = 290 * 365 * 86400.0
 """Longest Go duration in seconds: 2⁶³ ns."""
 HEALTH: Final = {"healthy": PASSING, "starting": WARNING, "unhealthy": CRITICAL}
-"""Status in Consul for each status in Docker. `starting` is a warning: plain Consul serves it, `only_passing`
-waits for it."""
+"""Status in Consul for each status in Docker. `starting` is a warning: Consul's DNS returns such a service by
+default, and with `only_passing` only when it is healthy."""
 LONGEST_OUTPUT: Final = 1024
 """Maximum length of a check's output."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Service that a check looks at."""
+    """Service that a check tests."""
 
     address: str
     port: int
@@ -47,14 +47,14 @@ class Target:
     @property
     def authority(self) -> str:
         """Address and port as `address:port`, for URLs too."""
-        # A service without an address has that of the agent, which also runs the check.
+        # A service without an address has the agent's address, and the agent runs the check.
         host = self.address or "127.0.0.1"
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 def check(settings: Settings, target: Target, complain: list[str]) -> dict[str, Any] | None:
-    """Return the one check of a service; None if no kind is set. A bad field is dropped, never the
-    service."""
+    """Return the one check of a service; None if no kind is set. An invalid field is dropped; the service
+    stays."""
     given = {key[6:]: value for key, value in settings.values.items() if key.startswith("check_") and value}
     if unknown := sorted(given.keys() - DETAILS - set(KINDS)):
         keys = listed([f"SERVICE_CHECK_{key.upper()[:40]}" for key in unknown])
@@ -88,7 +88,7 @@ def _common(given: Mapping[str, str], complain: list[str]) -> dict[str, Any]:
 
 
 def _duration(given: Mapping[str, str], key: str, complain: list[str]) -> str:
-    """Return the value if Consul takes it, that is a positive Go duration; else an empty text."""
+    """Return the value if it is a positive Go duration, as Consul demands; else an empty text."""
     text = given.get(key, "")
     parts = re.findall(_PART, text)
     total_s = sum(float(number) * _UNITS[unit] for number, unit in parts)

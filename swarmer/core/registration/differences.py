@@ -1,5 +1,5 @@
-"""Differences between declared and wanted services. Only differences are written, only own entries
-removed."""
+"""Differences between declared and wanted services. The registrator writes only differences, and removes only
+its own entries."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from swarmer.core.service import Service
 
 @dataclass(frozen=True)
 class Entry:
-    """One service as the agent has it."""
+    """One service in the agent."""
 
     service: Service
-    """Service without check and health, because the agent does not tell how a check was defined."""
+    """Service without check and health, because the agent does not return the definition of a check."""
     check: str = ""
-    """Value of `signature` for the check that was declared with it; empty if this program declared none."""
+    """Value of `signature` for its check; empty if this program declared none."""
     health: str | None = None
     """Status of the check that carries the HEALTHCHECK; None if there is none."""
 
@@ -43,11 +43,9 @@ def compare(
     engine: str = "",
     kept: Collection[str] = (),
 ) -> Changes:
-    """Return only the differences. An entry whose marker names neither this host nor this engine is left
-    alone.
+    """Return only the differences. Entries with another host and engine in their markers are left alone.
 
-    `wanted`: services by ID. `kept`: short IDs of containers whose entries stay, although they are not
-    wanted.
+    `wanted`: services by ID. `kept`: short IDs of containers whose unwanted entries stay.
     """
     by_id = {entry.service.id: entry for entry in present}
     declare, confirm = [], []
@@ -68,7 +66,7 @@ def compare(
 
 
 def is_own(meta: Mapping[str, str], hostname: str, engine: str) -> bool:
-    """Whether this registrator wrote the entry, under its current name or an earlier one."""
+    """Whether this registrator wrote the entry, under its current or an earlier name."""
     if MARKER not in meta:
         return False
     return meta[MARKER] == hostname or (bool(engine) and meta.get(ENGINE) == engine)

@@ -10,7 +10,7 @@ from typing import Protocol
 from swarmer.core.state import Container, ContainerSummary
 
 FAILURE_STATUSES = range(1, 128)
-"""Exit statuses of a program's own; from 128 on it was ended. The original has the same rule
+"""Exit statuses that a program itself returns; from 128 on, a signal ended it. The original has the same rule
 (`on-success`)."""
 
 INSPECTED_ACTIONS = ("start", "die", "destroy", "rename")
@@ -37,7 +37,7 @@ class End:
     """End of a container."""
 
     has_failed: bool = False
-    """Whether it ended by itself, with an exit status of its own."""
+    """Whether it ended by itself, with a status of FAILURE_STATUSES."""
     is_removed: bool = False
 
 
@@ -48,18 +48,18 @@ class Batch:
     ended: dict[str, End] = field(default_factory=dict)
     """Ends by container ID."""
     starting: dict[str, None] = field(default_factory=dict)
-    """IDs of containers whose network was connected; they seem to be starting."""
+    """IDs of containers that seem to be starting, because their network was connected."""
     started: dict[str, None] = field(default_factory=dict)
     """IDs, in order, of containers that started and had no other event."""
     changed: dict[str, None] = field(default_factory=dict)
-    """IDs, in order, of containers to be inspected, whatever is known of them."""
+    """IDs, in order, of containers to be inspected in any case."""
     is_about_swarm: bool = False
     """Whether a service or node of the Swarm changed."""
 
 
 def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
     """Return the last event of each container. An event older than `since_ns` (ns since the epoch) is a
-    repetition; it leads to an inspection, which tells more."""
+    repetition; it leads to an inspection, because that returns more."""
     result = Batch()
     for event in found:
         is_new = event.time_ns >= since_ns
@@ -84,23 +84,24 @@ def batch(found: Iterable[Event], *, since_ns: int) -> Batch:
 
 
 def runs(row: ContainerSummary) -> bool:
-    """Whether a row of `docker ps` runs. A container that waits for its next restart attempt does not."""
+    """Whether a row of `docker ps` is a running container. One that waits for its next restart is not."""
     return row.state in ("running", "paused")
 
 
 def failed(row: ContainerSummary) -> bool:
-    """Whether a row of `docker ps` exited with a status of its own."""
+    """Whether a row of `docker ps` exited with a status of FAILURE_STATUSES."""
     found = re.match(r"Exited \((\d+)\)", row.status)
     return row.state == "exited" and bool(found) and _status(found[1] if found else "") in FAILURE_STATUSES
 
 
 def has_failed(container: Container) -> bool:
-    """Whether an inspected container exited with a status of its own."""
+    """Whether an inspected container exited with a status of FAILURE_STATUSES."""
     return container.has_exited and container.exit_status in FAILURE_STATUSES
 
 
 def fingerprint(row: ContainerSummary) -> str:
-    """Return a text that changes when the declaration may have to: name, ports, networks, health."""
+    """Return a text that changes with name, ports, networks and health, because the declaration depends on
+    them."""
     addresses = sorted(f"{name}={address}" for name, address in row.addresses.items())
     health = row.status.partition("(")[2]
     return " ".join(["/".join(row.names), row.state, health, *sorted(row.ports), *addresses])

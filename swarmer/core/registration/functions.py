@@ -1,4 +1,4 @@
-"""Functions of `-tags` templates: the original's, without httpGet, and Go's own common ones."""
+"""Functions of `-tags` templates: those of the original except httpGet, and Go's common ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Failed(Exception):
-    """A template cannot be rendered for this container; the message says why."""
+    """A template cannot be rendered for this container; the message has the reason."""
 
 
 def shown(value: Any) -> str:
@@ -31,14 +31,14 @@ def is_true(value: Any) -> bool:
 
 
 def _str_slice(text: str, *bounds: int) -> str:
-    """Return a part of the text, as `strSlice s start end`: an end before the start means the rest."""
+    """Return a part of the text, as `strSlice s start end`. With an end before the start, return the rest."""
     start, end = (*bounds, -1)[:2] if bounds else (0, -1)
     start = max(0, start)
     return text[start:] if end < start else text[start:end]
 
 
 def _at(index: int, items: list[Any]) -> Any:
-    """Return an item. Indexes are clamped; negative ones count from the end."""
+    """Return an item. Indexes are clamped; negative indexes count from the end."""
     if not items:
         return ""
     return items[max(0, len(items) + index) if index < 0 else min(index, len(items) - 1)]

@@ -14,22 +14,22 @@ from swarmer.core.validation import listed
 PREFIX: Final = "SERVICE_"
 """Prefix of every setting."""
 NO_ATTRIBUTES: Final = frozenset(("name", "id", "tags", "ignore", "network"))
-"""Settings that say how to declare; like check_…, they do not become metadata."""
+"""Settings that control the declaration; like check_…, they do not become metadata."""
 
 MOST_PAIRS: Final = 64
 """Maximum number of metadata pairs of a service."""
 LONGEST_KEY: Final = 128
 """Maximum length of a metadata key in characters."""
 LONGEST_VALUE: Final = 512
-"""Maximum length of a metadata value in bytes. Consul refuses a whole service over one pair more, or a longer
-one. Source: structs.ValidateMetadata."""
+"""Maximum length of a metadata value in bytes. Consul refuses a whole service because of one additional or
+longer pair. Source: structs.ValidateMetadata."""
 RESERVED: Final = frozenset((MARKER, ENGINE, CONTAINER))
 """Keys that containers cannot set."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one port: its own keys take precedence over the general ones."""
+    """Settings of one port: its own keys take precedence over general keys."""
 
     values: Mapping[str, str]
     """Values by key, in lower case without SERVICE_; an empty value hides the general one."""
@@ -37,7 +37,7 @@ class Settings:
     """Keys that came from SERVICE_<port>_…"""
 
     def get(self, key: str) -> str:
-        """Return the value of a key; empty if it is unset, or set to nothing."""
+        """Return the value of a key; empty if it is unset or set to an empty text."""
         return self.values.get(key, "")
 
 
@@ -73,7 +73,8 @@ def gather(container: Container, complain: list[str]) -> Metadata:
 
 
 def _pairs(container: Container) -> Iterator[tuple[str, str]]:
-    # The original joins labels too, and splits again at the first `=`, which might be part of the key.
+    # The original joins labels too, and splits them again at the first `=`, although that may be part of the
+    # key.
     for entry in (*container.env, *(f"{key}={value}" for key, value in container.labels.items())):
         if "=" in entry and entry.startswith(PREFIX):
             key, _, value = sound(entry).partition("=")
@@ -81,14 +82,14 @@ def _pairs(container: Container) -> Iterator[tuple[str, str]]:
 
 
 def sound(text: str) -> str:
-    """Return `text` as it survives UTF-8. A character that cannot be encoded would always differ from
-    itself."""
+    """Return `text` after encoding in UTF-8 and decoding. Otherwise a character without an encoding would
+    count as a change for ever."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def attributes(settings: Settings, own: Mapping[str, str], complain: list[str]) -> dict[str, str]:
-    """Return Consul's metadata: `own`, and every attribute that Consul takes. The others are named in
-    `complain`."""
+    """Return Consul's metadata: `own`, and every attribute that Consul takes. `complain` gets a line about
+    each other one."""
     kept = dict(own)
     dropped: dict[str, list[str]] = {}
     for key, value in settings.values.items():
@@ -115,5 +116,5 @@ def _refusal(key: str, value: str, pairs: int) -> str:
 
 
 def split_tags(text: str) -> list[str]:
-    r"""Split at commas; `\,` is a comma. Empty pieces are dropped, nothing is trimmed."""
+    r"""Split at commas; `\,` is a comma. Empty pieces are dropped; spaces stay."""
     return [piece.replace(r"\,", ",") for piece in re.split(r"(?<!\\),", text) if piece]

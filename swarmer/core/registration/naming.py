@@ -16,7 +16,7 @@ SHORT_ID: Final = 12
 SWARM_SERVICE: Final = "com.docker.swarm.service.name"
 """Label with the name of a Swarm service."""
 SERVICE_LABELS: Final = ("com.docker.compose.service", SWARM_SERVICE)
-"""Labels that name the service in compose or Swarm; they serve if an image has no name."""
+"""Labels with the service's name in compose or Swarm, used if an image has no name."""
 
 
 def short_id(container: Container) -> str:
@@ -41,7 +41,7 @@ def default_name(container: Container, repo_tags: Sequence[str]) -> str:
 
 
 def has_nameless_image(container: Container) -> bool:
-    """Whether it was started from an image's ID; then the image itself knows whether it has a name."""
+    """Whether the container was started from an image's ID; then the image itself has the name, if any."""
     return _is_id(container.image, container.image_id)
 
 
@@ -64,7 +64,7 @@ def service_name(default: str, settings: Settings, port: Port, *, is_group: bool
 
 
 def name_complaint(name: str) -> str:
-    """Return why Consul's DNS will not answer for the name; empty if it will."""
+    """Return the reason why Consul's DNS will not answer for the name; empty if it will."""
     if re.fullmatch(r"[A-Za-z0-9_-]+", name) and len(name) <= LONGEST_LABEL:
         return ""
     why = (
@@ -79,5 +79,5 @@ def service_id(hostname: str, container: str, port: Port) -> str:
 
 
 def is_removable(text: str) -> bool:
-    """Whether Consul could remove the ID again: it is part of a path, which Consul's HTTP server cleans."""
+    """Whether Consul could remove the ID: it is part of a path, and Consul's HTTP server cleans paths."""
     return "//" not in f"/{text}/" and not {".", ".."} & set(text.split("/")) and len(text) <= 1024

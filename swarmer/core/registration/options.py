@@ -1,4 +1,4 @@
-"""Options of the original, and some more: from a command line, or from servers.yml by way of node.json."""
+"""Options of the original, and some more, from a command line, or from servers.yml by way of node.json."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Options:
     hostname: str = ""
     """Host name that begins the IDs of services, and marks them."""
     address: str = ""
-    """Address of this host: the one its name resolves to, or the one in the node's description."""
+    """Address of this host: from its name, or from the node's description."""
     engine: str = ""
     """ID of the Docker engine."""
     reserved: frozenset[str] = frozenset()
-    """Names and IDs, in small letters, of services that other programs declare; no container takes them."""
+    """Names and IDs, in small letters, of services of other programs; containers cannot take them."""
     ip: str = ""
     """Address that every service gets."""
     internal: bool = False
@@ -43,22 +43,22 @@ class Options:
     tags: Template = field(default_factory=lambda: Template(""))
     """Template of tags for every service."""
     cleanup: bool = False
-    """Accepted without effect, because what is gone is always removed here."""
+    """Option without effect: entries of ended containers are always removed here."""
     deregister: str = "always"
     resync: int = 0
     """Seconds between two full comparisons; 0 means from time to time (the original: never)."""
     ttl: int = 0
     ttl_refresh: int = 0
-    """Accepted, with `ttl`, without effect on Consul; the same is true of the original."""
+    """Option without effect on Consul, like `ttl`; the same is true of the original."""
     retry_attempts: int = -1
-    """Number of further attempts to reach Consul at the start; -1 means no limit (the original: none)."""
+    """Number of further attempts to reach Consul at the start; -1: no limit (the original: 0)."""
     retry_interval: int = 2000
     """Milliseconds between two attempts."""
 
     def __post_init__(self) -> None:
         """Check the options against each other. Raises InvalidValue if they contradict each other."""
         faults(self.ttl, self.ttl_refresh)
-        # A kernel's host name may be any bytes, and these three values go into entries as they are.
+        # A kernel's host name may be any bytes, and entries contain these three values unchanged.
         for key in ("hostname", "address", "ip"):
             object.__setattr__(self, key, sound(getattr(self, key)))
 
@@ -91,11 +91,10 @@ def _bounded(value: object, longest: int = LONGEST_TEXT) -> str:
 
 
 def _address(value: object) -> str:
-    """Return an IP address as it was written; an empty one forces nothing."""
+    """Return an IP address as it was written; empty: no forced address."""
     try:
         text = _text(value)
-        # A zone (fe80::1%eth0) means nothing to other hosts, and a client that connects to 0.0.0.0 reaches
-        # itself.
+        # Other hosts cannot use a zone (fe80::1%eth0), and a client that connects to 0.0.0.0 reaches itself.
         if text and ("%" in text or ip_address(text).is_unspecified):
             raise ValueError
     except ValueError:
@@ -152,7 +151,7 @@ rule returns the value or raises InvalidValue."""
 def from_description(values: Mapping[str, object], **who: Any) -> Options:
     """Return the options from `registrator:` of servers.yml. Raises InvalidValue.
 
-    Unknown keys are left out, because the description may be newer.
+    Unknown keys are ignored, because the description may be newer.
     """
     known = {key: rule(values[key]) for key, rule in RULES.items() if key in values}
     return _made(known, who)

@@ -1,4 +1,4 @@
-"""Ports of a container that are services, and the address at which each one is reached."""
+"""Ports of a container that become services, and the address of each."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from swarmer.core.service import LARGEST_PORT
 from swarmer.core.state import Container, PortBinding
 
 ANY_ADDRESS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - recognised, never bound
-"""Addresses that Consul refuses as the address of a service."""
+"""Addresses that Consul refuses for a service."""
 LITERAL_MODES: Final = frozenset(("", "default", "bridge", "host", "none"))
-"""Networks in which a port that Docker does not list is published under its own number. In an operator's
+"""Network modes in which a port that Docker does not list is published under its own number. In an operator's
 network (overlay, macvlan) such a port is not published at all."""
 
 
@@ -40,7 +40,7 @@ def ports(container: Container, options: Options, complain: list[str]) -> list[P
 
 
 def unpublished(container: Container) -> list[str]:
-    """Return exposed ports that no port of the host reaches: 443/tcp …"""
+    """Return exposed ports without a port of the host: 443/tcp …"""
     return sorted(spec for spec, bindings in container.ports.items() if not bindings)
 
 
@@ -87,7 +87,7 @@ def address(
     peer: Container | None = None,
     complain: list[str],
 ) -> str:
-    """Return the address of the service; the last rule that applies decides. Empty: that of Consul's agent.
+    """Return the address of the service by the last rule that applies. Empty: that of Consul's agent.
 
     `network`: value of SERVICE_NETWORK. `peer`: the inspected container whose network this one shares.
     """
@@ -119,7 +119,7 @@ def _from_label(container: Container, label: str, complain: list[str]) -> str:
 
 
 def _own_address(container: Container, wanted: str, complain: list[str]) -> str:
-    """Return the address on the named network, else on that of the mode, else on the first by name; may be
+    """Return the address on the named network, else on the mode's network, else on the first by name; may be
     empty."""
     networks = container.networks
     if wanted and wanted not in networks:

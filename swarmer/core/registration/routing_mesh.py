@@ -1,7 +1,7 @@
-"""Services that Swarm publishes through its routing mesh: every node answers for them.
+"""Services of Swarm's routing mesh: every node answers for them.
 
-Only managers know these services. The Swarm's leader therefore writes them into one Consul key. The
-registrator of each node named there declares its own node, so that an entry leaves with its node.
+Only managers know these services. Therefore the Swarm's leader writes them into one Consul key. The
+registrator of each node in that key declares its own node, so that an entry disappears with its node.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ TAG: Final = "mesh"
 
 @dataclass(frozen=True)
 class Published:
-    """Value that the leader writes."""
+    """Value that the leader writes into the key."""
 
     value: Mapping[str, Any]
     """Content of the key: `{"nodes": [node id], "services": [{"name", "env", "labels", "ports": {"80/tcp":
     8080}}]}`"""
     is_waiting: bool
-    """Whether a published service has no running task yet, and must be looked at again soon."""
+    """Whether a published service has no running task yet, so that it must be checked again soon."""
 
 
 def published(services: Iterable[SwarmService], nodes: Iterable[SwarmNode]) -> Published:
-    """Return the value from a manager's lists. A service without a running task is left out: nothing would
-    answer."""
+    """Return the value from a manager's lists. A service without a running task is left out, because it would
+    not answer."""
     found, is_waiting = [], False
     for service in services:
         ports = _ingress(service)
@@ -68,7 +68,7 @@ def services(text: str, node_id: str, options: Options) -> list[Service]:
     nodes, published = value.get("nodes"), value.get("services")
     if not node_id or not isinstance(nodes, list) or node_id not in nodes or not isinstance(published, list):
         return []
-    # The mesh answers on the host's ports, whatever address containers are declared with.
+    # The mesh answers on the host's ports, independent of the addresses of containers.
     here = replace(options, internal=False, use_ip_from_label="")
     found = [each for service in published for each in plan(_as_container(_mapping(service)), here).services]
     return [replace(each, tags=(*each.tags, TAG)) for each in found]
@@ -93,8 +93,8 @@ def _described(service: SwarmService, ports: Mapping[str, int]) -> dict[str, Any
 
 
 def _as_container(service: Mapping[str, Any]) -> Container:
-    """Return the service in the form of a container, so that the same rules name it; its default name is the
-    service's."""
+    """Return the service in the form of a container, so that the same rules apply to its name. The default is
+    the service's name."""
     name, env = str(service.get("name") or ""), service.get("env")
     labels = {**_mapping(service.get("labels")), SWARM_SERVICE: name}
     ports = {port: str(number) for port, number in _mapping(service.get("ports")).items()}

@@ -1,4 +1,4 @@
-"""One inspected container → its services, and complaints about it."""
+"""Services of one inspected container, and complaints about its settings."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Plan:
 
     services: tuple[Service, ...] = ()
     complaints: tuple[str, ...] = ()
-    """Settings that could not be declared as asked for: worth a line in the log."""
+    """Settings that could not be declared as requested, each for a line in the log."""
     notes: tuple[str, ...] = ()
-    """Reasons why some ports are no service, as intended."""
+    """Reasons why some ports are intentionally no service."""
 
 
 def plan(
@@ -33,7 +33,7 @@ def plan(
     repo_tags: Sequence[str] = (),
     peer: Container | None = None,
 ) -> Plan:
-    """Plan the services of a container, whatever it says of itself. Valid parts are declared; nothing raises.
+    """Plan the services of a container with any settings. Valid parts are declared; it raises no error.
 
     `repo_tags`: names of its image if it was started from an ID. `peer`: the inspected container whose
     network it shares (`--network container:…`).
@@ -43,7 +43,7 @@ def plan(
     complain: list[str] = []
     found = _Container(container, options, repo_tags, peer, complain)
     services, notes = found.services()
-    # Each complaint is listed once, because a general problem is found again at every port.
+    # Each complaint is listed once, because a general problem appears at every port.
     return Plan(tuple(services), tuple(dict.fromkeys(complain)), tuple(notes))
 
 
@@ -86,7 +86,7 @@ class _Container:
     def _service(self, port: Port, settings: Settings, *, is_group: bool) -> Service:
         name = naming.service_name(self.default_name, settings, port, is_group=is_group)
         if name.lower() in self.options.reserved:
-            # Containers of an image called registry, for example, would be answered for the registry.
+            # Otherwise a container of an image called registry, for example, would take the registry's name.
             self.complain.append(f"the name {name} is the cluster's own: declared as {name}-{port.number}")
             name = f"{name}-{port.number}"
         if complaint := naming.name_complaint(name):

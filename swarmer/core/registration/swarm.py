@@ -15,7 +15,7 @@ TASK: Final = "com.docker.swarm.task.name"
 
 
 def task(labels: Mapping[str, str], node: str) -> dict[str, str]:
-    """Return `service`, `stack`, `node`, `slot`, as far as they apply; empty if the container is no task.
+    """Return those of `service`, `stack`, `node`, `slot` that apply; empty if the container is no task.
 
     A task is called `<service>.<slot>.<task id>`; the slot of a global service's task is its node's ID.
     """

@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(
 )
 _BLOCKS: Final = ("if", "with", "range")
 MOST_STEPS: Final = 100_000
-"""Maximum number of steps of one rendering, because nested ranges must end somewhere."""
+"""Maximum number of steps of one rendering, as a limit for nested ranges."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Template:
         return hash(self.text)
 
     def render(self, data: Mapping[str, Any]) -> str:
-        """Render the template for one inspected container. Raises Failed, which names what the container
-        lacks."""
+        """Render the template for one inspected container. Raises Failed with the missing part of the
+        container."""
         if "{{" not in self.text:
             return self.text
         try:
@@ -83,8 +83,7 @@ class _Parser:
         self._pieces = _pieces(text)
 
     def block(self) -> tuple[tuple[Any, ...], str]:
-        """Return the nodes up to `end`, `else …` or the end of the text, and which of them ended the
-        block."""
+        """Return the nodes of the block, and its end: `end`, `else …` or the end of the text."""
         nodes: list[Any] = []
         for kind, text in self._pieces:
             first, _, rest = text.strip().partition(" ")
@@ -251,8 +250,8 @@ def _field(value: Any, names: Iterator[str] | filter[str]) -> Any:
         if not isinstance(value, Mapping):
             raise Failed(f"{name} is no field of {type(value).__name__}")
         if name not in value:
-            # The original's names of some fields differ: Go says .ID and .HostIP, the API's JSON says Id and
-            # HostIp.
+            # Some fields have other names in the original: .ID and .HostIP in Go are Id and HostIp in the
+            # API's JSON.
             name = next((key for key in value if key.lower() == name.lower()), name)
         value = value.get(name)
     return value

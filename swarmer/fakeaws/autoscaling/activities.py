@@ -20,7 +20,7 @@ from swarmer.fakeaws.eventbridge import bus
 MAX_ACTIVITIES: Final = 1000
 """Number of activities that each region keeps; the oldest are dropped."""
 PAGE_SIZE: Final = 100
-"""Number of activities in an answer whose request names no MaxRecords."""
+"""Number of activities in an answer to a request without MaxRecords."""
 SUCCESSFUL: Final = "Successful"
 CANCELLED: Final = "Cancelled"
 FAILED: Final = "Failed"
@@ -34,7 +34,7 @@ def extend() -> None:
 
 @dataclass
 class Activity:
-    """Scaling activity, with the attributes that DescribeScalingActivities answers."""
+    """Scaling activity, with the attributes of DescribeScalingActivities."""
 
     auto_scaling_group_name: str
     description: str
@@ -89,8 +89,8 @@ def end(group: Any, state: Any, activity: Activity, *, launches: bool, failure: 
 def cancel(activity: Activity, failure: str) -> None:
     """End the activity of a termination that was abandoned.
 
-    Source: EC2 Auto Scaling User Guide, 'Manage retained instances'. AWS documents no event for it, so there
-    is none here.
+    Source: EC2 Auto Scaling User Guide, 'Manage retained instances'. AWS documents no event for it, so the
+    simulation sends none.
     """
     activity.end_time = clock.now()
     activity.status_code, activity.status_message = CANCELLED, failure

@@ -203,8 +203,8 @@ def _delete_by_name(
 def _delete_request(self: Any) -> Any:
     """AWS deletes an empty group; with ForceDelete it deletes any group at once, without hooks.
 
-    A group that retains instances cannot be force-deleted. The text is AWS's, as the sweepers of
-    terraform-provider-aws quote it (internal/service/autoscaling/sweep.go).
+    A group that retains instances cannot be force-deleted. The text is AWS's, from a quotation in
+    terraform-provider-aws (internal/service/autoscaling/sweep.go).
     """
     group = _group(self, self._get_param("AutoScalingGroupName"))
     is_forced = self._get_bool_param("ForceDelete", False)
@@ -250,7 +250,7 @@ def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> 
         if state.lifecycle_state in TERMINATING_STATES:
             return instance_extras(state).activity
         if should_decrement and state.lifecycle_state == State.TERMINATING_RETAINED:
-            # It does not count, so there is nothing to decrement. AWS's words for it are not known.
+            # A retained instance does not count, so the size cannot be decremented. AWS's words are unknown.
             raise ValidationError(
                 f"The instance {instance_id} is retained: set shouldDecrementDesiredCapacity to false."
             )

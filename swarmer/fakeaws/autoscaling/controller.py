@@ -1,7 +1,7 @@
-"""The controller of moto's groups: performs the actions of `lifecycle.decide` and checks health.
+"""Controller of moto's groups: performs the actions of `lifecycle.decide` and checks health.
 
-Bare moto puts every instance into service at once. It replaces a terminated instance before that has ended,
-and it records an instance's health without acting on it.
+Bare moto puts every instance into service at once. It replaces a terminated instance before the end of the
+termination, and it records an instance's health without acting on it.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from swarmer.fakeaws.eventbridge import bus
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 MAX_ROUNDS: Final = 100
-"""Limit of decisions per step; a group settles long before."""
+"""Limit of decisions per step. A group settles much sooner."""
 RETRY_DELAY_S: Final = 30.0
 """Delay of a group's next step after a failed one, for example after a failed launch."""
 RETAINED: Final = "InstanceRetained"
-"""Journal entry for an instance that its group keeps, because its termination was abandoned."""
+"""Journal entry for an instance that its group keeps after an abandoned termination."""
 GONE_REASON: Final = "an EC2 health check indicating it has been terminated or stopped"
 """Reason, in AWS's words, why an instance that does not run is unhealthy."""
 lock: Final = threading.RLock()
@@ -140,8 +140,9 @@ def _enter_service(group: Any, state: Any) -> None:
 def begin_termination(group: Any, state: Any, why: str) -> Activity:
     """Begin a termination with its hooks. The hooks of a launch in progress end.
 
-    A retained instance passes the hooks again, each with a new token. AWS's guide does not say so. A public
-    record of calls to AWS does (retention_native.json of the emulator stackd, read on 2026-11-30).
+    A retained instance passes the hooks again, each with a new token. AWS's guide does not mention it. The
+    source is a public record of calls to AWS (retention_native.json of the emulator stackd, read on
+    2026-11-30).
     """
     extras = instance_extras(state)
     if state.lifecycle_state in PENDING_STATES and extras.activity:
@@ -215,7 +216,7 @@ def _wait_for_hooks(group: Any, state: Any, transition: str) -> None:
 def complete(group: Any, state: Any, hook: str, result: str, why: str) -> None:
     """Complete the action of one hook. ABANDON also ends the other hooks, and fails a launch.
 
-    An abandoned termination goes on, unless the group's instance lifecycle policy retains the instance.
+    An abandoned termination continues, unless the group's instance lifecycle policy retains the instance.
     """
     extras = instance_extras(state)
     ended = extras.waits.pop(hook)

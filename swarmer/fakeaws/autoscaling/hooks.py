@@ -30,7 +30,7 @@ from swarmer.fakeaws.base import clock, journal
 HEARTBEAT_TIMEOUTS_S: Final = range(30, 7201)
 """Heartbeat timeouts that AWS accepts, in seconds."""
 REFUSED: Final = "CompleteLifecycleActionRefused"
-"""Journal entry for a completion that no instance waits for, or that comes after the timeout."""
+"""Journal entry for a completion after the timeout, or without a waiting instance."""
 
 
 def extend() -> None:

@@ -45,7 +45,7 @@ def _launch(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> No
 
 
 def _launch_one(group: Any, tags: dict[str, str]) -> Any:
-    """AWS launches from the version of the template that the group names.
+    """AWS launches from the group's version of the template.
 
     Bare moto takes the default version's number. It omits instance profile, metadata options, and the tags of
     volumes and network interfaces.
@@ -105,9 +105,10 @@ def _least_used_subnet(group: Any) -> str:
 
 
 def _instance_type(group: Any, version: Any) -> str:
-    """Type of the next instance: of the overrides the one that the group has least of.
+    """Type of the next instance: the override with the fewest instances in the group.
 
-    AWS chooses by price and spare capacity, which nobody can predict. So a group has several types here too.
+    AWS chooses by price and spare capacity, and nobody can predict these. So a group here has several types,
+    too.
     """
     overrides = ((group.mixed_instances_policy or {}).get("LaunchTemplate", {})).get("Overrides") or []
     types = [each["InstanceType"] for each in overrides if "InstanceType" in each]

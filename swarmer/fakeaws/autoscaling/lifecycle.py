@@ -1,11 +1,14 @@
-"""The lifecycle of an Auto Scaling group: pure decisions from the state of a group to its next actions.
+"""Lifecycle of an Auto Scaling group: pure decisions from the state of a group to its next actions.
 
-Sources: EC2 Auto Scaling User Guide, 'Amazon EC2 Auto Scaling instance lifecycle', 'How lifecycle hooks
-work', 'Instance maintenance policies', 'Health checks', 'Control which instances terminate', 'Control
-instance retention with instance lifecycle policies', 'Manage retained instances'.
+Sources in the EC2 Auto Scaling User Guide:
 
-Level-triggered: `decide` reads the state of the group, never its history. The controller performs the actions
-and asks again until `decide` returns none.
+- 'Amazon EC2 Auto Scaling instance lifecycle' and 'How lifecycle hooks work'
+- 'Instance maintenance policies' and 'Health checks'
+- 'Control which instances terminate'
+- 'Control instance retention with instance lifecycle policies' and 'Manage retained instances'
+
+The decisions are level-triggered: `decide` reads the state of the group, never its history. The controller
+performs the actions and calls `decide` again until it returns none.
 """
 
 from __future__ import annotations
@@ -21,9 +24,9 @@ TERMINATING: Final = "autoscaling:EC2_INSTANCE_TERMINATING"
 CONTINUE: Final = "CONTINUE"
 ABANDON: Final = "ABANDON"
 HOOK_TIMEOUT_S: Final = 3600
-"""Heartbeat timeout of a hook that names none."""
+"""Heartbeat timeout of a hook without its own."""
 GLOBAL_TIMEOUT_S: Final = 172_800
-"""Limit of an instance's whole wait for a hook, whatever its heartbeats: 48 hours."""
+"""Limit of an instance's whole wait for a hook, independent of heartbeats: 48 hours."""
 MAX_TIMEOUTS: Final = 100
 """Limit of the same wait as a number of heartbeat timeouts. The smaller limit applies."""
 
@@ -57,7 +60,7 @@ class Wait:
     default_result: str
     deadline_s: float
     ends_s: float
-    """Time at which the wait ends whatever the heartbeats."""
+    """Time at which the wait ends in spite of heartbeats."""
 
 
 def start_wait(*, hook: str, token: str, timeout_s: float, default_result: str, now_s: float) -> Wait:
@@ -92,7 +95,7 @@ class Instance:
     state: State
     is_healthy: bool = True
     is_protected: bool = False
-    """Protection from scale-in. An unhealthy instance is replaced anyway."""
+    """Protection from scale-in. An unhealthy instance is replaced in spite of it."""
     is_abandoned: bool = False
     """Whether a hook of its launch, or of its termination, ended in ABANDON."""
     launch_order: int = 0

@@ -13,14 +13,14 @@ RETENTION_ACTIONS: Final = ("retain", "terminate")
 
 
 def apply(group: Any, properties: Any) -> None:
-    """Set both policies as the properties have them; a policy that they lack is none."""
+    """Set both policies from the properties; a missing one removes its policy."""
     extras = group_extras(group)
     extras.maintenance = maintenance(properties.get("InstanceMaintenancePolicy"))
     extras.lifecycle_policy = lifecycle(properties.get("InstanceLifecyclePolicy"))
 
 
 def lifecycle(policy: Any) -> dict[str, Any]:
-    """The policy. AWS refuses unknown values (EC2 Auto Scaling API Reference, RetentionTriggers)."""
+    """Checked policy. AWS refuses unknown values (EC2 Auto Scaling API Reference, RetentionTriggers)."""
     action = ((policy or {}).get("RetentionTriggers") or {}).get("TerminateHookAbandon")
     if action not in (None, *RETENTION_ACTIONS):
         raise ValidationError(

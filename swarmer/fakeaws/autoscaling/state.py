@@ -48,7 +48,7 @@ class GroupExtras:
     lifecycle_policy: dict[str, Any] = field(default_factory=dict)
     """InstanceLifecyclePolicy of the group; empty if it has none."""
     is_changed: bool = False
-    """Whether CloudFormation created or changed the group and it has not had its desired capacity since."""
+    """Whether the group lacks its desired capacity since CloudFormation created or changed it."""
     is_deleting: bool = False
     """Whether the group is deleted as soon as its last instance is gone."""
     paused_until_s: float = 0.0

@@ -1,4 +1,4 @@
-"""The clock of the simulated AWS. A test advances it instead of waiting."""
+"""Clock of the simulated AWS. A test advances it instead of waiting."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ListenError(Exception):
-    """Failure to listen at an address. The text names the address and the remedy."""
+    """Failure to listen at an address. The text has the address and the remedy."""
 
 
 class ResourceFailed(Exception):

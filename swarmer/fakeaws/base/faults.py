@@ -1,6 +1,6 @@
 """Injected faults: calls of functions and nodes that fail, and events that are lost, repeated or late.
 
-EventBridge delivers at least once and in no order, and every API throttles. A rehearsal can simulate both.
+EventBridge delivers at least once and in any order, and every API throttles. A rehearsal can simulate both.
 `POST /swarmer/faults` adds one fault as JSON. `DELETE /swarmer/faults` removes all of them.
 """
 
@@ -41,7 +41,7 @@ class Fault:
     """Pattern of detail types."""
     how: str = LOSE
     seconds: float = 0.0
-    """Length of an event's delay. Time in which calls fail, from the first one; 0 means no limit."""
+    """Length of an event's delay. For calls: time in which they fail, from the first one; 0: no limit."""
     began_s: float | None = None
     """Time of the first call that failed; None before it."""
 

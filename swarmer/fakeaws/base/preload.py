@@ -36,13 +36,14 @@ def _name_buckets_by_path() -> None:
 
 
 def _load_no_example_images() -> None:
-    """moto builds 1,300 example AMIs per region and reset, in 0.2 s. No cluster boots one of them."""
+    """Load none of the example AMIs, because no cluster boots one. moto builds 1,300 of them per region and
+    reset, in 0.2 s."""
     settings = importlib.import_module("moto.settings")
     settings.ec2_load_default_amis = lambda: False  # type: ignore[attr-defined]
 
 
 def _import_instance_types_lazily() -> None:
-    """Delay the import of instance type offerings: 130 MB and 0.6 s that a deployment never needs."""
+    """Delay the import of instance type offerings (130 MB, 0.6 s), because a deployment needs none."""
     utils: Any = importlib.import_module("moto.utilities.utils")
     real = utils.load_resource
     utils.load_resource = lambda path: [] if OFFERINGS in path else real(path)

@@ -35,9 +35,9 @@ class Definition:
 
 
 class TemplateResource:
-    """Resource that its constructor creates from a `Definition` and no update changes.
+    """Resource that its constructor creates from a `Definition`, without updates.
 
-    moto ignores updates of such a resource: it stays as it was first deployed.
+    moto ignores updates of such a resource, so it keeps its first properties.
     """
 
     TYPE: ClassVar[str]
@@ -48,7 +48,7 @@ class TemplateResource:
 
     @property
     def physical_resource_id(self) -> str:
-        """Value of a `Ref` to the resource."""
+        """Return the value of a `Ref` to the resource."""
         return self.name
 
     @staticmethod
@@ -69,7 +69,7 @@ class TemplateResource:
         return cls(Definition(resource_name, cloudformation_json, account_id, region_name))
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Delete the resource; by default nothing is left to delete."""
+        """Delete the resource; the default does nothing."""
 
 
 class UpdatableResource(TemplateResource):

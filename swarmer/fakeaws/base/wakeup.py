@@ -1,4 +1,4 @@
-"""The signal that ends the background thread's pause early.
+"""Signal that ends the background thread's pause early.
 
 A service calls `wake` when it has new work; only the background thread waits.
 """

@@ -1,12 +1,12 @@
-"""The wait of a stack for its Auto Scaling groups, which AWS completes at their desired capacity.
+"""Wait of a stack for its Auto Scaling groups: AWS completes a group at its desired capacity.
 
 AWS::AutoScaling::AutoScalingGroup, DesiredCapacity: "CloudFormation marks the Auto Scaling group as
 successful (by setting its status to CREATE_COMPLETE) when the desired capacity is reached." An update fails
 if that takes longer than an hour (AWS re:Post, "How do I resolve the Group did not stabilize error"). Bare
 moto completes a group within the request.
 
-No source says whether an instance in Pending:Wait counts. `counted` has both answers. The strict one is the
-default: an instance counts in service only.
+No source documents whether an instance in Pending:Wait counts. `counted` has both answers. The strict one is
+the default: an instance counts only in service.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ TIMEOUT_S: Final = 3600.0
 IN_SERVICE: Final = "in-service"
 LAUNCHED: Final = "launched"
 VARIABLE: Final = "SWARMER_CAPACITY"
-"""Environment variable of the daemon with the instances that count: `in-service`, or `launched` for those too
-that wait for their launch hooks."""
+"""Environment variable of the daemon with the instances that count: `in-service`, or `launched` for instances
+at their launch hooks, too."""
 STATES: Final = {
     IN_SERVICE: frozenset({State.IN_SERVICE}),
     LAUNCHED: frozenset({State.IN_SERVICE, State.PENDING_WAIT, State.PENDING_PROCEED}),
@@ -110,7 +110,7 @@ def _advance(stack: Any) -> None:
 
 
 def _changed(stack: Any) -> list[tuple[str, Any]]:
-    """Groups, by logical ID, that were created or changed and have not had their desired capacity since."""
+    """Created or changed groups that have not reached their desired capacity since, by logical ID."""
     found = stack.resource_map._parsed_resources.items()
     groups = [(name, each) for name, each in found if isinstance(each, FakeAutoScalingGroup)]
     return [(name, group) for name, group in groups if group_extras(group).is_changed]
@@ -139,7 +139,7 @@ def counted(group: Any) -> int:
 
 
 def _failure(name: str, group: Any) -> ResourceFailed:
-    """The error in words that people report from AWS, with the reason of the last launch if it failed."""
+    """Error in AWS's words from public reports, with the reason of the last launch if it failed."""
     size = f"{counted(group)}/{group.min_size}/{group.max_size}"
     text = f"Group did not stabilize. {{current/minSize/maxSize}} group size = {{{size}}}."
     launches = (

@@ -113,7 +113,7 @@ class ChangeSetNotFound(CloudFormationError):  # type: ignore[misc]
 
 
 def _describe_request(self: Any) -> Any:
-    """AWS answers ChangeSetNotFound, for which the CDK waits; bare moto says that the stack is missing."""
+    """AWS answers ChangeSetNotFound, and the CDK waits for it; bare moto reports a missing stack."""
     if _identifier(self) not in self.cloudformation_backend.change_sets:
         raise ChangeSetNotFound(f"ChangeSet [{self._get_param('ChangeSetName')}] does not exist")
     return ActionResult(self.cloudformation_backend.describe_change_set(_identifier(self)))

@@ -1,4 +1,4 @@
-"""The gaps of the rehearsal: parts without an effect here, read from the deployed templates themselves."""
+"""Gaps of the rehearsal: parts of the deployed templates without an effect here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WITHOUT_EFFECT: Final = {
     "AWS::SNS::Topic": "alarms are not evaluated, so no target is notified",
     "AWS::S3::BucketPolicy": "statements with conditions are not evaluated",
 }
-"""Types that can be read back but have no effect, with the explanation."""
+"""Explanations for types that can be read back but have no effect."""
 
 
 def listing() -> dict[str, list[dict[str, str]]]:

@@ -1,6 +1,6 @@
-"""Deletion of resource types that bare moto leaves behind when their stack is deleted.
+"""Deletion of resource types that bare moto keeps after the deletion of their stack.
 
-On AWS the VPC's parts go with their stack. Without these deletions, dependencies keep the whole VPC.
+On AWS the VPC's parts are deleted with their stack. Without these deletions, dependencies keep the whole VPC.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _delete_route_table(self: Any, account: str, region: str) -> None:
 
 
 def _delete_subnet(self: Any, account: str, region: str) -> None:
-    """Functions that are gone leave network interfaces. AWS deletes them within 45 minutes, and waits."""
+    """Deleted functions leave network interfaces. AWS deletes these within 45 minutes, and waits for that."""
     backend: Any = ec2_backends[account][region]
     for interface in list(backend.enis.values()):
         of_subnet = interface.subnet is not None and interface.subnet.id == self.id
@@ -81,7 +81,7 @@ def _disassociate_subnet(self: Any, account: str, region: str) -> None:
 
 
 def _delete_endpoint(self: Any, account: str, region: str) -> None:
-    """AWS lists a deleted endpoint no more; bare moto does, as deleted."""
+    """AWS does not list a deleted endpoint; bare moto lists it as deleted."""
     backend: Any = ec2_backends[account][region]
     with contextlib.suppress(EC2ClientError):  # moto has no route to a service for each route table
         backend.delete_vpc_endpoints([self.id])

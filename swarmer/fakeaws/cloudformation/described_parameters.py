@@ -1,4 +1,4 @@
-"""Parameters in the description of a stack, with the values of those that name an SSM parameter."""
+"""Parameters in the description of a stack, with the resolved values of SSM parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def extend() -> None:
 
 
 def _parameter_list(self: Any) -> list[dict[str, Any]]:
-    """AWS tells name and value of an SSM parameter apart; bare moto shows the value as the name.
+    """AWS answers name and value of an SSM parameter; bare moto answers the value as the name.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Parameter.html
     """

@@ -1,4 +1,4 @@
-"""Exports of stacks: values that other stacks import, and that stay as they are while they do.
+"""Exports of stacks: values that must stay the same while other stacks import them.
 
 AWS CloudFormation User Guide, "Get exported outputs from a deployed CloudFormation stack": "you can't delete
 the source stack or modify or remove" an export that another stack imports.

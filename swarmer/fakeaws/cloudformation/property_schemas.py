@@ -1,6 +1,6 @@
-"""Schemas of properties whose mistakes CloudFormation refuses before it creates or changes the resource.
+"""Schemas of properties: CloudFormation refuses mistakes in them before it changes the resource.
 
-Only properties that an API behind moto does not check. Source: the resource provider schema of the type,
+They cover only properties that moto's API does not check. Source: the resource provider schema of the type,
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/.
 """
 
@@ -12,18 +12,18 @@ from typing import Any, Final
 from moto.cloudformation.exceptions import ValidationError
 
 Schema = Mapping[str, Any]
-"""Type of a schema: members by name, each a schema of its own or a tuple of the accepted values."""
+"""Type of a schema: members by name, each a schema again or a tuple of the accepted values."""
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "AWS::AutoScaling::AutoScalingGroup": {
         "InstanceLifecyclePolicy": {"RetentionTriggers": {"TerminateHookAbandon": ("retain", "terminate")}},
     },
 }
-"""Schemas by resource type. A property that is not listed is not checked."""
+"""Schemas by resource type. Other properties are not checked."""
 
 
 def check(logical_id: str, text: Mapping[str, Any]) -> None:
-    """Refuse a resource of a template whose properties violate their schema. Raises ValidationError."""
+    """Check the properties of a template's resource by their schema. Raises ValidationError."""
     properties = text.get("Properties", {})
     found = [
         problem

@@ -1,4 +1,4 @@
-"""Removal of resources in reverse order of their creation; a group goes after its last instance.
+"""Removal of resources in reverse order of their creation; a group is removed after its last instance.
 
 AWS waits for the Auto Scaling groups of a stack, and their instances wait for termination hooks. Meanwhile
 the resources created before them still exist: roles, functions, exports. Bare moto removes everything within
@@ -35,7 +35,7 @@ class Removal:
     remaining: list[tuple[str, Any, dict[str, Any]]]
     """Logical ID, resource and its text in the template; the last one is removed next."""
     on_removed: Callable[[], None]
-    """Called when all resources are gone."""
+    """Callback for the time when all resources are gone."""
     has_begun: bool = False
     """Whether the removal of the next resource has begun."""
 

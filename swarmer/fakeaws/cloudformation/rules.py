@@ -1,4 +1,4 @@
-"""The `Rules` of a template, which AWS evaluates before it changes any resource; moto ignores them.
+"""The `Rules` of a template. AWS evaluates them before it changes any resource; moto ignores them.
 
 AWS CloudFormation User Guide, "CloudFormation template Rules syntax".
 """
@@ -20,7 +20,7 @@ def check(template: Mapping[str, Any], parameters: Values) -> None:
 
 
 def broken(template: Mapping[str, Any], parameters: Values) -> list[str]:
-    """Descriptions of the assertions that do not hold, in the template's order."""
+    """Descriptions of the failed assertions, in the template's order."""
     return [
         str(each.get("AssertDescription", f"rule {name} is broken"))
         for name, rule in template.get("Rules", {}).items()

@@ -1,4 +1,4 @@
-"""Events of a stack about its resources, which `cdk deploy` shows while it waits."""
+"""Events of a stack about its resources; `cdk deploy` shows them while it waits."""
 
 from __future__ import annotations
 

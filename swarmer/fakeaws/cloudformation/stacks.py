@@ -32,7 +32,7 @@ resolve_parameters: Final = CloudFormationBackend._resolve_update_parameters
 
 
 _request: Final = threading.local()
-"""Whether the request of this thread says DisableRollback."""
+"""Local data of this thread: whether its request has DisableRollback."""
 
 
 def extend() -> None:
@@ -51,7 +51,7 @@ def extend() -> None:
 
 
 def with_rollback(handle: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """AWS keeps what a failed operation made if the request says so, as `cdk deploy --no-rollback` does."""
+    """AWS keeps the resources of a failed operation if the request demands it (`--no-rollback`)."""
 
     def handle_request(self: Any) -> Any:
         _request.keeps = self._get_bool_param("DisableRollback", False)
@@ -61,7 +61,7 @@ def with_rollback(handle: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _outputs(self: Any) -> Any:
-    """AWS has the outputs of the last operation that succeeded.
+    """AWS answers the outputs of the last successful operation.
 
     Bare moto resolves them at any time, and creates a resource that another request is about to create.
     """
@@ -77,7 +77,7 @@ def _keeps_failure() -> bool:
 def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any], **options: Any) -> Any:
     """Create a stack and read its exports after its resources exist.
 
-    Bare moto creates exported resources while it searches for duplicate exports. That is out of order, and no
+    Bare moto creates exported resources while it searches for duplicate exports. That is too early, and no
     caller can report a failure.
     """
     if any(stack.name == name for stack in self.stacks.values()):
@@ -101,7 +101,7 @@ def _create_stack(self: Any, name: str, template: str, parameters: dict[str, Any
 
 def create(backend: Any, stack: Any) -> None:
     """Create the resources of a new stack. Its status then reports success or failure."""
-    # moto passes a copy as long as there are no exports, so the stack would miss later ones.
+    # While there are no exports moto passes a copy, so the stack would miss later exports.
     stack.cross_stack_resources = stack.resource_map.cross_stack_resources = backend.exports
     stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
     stack.disable_rollback = _keeps_failure()
@@ -185,7 +185,7 @@ def _update_or_roll_back(
     self: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
 ) -> None:
     """AWS restores the old template when an update fails; bare moto answers 500 and stops half-way."""
-    _outputs(self)  # they are told until the update is over
+    _outputs(self)  # these are answered until the end of the update
     change = Change(self, self.template, self.parameters, role_arn, parameters, tags, _keeps_failure())
     self.status = "UPDATE_IN_PROGRESS"
     self._add_stack_event(self.status, resource_status_reason="User Initiated")
@@ -251,7 +251,7 @@ def _apply_template(stack: Any, template: str, parameters: dict[str, Any]) -> di
 
 
 def _update_resources(self: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
-    """AWS removes resources last, when nothing can fail any more; bare moto removes them first.
+    """AWS removes resources last, after every step that can fail; bare moto removes them first.
 
     Here the caller removes them.
     """

@@ -1,4 +1,4 @@
-"""The reading of templates: zones, types without a model in moto, and the name of a failed resource."""
+"""Reader of templates: zones, types without a model in moto, and the name of a failed resource."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from swarmer.fakeaws.cloudformation import property_schemas
 log: Final = logging.getLogger("swarmer.fakeaws")
 
 REPLACED_ON_CHANGE: Final = frozenset({"AWS::Lambda::LayerVersion"})
-"""Types whose change creates another resource, so that a Ref to it changes too."""
+"""Types for which a change creates another resource, so that a Ref to it changes too."""
 
 
 def extend() -> None:
@@ -76,7 +76,7 @@ def has_model(resource_type: str) -> bool:
 
 
 class StandIn(UpdatableResource, CloudFormationModel):  # type: ignore[misc]
-    """Resource of a type that is not rehearsed: it has a name to refer to, and nothing behind it."""
+    """Resource of a type that is not rehearsed: it has only a name for references."""
 
     TYPE = "Rehearsal::Not::Rehearsed"
 
@@ -111,7 +111,7 @@ def _name_the_failing_resource() -> None:
 def _keep_what_cannot_be_updated() -> None:
     """AWS updates or replaces every resource; bare moto forgets a resource if it can do neither.
 
-    Here the old resource stays, and the change is listed as not rehearsed. Tags of EC2's resources change.
+    Here the old resource stays, and the change is listed as not rehearsed. Tags of EC2's resources do change.
     """
     real = parsing.parse_and_update_resource
 
@@ -137,7 +137,7 @@ def _keep_what_cannot_be_updated() -> None:
 
 
 def _is_retagged(resource: Any, logical_id: str, text: Any, resources_map: Any) -> bool:
-    """Whether only the tags of a resource of EC2 changed; it has the new ones then."""
+    """Change the tags of EC2's resource if only they changed; return whether that is so."""
     changed = logical_id in resources_map.__dict__.get("changed_in_tags", ())
     if not changed or not isinstance(resource, TaggedEC2Resource):
         return False

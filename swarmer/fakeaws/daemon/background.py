@@ -1,4 +1,4 @@
-"""Background work without any request: timeouts, health checks, schedules and the polling of queues."""
+"""Background work without requests: timeouts, health checks, schedules and the polling of queues."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tick() -> None:
 
 
 def _jobs() -> tuple[Callable[[], None], ...]:
-    # These modules import moto, which extensions.apply() must import first.
+    # These modules import moto, and extensions.apply() must import it first.
     from swarmer.fakeaws import sqs
     from swarmer.fakeaws.autoscaling import controller
     from swarmer.fakeaws.cloudformation import capacity, removal

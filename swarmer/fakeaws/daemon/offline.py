@@ -1,4 +1,4 @@
-"""A guard that keeps every connection of this process on this machine."""
+"""Guard that keeps every connection of this process on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def refuse_connections() -> None:
-    """Refuse all connections of this process to other machines. Permanent, because audit hooks stay."""
+    """Refuse all connections of this process to other machines, for ever, because audit hooks stay."""
     sys.addaudithook(_audit)
 
 

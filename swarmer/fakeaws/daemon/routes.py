@@ -1,4 +1,4 @@
-"""The WSGI application: moto, the metadata service and the paths of `swarmer`."""
+"""WSGI application: moto, the metadata service and the paths of `swarmer`."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ MAX_WAIT_S: Final = 60.0
 """Limit of the seconds that a request may wait for entries."""
 FAULTS_PATH: Final = "/swarmer/faults"
 NETWORKS_PATH: Final = "/swarmer/networks"
-"""Path that takes a VPC which the account has before the first deploy, as arguments of `networks.ensure`."""
+"""Path to create a VPC before the first deploy, with the arguments of `networks.ensure`."""
 
 
 class Application:
-    """WSGI application that chooses by path who answers."""
+    """WSGI application that chooses the answering service by the path."""
 
     def __init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)

@@ -1,4 +1,4 @@
-"""A server of extended moto at one or more addresses, in threads of this process."""
+"""Server of extended moto at one or more addresses, in threads of this process."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Server:
 
 
 def _application() -> Any:
-    # routes imports moto, which extensions.apply() must import first.
+    # routes imports moto, and extensions.apply() must import it first.
     from swarmer.fakeaws.daemon.routes import Application
 
     return Application()

@@ -15,7 +15,7 @@ def extend() -> None:
 def _never_reuse_addresses() -> None:
     """AWS reuses a freed address only after a while; bare moto gives it to the next instance.
 
-    The rehearsal never reuses an address, because peers may still hold that of a dead node.
+    The rehearsal never reuses an address, because peers may still use the address of a dead node.
     """
 
     def del_subnet_ip(self: Any, ip: str) -> None:

@@ -1,4 +1,4 @@
-"""Machine images that AWS's public parameters name."""
+"""Machine images of AWS's public parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moto.ssm import models as ssm_models
 
 @dataclass(frozen=True)
 class Publisher:
-    """Publisher of images whose IDs AWS has as public parameters."""
+    """Publisher of images with public parameters for their IDs."""
 
     name: str
     parameter: re.Pattern[str]
@@ -32,7 +32,7 @@ PUBLISHERS: Final = (
         "136693071363",
         "/dev/xvda",
     ),
-    # Clusters of version 0.1 were deployed with it, and are upgraded.
+    # Clusters of version 0.1 were deployed with it, and must be upgraded.
     Publisher(
         "ubuntu",
         re.compile(
@@ -44,9 +44,9 @@ PUBLISHERS: Final = (
     ),
 )
 ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "arm64"}
-"""Architecture of an image, by the publishers' name for it."""
+"""Architecture of an image, by the publishers' name of it."""
 ROOT_GIB: Final = 8
-"""Size of the root volume that the images ask for, in GiB."""
+"""Size of the images' root volume, in GiB."""
 
 
 def extend() -> None:
@@ -56,7 +56,7 @@ def extend() -> None:
 def block_devices(ec2: Any, image_id: str, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Block devices of a new instance. AWS adds the image's root volume unless `wanted` has its name.
 
-    Bare moto takes what is wanted for the root volume, by whatever name.
+    Bare moto takes every wanted device for the root volume.
     """
     image = ec2.amis.get(image_id)
     if image is None or any(each["DeviceName"] == image.root_device_name for each in wanted):

@@ -1,4 +1,4 @@
-"""Instances: EC2 reports every state that an instance enters to EventBridge, whatever caused it."""
+"""Instances: EC2 reports every new state of an instance to EventBridge."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ STATES_BY_CALL: Final = {
     "stop": ("stopping", "stopped"),
     "terminate": ("shutting-down", "terminated"),
 }
-"""States that an instance enters by each call. moto skips the passing ones."""
+"""States that an instance enters by each call. moto skips the intermediate ones."""
 MAX_CONSOLE_BYTES: Final = 64 * 1024
-"""Number of bytes at the end of the console that GetConsoleOutput answers."""
+"""Number of bytes from the end of the console in the answer of GetConsoleOutput."""
 
 
 def _no_console(instance_id: str) -> str:
@@ -38,7 +38,8 @@ def _no_machine(instance_id: str) -> None:
 read_console: Callable[[str], str] = _no_console
 """Reader of a machine's console by instance ID. The provider of machines replaces it."""
 reboot_machine: Callable[[str], None] = _no_machine
-"""Request to reboot a machine by instance ID; it returns at once. The provider of machines replaces it."""
+"""Function that requests a machine's reboot by instance ID and returns at once. The provider of machines
+replaces it."""
 observers: Final[list[Callable[[], None]]] = []
 """Callbacks for instances that start or stop. Each must return at once."""
 
@@ -70,7 +71,7 @@ def _console_request(self: Any) -> Any:
 
 
 def _reboot(self: Any) -> None:
-    """AWS reboots the machine, and reports no change of a state. It ignores a terminated instance."""
+    """AWS reboots the machine without a change of its state. It ignores a terminated instance."""
     if is_living(self):
         reboot_machine(self.id)
 

@@ -1,4 +1,4 @@
-"""The instance metadata service (IMDSv2) of node containers.
+"""Instance metadata service (IMDSv2) of node containers.
 
 The service identifies a caller by its source address, the private address of an instance. Paths:
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html
@@ -32,7 +32,8 @@ CREDENTIALS_PATH: Final = "iam/security-credentials/"
 CREDENTIALS_DURATION_S: Final = 3600
 """Lifetime of credentials."""
 CREDENTIALS_RENEWAL_S: Final = 1800
-"""Remaining lifetime below which credentials are renewed. SDKs ask 10 to 20 minutes before the end."""
+"""Remaining lifetime below which credentials are renewed. SDKs request new ones 10 to 20 minutes before the
+end."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from swarmer.fakeaws.ec2.states import TERMINATED
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """Security groups as they are deployed."""
+    """Deployed security groups."""
 
     network: Network
     instances: Mapping[str, tuple[str, ...]]
@@ -25,9 +25,9 @@ class Deployed:
 
 
 def deployed(cidr: str, endpoint: tuple[str, int], operators: Sequence[str]) -> Deployed:
-    """Security groups of the VPCs in which something runs.
+    """Security groups of the VPCs with running instances or functions.
 
-    `cidr`, `endpoint`: see `Network`. `operators`: addresses of operators, who stand behind the VPN.
+    `cidr`, `endpoint`: see `Network`. `operators`: addresses of operators behind the VPN.
     """
     interfaces = list(_interfaces())
     groups = {group.id: group for group in _groups({each.vpc_id for each in interfaces})}
@@ -74,7 +74,7 @@ def _group(group: Any) -> Group:
 
 
 def _rules(rules: Sequence[Any]) -> Iterator[Rule]:
-    """Rules that name a group or an IPv4 range. The template has no others."""
+    """Rules with a group or an IPv4 range; the template has no other rules."""
     for rule in list(rules):
         peer = (rule.source_group or {}).get("GroupId") or (rule.ip_range or {}).get("CidrIp")
         if peer:

@@ -1,6 +1,6 @@
-"""VPCs that an account has before its first deploy, under IDs that a description names.
+"""VPCs that an account has before its first deploy, with the IDs of a description.
 
-AWS chooses every ID, and moto too; an operator's description names those of a real account.
+AWS and moto choose every ID, but an operator's description has the IDs of a real account.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _called(identifier: str) -> Iterator[None]:
 
 
 def ensure(region: str, vpc_id: str, cidr: str, subnets: Mapping[str, tuple[str, str]]) -> None:
-    """Create the VPC and those of its subnets that are missing.
+    """Create the VPC and its subnets if they are missing.
 
     `subnets`: ID and address range of the subnet by the name of its zone. Raises moto's errors.
     """

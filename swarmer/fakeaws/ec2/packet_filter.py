@@ -1,15 +1,15 @@
 """Security groups as packet filters: the nftables text for one network interface. Pure.
 
 - A packet needs a rule of its sender and a rule of its receiver. Inside the VPC the receiver judges both, so
-  a sender needs no list of its peers, and the machine of the operators needs no filter.
+  a sender needs no list of its peers, and the operators' machine needs no filter.
   https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
-- Answers pass without a rule. A removed rule ends no connection.
+- Answers pass without a rule. The removal of a rule keeps its connections.
   https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html
-- The filter sees a packet before DNAT, so it judges a published port by the number that the peer named.
-- One text serves the first load and each change: it fills sets and chains again in one transaction, and the
-  counters go on.
+- The filter sees a packet before DNAT, so it judges a published port by the peer's number of it.
+- One text is for the first load and each change: it fills sets and chains again in one transaction, and
+  keeps the counters.
 
-A function accepts no connection, whatever its groups admit: Lambda's interfaces only send.
+A function accepts no connection, also if its groups admit one, because Lambda's interfaces only send.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 """
 
@@ -36,7 +36,7 @@ HOOKS: Final = {"incoming": "prerouting", "outgoing": "postrouting"}
 MEMBERS: Final = "members"
 """Name of the set of all members of all groups."""
 MAX_REFUSED: Final = 1024
-"""Number of different refused packets that a machine remembers."""
+"""Largest number of different refused packets in a machine's set."""
 _PORTS: Final = ("tcp", "udp")
 
 
@@ -45,7 +45,7 @@ class Rule:
     """Rule of a group, in one direction."""
 
     id: str
-    """ID (`sgr-…`), which names the rule's counter."""
+    """ID (`sgr-…`), also the name of the rule's counter."""
     protocol: str
     """`tcp`, `udp`, `icmp`, `-1` for all of them, or a number."""
     first: int = -1
@@ -74,14 +74,14 @@ class Network:
     members: Mapping[str, tuple[str, ...]]
     """Addresses of each group's interfaces, by the group's ID."""
     endpoint: tuple[str, int]
-    """Address and port at which AWS answers here. It stands for port 443 of any public address."""
+    """Address and port of AWS on this machine. They stand for port 443 of any public address."""
 
 
 def table(network: Network, own: Collection[str], *, accepts: bool = True) -> str:
     """Text for `nft -f`, for an interface in the groups `own`.
 
-    `accepts`: whether it takes connections. The text of an interface that does not depends on the egress
-    rules of its own groups alone.
+    `accepts`: whether it takes connections. If not, the text depends only on the egress rules of its own
+    groups.
     """
     if not accepts:
         sending = {id_: replace(network.groups[id_], ingress=()) for id_ in own if id_ in network.groups}
@@ -96,7 +96,7 @@ def table(network: Network, own: Collection[str], *, accepts: bool = True) -> st
 
 
 def _declare(network: Network, chains: Iterable[str]) -> Iterator[str]:
-    """Declare all parts. A part that is there already stays, with its content."""
+    """Declare all parts. An existing part keeps its content."""
     yield f"table {TABLE} {{"
     for name in _set_contents(network):
         yield f"\tset {name} {{ type ipv4_addr; }}"
@@ -148,7 +148,7 @@ def _rule_ids(network: Network) -> Iterator[str]:
 def _incoming(network: Network, own: Collection[str], *, accepts: bool) -> Iterator[str]:
     """Rules for incoming packets: the senders' egress rules."""
     yield f'iifname != "{INTERFACE}" accept'
-    # No VPC carries broadcasts or multicasts, and none without a range of its own carries IPv6.
+    # A VPC carries no broadcasts and multicasts, and IPv6 only with a range for it.
     yield "meta pkttype { broadcast, multicast } drop"
     yield "meta nfproto ipv6 drop"
     yield "ct state established,related accept"
@@ -164,7 +164,7 @@ def _incoming(network: Network, own: Collection[str], *, accepts: bool) -> Itera
 
 
 def _admit(network: Network, own: Collection[str]) -> Iterator[str]:
-    """Rules for packets that their sender may send: the own ingress rules."""
+    """Rules for packets that the sender's rules allow: the own ingress rules."""
     for rule in _own_rules(network, own, "ingress"):
         yield _judge(_match("saddr", rule.peer), "", rule, "accept")
     yield "goto refuse"
@@ -198,9 +198,9 @@ def _match(side: str, peer: str) -> str:
 
 
 def _refuse() -> Iterator[str]:
-    """Rules for the packets that nothing admits. The set tells their senders, as a flow log does on AWS."""
+    """Rules for all other packets. The set contains their senders, like a flow log on AWS."""
     yield f"ct state invalid counter name {STRAY} drop"
-    # A machine that was cut off leaves connections, whose other end sends on.
+    # A machine that was cut off leaves connections, and their other ends continue to send.
     yield f"tcp flags & (fin | syn | rst | ack) != syn counter name {STRAY} drop"
     yield f"meta l4proto {{ tcp, udp }} add @{REFUSED} {{ ip saddr . meta l4proto . th dport }}"
     yield f"counter name {REFUSED} drop"

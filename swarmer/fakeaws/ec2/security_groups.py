@@ -1,6 +1,6 @@
-"""Security groups: their rules as CloudFormation makes, changes and removes them.
+"""Security groups: their rules, with CloudFormation's creation, change and removal of them.
 
-`packet_filter` says what the rules admit; the provider of machines puts that into force.
+`packet_filter` translates the rules, and the provider of machines enforces the result.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CHANGING_CALLS: Final = (
     (SecurityGroupBackend, "modify_security_group_rules"),
     (InstanceBackend, "modify_instance_security_groups"),
 )
-"""Calls that change what an instance accepts."""
+"""Calls that change an instance's accepted traffic."""
 observers: Final[list[Callable[[], None]]] = []
 """Callbacks for changed rules and groups. Each must return at once."""
 
@@ -102,12 +102,12 @@ def _update(replace: Update, original: Any, definition: Definition) -> Any:
 
 
 def _fixed(properties: dict[str, Any]) -> tuple[Any, ...]:
-    """Properties that cannot change in place: a change of one replaces the group."""
+    """Properties that cannot change in place: their change replaces the group."""
     return tuple(properties.get(key) for key in ("GroupName", "GroupDescription", "VpcId"))
 
 
 def _replace_inline_rules(group: Any, definition: Definition, direction: tuple[str, str, str]) -> None:
-    """Replace the rules that the group's own entry in the template holds."""
+    """Replace the rules from the group's own entry in the template."""
     way, key, peer = direction
     rules = definition.properties.get(key, [])
     if way == "egress" and rules:
@@ -120,7 +120,7 @@ def _replace_inline_rules(group: Any, definition: Definition, direction: tuple[s
 
 
 def _remove_default_egress(group: Any) -> None:
-    """AWS removes the rule that lets out everything as soon as a template has an egress rule of the group.
+    """AWS removes the rule that allows all egress as soon as a template has an egress rule of the group.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-securitygroup.html
     """

@@ -1,4 +1,4 @@
-"""Names of EC2's instance states. Imports no moto, so that the command can import it."""
+"""Names of EC2's instance states. The module imports no moto, so that the command can import it."""
 
 from __future__ import annotations
 

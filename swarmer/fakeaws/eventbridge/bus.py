@@ -85,7 +85,7 @@ def instance_arn(region: str, instance_id: str) -> str:
 
 
 def state_changed(region: str, instance_id: str, state: str) -> Event:
-    """The event of EC2 for a state that an instance enters."""
+    """Event of EC2 for a new state of an instance."""
     return Event(
         source="aws.ec2",
         detail_type=STATE_CHANGE,
@@ -106,7 +106,7 @@ def lifecycle_action(
     transition: str,
     metadata: str,
 ) -> Event:
-    """The event of Auto Scaling for an instance that waits for a hook."""
+    """Event of Auto Scaling for an instance that waits for a hook."""
     launches = transition.endswith("LAUNCHING")
     detail = {
         "LifecycleActionToken": token,

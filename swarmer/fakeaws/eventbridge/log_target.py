@@ -1,4 +1,4 @@
-"""Log groups as targets of rules: a resource policy of CloudWatch Logs has to let EventBridge write.
+"""Log groups as targets of rules: a resource policy of CloudWatch Logs has to allow EventBridge to write.
 
 A rule has no role for a log group. Bare moto asks for no permission.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
@@ -24,7 +24,7 @@ WRITERS: Final = frozenset({"events.amazonaws.com", "delivery.logs.amazonaws.com
 
 
 def deliver(region: str, group: str, rule_arn: str, text: str) -> None:
-    """Write the event into a stream of its own. Raises PermissionError, and moto's ResourceNotFound."""
+    """Write the event into a new stream. Raises PermissionError, and moto's ResourceNotFound."""
     backend, stream = logs_backends[ACCOUNT][region], str(uuid.uuid4())
     for action in ACTIONS:
         if not _may(backend, action, region, group, rule_arn):

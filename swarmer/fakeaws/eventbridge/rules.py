@@ -134,7 +134,7 @@ def _is_for_events(principal: Any) -> bool:
 
 
 def _target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
-    """Text that the target receives."""
+    """Text for the target."""
     if "Input" in target:
         return str(target["Input"])
     if "InputTransformer" in target:

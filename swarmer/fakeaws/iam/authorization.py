@@ -35,9 +35,9 @@ log: Final = logging.getLogger("swarmer.fakeaws")
 ENFORCED_FOR: Final = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
 """Services whose roles are enforced. The trust policy of a role names the service."""
 PEOPLE: Final = frozenset({"AWS", "Federated"})
-"""Kinds of principals that are people and programs outside of AWS. Roles that trust them are enforced too."""
+"""Kinds of principals for people and programs outside of AWS. Roles that trust them are enforced, too."""
 OF_THE_CDK: Final = "cdk-"
-"""Beginning of the names of the roles that `cdk bootstrap` makes, which trust the account as well."""
+"""Beginning of the names of `cdk bootstrap`'s roles. They trust the account, but are not enforced."""
 ALWAYS_ALLOWED: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """Actions that need no permission."""
 UNKNOWN_KEY: Final = "InvalidClientTokenId"
@@ -56,7 +56,8 @@ DEFAULT_DENIAL_CODE: Final = "AccessDeniedException"
 """Error code for a missing permission in every other service."""
 
 Fail = Callable[[Any, str, str, int], NoReturn]
-"""Way to end a request of a service: its response object, the error's code and message, the HTTP status."""
+"""Function that ends a request of a service, given its response object, the error's code and message, and the
+HTTP status."""
 
 moto_authorize: Final = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action
 
@@ -125,7 +126,7 @@ def _authorize_s3(self: Any, bucket_name: str | None = None, key_name: str | Non
 
 
 def _session(self: Any, fail: Fail) -> tuple[Any, Any]:
-    """The session of a temporary key, and its role; no role if the role is not enforced."""
+    """Session of a temporary key, and its role; no role if it is not enforced."""
     key = temporary_key(self.headers.get("Authorization", ""))
     session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
     role = None if session is None else _role(session)
@@ -175,7 +176,7 @@ def caller(self: Any) -> tuple[str, str, str]:
 
 
 def _is_free(session: Any, name: str, fail: Callable[[str, str, int], NoReturn]) -> bool:
-    """Whether the call needs no permission. Fails if it is to fail on purpose."""
+    """Whether the call needs no permission. An injected fault fails it here."""
     if error := faults.active.error_for(name, session.session_name):
         journal.record_call("fault", error, {"function": session.session_name, "error": name})
         fail(error, f"{name} fails on purpose", faults.STATUS_BY_ERROR[error])

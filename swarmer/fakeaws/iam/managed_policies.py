@@ -1,7 +1,7 @@
 """Managed policies in templates.
 
-CloudFormation changes the document in place, and deletes the policy with its stack unless it is attached to
-somebody. Bare moto does neither.
+CloudFormation changes the document in place. It deletes the policy with its stack, unless a user, group or
+role has the policy. Bare moto does neither.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _update(
     account_id: str,
     region_name: str,
 ) -> Any:
-    """Make the document of the template the default version; the oldest version gives way."""
+    """Make the document of the template the default version, and remove the oldest version if necessary."""
     definition = Definition(new_resource_name, cloudformation_json, account_id, region_name)
     document = json.dumps(definition.properties["PolicyDocument"])
     backend = _backend(original_resource)

@@ -69,9 +69,9 @@ def refusal(statements: Statements, request: Request, boundary: Statements | Non
 
 
 def statements_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Statements of a document, which holds one or a list.
+    """Statements of a document with one statement or a list.
 
-    moto leaves None if a condition of the template omits a statement.
+    If a condition of the template omits a statement, moto's list contains None.
     """
     found = document.get("Statement", [])
     return [each for each in (found if isinstance(found, list) else [found]) if each]
@@ -94,7 +94,7 @@ def _with_variables(statement: Mapping[str, Any], context: Mapping[str, Sequence
 
 
 def _filled(value: Any, context: Mapping[str, Sequence[str]]) -> Any:
-    """The value with its policy variables replaced; one that the request lacks stays and matches nothing.
+    """Value with its policy variables replaced; an unknown variable stays and matches nothing.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
@@ -106,13 +106,13 @@ def _filled(value: Any, context: Mapping[str, Sequence[str]]) -> Any:
 
 
 def _variable(found: re.Match[str], context: Mapping[str, Sequence[str]]) -> str:
-    """Value of the variable. A key with several values is none."""
+    """Value of the variable. A key with several values has none."""
     actual = {key.lower(): values for key, values in context.items()}.get(found[1].lower(), ())
     return actual[0] if len(actual) == 1 else found[0]
 
 
 def _names(statement: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:
-    """Whether the statement names the value, by the element or by its negation."""
+    """Whether the statement matches the value, by the element or by its negation."""
     if f"Not{element}" in statement:
         return not _any_like(statement[f"Not{element}"], value, ignore_case=ignore_case)
     return _any_like(statement.get(element, []), value, ignore_case=ignore_case)

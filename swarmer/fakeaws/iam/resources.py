@@ -28,7 +28,7 @@ EC2_TYPES: Final = {
 }
 """Resource types of EC2's ARNs, by the prefix of the ID."""
 SHELL_DOCUMENT: Final = "SSM-SessionManagerRunShell"
-"""Document of a session that names none."""
+"""Default document of a session."""
 
 
 def _no_session_tags(region: str, session_id: str) -> Mapping[str, str]:
@@ -55,7 +55,7 @@ def _ec2(action: str, region: str, parameters: Parameters) -> Iterable[Resource]
 
 
 def ec2_resource(region: str, identifier: str) -> Resource:
-    """Resource of EC2 with its tags. Systems Manager has condition keys of its own for them."""
+    """Resource of EC2 with its tags. Systems Manager has its own condition keys for them."""
     kind = EC2_TYPES.get(identifier.partition("-")[0], "*")
     tags = ec2_backends[ACCOUNT][region].tags.get(identifier, {})
     context = {**_tagged(tags, "ec2"), **_tagged(tags, "ssm")}
@@ -108,7 +108,7 @@ def _ssm(action: str, region: str, parameters: Parameters) -> Iterable[Resource]
 
 
 def _document(region: str, name: str) -> Resource:
-    """Document by name or ARN. The ARN of AWS's own documents names no account."""
+    """Document by name or ARN. The ARN of AWS's own documents has no account."""
     account = "" if name.startswith("AWS-") else ACCOUNT
     return Resource(
         arn=name if name.startswith("arn:") else f"arn:aws:ssm:{region}:{account}:document/{name}"
@@ -139,7 +139,7 @@ _alarm: Final = _named("arn:aws:cloudwatch:{region}:{account}:alarm:{name}", "Al
 
 
 def _cloudwatch(action: str, region: str, parameters: Parameters) -> Iterable[Resource]:
-    """No source says which resource a list of alarms concerns; here it is every alarm with the prefix."""
+    """Every alarm with the prefix, because no source documents the resource of a list of alarms."""
     found = list(_alarm(action, region, parameters))
     if found or action != "DescribeAlarms":
         return found

@@ -1,6 +1,6 @@
 """Roles in templates: their permissions boundary, and updates of their policies.
 
-AWS creates no role with a boundary that does not exist. It changes policies, boundary and trust of a role in
+AWS refuses to create a role with a missing boundary. It changes policies, boundary and trust of a role in
 place; bare moto changes only the description.
 """
 
@@ -36,7 +36,7 @@ def extend() -> None:
 
 
 def boundary_policy(arn: str | None) -> Any:
-    """The managed policy with this ARN; None if there is no boundary. Raises NotFoundException."""
+    """Managed policy with this ARN; None if there is no boundary. Raises NotFoundException."""
     if not arn:
         return None
     backend = iam_backends[ACCOUNT]["aws"]
@@ -91,7 +91,7 @@ def _create(create: Create, definition: Definition) -> Any:
 
 
 def _update(update: Update, original: Any, definition: Definition) -> Any:
-    """Replace what the template says of the role; policies of other resources stay attached."""
+    """Replace the template's part of the role; policies of other resources stay attached."""
     properties = definition.properties
     boundary = _existing(properties.get("PermissionsBoundary"))
     role = update(original, definition)

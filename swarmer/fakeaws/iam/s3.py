@@ -1,4 +1,4 @@
-"""Permissions that a request to S3 needs.
+"""Permissions for a request to S3.
 
 Source: Service Authorization Reference, S3, and the S3 User Guide, "Required permissions for Amazon S3 API
 operations".

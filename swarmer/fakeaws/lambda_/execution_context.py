@@ -64,10 +64,10 @@ def acquire(function: Function) -> ExecutionContext:
 
 
 def _free_interface(network: tuple[str, ...]) -> Any:
-    """An interface that an ended environment left; None if there is none."""
+    """Free interface of an ended environment; None if there is none."""
     known = ec2_backends[ACCOUNT][network[0]].enis
     while _free_interfaces[network]:
-        # Another thread took the last one, or the interface is deleted.
+        # Another thread took the last interface, or it is deleted.
         with contextlib.suppress(IndexError, KeyError):
             return known[_free_interfaces[network].pop()]
     return None
@@ -77,7 +77,7 @@ def _interface(function: Function) -> Any:
     """Create a network interface. The subnets take turns."""
     backend = ec2_backends[ACCOUNT][function.region]
     subnet = backend.get_subnet(function.subnets[next(_subnet_turns) % len(function.subnets)])
-    # Without an address, moto draws a random one that an instance may get too.
+    # Without an address, moto draws a random one, and an instance may get the same address.
     address = subnet.get_available_subnet_ip(function)
     return backend.create_network_interface(
         subnet,

@@ -22,7 +22,7 @@ from swarmer.fakeaws.lambda_ import logs
 from swarmer.fakeaws.lambda_.model import Archive, Function, Outcome, Runner
 
 LOG_TAIL_BYTES: Final = 4096
-"""Number of bytes at the end of the log that an invocation answers."""
+"""Number of bytes from the end of the log in the answer to an invocation."""
 
 
 class NoRunner:
@@ -147,7 +147,7 @@ def _complete(function: Any, properties: dict[str, Any]) -> Any:
 
 
 def _new_version(_: Update, original: Any, definition: Definition) -> Any:
-    """AWS never changes a version of a layer: an update creates another version."""
+    """AWS never changes a version of a layer. An update creates another version."""
     return LayerVersion.create_from_cloudformation_json(
         original.name, definition.text, definition.account, definition.region
     )

@@ -37,7 +37,7 @@ def _attribute(self: Any, attribute_name: str) -> str:
 
 
 def store(function: Function, lines: Iterable[str]) -> None:
-    """Store the lines of an invocation. Raises nothing: a function never learns that its log is lost."""
+    """Store the lines of an invocation. It raises no error, because a function does not notice a lost log."""
     written = tuple(lines)
     stream = f"arn:aws:logs:{function.region}:{ACCOUNT}:log-group:{function.log_group}:log-stream:x"
     try:

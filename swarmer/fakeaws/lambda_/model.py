@@ -1,4 +1,4 @@
-"""Values of a Lambda function and the protocol of its runner. Imports no moto."""
+"""Values of a Lambda function and the protocol of its runner. The module imports no moto."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Archive:
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """Function with everything that an execution environment depends on."""
+    """Function, with all data for its execution environments."""
 
     name: str
     arn: str
@@ -56,4 +56,4 @@ class Runner(Protocol):
     """Runner of functions."""
 
     def invoke(self, function: Function, request_id: str, event: Any) -> Outcome:
-        """Run the function to its end. Raises nothing."""
+        """Run the function to its end. It raises no error."""

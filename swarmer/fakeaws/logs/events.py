@@ -1,4 +1,4 @@
-"""Requests about log events: filters, pages and limits as AWS has them.
+"""Requests about log events, with the filters, pages and limits of AWS.
 
 Bare moto ignores a prefix of streams and every JSON pattern, answers pages of any size, and takes batches of
 any size. https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
@@ -25,7 +25,7 @@ MAX_BATCH_BYTES: Final = 1_048_576
 """Number of bytes of a batch: of its messages, and EVENT_BYTES for each."""
 EVENT_BYTES: Final = 26
 MAX_EVENT_BYTES: Final = 1_048_576 - EVENT_BYTES
-"""Number of bytes of an event: no more than fit into a batch."""
+"""Number of bytes of an event that fits into a batch."""
 MAX_SPAN_MS: Final = 24 * 3600 * 1000
 """Time between the first and the last event of a batch."""
 
@@ -45,7 +45,7 @@ def extend() -> None:
 
 
 def _group(self: Any) -> Any:
-    """The log group that the request names. Raises ResourceNotFoundException."""
+    """Log group of the request. Raises ResourceNotFoundException."""
     name = self._get_param("logGroupName") or str(self._get_param("logGroupIdentifier")).rpartition(":")[2]
     if name not in self.logs_backend.groups:
         raise ResourceNotFoundException()
@@ -89,7 +89,7 @@ def _filter_request(self: Any) -> str:
 
 
 def _chosen(self: Any, group: Any) -> list[Any]:
-    """Streams that the request names, by name or prefix; all if it names none."""
+    """Streams of the request, by name or prefix; all without either."""
     names, prefix = self._get_param("logStreamNames") or [], self._get_param("logStreamNamePrefix")
     if names and prefix:
         raise InvalidParameterException("logStreamNames and logStreamNamePrefix exclude each other")
@@ -143,7 +143,7 @@ def _token(key: Key) -> str:
 
 
 def _parsed(token: str | None) -> Key:
-    """Place that the token names; one before every event without a token."""
+    """Place of the token; without a token the place before every event."""
     if not token:
         return (-1, -1)
     try:
@@ -154,7 +154,7 @@ def _parsed(token: str | None) -> Key:
 
 
 def _fitting(events: Sequence[Any], limit: int | None) -> int:
-    """Number of events from the first on that fit into a page."""
+    """Number of events, from the first, that fit into a page."""
     size = 0
     for number, event in enumerate(events):
         size += len(event.message.encode())
@@ -172,7 +172,7 @@ def _put_request(self: Any) -> Any:
 
 
 def _check(events: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a batch that AWS refuses as a whole. Raises InvalidParameterException."""
+    """Check a batch by AWS's rules for whole batches. Raises InvalidParameterException."""
     sizes = [len(each["message"].encode()) for each in events]
     if not sizes or len(sizes) > MAX_EVENTS:
         raise InvalidParameterException(f"a batch has 1 to {MAX_EVENTS} log events")

@@ -1,8 +1,8 @@
-"""Calls of agents: an agent polls for commands, says what it runs, and reports results.
+"""Calls of agents: an agent polls for commands, lists its running commands, and reports results.
 
-The protocol is the rehearsal's own; `swarmer/local/run_command_agent.py` speaks it. An agent says with each
-poll what it runs, so a lost answer is sent again. An agent that starts anew runs again what it had not
-finished. So does AWS's, up to 15 times (amazon-ssm-agent, `processInProgressDocuments`).
+The protocol is the rehearsal's own; `swarmer/local/run_command_agent.py` uses it. An agent lists its running
+commands in each poll, so a lost answer is sent again. A restarted agent runs unfinished commands again. So
+does AWS's agent, up to 15 times (amazon-ssm-agent, `processInProgressDocuments`).
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from swarmer.fakeaws.ssm.state import Agent, State
 
 PATH: Final = "/swarmer/agent"
 MAX_WAIT_S: Final = 4.0
-"""Limit of the seconds that a poll waits for work; it must be well below `state.LOST_AFTER_S`."""
+"""Longest wait of a poll for work, in seconds; it must be well below `state.LOST_AFTER_S`."""
 NEEDED: Final = ("ssm:UpdateInstanceInformation", "ssmmessages:OpenControlChannel")
 """Actions that the node's role needs so that its agent can call."""
 OK: Final = "200 OK"
 FORBIDDEN: Final = "403 Forbidden"
 UNAVAILABLE: Final = "503 Service Unavailable"
 ENDS: Final = {"timeout": Details.EXECUTION_TIMED_OUT, "cancel": Details.CANCELLED}
-"""Status of a step that its agent has killed, by the agent's word for the reason."""
+"""Status of a killed step, by the agent's word for the reason."""
 
 Fields = Mapping[str, Any]
 
 
 def reply(header: str, fields: Fields) -> tuple[str, str]:
-    """Status and body for the call of an agent. `header`: Authorization, which names the session's key."""
+    """Status and body for the call of an agent. `header`: Authorization, with the ID of the session's key."""
     session = authorization.session_of(header)
     if session is None:
         return _refused("the credentials are unknown or have expired")
@@ -95,7 +95,7 @@ def _register(found: State, instance_id: str, about: Fields) -> None:
 
 
 def _take(found: State, instance_id: str, report: Fields) -> None:
-    """Take the results of an invocation; those of an unknown one are ignored."""
+    """Store the results of an invocation; results of an unknown one are ignored."""
     command = found.commands.get(report["id"])
     if command and instance_id in command.invocations:
         finish(command.invocations[instance_id], tuple(_result(each) for each in report["steps"]))
@@ -117,7 +117,7 @@ def _result(step: Fields) -> Result:
 
 
 def _forget_cancelled(found: State, instance_id: str, running: frozenset[str]) -> None:
-    """End a cancelled invocation that the agent does not run (any more)."""
+    """End a cancelled invocation that the agent does not run."""
     for command, invocation in _invocations(found, instance_id):
         if invocation.details == Details.CANCELLING and command.id not in running:
             invocation.details = Details.CANCELLED
@@ -126,7 +126,7 @@ def _forget_cancelled(found: State, instance_id: str, running: frozenset[str]) -
 def _work(
     found: State, instance_id: str, running: frozenset[str], ending: frozenset[str]
 ) -> tuple[list[tuple[Command, Invocation]], list[str]]:
-    """Commands for the agent to run, and IDs of commands for it to end."""
+    """Commands for the agent to run, and IDs of commands to end."""
     mine = _invocations(found, instance_id)
     now_s = clock.now_s()
     run = [
@@ -148,7 +148,7 @@ def _is_next(command: Command, invocation: Invocation, now_s: float) -> bool:
 
 
 def _invocations(found: State, instance_id: str) -> list[tuple[Command, Invocation]]:
-    """Commands for the instance that have not ended there."""
+    """Unfinished commands of the instance."""
     return [
         (command, command.invocations[instance_id])
         for command in found.commands.values()

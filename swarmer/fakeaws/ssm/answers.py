@@ -21,7 +21,7 @@ from swarmer.fakeaws.ssm.commands import (
 from swarmer.fakeaws.ssm.documents import Step
 
 UNFINISHED: Final = frozenset({Details.DELAYED, Details.CANCELLING})
-"""Statuses that a plugin does not have; it is in progress or pending meanwhile."""
+"""Statuses that do not exist for a plugin; its status is in progress or pending meanwhile."""
 
 
 def command(found: Command) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def step_invocation(found: Command, each: Invocation, step: str) -> dict[str, An
 
 
 def result(each: Invocation, step: str) -> Result | None:
-    """Result of a step, or None while there is none."""
+    """Result of a step; None while there is none."""
     return next((done for done in each.results if done.step == step), None)
 
 

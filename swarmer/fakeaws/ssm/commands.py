@@ -1,4 +1,4 @@
-"""Commands and their invocations: which may be sent, and which status they have. Pure.
+"""Commands and their invocations: their order and their statuses. Pure.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html
 """
@@ -13,15 +13,15 @@ from typing import Any, Final
 from swarmer.fakeaws.ssm.documents import Step
 
 MAX_OUTPUT: Final = 24_000
-"""Number of characters of a step's output that GetCommandInvocation answers."""
+"""Number of characters of a step's output in the answer of GetCommandInvocation."""
 MAX_ERROR: Final = 8_000
-"""The same of its error output."""
+"""Number of characters of its error output there."""
 MAX_LISTED_OUTPUT: Final = 2_500
-"""Number of characters of both together that ListCommandInvocations answers."""
+"""Number of characters of both together in the answer of ListCommandInvocations."""
 ERROR_TITLE: Final = "\n----------ERROR-------\n"
-"""Text between the output and the error output, as the agent writes it."""
+"""Text between the output and the error output, in the agent's words."""
 CUT: Final = "\n---Output truncated---"
-"""End of a text that is cut, as the agent writes it."""
+"""End of a cut text, in the agent's words."""
 NOT_STARTED: Final = -1
 """Response code of a step that has not begun."""
 
@@ -51,18 +51,18 @@ STATUS: Final[Mapping[Details, str]] = {
     Details.TERMINATED: "Cancelled",
     Details.ACCESS_DENIED: "Failed",
 }
-"""Status of each detailed status; the API's enumeration has fewer words."""
+"""Status of each detailed status, because the API's enumeration has fewer words."""
 UNSENT: Final = frozenset({Details.PENDING, Details.DELAYED})
 SENT: Final = frozenset({Details.IN_PROGRESS, Details.CANCELLING})
 ERRORS: Final = frozenset({Details.FAILED, Details.EXECUTION_TIMED_OUT})
 """Statuses that count against MaxErrors."""
 UNREACHED: Final = frozenset({Details.UNDELIVERABLE, Details.ACCESS_DENIED})
-"""Statuses that leave the command a success if any other invocation is one."""
+"""Statuses with which the command is still a success if any other invocation is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Result of one step, as the agent reports it."""
+    """Result of one step, from the agent's report."""
 
     step: str
     code: int
@@ -97,16 +97,16 @@ class Command:
     parameters: Mapping[str, Sequence[str]]
     targets: Sequence[Mapping[str, Any]]
     instance_ids: tuple[str, ...]
-    """Instances that the request names; empty if it names targets."""
+    """Instances of the request; empty if it has targets."""
     timeout_s: int
-    """Time in which an agent has to start the command."""
+    """Timeout for an agent to start the command."""
     max_concurrency: str
     max_errors: str
     requested_s: float
     steps: tuple[Step, ...]
     invocations: dict[str, Invocation] = field(default_factory=dict)
     is_cancelled: bool = False
-    """Whether somebody has cancelled the whole command."""
+    """Whether the whole command has been cancelled."""
 
     @property
     def expires_s(self) -> float:
@@ -118,7 +118,7 @@ class Command:
         return sum(each.details in details for each in self.invocations.values())
 
     def limit(self, text: str) -> int:
-        """Number that MaxConcurrency or MaxErrors means; a percentage is one of the invocations."""
+        """Number for MaxConcurrency or MaxErrors, from a number or a percentage of the invocations."""
         if not text.endswith("%"):
             return int(text)
         return len(self.invocations) * int(text[:-1]) // 100
@@ -129,7 +129,7 @@ class Command:
 
 
 def next_to_send(command: Command, now_s: float) -> list[Invocation]:
-    """Invocations of connected nodes that may be sent now, as far as MaxConcurrency and MaxErrors admit."""
+    """Invocations of connected nodes to send now, within MaxConcurrency and MaxErrors."""
     if now_s >= command.requested_s + command.timeout_s or command.has_too_many_errors:
         return []
     room = max(command.limit(command.max_concurrency), 1) - command.count(*SENT)
@@ -137,10 +137,10 @@ def next_to_send(command: Command, now_s: float) -> list[Invocation]:
 
 
 def settle(command: Command, now_s: float, connected: Container[str], existing: Container[str]) -> None:
-    """Give every invocation the status that it has without an agent's word.
+    """Update the status of every invocation that needs no agent's report.
 
-    `connected`, `existing`: IDs of instances. An invocation that was sent and whose agent is gone stays
-    InProgress until the command expires.
+    `connected`, `existing`: IDs of instances. A sent invocation stays InProgress after the loss of its agent,
+    until the command expires.
     """
     has_too_many_errors = command.has_too_many_errors
     for each in command.invocations.values():
@@ -159,7 +159,7 @@ def settle(command: Command, now_s: float, connected: Container[str], existing: 
 
 
 def cancel(command: Command, instance_ids: Sequence[str]) -> None:
-    """Cancel the invocations of these instances, of all if none is named. A sent one waits for its agent."""
+    """Cancel the invocations of these instances, or of all. A sent invocation waits for its agent."""
     command.is_cancelled = command.is_cancelled or not instance_ids
     for each in command.invocations.values():
         if instance_ids and each.instance_id not in instance_ids:
@@ -171,7 +171,7 @@ def cancel(command: Command, instance_ids: Sequence[str]) -> None:
 
 
 def finish(invocation: Invocation, results: tuple[Result, ...]) -> None:
-    """Take the agent's results. A result that comes after the invocation's end is ignored."""
+    """Store the agent's results. A result after the invocation's end is ignored."""
     if invocation.is_final:
         return
     invocation.results = results
@@ -193,7 +193,7 @@ def overall(command: Command) -> tuple[str, str]:
 
 
 def _ended(command: Command, found: set[Details]) -> tuple[str, str]:
-    """Status and detailed status of a command whose invocations have all ended."""
+    """Status and detailed status of a command without a running invocation."""
     if command.is_cancelled and Details.CANCELLED in found:
         return "Cancelled", "Cancelled"
     if command.has_too_many_errors:
@@ -209,6 +209,6 @@ def _ended(command: Command, found: set[Details]) -> tuple[str, str]:
 
 
 def listed_output(out: str, err: str) -> str:
-    """Output and error output in one text of MAX_LISTED_OUTPUT characters at most."""
+    """Output and error output in one text of at most MAX_LISTED_OUTPUT characters."""
     text = f"{out}{ERROR_TITLE}{err}" if err else out
     return text if len(text) <= MAX_LISTED_OUTPUT else text[: MAX_LISTED_OUTPUT - len(CUT)] + CUT

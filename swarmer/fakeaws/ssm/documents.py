@@ -1,4 +1,4 @@
-"""Command documents: what Systems Manager refuses, their parameters, and the steps for an agent. Pure.
+"""Command documents: Systems Manager's rules, their parameters, and the steps for an agent. Pure.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/documents-syntax-data-elements-parameters.html
 """
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 SCHEMA: Final = "2.2"
-"""Version of the schema whose documents are checked and run."""
+"""Version of the schema of documents that are checked and run."""
 SHELL_SCRIPT: Final = "aws:runShellScript"
-"""The only action that an agent of the rehearsal runs."""
+"""Only action that the rehearsal's agent runs."""
 TYPES: Final = ("String", "StringList", "Integer", "Boolean", "MapList", "StringMap")
 """Types of parameters."""
 DEFAULT_TIMEOUT_S: Final = 3600
-"""Execution timeout of a step that names none."""
+"""Default execution timeout of a step."""
 MAX_TIMEOUT_S: Final = 172_800
 """Limit of an execution timeout: 48 hours."""
 STEP_NAME: Final = re.compile(r"[a-zA-Z0-9_]+")
@@ -27,7 +27,7 @@ REFERENCE: Final = re.compile(r"\{\{\s*([a-zA-Z0-9_:.]+)\s*\}\}")
 
 Content = Mapping[str, Any]
 Given = Mapping[str, Sequence[str]]
-"""Values of parameters by name, each as a list, as SendCommand takes them."""
+"""Values of parameters by name, each as a list, in SendCommand's format."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Step:
 
 
 def problem(content: Content) -> str:
-    """Why Systems Manager refuses the document; empty if it accepts it. Other schemas are not checked."""
+    """Reason why Systems Manager refuses the document; empty if it accepts it or has another schema."""
     if str(content.get("schemaVersion")) != SCHEMA:
         return ""
     return next(_problems(content), "")
@@ -90,7 +90,7 @@ def _problems_of_step(step: Mapping[str, Any]) -> Iterator[str]:
 
 
 def parameter_problem(content: Content, given: Given) -> str:
-    """Why SendCommand refuses the values, in AWS's words where they are known; empty if it accepts them."""
+    """Reason why SendCommand refuses the values, in AWS's words if known; empty if it accepts them."""
     parameters: Mapping[str, Mapping[str, Any]] = content.get("parameters", {})
     for name, values in given.items():
         if name not in parameters:
@@ -117,7 +117,7 @@ def _is_allowed(parameter: Mapping[str, Any], value: Any) -> bool:
 
 
 def steps(content: Content, given: Given) -> tuple[Step, ...]:
-    """The document's steps with these values, which `parameter_problem` accepts."""
+    """Steps of the document with these values, after a check by `parameter_problem`."""
     values = {name: _text(each.get("default", "")) for name, each in content.get("parameters", {}).items()}
     values |= {name: _text(list(each)) for name, each in given.items()}
     return tuple(_step(each, values) for each in content.get("mainSteps", ()))

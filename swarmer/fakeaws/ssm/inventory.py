@@ -16,7 +16,7 @@ from swarmer.fakeaws.ssm.run_command import TAG, paged
 from swarmer.fakeaws.ssm.state import State
 
 PAGE: Final = 10
-"""Number of entries of a page that names none."""
+"""Default number of entries of a page."""
 MAX_PAGE: Final = 50
 
 READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
@@ -26,7 +26,7 @@ READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "ResourceType": lambda entry: str(entry["ResourceType"]),
     "AgentVersion": lambda entry: str(entry["AgentVersion"]),
 }
-"""Values that filters compare, by the filter's key."""
+"""Readers of the values for filters, by the filter's key."""
 
 
 def extend() -> None:
@@ -35,7 +35,7 @@ def extend() -> None:
 
 
 def _describe(self: Any) -> ActionResult:
-    """AWS answers neither stopped nor terminated instances, nor those whose agent has never called."""
+    """AWS leaves out stopped and terminated instances, and those whose agent has never called."""
     found = state.of(self.region)
     with state.changed:
         entries = [_entry(found, each) for each in found.agents if _is_listed(found, each)]

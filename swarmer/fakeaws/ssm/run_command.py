@@ -1,6 +1,7 @@
 """Run Command: agents on the nodes run the steps of command documents (`agents.py`).
 
-Bare moto runs nothing, calls every command a success, and accepts unknown documents, instances and values.
+Bare moto runs no command, reports every one as a success, and accepts unknown documents, instances and
+values.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from swarmer.fakeaws.ssm.commands import Command, Details, Invocation
 from swarmer.fakeaws.ssm.state import State
 
 DEFAULT_TIMEOUT_S: Final = 3600
-"""TimeoutSeconds of a request that names none."""
+"""Default TimeoutSeconds of a request."""
 MIN_TIMEOUT_S: Final = 30
 MAX_TIMEOUT_S: Final = 2_592_000
 MAX_INSTANCES: Final = 50
-"""Number of instances that a request may name; targets have no such limit."""
+"""Largest number of instances in a request; targets have no such limit."""
 PAGE: Final = 50
 """Number of entries of a page, and its limit."""
 TAG: Final = "tag:"
@@ -51,7 +52,7 @@ def extend() -> None:
 
 
 def tick() -> None:
-    """Apply the timeouts of every region, and wake the polls that have new work by that."""
+    """Apply the timeouts of every region, and wake the polls if that makes new work."""
     for region in state.regions():
         with state.changed:
             state.of(region).settle()
@@ -62,7 +63,7 @@ def tick() -> None:
 
 
 def _create(create: Create, definition: Definition) -> Any:
-    """CloudFormation takes the content as an object too; bare moto fails on it later."""
+    """CloudFormation also accepts the content as an object; bare moto fails on it later."""
     content = definition.properties.get("Content")
     text = content if isinstance(content, str) else json.dumps(content)
     kind = definition.properties.get("DocumentType", "Command")
@@ -110,7 +111,7 @@ def _send_command(self: Any) -> ActionResult:
 
 
 def _requested(self: Any) -> Command:
-    """The command of a request, with no invocation yet. Raises SSMException."""
+    """Command of a request, still without invocations. Raises SSMException."""
     document = _document(self, self._get_param("DocumentName"))
     parameters = self._get_param("Parameters") or {}
     if problem := documents.parameter_problem(document.content_json, parameters):
@@ -166,7 +167,7 @@ def _has_tags(found: State, instance_id: str, targets: Iterable[Mapping[str, Any
 
 
 def _new(self: Any, instance_id: str) -> Invocation:
-    """Invocation of an instance. A target that the caller may not command has an invocation that says so."""
+    """Invocation of an instance. Without permission for this target its status is AccessDenied."""
     resource = ec2_resource(self.region, instance_id)
     refused = authorization.refusal_of(self, "ssm:SendCommand", resource)
     return Invocation(instance_id, Details.ACCESS_DENIED if refused else Details.PENDING)
@@ -201,7 +202,7 @@ def _list_command_invocations(self: Any) -> ActionResult:
 
 
 def _chosen(self: Any, found: State) -> list[Command]:
-    """The command that the request names, else all, newest first. Raises SSMException."""
+    """Command of the request; without one, all, newest first. Raises SSMException."""
     if not (command_id := self._get_param("CommandId")):
         return list(reversed(found.commands.values()))
     return [_command(found, command_id)]
@@ -216,7 +217,7 @@ def _command(found: State, command_id: str) -> Command:
 def paged(
     self: Any, entries: Sequence[Any], size: int = PAGE, most: int = PAGE
 ) -> tuple[list[Any], str | None]:
-    """Page of entries that the request asks for, and the token of the next one. Raises SSMException."""
+    """Requested page of entries, and the token of the next page. Raises SSMException."""
     token, size = self._get_param("NextToken") or "0", self._get_param("MaxResults") or size
     if not token.isdigit():
         raise SSMException("InvalidNextToken", "The specified token is not valid.")

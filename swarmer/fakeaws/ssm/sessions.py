@@ -1,6 +1,6 @@
 """Session Manager: sessions begin, are listed and end, but no data passes through them.
 
-A session's URL leads nowhere. Bare moto knows none of these actions.
+A session's URL is not served. Bare moto has none of these actions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DOCUMENTS: Final = frozenset(
 MAX_PAGE: Final = 200
 URL: Final = "wss://ssmmessages.{region}.amazonaws.com/v1/data-channel/{session}?role=publish_subscribe"
 FILTERS: Final = ("Target", "Owner", "Status", "SessionId")
-"""Keys of filters, which are members of an entry too."""
+"""Keys of filters, also members of an entry."""
 
 
 def extend() -> None:
@@ -45,7 +45,7 @@ def extend() -> None:
 
 
 def _tags(region: str, session_id: str) -> Mapping[str, str]:
-    """Tags that Session Manager gives a session, for conditions of policies."""
+    """Session Manager's tags of a session, for conditions of policies."""
     session = state.of(region).sessions.get(session_id)
     if session is None:
         return {}
@@ -102,7 +102,7 @@ def _resume_session(self: Any) -> ActionResult:
 
 
 def _terminate_session(self: Any) -> ActionResult:
-    """AWS knows no error for a session that is unknown or has ended."""
+    """AWS returns no error for an unknown or ended session."""
     session_id = self._get_param("SessionId")
     with state.changed:
         session = state.of(self.region).sessions.get(session_id)

@@ -1,4 +1,4 @@
-"""State of Run Command and Session Manager in one region. moto's backend holds it and resets it."""
+"""State of Run Command and Session Manager in one region. moto's backend keeps it and resets it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LOST_AFTER_S: Final = 10.0
 """Time without a poll after which an agent is not connected, in seconds. AWS takes five minutes and more."""
 
 changed: Final = threading.Condition(threading.RLock())
-"""Lock of every region's state; notified of new and cancelled commands."""
+"""Condition with the lock of every region's state, notified of new and cancelled commands."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
-    """Agent of a managed node, as it has last called."""
+    """Agent of a managed node, from its last call."""
 
     called_s: float
     registered_s: float
@@ -64,7 +64,7 @@ class State:
         return {each.id: each for each in found if each.state != TERMINATED}
 
     def instance(self, instance_id: str) -> Any:
-        """The instance, or None if EC2 does not know it or has terminated it."""
+        """Instance; None if EC2 does not know it or has terminated it."""
         return self.instances().get(instance_id)
 
     def is_managed(self, instance_id: str) -> bool:
@@ -108,6 +108,6 @@ def of(region: str) -> State:
 
 
 def regions() -> list[str]:
-    """Regions whose state a request has touched."""
+    """Regions with a state, created by a request."""
     backends = list(ssm_backends[ACCOUNT].items())
     return [region for region, backend in backends if "run_command" in backend.__dict__]

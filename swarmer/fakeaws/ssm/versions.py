@@ -1,6 +1,6 @@
 """Updates of documents in templates.
 
-Another content becomes the default version if the template says `NewVersion`. Otherwise CloudFormation needs
+A changed content becomes the default version if the template has `NewVersion`. Otherwise CloudFormation needs
 another name for it. Bare moto makes the document again under the same name.
 https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ssm (UpdateHandler.java)
 """
@@ -24,7 +24,7 @@ def extend() -> None:
 
 
 def _update(update: Update, original: Any, definition: Definition) -> Any:
-    """Give the document its new content and tags. Raises ValidationError if that takes another document."""
+    """Give the document its new content and tags. Raises ValidationError if that needs another document."""
     properties, name = definition.properties, original.name
     backend = ssm_backends[definition.account][definition.region]
     versions = backend._get_documents(name)

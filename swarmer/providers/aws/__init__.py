@@ -1,1 +1,1 @@
-"""Clusters on AWS: what the command asks an account. `stacks/` describes what a deploy makes there."""
+"""Clusters on AWS: the command's requests to an account. `stacks/` describes the resources of a deploy."""

@@ -1,4 +1,4 @@
-"""The command document of a cluster that runs an operator's command on a node."""
+"""Sender of an operator's commands to nodes, through a command document of the cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from swarmer.provider import Write
 
 FIRST_PAUSE_S: Final = 0.15
 LONGEST_PAUSE_S: Final = 1.0
-"""First and longest pause between two questions, in seconds."""
+"""First and longest pause between two queries, in seconds."""
 GROWTH: Final = 1.5
 """Factor from one pause to the next."""
 MOST_SECONDS: Final = 99_999
@@ -31,13 +31,13 @@ MOST_SECONDS: Final = 99_999
 LOG_TIMEOUT_S: Final = 15.0
 """Timeout for the rest of the output after the end of its command, in seconds: logs take some seconds."""
 SIGN_OF_LIFE_INTERVAL_S: Final = 5.0
-"""Interval between two questions whether the node of a running command lives, in seconds."""
+"""Interval between two checks that the node of a running command is alive, in seconds."""
 SILENT_CHECKS: Final = 2
-"""Number of checks in a row without a sign of life that make a node lost."""
+"""Number of checks in a row without a sign of life after which a node counts as lost."""
 CANCEL_TIMEOUT_S: Final = 10.0
 """Timeout for an agent to end a cancelled command, in seconds."""
 DELAY_S: Final = run_command.DELIVERY_TIMEOUT_S + remote_command.MARGIN_S + LOG_TIMEOUT_S
-"""Time that a command may take beside its own, in seconds."""
+"""Time of a command in addition to its own duration, in seconds."""
 SUCCESS: Final = "Success"
 WORDS: Final = {
     "DeliveryTimedOut": "its agent did not fetch the command",
@@ -47,7 +47,7 @@ WORDS: Final = {
 }
 """Reasons for a command without an exit status, by Run Command's detailed status."""
 UNREACHED: Final = ("DeliveryTimedOut", "Undeliverable")
-"""Detailed statuses of a command that its node never began."""
+"""Detailed statuses of a command that did not reach its node."""
 
 
 def pauses() -> Iterator[float]:
@@ -78,7 +78,7 @@ def run(
 
 
 def not_connected(node: Expected) -> NodeUnreachable:
-    """Error: nothing can be run on the node."""
+    """Error for a node on which no command can run."""
     return NodeUnreachable(
         f"{node.name}: its agent is not connected to Systems Manager; `swarmer logs {node.name}` shows its "
         "console"
@@ -87,7 +87,7 @@ def not_connected(node: Expected) -> NodeUnreachable:
 
 @dataclass
 class Running:
-    """A command of an operator that runs on a node."""
+    """Running command of an operator on a node."""
 
     account: Account
     cluster: str
@@ -100,14 +100,14 @@ class Running:
     is_over: bool = False
     """Whether it has certainly ended."""
     is_lost: bool = False
-    """Whether its node cannot be asked any more."""
+    """Whether its node does not answer any more."""
     _token: str = ""
     _receiver: Receiver = field(default_factory=Receiver)
     _end: End | None = None
     _silent_checks: int = 0
 
     def start(self, command: str, seconds: int) -> None:
-        """Send the encoded command, which may run for some seconds."""
+        """Send the encoded command. `seconds`: its time limit."""
         parameters = {
             remote_command.ID: [self.id],
             remote_command.COMMAND: [command],
@@ -148,7 +148,7 @@ class Running:
         )
 
     def _ends(self) -> bool:
-        """Whether the command is over soon."""
+        """Wait at most CANCEL_TIMEOUT_S; return whether the command has ended."""
         deadline_s = time.monotonic() + CANCEL_TIMEOUT_S
         for pause_s in pauses():
             if self._ended() is not None:
@@ -159,7 +159,7 @@ class Running:
         raise AssertionError("pauses never end")
 
     def _read(self) -> bool:
-        """Write what is new; whether all is written."""
+        """Write new output; return whether all is written."""
         group = names.exec_log_group(self.cluster)
         while True:
             messages, token = log_groups.page(self.account, group, self.id, self._token)
@@ -186,7 +186,7 @@ class Running:
         return self._end.status
 
     def _ended(self) -> Invocation | None:
-        """The invocation, if it will not change any more."""
+        """Invocation in its final status; None while it may change."""
         found = run_command.invocations(self.account, self.command_id)
         return next((each for each in found if each.is_final), None)
 
@@ -199,25 +199,25 @@ class Running:
             if time.monotonic() > deadline_s:
                 raise self._failure(ended)
             if self._receiver.has_gap:
-                self._token = ""  # an entry that came late may stand before the token
+                self._token = ""  # a late entry may be before the token
             time.sleep(LONGEST_PAUSE_S / 2)
         return self._exit_status()
 
     def _failure(self, ended: Invocation) -> UserError:
-        """Error for a command without an exit status. NodeUnreachable says that its node runs no commands."""
+        """Error for a command without an exit status. It is NodeUnreachable if its node runs no commands."""
         name = self.node.name
         if ended.status in UNREACHED:
             return NodeUnreachable(f"{name}: {WORDS[ended.status]}")
         if ended.status in WORDS:
             return UserError(f"{name}: {WORDS[ended.status]}", status=1)
         if ended.status == "Failed" and ended.first_line:
-            # The software is not installed yet on a node that boots.
+            # On a booting node the software is not installed yet.
             return NodeUnreachable(f"{name}: the command was not run to its end: {ended.first_line}")
         missing = f"the end of the output is missing in {names.exec_log_group(self.cluster)}"
         return UserError(f"{name}: {missing} ({ended.status}, exit status {ended.exit_status})", status=1)
 
     def _check_life(self) -> None:
-        """Check that the node lives. Raises NodeUnreachable."""
+        """Check that the node is alive. Raises NodeUnreachable."""
         state = self.account.state(self.node.instance_id)
         is_heard = self.node.instance_id in run_command.connected(self.account, [self.node.instance_id])
         self._silent_checks = 0 if is_heard else self._silent_checks + 1
@@ -229,7 +229,7 @@ class Running:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold an interrupt back until the end of the block: a command without a known ID cannot be ended."""
+    """Delay an interrupt until the end of the block, because a command without a known ID cannot be ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""`swarmer deploy`: from servers.yml to a validated cluster in an account, as a readable list of steps."""
+"""Steps of `swarmer deploy`: from servers.yml to a validated cluster in an account."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from swarmer.providers.aws import survey
 from swarmer.providers.aws.target import Progress, Target, node_rows
 
 TIMEOUT_S: Final = 1200.0
-"""Timeout for a deployed cluster to be validated, in seconds: above the default boot deadline."""
+"""Timeout for the validation of a deployed cluster, in seconds. It exceeds the default boot deadline."""
 AGAIN: Final = "swarmer deploy"
 NO_ROLLBACK: Final = "--no-rollback"
-"""Option of the CDK that keeps what a failed operation made."""
+"""Option of the CDK that keeps the resources of a failed operation."""
 BOOTS_ON: Final = (
     "interrupted: everything is deployed, and the nodes boot on; `swarmer status --watch` shows it"
 )
 
 
 class Unsuitable(UserError):
-    """Error: the account lacks something. `findings`: what it lacks, with the advice."""
+    """The account is unfit for the deploy. `findings`: the missing parts, with remedies."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__(f"nothing was changed: missing: {', '.join(each.what for each in findings)}")
@@ -42,23 +42,23 @@ class Unsuitable(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Work that the operator agrees to."""
+    """Work that the operator confirms."""
 
     changes: Changes
     bootstraps: bool
-    """Whether the account and region lack the CDK's bootstrap, or have one that is too old."""
+    """Whether the CDK's bootstrap is missing in the account and region, or too old."""
     options: tuple[str, ...] = ()
     """Options of `cdk deploy`."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether the deploy has no work."""
         return self.changes.is_empty and not self.bootstraps
 
 
 @dataclass(kw_only=True)
 class Deploy:
-    """State that the steps share."""
+    """Shared state of the steps."""
 
     target: Target
     display: Display
@@ -85,7 +85,7 @@ class Deploy:
         return Plan(changes=changes, bootstraps=lacks_bootstrap, options=options)
 
     def examine(self) -> tuple[Facts, bool]:
-        """Facts about the account, and whether the CDK's bootstrap is missing. Raises UserError."""
+        """Return facts about the account, and whether the CDK's bootstrap is missing. Raises UserError."""
         cluster = self.target.env.cluster
         facts = survey.gather(cluster, self.target.account)
         findings = account.judge(cluster, facts)
@@ -96,7 +96,7 @@ class Deploy:
         return facts, any(each.state is State.MADE_BY_DEPLOY for each in findings)
 
     def compare(self, states: Mapping[str, StackState]) -> Changes:
-        """Changes that a deploy would make. Raises UserError."""
+        """Return the changes of a deploy. Raises UserError."""
         deployed = {name: each for name, each in states.items() if each.has_resources}
         text = self.target.cdk.diff(tuple(deployed)) if deployed else ""
         return Changes(
@@ -112,7 +112,7 @@ class Deploy:
         )
 
     def newer_images(self, deployed: Mapping[str, StackState]) -> list[tuple[str, str, str]]:
-        """Parameter, deployed AMI and newest AMI, of each image that a deploy would renew."""
+        """Parameter, deployed AMI and newest AMI, of each image with a newer AMI."""
         nodes = deployed.get(self.target.names[-1])
         if nodes is None:
             return []
@@ -133,7 +133,7 @@ class Deploy:
         return is_there and (registry is None or not registry.has_resources)
 
     def carry_out(self, plan: Plan) -> Status:
-        """Bootstrap and deploy what the plan says; wait until the cluster is validated. Raises UserError."""
+        """Bootstrap and deploy by the plan; wait until the cluster is validated. Raises UserError."""
         if plan.bootstraps:
             with self.display.step("bootstrap", "cdk bootstrap"):
                 self.bootstrap()
@@ -163,16 +163,16 @@ class Deploy:
             raise self.failure(progress)
 
     def booting(self, progress: Progress) -> list[Row]:
-        """A row for each node after the beginning of its stack, as far as AWS tells."""
+        """Row for each known node after the beginning of its stack."""
         if not progress.has_begun(self.target.names[-1]):
             return []
         try:
             return node_rows(next(observations(self.target.provider)).nodes)
         except UserError:
-            return []  # the stack of the command documents is not complete yet, or AWS throttles
+            return []  # the command documents do not exist yet, or AWS throttles
 
     def failure(self, progress: Progress) -> UserError:
-        """Error with the first resource that failed, else with the CDK's last lines."""
+        """Error with the first failed resource; else with the CDK's last lines."""
         reason = stack_progress.failure(progress.stacks)
         if not reason:
             return self.target.cdk.failure("deploy")

@@ -1,4 +1,4 @@
-"""`swarmer destroy`: from a deployed cluster to what outlives it, as a readable list of steps."""
+"""Steps of `swarmer destroy`: from a deployed cluster to the resources that outlive it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROLE: Final = "AWS::IAM::Role"
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """Deployed cluster, as the operator agrees to its end."""
+    """Removal of a deployed cluster that the operator confirms."""
 
     states: tuple[StackState, ...]
-    """Stacks that are deleted, in the order in which they were deployed."""
+    """Stacks to delete, in the order of their deploy."""
     resources: tuple[StackResource, ...]
 
     @property
@@ -44,13 +44,13 @@ class Removal:
 
 @dataclass(kw_only=True)
 class Destroy:
-    """State that the steps share."""
+    """Shared state of the steps."""
 
     target: Target
     display: Display
 
     def plan(self) -> Removal | None:
-        """Find what goes and what stays; None if no stack exists. Raises UserError."""
+        """Find the stacks and the resources that remain; None if no stack exists. Raises UserError."""
         with self.display.step("tools", "Node and CDK"):
             host.ensure_cdk()
         with self.display.step("stacks", "Stacks"):
@@ -63,7 +63,7 @@ class Destroy:
         return Removal(states=tuple(states.values()), resources=tuple(resources)) if states else None
 
     def resources(self, states: Iterable[StackState]) -> list[StackResource]:
-        """Resources of the stacks that are there. Raises aws.Unavailable."""
+        """Resources of existing stacks. Raises aws.Unavailable."""
         # A stack in review has no template yet.
         made = [each for each in states if each.status != "REVIEW_IN_PROGRESS"]
         listed = (each for state in made for each in self.target.stacks.resources(state))
@@ -78,7 +78,7 @@ class Destroy:
             raise UserError(line, status=1)
 
     def carry_out(self, removal: Removal) -> tuple[StackResource, ...]:
-        """Destroy the stacks; return the resources that are proved to be there still. Raises UserError."""
+        """Destroy the stacks; return the resources that are proved to remain. Raises UserError."""
         with self.display.step("synth", "cdk synth"):
             self.target.cdk.synthesise()
         with self.display.parts("destroy", "cdk destroy --all") as draw:
@@ -93,7 +93,7 @@ class Destroy:
             raise self.failure(progress)
 
     def failure(self, progress: Progress) -> UserError:
-        """Error with the first resource that failed, else with the CDK's last lines."""
+        """Error with the first failed resource; else with the CDK's last lines."""
         reason = stack_progress.failure(progress.stacks)
         if not reason:
             return self.target.cdk.failure("destroy")
@@ -104,12 +104,12 @@ class Destroy:
         )
 
     def prove(self, removal: Removal) -> tuple[StackResource, ...]:
-        """Check that no stack and no node is left. Raises UserError."""
+        """Check that all stacks and nodes are gone. Raises UserError."""
         if left := [*self.target.described(), *(node.name for node in self.target.provider.nodes())]:
             raise UserError(f"{left[0]} is left, though every stack was deleted: `{AGAIN}` goes on", status=1)
         with self.target.explained():
             return tuple(each for each in removal.retained if self.is_there(each))
 
     def is_there(self, resource: StackResource) -> bool:
-        """Whether a retained resource exists. A cluster keeps nothing but buckets; AWS is asked for these."""
+        """Whether a retained resource exists. A cluster retains only buckets, so only these are checked."""
         return resource.kind != BUCKET or self.target.account.bucket(resource.id) is Bucket.OWN

@@ -11,7 +11,7 @@ from swarmer.adapters.aws import Reason
 from swarmer.core.errors import UserError
 
 NO_DOCUMENT: Final = "InvalidDocument"
-"""Error code of SendCommand for a document that is not there."""
+"""Error code of SendCommand for a missing document."""
 BAD_INPUT: Final = frozenset({Reason.NO_CREDENTIALS, Reason.EXPIRED, Reason.NO_REGION})
 """Kinds of failures that the operator's settings cause."""
 
@@ -20,7 +20,7 @@ BAD_INPUT: Final = frozenset({Reason.NO_CREDENTIALS, Reason.EXPIRED, Reason.NO_R
 def explained(policy: str, *, region: str, silence: str) -> Iterator[None]:
     """Context that turns `aws.Unavailable` into UserError.
 
-    `policy`: the one that grants its calls. `silence`: the line for an endpoint that does not answer.
+    `policy`: name of the policy that allows its calls. `silence`: line for an endpoint without an answer.
     """
     try:
         yield
@@ -30,7 +30,7 @@ def explained(policy: str, *, region: str, silence: str) -> Iterator[None]:
 
 
 def sentence(failure: aws.Unavailable, policy: str, region: str, silence: str) -> str:
-    """The line for one failure."""
+    """Return the line for one failure."""
     text, place = " ".join(str(failure).split()), f" in {region}" if region else ""
     by_reason: dict[Reason, Callable[[], str]] = {
         Reason.NO_CREDENTIALS: lambda: (

@@ -1,4 +1,4 @@
-"""A cluster on AWS, through AWS's APIs alone: nothing has to reach its network."""
+"""A cluster on AWS, through AWS's APIs alone, without a connection to its network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_CONNECTED: Final = "TargetNotConnected"
 
 
 class AwsProvider:
-    """Cluster behind an account. It implements swarmer.provider.Provider."""
+    """Cluster in an account. It implements swarmer.provider.Provider."""
 
     name: ClassVar[str] = "aws"
 
@@ -37,13 +37,13 @@ class AwsProvider:
 
     @classmethod
     def open(cls, cluster: Cluster) -> AwsProvider:
-        """Provider behind the usual credentials. Raises UserError unless the cluster is deployed there."""
+        """Provider for the usual credentials. Raises UserError unless the cluster is deployed there."""
         with explained("", region="", silence=""):
             provider = cls(cluster, usual(cluster.network.region))
         try:
             provider.version()
         except UserError as exc:
-            # People may be allowed to ask about the cluster in its own region only.
+            # The operator's permissions may be limited to the cluster's own region.
             if cluster.network.region or not _is_denied(exc):
                 raise
             region = provider.account.region
@@ -54,7 +54,7 @@ class AwsProvider:
 
     @property
     def account(self) -> Account:
-        """Account behind the cluster, with the number of its calls."""
+        """Account of the cluster, with the number of its calls."""
         return self._account
 
     @cached_property
@@ -97,7 +97,7 @@ class AwsProvider:
 
     def session(self, node: Expected, argv: Sequence[str] = ()) -> int:
         """Connect the terminal with a shell on a node, or with a command of root; return its exit status."""
-        # A session's user is not root, and Debian's images let it become root.
+        # A session's user is not root, but Debian's images allow it to become root.
         wanted = session.request(node.instance_id, shlex.join(["sudo", *argv]) if argv else "")
         with self._for_operator():
             try:
@@ -181,7 +181,7 @@ class AwsProvider:
         return explained(policy, region=self._account.region, silence=self._silence())
 
     def _silence(self) -> str:
-        """Line for an endpoint that does not answer."""
+        """Line for an endpoint without an answer."""
         return f"AWS does not answer in {self._account.region}: check AWS_REGION and the network"
 
 
@@ -204,13 +204,13 @@ def _expected(instance: GroupInstance, *, is_retained: bool) -> Expected:
 
 
 def _facts(told: Mapping[str, str], known: Mapping[str, str]) -> tuple[dict[str, NodeFacts], dict[str, str]]:
-    """Reports by node name, and the reason for each text that is no report, perhaps of another release."""
+    """Reports by node name, and the reason for each invalid text, which may be from another release."""
     found: dict[str, NodeFacts] = {}
     unreadable: dict[str, str] = {}
     for instance_id, text in told.items():
         name = known[instance_id]
         try:
-            # Run Command appends what was written to standard error.
+            # Run Command appends the output on standard error.
             found[name] = node_report.decode(text.partition("\n")[0])
         except ValueError as exc:
             unreadable[name] = f"this release cannot read its text ({exc})"

@@ -1,4 +1,4 @@
-"""The command document of a cluster that asks its nodes for their reports."""
+"""Reader of the nodes' reports, through a command document of the cluster."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from swarmer.core import names
 from swarmer.providers.aws import commands
 
 REPORT_TIMEOUT_S: Final = 15.0
-"""Timeout for the reports of all nodes together, in seconds: above those of node.report."""
+"""Timeout for the reports of all nodes together, in seconds. It exceeds the timeouts of node.report."""
 FETCH_TIMEOUT_S: Final = 5.0
-"""Timeout for an agent to fetch the command for a report, in seconds. An agent that lives takes a moment, and
-Systems Manager calls one that died connected for some more minutes."""
+"""Timeout for an agent to fetch the command for a report, in seconds. A living agent takes a moment. Systems
+Manager lists a dead agent as connected for some more minutes."""
 LATENESS_S: Final = 6.0
-"""Timeout for a report after the latest one of the others, in seconds. A probe without an answer takes 4."""
+"""Timeout for a report after the latest other report, in seconds. A probe without an answer takes 4."""
 
 NOT_CONNECTED: Final = "its agent is not connected to Systems Manager"
 
 
 @dataclass(frozen=True)
 class Reports:
-    """Answers of the nodes to the question for their reports."""
+    """Reports of the nodes."""
 
     texts: Mapping[str, str]
     """Text of each report by instance ID."""
     silent: Mapping[str, str]
-    """ID of each instance without a report, to the reason."""
+    """Reason why an instance sent no report, by its ID."""
 
 
 def ask(account: Account, cluster: str, ids: Collection[str]) -> Reports:
-    """Reports of those instances that answer in time. One command asks all of them."""
+    """Reports of the instances that answer in time. One command asks all instances."""
     wanted = run_command.connected(account, ids)
     silent = dict.fromkeys(set(ids) - wanted, NOT_CONNECTED)
     if not wanted:
@@ -63,7 +63,7 @@ def _answered(found: Mapping[str, Invocation]) -> set[str]:
 
 
 def _awaited(wanted: Collection[str], found: Mapping[str, Invocation], waited_s: float) -> set[str]:
-    """IDs of the instances that may still answer, after some seconds."""
+    """IDs of the instances that may still answer after `waited_s` seconds."""
     is_late = waited_s > FETCH_TIMEOUT_S
     missing = set[str]() if is_late else wanted - found.keys()
     return missing | {
@@ -74,7 +74,7 @@ def _awaited(wanted: Collection[str], found: Mapping[str, Invocation], waited_s:
 
 
 def _why_silent(invocation: Invocation | None, waited_s: float) -> str:
-    """Reason for which an instance sent no report in some seconds; empty if it sent one."""
+    """Reason why an instance sent no report in `waited_s` seconds; empty if it sent one."""
     if invocation is None or not invocation.is_fetched:
         return f"its agent did not fetch the command in {FETCH_TIMEOUT_S:g} s"
     if not invocation.is_final:

@@ -1,4 +1,4 @@
-"""Survey of an AWS account: the facts for `core.account`, and the comparison with what is deployed."""
+"""Survey of an AWS account: the facts for `core.account`, and the comparison with deployed stacks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from swarmer.core.sections import BrokenRule
 from swarmer.providers.aws.explained import explained
 
 SILENCE: Final = "AWS does not answer: check AWS_REGION and the network"
-"""Line for an endpoint that does not answer."""
+"""Line for an endpoint without an answer."""
 
 T = TypeVar("T")
 
 
 def gather(cluster: Cluster, asked: Account | None = None) -> Facts:
-    """Ask the account; change nothing. Facts that may not be asked are `Unknown`.
+    """Read facts about the account; change nothing. Facts without permission are `Unknown`.
 
     Raises UserError without credentials or region.
     """
@@ -58,7 +58,7 @@ def refused(cluster: Cluster, asked: Account | None = None) -> list[BrokenRule]:
 
 
 def opened(asked: Account | None = None) -> Account:
-    """The account behind the usual credentials. Raises UserError if there is none."""
+    """Account of the usual credentials. Raises UserError if there are none."""
     with explained("", region="", silence=SILENCE):
         account = asked or Account()
         if account.region:
@@ -69,7 +69,7 @@ def opened(asked: Account | None = None) -> Account:
 
 
 def image_parameters(cluster: Cluster) -> tuple[str, ...]:
-    """Public parameters with the images of the groups that have no AMI of their own, each once."""
+    """Public parameters with the images of groups without their own AMI, each once."""
     processors = dict.fromkeys(group.processor for group in cluster.groups)
     return tuple(image_parameter(each) for each in processors if not cluster.image.of(each))
 
@@ -90,7 +90,7 @@ def _image(account: Account, parameter: str) -> bool | Unknown:
 
 
 def _used(found: InUse) -> Mapping[Quota, int]:
-    """Use of each quota by others than the cluster."""
+    """Use of each quota outside the cluster."""
     used: Counter[Quota] = Counter()
     for instance_type, vcpus, spot in found.instances:
         if quota := quotas.of_type(instance_type, spot=spot):

@@ -1,4 +1,4 @@
-"""Account and region into which a cluster is deployed, and the progress of work there."""
+"""Account and region of a deploy, and the progress of work there."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from swarmer.providers.aws.explained import explained
 from swarmer.providers.aws.provider import AwsProvider
 
 POLICY: Final = "ReadOnlyAccess"
-"""Managed policy of AWS that grants every question of a deploy. The CDK's roles do the rest."""
+"""Managed policy of AWS that allows every query of a deploy. The CDK's roles do the rest."""
 PAUSE_S: Final = 3.0
-"""Pause between two questions about progress, in seconds: AWS limits the rate of calls."""
+"""Pause between two queries of the progress, in seconds: AWS limits the rate of calls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +45,18 @@ class Target:
     provider: Provider
     cdk: Cdk
     pause_s: float
-    """Pause between two questions about progress, in seconds."""
+    """Pause between two queries of the progress, in seconds."""
 
     @classmethod
     def on_aws(cls, env: Environment) -> Target:
-        """Target behind the usual credentials, in the description's region or the usual one.
+        """Target for the usual credentials, in the description's region or the usual one.
 
         Raises UserError without credentials or region.
         """
         account = survey.opened(Account(region=env.cluster.network.region))
         folder = environment.STATE / "aws" / f"{account.id}-{account.region}" / env.cluster.name
         folder.mkdir(parents=True, exist_ok=True)
-        # The CDK reads the region of a profile by other rules.
+        # The CDK has other rules for the region of a profile.
         variables = {**os.environ, "AWS_REGION": account.region}
         return cls(
             env=env,
@@ -68,7 +68,7 @@ class Target:
 
     @cached_property
     def stacks(self) -> Stacks:
-        """Questions about stacks."""
+        """Queries about stacks."""
         return Stacks(self.account)
 
     @property
@@ -77,7 +77,7 @@ class Target:
         return stack_names(self.env.cluster.name)
 
     def described(self) -> dict[str, StackState]:
-        """The cluster's stacks that exist, by name, in their order. Raises UserError."""
+        """Existing stacks of the cluster by name, in their order. Raises UserError."""
         with self.explained():
             found = self.stacks.described(self.names)
         return {name: found[name] for name in self.names if name in found}
@@ -88,19 +88,19 @@ class Target:
 
 
 class Progress:
-    """Progress of the target's stacks since it was made. A failed question leaves the last answer."""
+    """Progress of the target's stacks since its creation. After a failed query the last answer stays."""
 
     def __init__(self, target: Target) -> None:
-        """Remember where the events of existing stacks end. Raises UserError."""
+        """Remember the last events of existing stacks. Raises UserError."""
         self._target = target
         with target.explained():
             self._follower = Follower(target.stacks, target.names)
         self.stacks: list[StackProgress] = []
-        """Progress of each stack at the last look, in their order."""
+        """Progress of each stack at the last query, in their order."""
         self.note = ""
 
     def look(self) -> None:
-        """Ask again."""
+        """Query the progress again."""
         try:
             self.stacks, self.note = self._follower.look(), ""
         except aws.Unavailable as exc:
@@ -113,7 +113,7 @@ class Progress:
 
     @property
     def at_work(self) -> list[str]:
-        """Names of the stacks on which CloudFormation was at work at the last look."""
+        """Names of the stacks on which CloudFormation was at work at the last query."""
         return [each.name for each in self.stacks if each.status.endswith("_IN_PROGRESS")]
 
     def follow(
@@ -126,7 +126,7 @@ class Progress:
     ) -> int:
         """Show the progress until a command of the CDK ends; return its exit status.
 
-        `again`: command that goes on after an interruption. `more`: rows below those of the stacks.
+        `again`: command to continue after an interruption. `more`: rows below those of the stacks.
         Raises UserError after Ctrl-C.
         """
         try:
@@ -141,12 +141,12 @@ class Progress:
         return running.returncode
 
     def rows(self) -> list[Row]:
-        """A row for each stack."""
+        """Row for each stack."""
         return [Row(name=each.name, phase=each.phase, is_done=each.is_settled) for each in self.stacks]
 
 
 def node_rows(nodes: Sequence[NodeStatus]) -> list[Row]:
-    """A row for each node."""
+    """Row for each node."""
     return [_node_row(each) for each in nodes]
 
 

@@ -21,11 +21,11 @@ TIMEOUT_S: Final = 20.0
 ALLOW_EVERYTHING: Final = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 )
-"""Boundary that limits nothing, for a rehearsal whose operator names no document."""
+"""Boundary without limits, for a rehearsal without an operator's document."""
 
 
 def read_boundary(env: Environment, path: Path) -> str:
-    """Document in the file, for the boundary that servers.yml names. Raises UserError."""
+    """Document in the file, for the boundary of servers.yml. Raises UserError."""
     policy = env.cluster.permissions_boundary
     if policy is None:
         raise UserError(f"--boundary: {env.servers} names no permissions_boundary: name the policy there")
@@ -42,9 +42,9 @@ def read_boundary(env: Environment, path: Path) -> str:
 
 
 def ensure(env: Environment, boundary: str | None) -> None:
-    """Create the VPC and the boundary that servers.yml names. Raises UserError.
+    """Create the VPC and the boundary of servers.yml. Raises UserError.
 
-    `boundary`: its document; None: the document that it has, or one that limits nothing.
+    `boundary`: its document; None: its present document, or one without limits.
     """
     network = env.cluster.network
     if network.vpc:
@@ -62,7 +62,7 @@ def ensure(env: Environment, boundary: str | None) -> None:
 
 
 def _ensure_vpc(env: Environment, vpc_id: str) -> None:
-    """Subnets share the VPC's addresses, because servers.yml does not tell the real ones."""
+    """Create the VPC. Its subnets divide its addresses, because servers.yml lacks the real ranges."""
     network = env.cluster.network
     try:
         ranges = existing_vpc.rehearsed_subnets(network.cidr, network.zone_count)

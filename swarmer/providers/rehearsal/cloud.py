@@ -57,7 +57,7 @@ def ensure_aws(env: Environment, image: str, apart_s: float = 0.0) -> bool:
 
 
 def ensure_region(env: Environment) -> None:
-    """Record the region of the cluster at its first start. Raises UserError if it runs in another one."""
+    """Record the region of the cluster at its first start. Raises UserError if it runs in another region."""
     record = env.state / "region"
     known = record.read_text() if record.exists() else env.region
     if known != env.region:
@@ -73,7 +73,7 @@ def cdk_of(env: Environment) -> cdk.Cdk:
 
 
 def bootstrap_and_synthesise(env: Environment) -> None:
-    """Run `cdk bootstrap` and `cdk synth` at the same time, because neither needs the other."""
+    """Run `cdk bootstrap` and `cdk synth` at the same time, because they are independent."""
     with ThreadPoolExecutor() as pool:
         bootstrap = pool.submit(cdk_of(env).bootstrap, ACCOUNT, env.region)
         cdk_of(env).synthesise()
@@ -83,7 +83,7 @@ def bootstrap_and_synthesise(env: Environment) -> None:
 def check_changes(env: Environment) -> None:
     """Check that AWS can change the deployed cluster into the described one. Raises description.Invalid.
 
-    The templates refuse the same (`stacks/guard.py`). This line has the place in the file, too.
+    The templates refuse the same changes (`stacks/guard.py`). This error also has the place in the file.
     """
     with _aws_errors():
         account = _account(env)
@@ -109,13 +109,13 @@ class Deployment:
         return status is not None
 
     def waits_for_nodes(self) -> bool:
-        """Whether nothing is left to it but the wait for nodes, all of which AWS has launched."""
+        """Whether the deployment only waits for nodes, and AWS has launched all of them."""
         with _aws_errors():
             is_busy = _account(self._env).is_busy(f"{self._env.cluster.name}-cluster")
             return is_busy and _account(self._env).are_launched(_groups(self._env))
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for its end. Raises UserError if it fails or takes longer."""
+        """Wait for the end of the deployment. Raises UserError if it fails or takes longer."""
         try:
             self._running.wait(timeout_s)
         except subprocess.TimeoutExpired as exc:
@@ -127,7 +127,7 @@ class Deployment:
 
 @contextmanager
 def deploying(env: Environment) -> Iterator[Deployment]:
-    """Run `cdk deploy --all` on the synthesised app in the quickest way, beside the block.
+    """Run `cdk deploy --all` on the synthesised app beside the block, with the quickest options.
 
     An exception of the block kills it.
     """
@@ -137,7 +137,7 @@ def deploying(env: Environment) -> Iterator[Deployment]:
 
 
 def _imports_bucket(env: Environment) -> bool:
-    """Whether the bucket that servers.yml names is left from a deleted stack. Raises UserError."""
+    """Whether the bucket of servers.yml is left from a deleted stack. Raises UserError."""
     if env.cluster.registry.bucket is None:
         return False
     with _aws_errors():
@@ -171,7 +171,8 @@ def observer(env: Environment) -> Observer:
 
 
 def instances(env: Environment, running: dict[str, str] | None = None) -> list[Node]:
-    """Nodes of the cluster as EC2 has them; `running`: the nodes whose machines run. Raises UserError."""
+    """Nodes of the cluster in EC2. `running`: start time of each running machine, by node name. Raises
+    UserError."""
     with _aws_errors():
         found = _account(env).instances(env.cluster.name)
         retained = _account(env).retained(_groups(env))
@@ -188,7 +189,7 @@ def instances(env: Environment, running: dict[str, str] | None = None) -> list[N
 
 
 def outdated(env: Environment) -> set[str]:
-    """IDs of instances in service that an older launch template of their group made. Raises UserError."""
+    """IDs of instances in service from an older launch template of their group. Raises UserError."""
     with _aws_errors():
         return _account(env).outdated(_groups(env))
 
@@ -199,6 +200,6 @@ def _groups(env: Environment) -> list[str]:
 
 
 def cluster_id(env: Environment) -> str:
-    """ID of the cluster, as its SSM parameter holds it. Raises UserError."""
+    """ID of the cluster from its SSM parameter. Raises UserError."""
     with _aws_errors():
         return _account(env).parameter(names.identity_parameter(env.cluster.name))

@@ -1,4 +1,4 @@
-"""The daemon that is AWS on this machine: the simulated AWS, its node containers and its functions.
+"""Daemon that serves as AWS on this machine: the simulated AWS, its node containers and its functions.
 
 python -m swarmer.providers.rehearsal.daemon --listen 127.0.0.1:4566 --listen 10.42.0.1:4566
 """
@@ -70,11 +70,11 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def _machines_and_functions(path: Path | None) -> Iterator[None]:
-    """Run the machines of the instances, and the functions, for as long as the context lasts."""
+    """Run the machines of the instances, and the functions, until the end of the context."""
     if path is None:
         yield
         return
-    # These modules import moto, which is missing before the start.
+    # These modules import moto, and moto is not loaded before this point.
     from swarmer.fakeaws.ec2 import describe, instances, network_interfaces, security_groups
     from swarmer.fakeaws.lambda_ import functions
     from swarmer.providers.rehearsal.machine_controller import Machines
@@ -106,12 +106,12 @@ def _log_to_stderr(*, verbose: bool) -> None:
     )
     logging.getLogger("swarmer").setLevel(logging.DEBUG if verbose else logging.WARNING)
     if not verbose:
-        warnings.simplefilter("ignore")  # moto's, about its own gaps: /swarmer/not-rehearsed lists those
+        warnings.simplefilter("ignore")  # moto warns of its own gaps; /swarmer/not-rehearsed lists those
 
 
 @contextlib.contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Disable garbage collection: moto makes a million lasting objects, and collecting only costs time."""
+    """Disable garbage collection: moto makes a million lasting objects, so a collection frees nothing."""
     gc.disable()
     try:
         yield
@@ -122,7 +122,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _written(path: Path | None, text: str) -> Iterator[None]:
-    """Write the file for the duration of the context; a reader never sees it half written."""
+    """Write the file atomically, for the duration of the context."""
     if path is None:
         yield
         return

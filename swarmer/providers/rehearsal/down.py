@@ -1,4 +1,4 @@
-"""`swarmer down`: removal of the whole rehearsal, however it ended."""
+"""Steps of `swarmer down`: removal of the whole rehearsal, after any kind of end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UP_PID: Final = "up.pid"
 MAX_CHECKS: Final = 100
 """Maximum number of checks for containers to remove."""
 QUIET_CHECKS: Final = 3
-"""Number of checks in a row that must find no container."""
+"""Number of required checks in a row without a container."""
 
 
 def remove(env: Environment) -> None:
@@ -48,7 +48,7 @@ def remove_all() -> list[str]:
 
 
 def _remove_containers(**labels: str) -> int:
-    """Remove the containers and return their number. One in the making may appear a moment later."""
+    """Remove the containers and return their number. A container that is being created may appear later."""
     removed: set[str] = set()
     quiet = 0
     for _ in range(MAX_CHECKS):
@@ -57,7 +57,7 @@ def _remove_containers(**labels: str) -> int:
         if quiet == QUIET_CHECKS:
             break
         if ids:
-            # Some remove themselves meanwhile.
+            # Some containers remove themselves meanwhile.
             with contextlib.suppress(process.Failed):
                 engine.docker("rm", "-f", "-v", *ids)
         removed |= ids
@@ -70,7 +70,7 @@ def _stop_daemon(state: Path) -> bool:
 
 
 def _stop_up(state: Path) -> bool:
-    """Stop a running `up`, which would otherwise recreate the removed parts."""
+    """Stop a running `up`, because it would create the removed parts again."""
     return _stop_recorded(state / UP_PID, "swarmer")
 
 

@@ -1,6 +1,7 @@
-"""Machines of the instances: each running instance has one, a terminated one has none, while AWS runs here.
+"""Controller of the instances' machines: it gives each running instance a machine, and removes the machine of
+a terminated one, while AWS runs here.
 
-The rehearsal's daemon (daemon.py) watches over the cluster that FILE describes; `swarmer up` writes it.
+The rehearsal's daemon (daemon.py) manages the cluster in FILE; `swarmer up` writes that file.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ CONSOLE_LINES: Final = 500
 KEPT_CONSOLES: Final = 50
 """Number of removed machines whose consoles are kept."""
 SHUTDOWN_S: Final = 30
-"""Time that a machine has to shut down before it loses its power, in seconds. AWS gives it minutes."""
+"""Time for a machine to shut down before it loses its power, in seconds. On AWS it is minutes."""
 REBOOT_TIMEOUT_S: Final = 180.0
 """Timeout for the reboot of a machine, in seconds."""
 FILE: Final = "ground.json"
-"""Name of the file for the daemon. It stays, because a daemon that an older release started reads it."""
+"""Name of the file for the daemon. It must stay the same, because a daemon of an older release reads it."""
 
 
 def write(env: Environment, image: str, apart_s: float = 0.0) -> Path:
@@ -55,7 +56,7 @@ def write(env: Environment, image: str, apart_s: float = 0.0) -> Path:
 
 
 def read(path: Path) -> tuple[Environment, str, float]:
-    """Read the cluster, its node image and `apart_s`, as they were written last."""
+    """Read the last written cluster, node image and `apart_s`."""
     facts = json.loads(path.read_text())
     servers = Path(facts["servers"])
     env = Environment(cluster=description.load(servers), servers=servers, aws_port=facts["aws_port"])
@@ -64,7 +65,7 @@ def read(path: Path) -> tuple[Environment, str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Plan with the IDs of instances."""
+    """Changes, as IDs of instances."""
 
     create: tuple[str, ...] = ()
     power_off: tuple[str, ...] = ()
@@ -74,8 +75,8 @@ class Plan:
 def plan(states: Mapping[str, str], machines: Mapping[str, bool]) -> Plan:
     """Plan the changes. `states`: EC2's state of each instance; `machines`: whether its machine runs.
 
-    A machine without power stays off: the operator's fault injection must last. A machine with an instance
-    that this AWS does not know stays as it is: only EC2's report of the termination is a proof.
+    A machine without power stays off, because the operator's fault injection must last. A machine whose
+    instance is unknown to this AWS is left alone, because only EC2's report of the termination is a proof.
     """
     return Plan(
         create=tuple(each for each, state in states.items() if state in LIVING and each not in machines),
@@ -105,7 +106,7 @@ class Machines:
         self._thread.start()
 
     def notify(self) -> None:
-        """Report that instances came or went, or that security groups changed."""
+        """Report a change of instances or security groups."""
         self._changed.set()
 
     def stop(self) -> None:
@@ -122,18 +123,18 @@ class Machines:
             try:
                 self.ensure()
             except Exception:
-                # The loop goes on after any error: without it no machine boots any longer.
+                # The loop continues after any error, because without it no machine would boot any more.
                 log.exception("machines")
 
     def console(self, instance_id: str) -> str:
-        """Console output of the instance's machine; as on EC2 it stays for a while after the end."""
+        """Console output of the instance's machine. Like on EC2 it remains for a while after the end."""
         if instance_id in self._ended_consoles:
             return self._ended_consoles[instance_id]
         found = engine.containers(**{environment.LABEL_INSTANCE: instance_id})
         return read_console(found[0].id) if found else ""
 
     def reboot(self, instance_id: str) -> None:
-        """Reboot the instance's machine in the background. One without power is powered on."""
+        """Reboot the instance's machine in the background. A machine without power is powered on."""
         threading.Thread(target=reboot, args=(instance_id,), daemon=True).start()
 
     def ensure(self) -> bool:
@@ -141,7 +142,7 @@ class Machines:
         env, image, apart_s = read(self._path)
         described = (group_instance(each, data) for each, data in self._describe(env.cluster.name))
         found = {each.id: each for each in described}
-        # A new instance finds its filter, and the others admit it, before its machine starts.
+        # Before its machine starts, a new instance has its filter and the other filters admit it.
         self._filters.write(env)
         machines = node_containers.containers(env)
         self._filters.load(env, machines)

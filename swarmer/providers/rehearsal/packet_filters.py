@@ -1,7 +1,7 @@
-"""Packet filters of the machines: each node and each function accepts what its security groups admit.
+"""Packet filters of the machines: each node and function accepts the traffic that its security groups admit.
 
-The text lies in the machine's seed, and the machine loads it before anything else runs. When rules, groups or
-members change, the running machines load it again, and those that are to come find it there.
+The text is in the machine's seed, and the machine loads it before its first program. After a change of rules,
+groups or members, running machines load it again, and later machines find the new text in their seeds.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ PARALLEL_LOADS: Final = 4
 LOAD_TIMEOUT_S: Final = 10.0
 """Timeout for one machine to load its filter, in seconds."""
 START_MARGIN_S: Final = 1.0
-"""Time between the file and the machine's start after which the machine has surely read the file."""
+"""Time between the file and the machine's start, in seconds, after which the machine has certainly read the
+file."""
 
 
 class Deployed(Protocol):
-    """Security groups as they are deployed (`fakeaws.ec2.network_interfaces`)."""
+    """Deployed security groups (`fakeaws.ec2.network_interfaces`)."""
 
     @property
     def network(self) -> Network: ...
@@ -46,17 +47,17 @@ Observe = Callable[[str, tuple[str, int], tuple[str, ...]], Deployed]
 
 
 class PacketFilters:
-    """Filters of one cluster. Two threads use them: that of the machines, and that of a starting function."""
+    """Filters of one cluster, used by two threads: that of the machines, and that of a starting function."""
 
     def __init__(self, observe: Observe) -> None:
         self._observe = observe
         self._guard = threading.Lock()
         self._written: dict[str, str] = {}
         self._loaded: dict[str, tuple[str, str]] = {}
-        """Start time and text of each instance's machine, once it has loaded that text."""
+        """Start time of each instance's machine, and the text that it has loaded."""
 
     def write(self, env: Environment) -> bool:
-        """Write the filter of every instance, with or without a machine. Returns whether any has changed."""
+        """Write the filter of every instance, with or without a machine. Returns whether any changed."""
         with self._guard:
             wanted = _texts(self._deployed(env))
             changed = {each: text for each, text in wanted.items() if self._written.get(each) != text}
@@ -66,7 +67,7 @@ class PacketFilters:
         return bool(changed)
 
     def load(self, env: Environment, machines: Iterable[HostContainer]) -> None:
-        """Have every running machine load its filter, unless it has done so."""
+        """Have every running machine load its filter, unless it has loaded that text."""
         with self._guard:
             stale = [each for each in machines if each.is_running and self._is_stale(env, each)]
             if not stale:
@@ -75,7 +76,7 @@ class PacketFilters:
                 list(pool.map(self._load, stale))
 
     def refresh(self, env: Environment) -> None:
-        """Bring a change to the running machines: its caller is a new member."""
+        """Write and load the filters at once, for a caller that is a new member."""
         if self.write(env):
             self.load(env, node_containers.containers(env))
 
@@ -102,7 +103,7 @@ class PacketFilters:
         try:
             engine.docker("exec", machine.name, *node_containers.LOAD_FILTER, timeout_s=LOAD_TIMEOUT_S)
         except process.Failed as exc:
-            # It stands still, or has just ended. The next observation tries again.
+            # The machine stands still, or has just ended. The next observation tries again.
             log.info("%s did not load its security groups: %s", machine.name, exc)
         else:
             self._loaded[instance] = (machine.started_at, self._written[instance])

@@ -1,4 +1,4 @@
-"""A cluster of the rehearsal on this machine: the code of AWS, with another endpoint."""
+"""A cluster of the rehearsal on this machine: the code for AWS, with another endpoint."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class RehearsalProvider(AwsProvider):
         return f"the rehearsal on this machine, {self._env.aws_url}"
 
     def nodes(self) -> list[Expected]:
-        """List the nodes. EC2 does not know of a power cut, so the machines themselves tell who runs."""
+        """List the nodes. EC2 does not notice a power cut, so the machines themselves show it."""
         up = node_containers.running(self._env)
         return [replace(node, runs=node.runs and node.name in up) for node in super().nodes()]
 
     def session(self, node: Expected, argv: Sequence[str] = ()) -> int:
-        """Connect the terminal with the node's container: the data channel of sessions is not simulated."""
+        """Connect the terminal with the node's container, because AWS's data channel is not simulated."""
         flags = "-it" if sys.stdin.isatty() and sys.stdout.isatty() else "-i"
         container = node_containers.container_name(self._env, node.name)
         command = ["docker", "exec", flags, container, *(argv or ("bash",))]

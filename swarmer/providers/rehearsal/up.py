@@ -1,4 +1,4 @@
-"""`swarmer up`: from servers.yml to a validated cluster, as a readable list of steps."""
+"""Steps of `swarmer up`: from servers.yml to a validated cluster."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ MACHINES_TIMEOUT_S: Final = 60.0
 
 
 class BootFailure(UserError):
-    """Error: a node is dead or late; the text names it and has its last lines."""
+    """A node is dead or late; the text has its name and its last lines."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, status=1)
 
 
 class AlreadyRunning(UserError):
-    """Error: another `up` of this cluster is at work."""
+    """Another `up` of this cluster is at work."""
 
 
 @dataclass(kw_only=True)
 class Up:
-    """State that the steps share."""
+    """Shared state of the steps."""
 
     env: Environment
     display: Display
     image: str | None = None
-    """Name of a node image to use instead of the one that is built."""
+    """Name of a node image that replaces the built one."""
     retain: bool = False
     boot_timeout_s: float = BOOT_TIMEOUT_S
     apart_s: float = 0.0
-    """Seconds between the starts of nodes; the servers that all others wait for start last."""
+    """Time between the starts of nodes, in seconds. Servers start last, although all others wait for them."""
     boundary: str | None = None
-    """Document of the permissions boundary that servers.yml names; None: it stays as it is."""
+    """Document of the permissions boundary of servers.yml; None: it stays unchanged."""
     is_new: bool = True
     nodes: list[Node] = field(default_factory=list)
     deployment: cloud.Deployment = field(init=False)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Status:
-        """Run all steps. Raises UserError; a new cluster that did not come up is removed completely."""
+        """Run all steps. Raises UserError; a new cluster that failed is removed completely."""
         began_s = time.monotonic()
         with self.removed_on_failure():
             self.start_aws()
@@ -78,7 +78,7 @@ class Up:
         return status
 
     def run_aws(self) -> dict[str, str]:
-        """Start AWS without a cluster; return the environment variables that lead there. Raises UserError."""
+        """Start AWS without a cluster; return the environment variables for its clients. Raises UserError."""
         with self.removed_on_failure():
             self.start_aws()
         return environment.aws_variables(self.env.aws_url, self.env.region)
@@ -105,7 +105,7 @@ class Up:
 
     def prepare_machine(self) -> None:
         """Prepare Docker Engine, the CDK and the node image; the last two are independent."""
-        node_engine.release()  # an unknown one is refused before anything is installed
+        node_engine.release()  # an unknown release is refused before any installation
         with self.display.step("engine", "Docker Engine") as report:
             report(f"={host.ensure_engine()}")
         with self.display.step("image", "Node image and CDK") as report, ThreadPoolExecutor() as pool:
@@ -118,7 +118,7 @@ class Up:
             report(f"={self.image}")
 
     def start_aws(self) -> None:
-        """Start the VPC's network, then moto at its gateway."""
+        """Create the VPC's network, then start moto at its gateway."""
         with self.display.step("aws", "AWS on this machine") as report:
             cloud.ensure_region(self.env)
             node_containers.ensure_network(self.env)
@@ -127,13 +127,14 @@ class Up:
             report(f"={self.env.aws_url}")
 
     def synthesise(self) -> None:
-        """Synthesise the stacks with the real CDK. Raises description.Invalid if AWS cannot change it so."""
+        """Synthesise the stacks with the real CDK. Raises description.Invalid for changes that AWS cannot
+        make."""
         cloud.check_changes(self.env)
         with self.display.step("synth", "cdk bootstrap, cdk synth"):
             cloud.bootstrap_and_synthesise(self.env)
 
     def deploy(self) -> None:
-        """Deploy with the real CDK, until nothing is left to it but the wait for nodes."""
+        """Deploy with the real CDK, until it only waits for nodes."""
         with self.display.step("deploy", "cdk deploy --all"):
             while not (self.deployment.is_over() or self.deployment.waits_for_nodes()):
                 time.sleep(0.2)
@@ -143,17 +144,17 @@ class Up:
         status = self.await_cluster()
         with self.display.step("complete", "cdk deploy: every node is in service"):
             self.deployment.wait(self.boot_timeout_s)
-        # The last of several changed stacks may have launched more.
+        # The last of several changed stacks may have launched more nodes.
         if {node.name for node in cloud.instances(self.env)} - {node.name for node in status.nodes}:
             status = self.await_cluster()
         return status
 
     def await_cluster(self) -> Status:
-        """Wait until AWS has given each instance its machine and the cluster is validated."""
+        """Wait until each instance has its machine and the cluster is validated."""
         self.nodes = cloud.instances(self.env)
         began_at = datetime.now(UTC)
         self.await_machines()
-        # Machines boot as soon as AWS has their instances, while the deployment is still at work.
+        # Machines boot as soon as AWS has their instances, during the deployment.
         first = min(
             (datetime.fromisoformat(text) for text in node_containers.running(self.env).values()),
             default=began_at,
@@ -204,7 +205,7 @@ class Up:
                 consoles[node.name].follow()
 
     def update_nodes(self, consoles: dict[str, Console]) -> None:
-        """Follow Auto Scaling meanwhile: nodes come, others are drained and go."""
+        """Follow changes by Auto Scaling meanwhile: launched and terminated nodes."""
         self.nodes[:] = cloud.instances(self.env)
         for name in consoles.keys() - {node.name for node in self.nodes}:
             consoles.pop(name).close()
@@ -236,7 +237,7 @@ class Up:
         """Check that no node is dead, no deployment failed, and the time is not up. Raises UserError."""
         self.deployment.is_over()
         if any(console.dead_reason for console in consoles.values()):
-            self.update_nodes(consoles)  # it may be gone because it should be
+            self.update_nodes(consoles)  # Auto Scaling may have terminated it on purpose
         for name, console in consoles.items():
             if console.dead_reason:
                 raise BootFailure(f"{name} cannot boot: {console.dead_reason}\n{_last_lines(console)}")
@@ -253,7 +254,7 @@ def _last_lines(console: Console) -> str:
 
 @contextmanager
 def exclusive(env: Environment) -> Iterator[None]:
-    """Hold the lock of one `up` per cluster. It ends with the process; `down` finds the holder."""
+    """Hold the lock of one `up` per cluster. It ends with the process; `down` can find the holder."""
     env.state.mkdir(parents=True, exist_ok=True)
     with (env.state / UP_PID).open("a+") as lock:
         try:
@@ -273,7 +274,7 @@ def exclusive(env: Environment) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into the end that Ctrl-C causes: unfinished parts are removed."""
+    """Turn SIGTERM into the end that Ctrl-C causes, so that unfinished parts are removed."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

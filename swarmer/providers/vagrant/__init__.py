@@ -1,1 +1,1 @@
-"""Vagrant's machines: the plan that the Vagrantfile reads, and their status as one cluster."""
+"""Vagrant's machines: the plan for the Vagrantfile, and their status as one cluster."""

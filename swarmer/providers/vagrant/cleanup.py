@@ -1,4 +1,4 @@
-"""Cleanup after a destroyed machine: it leaves its cluster; with the last one the cluster itself ends."""
+"""Cleanup after a destroyed machine: it is removed from its cluster. The cluster ends with the last one."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CONNECT_TIMEOUT_S: Final = 1.0
 STEP_TIMEOUT_S: Final = 45.0
 """Timeout for one step of the cleanup with all its tries, in seconds."""
 SWARM_TIMEOUT_S: Final = 30.0
-"""Timeout for an answer of the Swarm, in seconds: after the leader's loss the election takes 10 to 20 s."""
+"""Timeout for an answer of the Swarm, in seconds: an election after the leader's loss takes 10 to 20 s."""
 CLUSTER_ID_FILE: Final = "identity"
-"""Name of the file with the cluster ID, which node.json names."""
+"""Name of the file with the cluster ID, as in node.json."""
 
 
 def remove_machine(env: Environment, name: str) -> str:
-    """Remove the destroyed machine from its cluster; return a line about what was done."""
+    """Remove the destroyed machine from its cluster; return a line about the result."""
     left = plan.created(env)
     if not left:
         return _end(env)
@@ -45,7 +45,7 @@ def remove_machine(env: Environment, name: str) -> str:
 
 
 def _end(env: Environment) -> str:
-    """End the cluster; the next `vagrant up` bootstraps another one with these images."""
+    """End the cluster. The next `vagrant up` bootstraps another cluster with the same images."""
     (plan.cluster_folder(env) / CLUSTER_ID_FILE).unlink(missing_ok=True)
     # Virtual machines do not need Docker here.
     with contextlib.suppress(process.Failed):
@@ -62,7 +62,7 @@ def _remove_network(env: Environment) -> None:
 
 
 def _retry(step: Callable[[], None]) -> None:
-    """Repeat the step: a leader may be elected meanwhile, and a demotion takes a moment."""
+    """Repeat the step until it succeeds: an election or a demotion takes a moment."""
     deadline_s = time.monotonic() + STEP_TIMEOUT_S
     while True:
         try:

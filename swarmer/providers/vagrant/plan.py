@@ -1,4 +1,4 @@
-"""Plan for the Vagrantfile: every machine, and its provider's settings. It only reads."""
+"""Plan for the Vagrantfile: every machine, and its provider's settings. The module only reads."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from swarmer.local.environment import Environment
 from swarmer.local.seeds import VOLUME
 
 LABEL: Final = "swarmer.vagrant"
-"""Label of containers and networks with their checkout. `swarmer down` leaves them to Vagrant."""
+"""Label of containers and networks with their checkout. `swarmer down` leaves these to Vagrant."""
 STATE: Final = environment.STATE / "vagrant"
 SHARED: Final = STATE / "shared"
-"""Folder that outlives every machine: one folder for each cluster, with its images and its cluster ID."""
+"""Folder that outlives every machine. It has a folder for each cluster, with its images and cluster ID."""
 DOCKER: Final = "docker"
 
 
@@ -34,7 +34,7 @@ def cluster_folder(env: Environment) -> Path:
 
 
 def seed_folder(env: Environment, machine: Machine, provider: str) -> Path:
-    """Folder of the machine's seed; providers differ in how the share gets there."""
+    """Folder of the machine's seed. Seeds differ by provider, because shares do."""
     return STATE / "seeds" / env.cluster.name / provider / machine.name
 
 
@@ -44,19 +44,19 @@ def container_name(env: Environment, machine: str) -> str:
 
 
 def share(env: Environment, provider: str) -> Share:
-    """Way in which SHARED gets to names.SHARE in a machine."""
+    """Share that mounts SHARED at names.SHARE in a machine."""
     if provider == "virtualbox":
         path = str(SHARED).replace(" ", "\\040")
         return Share(kind=NFS, source=f"{env.gateway}:{path}")
     if provider == "libvirt":
-        # vagrant-libvirt names a folder by the MD5 of its path, without the last digit.
+        # vagrant-libvirt's name of a folder is the MD5 of its path, without the last digit.
         tag = hashlib.md5(str(SHARED).encode(), usedforsecurity=False).hexdigest()[:31]
         return Share(kind=VIRTIOFS, source=tag)
     return Share(kind=MOUNTED)
 
 
 def created(env: Environment) -> dict[Machine, str]:
-    """Machines that Vagrant has, running or not, with their provider."""
+    """Vagrant's machines, running or not, with their provider."""
     root = Path(os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     found = {}
     for machine in machines(env.cluster):

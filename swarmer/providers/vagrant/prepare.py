@@ -1,4 +1,4 @@
-"""Preparations for Vagrant's machines: folders and seeds; for containers the image and the network too."""
+"""Preparations for Vagrant's machines: folders and seeds; for containers also the image and the network."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _write_volumes(env: Environment, provider: str, display: Display) -> None:
     with display.step("seeds", "Seeds"), ThreadPoolExecutor() as pool:
         archive = plan.STATE / "software.zip"
         seeds.write_software(archive)
-        # A machine keeps the volume in its drive: the volume is not replaced.
+        # A machine keeps the volume in its drive, so the volume is not replaced.
         wanted = [each for each in machines(env.cluster) if each not in plan.created(env)]
         folders = [plan.seed_folder(env, each, provider) for each in wanted]
         list(pool.map(lambda folder: seeds.write_volume(folder, archive), folders))

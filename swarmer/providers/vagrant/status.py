@@ -1,4 +1,4 @@
-"""Status of Vagrant's machines as one cluster: whether it is what servers.yml says."""
+"""Status of Vagrant's machines as one cluster, compared with servers.yml."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def observer(env: Environment) -> Observer:
 
 
 def wait(env: Environment, within_s: float, report: Callable[[str], None]) -> Status:
-    """Wait until the cluster is validated. Return the last status, also if the time is up before."""
+    """Wait until the cluster is validated. Return the last status, also after a timeout."""
     deadline_s, streak = time.monotonic() + within_s, Streak()
     with observer(env) as watching:
         while True:
@@ -57,7 +57,7 @@ def _expected(env: Environment, machine: Machine, provider: str) -> Expected:
 
 
 def _runs(env: Environment, machine: Machine, provider: str) -> bool:
-    """Whether the machine runs. True for a virtual machine, because only the cluster itself can tell."""
+    """Whether the machine runs. True for every virtual machine, because only the cluster can show it."""
     if provider != plan.DOCKER:
         return True
     name = plan.container_name(env, machine.name)

@@ -1,1 +1,1 @@
-"""One node as an emulated virtual machine, for what needs a kernel of its own (`make test-vm`)."""
+"""One node as an emulated virtual machine, for tests that need their own kernel (`make test-vm`)."""

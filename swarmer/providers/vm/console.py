@@ -17,12 +17,12 @@ PANIC = "Kernel panic"
 
 @dataclass
 class SerialConsole:
-    """Console that a thread follows; every line is kept in `log`."""
+    """Console that a thread follows. `log` contains every line."""
 
     log: Path
     progress: Progress
     boots: int = 0
-    """Number of ready messages: one in each boot."""
+    """Number of ready messages, one per boot."""
     dead_reason: str = ""
     """Reason why the machine is dead; empty while it is alive."""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=30))

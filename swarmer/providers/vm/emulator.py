@@ -1,4 +1,4 @@
-"""QEMU, new enough to emulate a stock kernel."""
+"""QEMU in a version that can emulate a stock kernel."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from swarmer.local.node_image import Progress
 COMMAND: Final = "qemu-system-x86_64"
 PACKAGE: Final = "qemu-system-x86"
 OLDEST: Final = 10
-"""Oldest major version of QEMU that works: 7.2 of Debian 12 crashes the guest's kernel under emulation."""
+"""Oldest working major version of QEMU. With 7.2 of Debian 12 the guest's kernel crashes under emulation."""
 BACKPORTED: Final = "bookworm"
-"""Release whose backports have a QEMU that is new enough; later ones have it themselves."""
+"""Release of Debian with a new enough QEMU in its backports. Later releases include it."""
 
 
 def ensure_tools(cache: Path, progress: Progress) -> None:
@@ -62,7 +62,7 @@ def _install_backport(cache: Path) -> None:
         root, own = Path(held), Path("/etc/apt/sources.list")
         for folder in ("lists/partial", "archives/partial"):
             (root / folder).mkdir(parents=True)
-        # The machine's own sources stay beside it: they have what QEMU depends on.
+        # The machine's own sources stay, because they have QEMU's dependencies.
         suite = f"{BACKPORTED}-backports"
         before = own.read_text() if own.exists() else ""
         (root / "sources.list").write_text(f"{before}\n{debian.host_source(suite)}")

@@ -1,4 +1,4 @@
-"""Virtual machine as a process of QEMU, reached at a loopback address of its own."""
+"""Virtual machine as a process of QEMU, with its own loopback address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarmer.providers.vm.console import SerialConsole
 from swarmer.providers.vm.image import Image
 
 ADDRESS: Final = "127.44.0.15"
-"""Address of the node's ports on this machine: its own, so that the ports keep their numbers."""
+"""Address of the node's ports on this machine: a separate one, so that the ports keep their numbers."""
 FORWARDED: Final = (names.CONSUL_HTTP_PORT, names.DOCKER_PORT, names.REGISTRY_PORT)
 MEMORY_MB: Final = 2048
 POLL_INTERVAL_S: Final = 1.0
@@ -25,7 +25,7 @@ POLL_INTERVAL_S: Final = 1.0
 
 
 class Dead(Exception):
-    """Error: the machine will not come up, or did not in time; the text ends with its last lines."""
+    """The machine failed to boot, or not in time; the text ends with its last lines."""
 
 
 def arguments(image: Image, volume: Path, ports: tuple[int, ...]) -> list[str]:
@@ -34,15 +34,16 @@ def arguments(image: Image, volume: Path, ports: tuple[int, ...]) -> list[str]:
     return [
         # QEMU ends with its parent process, even if the parent is killed.
         *("setpriv", "--pdeathsig", "KILL", emulator.COMMAND, "-nodefaults", "-no-user-config"),
-        # One CPU of an old model: with two, or with what `max` has, the guest's kernel crashes.
+        # The CPU is one of an old model. With two CPUs, or with the features of `max`, the guest's kernel
+        # crashes.
         *("-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(MEMORY_MB)),
         *("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci"),
         *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
         *("-append", "root=/dev/vda rw console=ttyS0 panic=60"),
-        # Written data lasts as long as the process: a reboot of the guest sees it, the next test does not.
+        # Written data lasts as long as the process. After a reboot the guest has it; the next test does not.
         *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
         *("-drive", f"file={volume},format=raw,if=virtio,readonly=on"),
-        # `restrict`: no packet of the guest leaves it but as an answer.
+        # With `restrict` the guest sends packets only as answers.
         *("-netdev", f"user,id=net,restrict=on{forwards}", "-device", "virtio-net-pci,netdev=net"),
     ]
 
@@ -81,7 +82,7 @@ class Guest:
         self._files.cleanup()
 
     def until(self, condition: Callable[[], bool], within_s: float, what: str) -> float:
-        """Seconds until the condition holds. Raises Dead where the machine dies, or time is up, before."""
+        """Seconds until the condition holds. Raises Dead if the machine dies, or the time is up, before."""
         began_s = time.monotonic()
         while not condition():
             if self.console.dead_reason:

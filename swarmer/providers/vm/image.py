@@ -20,17 +20,17 @@ from swarmer.local.node_image import Progress
 PACKAGES: Final = (
     *node_image.EXTRA_PACKAGES,
     "linux-image-cloud-amd64",
-    # What a cloud image has and `minbase` lacks: device nodes, a time that is right, fsck.
+    # Parts of a cloud image that `minbase` lacks: device nodes, a correct time, fsck.
     "udev",
     "systemd-timesyncd",
     "e2fsprogs",
 )
 DISK_SIZE: Final = "6G"
-"""Size of the disk; the file is sparse and takes only the tree's space."""
+"""Size of the disk. The file is sparse, so it takes only the tree's space."""
 CACHED: Final = "vm-"
 
-# In the tree, by mmdebstrap. systemd-networkd, which Debian's cloud images have on and `minbase` has off,
-# brings the network up as cloud-init wants it.
+# mmdebstrap runs this in the tree. Debian's cloud images enable systemd-networkd, but `minbase` does not. It
+# brings the network up with cloud-init's settings.
 INSTALL: Final = """
 set -eu
 cp -R "$CONTEXT" "$1/usr/src/swarmer"
@@ -47,7 +47,7 @@ rm -f "$1/etc/resolv.conf"
 
 @dataclass(frozen=True)
 class Image:
-    """Folder of the cache; its files never change again."""
+    """Folder of the cache; its files never change."""
 
     folder: Path
 
@@ -65,7 +65,7 @@ class Image:
 
     @property
     def probe(self) -> Path:
-        """The container image that every node carries, as `docker import` takes it."""
+        """Container image of every node, in the format of `docker import`."""
         return self.folder / "probe.tar"
 
 
@@ -77,7 +77,7 @@ def key() -> str:
 
 
 def ensure_image(cache: Path, progress: Progress) -> Image:
-    """Build the disk unless the cache holds it. Raises process.Failed, UserError."""
+    """Build the disk unless the cache has it. Raises process.Failed, UserError."""
     wanted = cache / f"{CACHED}{key()}"
     if wanted.exists():
         return Image(wanted)
@@ -106,7 +106,7 @@ def _fill_context(context: Path, consul: Path, wheels: Path) -> None:
 def _make_tree(tree: Path, context: Path) -> None:
     """Make the root file system as a folder."""
     wanted = [*PACKAGES, *(software.ROOT / "node/packages.txt").read_text().split()]
-    # sh reads its script from a file: mmdebstrap gives hooks the tree as their only argument.
+    # sh reads its script from a file, because the only argument of mmdebstrap's hooks is the tree.
     hook = context.with_name("install.sh")
     hook.write_text(f"#!/bin/sh\nCONTEXT={context} DIGEST={software.digest()}\n{INSTALL}")
     hook.chmod(0o755)

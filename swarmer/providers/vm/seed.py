@@ -1,7 +1,7 @@
-"""Seed of the virtual machine, made by `swarmer cloud-init`, as for any machine outside AWS.
+"""Seed of the virtual machine, made by `swarmer cloud-init` like that of any machine outside AWS.
 
-It is a volume and no folder in the tree, because VMs of every kind get their seed so, and the disk stays the
-same.
+It is a volume instead of a folder in the tree, like the seeds of other virtual machines. So the disk stays
+the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SERVERS: Final = Path(__file__).with_name("servers.yml")
 CLUSTER: Final = "vm"
 DOMAIN: Final = "swarmer"
 ADDRESS: Final = "10.0.2.15"
-"""Address that the DHCP of QEMU's user network gives to the only guest."""
+"""Address of the only guest, from the DHCP of QEMU's user network."""
 
 EXPECTED: Final = Expected(
     name="all-1",
@@ -29,7 +29,7 @@ EXPECTED: Final = Expected(
     address=ADDRESS,
     zone="",
 )
-"""The one node of the cluster."""
+"""Only node of the cluster."""
 
 
 def write(folder: Path) -> Path:

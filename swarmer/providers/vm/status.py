@@ -36,7 +36,7 @@ def in_container(*command: str, options: tuple[str, ...] = ()) -> str:
 
 
 def on_machine(*command: str) -> str:
-    """Output of a command on the machine itself; access to port 4000 means root access there."""
+    """Output of a command on the machine itself, because access to port 4000 is root access."""
     enter = ("nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p")
     return in_container(*enter, *command, options=("--privileged", "--pid=host"))
 
@@ -51,7 +51,7 @@ def has_answer(url: str, *, options: tuple[str, ...] = ()) -> bool:
 
 
 def observe() -> Status:
-    """Observe the cluster of one node and judge it as every other."""
+    """Observe the cluster of one node and judge it like every other cluster."""
     observed = Observation(
         **observer.ask_consul([ADDRESS]),
         swarm=observer.ask_swarm([ADDRESS]),

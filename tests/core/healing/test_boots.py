@@ -37,7 +37,7 @@ def test_an_instance_that_another_function_has_just_given_up_is_not_counted_twic
 
 
 def test_what_failed_before_a_person_resumed_launching_still_counts() -> None:
-    """Nothing but a launch that succeeds begins the count anew: the alarm says so."""
+    """Only a successful launch resets the count, as the alarm states."""
     resumed = (UNDER_WAY, END)
     assert failed_in_a_row([*resumed, ABANDONED, ABANDONED, ABANDONED]) == 3
     assert failed_in_a_row([*resumed, GOOD, ABANDONED, ABANDONED, ABANDONED]) == 0

@@ -65,7 +65,7 @@ def drained(name: str = A) -> tuple[Any, ...]:
 
 
 def take(now: Departure, action: Action) -> Departure:
-    """What the world looks like after a step."""
+    """Return the state of the cluster after a step."""
     seen, rows = now.consul, now.swarm.rows
     match action:
         case WriteMarker(phase):
@@ -245,7 +245,7 @@ def test_a_group_that_shrinks_on_purpose_needs_no_replacement() -> None:
 
 
 def test_a_member_without_which_there_is_no_majority_stays_and_the_alarm_is_raised() -> None:
-    """Of A, B and C, B is dead: A and C are the majority."""
+    """B is dead, so A and C are the majority of A, B and C."""
     rows = swarm(row(A, availability="drain"), row(B, reachability="unreachable", state="down"), row(C))
     found = decide(departure(swarm=rows))
     assert found == Wait("Swarm managers: the other members are no majority without it", at_risk=True)

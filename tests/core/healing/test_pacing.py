@@ -5,7 +5,7 @@ from __future__ import annotations
 from swarmer.core.healing import pacing
 
 
-def test_what_is_quick_is_noticed_at_once_and_what_is_slow_never_much_later() -> None:
+def test_a_change_is_noticed_with_a_delay_in_proportion_to_the_wait() -> None:
     assert pacing.pause_s(0) == 2
     assert all(pacing.pause_s(waited) <= max(2, waited * 0.1) for waited in range(7200))
     assert pacing.pause_s(7200) == 60
@@ -22,7 +22,7 @@ def test_what_fails_is_tried_again_less_and_less_often() -> None:
     assert pacing.retry_s(10**9, 3600) == 120
 
 
-def test_what_fails_once_after_many_looks_is_not_left_for_minutes() -> None:
+def test_a_single_failure_after_many_observations_is_retried_soon() -> None:
     """A node that boots is looked at a dozen times in half a minute; then Consul elects a leader."""
     assert pacing.retry_s(12, 25) == 12
     assert pacing.retry_s(1, 0) == pacing.retry_s(12, 1) == 2

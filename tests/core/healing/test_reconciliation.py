@@ -201,7 +201,7 @@ def test_one_that_came_back_is_noted_no_more() -> None:
     assert decide(scene(consul=replace(consul(), missing={W: NOW - 9}))).returned == (W,)
 
 
-def test_one_that_auto_scaling_replaces_already_is_not_reported_again() -> None:
+def test_an_instance_under_replacement_is_not_reported_again() -> None:
     seen = replace(without(consul(), W), missing={W: NOW - GRACE_S - 1})
     groups = lifecycle(worker_id(0), "InService", health="Unhealthy")
     assert decide(scene(instance(W), consul=seen, groups=groups)).unhealthy == ()

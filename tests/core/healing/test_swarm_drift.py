@@ -68,7 +68,7 @@ def test_the_only_row_of_a_lost_worker_stays_until_its_machine_is_proved_to_be_g
 
 
 def test_the_dead_row_of_a_manager_is_left_to_the_manager() -> None:
-    """It counts in raft, so it is demoted before it is removed."""
+    """The row counts in raft, so it is demoted before it is removed."""
     dead = row(A, id="former", state="down", reachability="unreachable")
     assert leftovers(GROUPS, swarm(dead, *MANAGERS, row(W), row(V))) == ()
 

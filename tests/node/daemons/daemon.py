@@ -76,7 +76,7 @@ class Daemon:
         return self.machine.address
 
     def start(self) -> None:
-        """As on a node, but for where the data lies and who else listens on this machine."""
+        """Start the daemon like on a node, but with another data folder and other addresses."""
         own = {
             "data_dir": str(self.folder / "data"),
             "client_addr": self.address,
@@ -99,7 +99,7 @@ class Daemon:
         }
 
     def stop(self) -> None:
-        """At once, as a power cut does."""
+        """Stop at once, like a power cut."""
         self.api._api.http.close()
         if self.process:
             self.process.kill()

@@ -1,4 +1,4 @@
-"""What the Consul adapter promises where agents are several, or fail."""
+"""Promises of the Consul adapter with several agents, or with failing ones."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_maintenance_mode_takes_a_node_out_of_dns_and_is_told_with_its_reason(
 
 
 def test_a_living_node_that_an_operator_forces_to_leave_stays_a_member(left: Daemon, right: Daemon) -> None:
-    """It objects by gossip."""
+    """The node objects by gossip."""
     left.api.force_leave(right.machine.name)
     eventually(lambda: right.machine.name in alive(left))
     time.sleep(1)

@@ -1,4 +1,4 @@
-"""What the Docker adapter promises, against this machine's engine and against broken ones."""
+"""Promises of the Docker adapter, with this machine's engine and with broken ones."""
 
 from __future__ import annotations
 

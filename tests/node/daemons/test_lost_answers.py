@@ -1,4 +1,4 @@
-"""A real engine whose answers are lost, or whose Swarm somebody else changes in the same moment."""
+"""A real engine whose answers are lost, or whose Swarm another client changes at the same time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def node(dockerd: lab.Dockerd) -> str:
 
 
 def racing(dockerd: lab.Dockerd, node: str, times: int) -> LosingEngine:
-    """Somebody labels the node between each look and its update, `times` times."""
+    """Engine with another client that labels the node between each read and its update, `times` times."""
     label = iter(range(times))
 
     def change(call: str) -> None:
@@ -54,7 +54,7 @@ def test_an_update_that_loses_a_race_is_made_again_from_a_fresh_look(dockerd: la
     assert racing(dockerd, node, ONCE).ensure_node(node, Availability="drain")
     assert availability(dockerd) == "drain"
     assert dockerd.docker("node", "inspect", "self", "-f", "{{.Spec.Labels.changed}}") == "0", (
-        "what the other one changed is kept"
+        "the other client's change is kept"
     )
 
 

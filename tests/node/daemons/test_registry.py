@@ -29,7 +29,7 @@ GIVES_UP = [sys.executable, "-c", "raise SystemExit('no configuration')"]
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one GET /v2/; `lease` is None where none came."""
+    """Answer to one GET /v2/; `lease` is None without an answer."""
 
     began_s: float
     ended_s: float
@@ -89,7 +89,7 @@ class Probe:
         return max((answer.lease or 0 for answer in list(self.answers)), default=0)
 
     def assert_one_at_a_time(self) -> None:
-        """Whoever asks after an answer was out gets that lease or a later one, at whichever door."""
+        """Check that a request after an answer gets the same lease or a later one, at any door."""
         assert self.good
         holders: dict[int, str] = {}
         for answer in self.good:
@@ -151,7 +151,7 @@ class Node:
         self.process.send_signal(number)
 
     def registry_pid(self) -> int | None:
-        """Of the registry that this candidate has started."""
+        """PID of the registry that this candidate has started."""
         found = subprocess.run(
             ["pgrep", "-f", f"{fake_registry.__file__} {self.folder}"], capture_output=True, check=False
         ).stdout.split()
@@ -402,7 +402,7 @@ def test_a_holder_without_consul_falls_silent_by_its_own_clock(pair: tuple[Node,
         finally:
             holder.agent.thaw()
         eventually(lambda: ask(holder.address).node == other.name)
-        # What this node declared before is withdrawn: the name leads to the new holder alone.
+        # The earlier declaration of this node is withdrawn: the name leads only to the new holder.
         eventually(lambda: named(other.agent) == [other.address])
     old = [answer.ended_s for answer in probe.good if answer.lease == lease]
     # The rest is this machine's own slowness, in this process' threads.

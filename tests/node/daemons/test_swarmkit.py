@@ -1,4 +1,4 @@
-"""What a manager asks of its own Swarm beside Docker's API: a real engine, and servers that are none."""
+"""Calls of a manager to its own Swarm beside Docker's API: a real engine, and servers that are none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ except swarmkit.Unavailable as exc:
 """
 
 
-def test_an_engine_tells_a_managers_number_and_takes_what_is_for_that() -> None:
+def test_an_engine_returns_a_managers_raft_id_and_accepts_the_call_to_stand() -> None:
     with lab.engine(log_level="info") as dockerd:
         dockerd.docker("swarm", "init", "--advertise-addr", lab.ENGINE_ADDRESS)
         node = dockerd.docker("info", "-f", "{{.Swarm.NodeID}}")

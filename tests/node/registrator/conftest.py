@@ -19,7 +19,7 @@ def dockerd() -> Iterator[Dockerd]:
 
 @pytest.fixture
 def agent(dockerd: Dockerd, consul: ConsulServer, tmp_path: Path) -> Iterator[Agent]:
-    """It has not started yet, and nothing runs."""
+    """Agent that has not started yet; no container runs."""
     dockerd.clear()
     found = Agent(dockerd.host, consul, tmp_path / "registrator.log")
     found.log.touch()

@@ -108,7 +108,7 @@ def test_what_the_page_begins_with_is_what_happens(dockerd: Dockerd, tmp_path: P
 
 
 def web_image(dockerd: Dockerd) -> str:
-    """It answers what lies in /tmp."""
+    """Image of a server for the files in /tmp."""
     maker = dockerd.docker("run", "-d", IMAGE, "/bin/sleep", "3600")
     serve = 'CMD ["/bin/busybox", "httpd", "-f", "-h", "/tmp"]'
     image = dockerd.docker("commit", "-c", serve, maker)

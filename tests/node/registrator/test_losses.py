@@ -1,4 +1,4 @@
-"""Whatever ends and comes back, or was not told: never lost, never stale."""
+"""Entries after interruptions and missed events: never lost, never stale."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_after_kill_9_the_first_comparison_makes_the_catalogue_right(agent: Agen
     agent.kill()
     dockerd.docker("rm", "-f", "gone")
     fresh = dockerd.run("fresh")
-    # No second comparison comes in time to mend it; how long the first takes, `make bench-registrator` says.
+    # No second comparison is in time to fix it. `make bench-registrator` measures the first one.
     agent.start("-resync", "3600")
     until(agent.has(kept=kept, fresh=fresh))
 
@@ -148,7 +148,7 @@ class Ear:
         self._run(self._serve)
 
     def close(self) -> None:
-        """Whoever came through is cut off, nobody comes anymore."""
+        """Cut all connections, and accept no new one."""
         for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -13,7 +13,7 @@ def test_what_swarm_publishes_is_declared_by_who_answers(agent: Agent, dockerd: 
         command = (IMAGE, "/bin/sleep", "3600")
         dockerd.docker("service", "create", "-qd", "--name", "web", "-p", "8080:80", *command)
         until(lambda: agent.ports() == {"n1:mesh.web:80": "8080"}, 30)
-        # What says it is written again, when somebody takes it away.
+        # The key is written again after a deletion.
         agent.consul.client().delete(known.KV_SWARM_MESH)
         until(lambda: agent.consul.client().get(known.KV_SWARM_MESH) is not None, 10)
         until(lambda: agent.ports() == {"n1:mesh.web:80": "8080"}, 10)

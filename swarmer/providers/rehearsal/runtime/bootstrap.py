@@ -1,7 +1,7 @@
-"""Lambda's Python runtime, as much of it as a function sees. Runs alone, inside the function's container.
+"""Lambda's Python runtime: the part that a function sees. It runs alone, inside the function's container.
 
-Standard input: the environment, then an invocation a line, as JSON. Standard output: an answer a line.
-What the function prints goes to standard error, where END marks the end of an invocation.
+Standard input: the environment, then one invocation per line, as JSON. Standard output: one answer per line.
+The function's own output goes to standard error, and END marks the end of an invocation there.
 https://docs.aws.amazon.com/lambda/latest/dg/python-context.html and python-exceptions.html
 """
 
@@ -24,7 +24,7 @@ SEARCHED = (
     "/opt/python",
     "/var/lang/lib/python3.13/site-packages",
 )
-"""Folders ahead of the standard library. The last holds boto3 and its dependencies, as Lambda brings them."""
+"""Folders before the standard library. The last has boto3 and its dependencies, like Lambda's runtime."""
 
 
 class Context:
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def _prepare(begin: dict[str, Any]) -> RequestFilter:
-    """Set the environment to the template's and Lambda's variables, without the image's."""
+    """Set the environment to the variables of the template and of Lambda, without those of the image."""
     os.environ.clear()
     os.environ.update(begin["environment"])
     time.tzset()
@@ -133,7 +133,7 @@ def _call(handler: Any, call: dict[str, Any]) -> tuple[dict[str, Any], bool]:
 
 
 def _explain(exc: BaseException, request_id: str) -> dict[str, Any]:
-    """Explain an exception as Lambda's Python runtime answers it and writes it into the log."""
+    """Describe an exception like Lambda's Python runtime, for the answer and the log."""
     frames = traceback.extract_tb(exc.__traceback__)[1:]
     reply = {
         "errorMessage": str(exc),

@@ -1,4 +1,4 @@
-"""One execution environment: a container that answers one invocation at a time."""
+"""Execution environment: a container that answers one invocation at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarmer.local import engine
 from swarmer.providers.rehearsal.runtime.bootstrap import END
 
 LOG_TIMEOUT_S: Final = 2.0
-"""Timeout for the log of an answer, in seconds, because it comes on another pipe."""
+"""Timeout for the log of an answer, in seconds: the log comes on another pipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Answer:
 
 
 class ExecutionEnvironment:
-    """Environment that starts with its container and ends with it, by whatever cause."""
+    """Environment that starts and ends with its container."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class ExecutionEnvironment:
         environment: dict[str, str],
         on_line: Callable[[str, str], None],
     ) -> None:
-        """Start the container. `argv`: of docker. `on_line` gets a request ID and a line of the function."""
+        """Start the container. `argv`: docker's arguments. `on_line` gets a request ID and an output line."""
         self.name = name
         self.born_s = self.used_s = time.monotonic()
         self._on_line = on_line
@@ -69,7 +69,7 @@ class ExecutionEnvironment:
         self._send({"environment": environment})
 
     def start(self, within_s: float) -> Answer:
-        """Wait for the end of the imports; the answer says whether they succeeded."""
+        """Wait for the end of the imports; the answer has their result."""
         return self._await("", within_s, f"Init phase timed out after {within_s:.2f} seconds")
 
     def invoke(self, call: dict[str, Any], within_s: float) -> Answer:
@@ -106,7 +106,7 @@ class ExecutionEnvironment:
         return Answer(error=error, lines=(*self._lines, line), is_over=True)
 
     def _send(self, request: dict[str, Any]) -> None:
-        """Send a request. The reader of the answer notices an end that came first."""
+        """Send a request. If the environment has ended, the reader of the answer notices it."""
         with contextlib.suppress(OSError, ValueError):
             if self._process.stdin:
                 self._process.stdin.write(json.dumps(request) + "\n")
@@ -133,7 +133,7 @@ class ExecutionEnvironment:
         return self._process.poll() is not None
 
     def close(self) -> None:
-        """Remove the container, whatever it does."""
+        """Remove the container by force."""
         with contextlib.suppress(process.Failed):
             engine.docker("rm", "-f", "-v", self.name)
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):

@@ -29,11 +29,11 @@ from swarmer.providers.rehearsal.runtime.execution_environment import Answer, Ex
 log: Final = logging.getLogger("swarmer.rehearsal")
 
 RUNTIMES: Final = frozenset({"python3.13"})
-"""Runtimes that the node image has."""
+"""Runtimes in the node image."""
 INIT_TIMEOUT_S: Final = 30.0
 """Timeout for an environment's start, in seconds. Lambda allows 10 s; this machine may be busy."""
 DEFAULT_CONCURRENCY: Final = 10
-"""Maximum number of environments of a function that reserves no concurrency."""
+"""Maximum number of environments of a function without reserved concurrency."""
 MAX_ENVIRONMENTS: Final = 16
 """Maximum number of environments of all functions."""
 MAX_IDLE_S: Final = 600.0
@@ -43,26 +43,26 @@ MAX_AGE_S: Final = 3600.0
 SWEEP_INTERVAL_S: Final = 30.0
 """Interval between two searches for environments to end, in seconds."""
 USER: Final = ("993", "990")
-"""User and group IDs of functions: Lambda's sandbox user has no rights either."""
+"""User and group IDs of functions: those of an unprivileged user, like Lambda's sandbox user."""
 FILTER_CAPABILITIES: Final = ("NET_ADMIN", "SETGID", "SETPCAP", "SETUID")
-"""Capabilities of the first process, which loads the packet filter and then gives all of them up."""
+"""Capabilities of the first process. It loads the packet filter and then drops all of them."""
 BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
 
 
 @dataclass
 class Warm:
-    """Environment and the parts it was made of."""
+    """Environment with its parts."""
 
     environment: ExecutionEnvironment
     revision: str
     context: ExecutionContext
     cluster: Environment
     packet_filter: str
-    """Text of the filter that it loaded; empty outside a VPC."""
+    """Text of its loaded filter; empty outside a VPC."""
 
 
 class Pool:
-    """Runner of functions. `path`: the file with the cluster that it runs for."""
+    """Runner of functions. `path`: the file with the facts of the cluster."""
 
     def __init__(self, path: Path, filters: PacketFilters) -> None:
         self._path = path
@@ -121,7 +121,7 @@ class Pool:
             yield
 
     def _acquire(self, function: Function) -> Warm | None:
-        """Take a warm environment of this very revision and packet filter; end the others."""
+        """Take a warm environment with this revision and packet filter; end the others."""
         with self._guard:
             idle = self._idle.pop(function.name, [])
             fit = [each for each in idle if self._fits(each, function)]
@@ -157,7 +157,7 @@ class Pool:
         context = execution_context.acquire(function)
         packet_filter = self._packet_filter(env, function)
         if context.address:
-            # The nodes admit the new address before the function needs them.
+            # The nodes' filters must admit the new address before the function connects to them.
             self._filters.refresh(env)
         name = container_name(env, f"{function.name}-{uuid.uuid4().hex[:8]}")
 
@@ -216,7 +216,7 @@ class Pool:
 
 
 class _Log:
-    """Log of a function: the runtime's own lines, and everything else in order."""
+    """Log of a function: the runtime's own lines and the function's output, in order."""
 
     def __init__(self, function: Function, request_id: str) -> None:
         self._function, self._request_id = function, request_id
@@ -249,7 +249,7 @@ def _call(function: Function, request_id: str, event: Any) -> dict[str, Any]:
 
 
 def variables(env: Environment, function: Function, context: ExecutionContext) -> dict[str, str]:
-    """Environment variables: the template's, those that Lambda sets, and the address of AWS here.
+    """Environment variables: those of the template, those of Lambda, and the address of AWS here.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
@@ -278,7 +278,7 @@ def variables(env: Environment, function: Function, context: ExecutionContext) -
 def arguments(
     env: Environment, function: Function, context: ExecutionContext, image: str, name: str, packet_filter: str
 ) -> list[str]:
-    """Arguments of `docker run`: in a VPC with an address of its subnets, else away from every node."""
+    """Arguments of `docker run`. In a VPC the address is one of its subnets; else no node is reachable."""
     state = env.state / "functions"
     code = trees.ensure_tree((function.code,), state)
     layers = trees.ensure_tree(function.layers, state)

@@ -1,4 +1,4 @@
-"""File system of a function: its code, its layers, Lambda's own boto3."""
+"""File system of a function: its code, its layers, and Lambda's own boto3."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from swarmer.fakeaws.lambda_.model import Archive
 from swarmer.local import engine, environment
 
 RUNTIME_PACKAGES: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
-"""Packages of a node that Lambda's Python runtime has, and no others."""
+"""Packages of Lambda's Python runtime, taken from those of a node."""
 KEPT_RUNTIMES: Final = 3
-"""Number of older runtimes to keep, because functions on an earlier image still read theirs."""
+"""Number of older runtimes to keep, because functions on an earlier image still use theirs."""
 PACKAGES: Final = "/opt/swarmer/lib/python3.13/site-packages"
 
 
 _making: Final = threading.Lock()
-"""Lock for making a tree, because several environments of a function may start at once."""
+"""Lock for making a tree, because several environments of a function may start at the same time."""
 
 
 class DigestMismatch(Exception):
-    """Error: the tree differs from the uploaded archives."""
+    """The tree differs from the uploaded archives."""
 
 
 def ensure_tree(archives: Sequence[Archive], below: Path) -> Path:
-    """Ensure a tree of the archives, later over earlier, and compare it with them. Raises DigestMismatch."""
+    """Ensure a tree of the archives, in which later archives replace files of earlier ones, and compare it
+    with them. Raises DigestMismatch."""
     for each in archives:
         if base64.b64encode(hashlib.sha256(each.content).digest()).decode() != each.sha256:
             raise DigestMismatch(f"the archive is not the one whose digest is {each.sha256}")
@@ -59,7 +60,7 @@ def _unpack(contents: Sequence[bytes], tree: Path) -> None:
 
 @lru_cache(maxsize=64)
 def digest_of_archives(contents: tuple[bytes, ...]) -> str:
-    """SHA-256 of names and contents, as they will stand in the tree."""
+    """SHA-256 of names and contents of the future tree."""
     files: dict[str, bytes] = {}
     for content in contents:
         archive = zipfile.ZipFile(io.BytesIO(content))
@@ -68,7 +69,7 @@ def digest_of_archives(contents: tuple[bytes, ...]) -> str:
 
 
 def digest_of_tree(tree: Path) -> str:
-    """SHA-256 of a directory, in the same way."""
+    """SHA-256 of a folder, in the same way."""
     paths = sorted((path.relative_to(tree).as_posix(), path) for path in tree.rglob("*") if path.is_file())
     return _digest((name, path.read_bytes()) for name, path in paths)
 
