@@ -105,9 +105,10 @@ test-smoke: $(VENV)/.test ## run the smoke test of an AWS account against the AW
 smoke-aws: $(VENV)/.deploy ## run the smoke test in your AWS account: it shows its costs, asks once, and cleans up
 	@$(BIN)/python -m tests.smoke $(ARGS)
 
-lint: $(VENV)/.test ## run ruff, mypy, import-linter
+lint: $(VENV)/.test ## run ruff, mypy, import-linter, and the rules for sentences
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report" >&2; exit 1; }
+	@$(BIN)/python -m tests.prose --check
 
 prose: $(VENV)/.test ## figures of each page: words, relative clauses and negations per sentence
 	@$(BIN)/python -m tests.prose

@@ -240,7 +240,7 @@ class Registrator(Model):
     Rule: 0 or more. Set it together with `ttl_refresh`, to a larger value.
     """
     ttl_refresh: Annotated[int, _option("ttl_refresh")] = Options.ttl_refresh
-    """As `ttl`.
+    """Accepted for compatibility, like `ttl`.
 
     Rule: 0 or more.
     """
@@ -250,7 +250,7 @@ class Registrator(Model):
     Rule: -1 or more.
     """
     retry_interval: Annotated[int, _option("retry_interval")] = Options.retry_interval
-    """As `retry_attempts`.
+    """Accepted for compatibility, like `retry_attempts`.
 
     Rule: 1 or more.
     """

@@ -68,7 +68,7 @@ def test_make_help_lists_every_target(checkout: Path) -> None:
 def test_make_lint_shows_the_report_on_imports_only_when_a_contract_is_broken(
     checkout: Path, status: int, shown: str
 ) -> None:
-    for name in ("ruff", "mypy"):
+    for name in ("ruff", "mypy", "python"):
         stand_in(checkout, name, "exit 0")
     stand_in(checkout, "lint-imports", f"echo a contract is BROKEN; exit {status}")
     done = run(checkout, "lint")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import pages
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, every_page, name_of
 from tests.prose import __main__ as command
 from tests.prose import figures, glossary, rules, sentences
 from tests.prose.figures import Figures
@@ -203,3 +203,8 @@ def test_each_page_has_sentences_and_each_folder_has_modules() -> None:
     assert len(pages.every_page()) > 20
     assert all(sentences.of_page(page) for page in pages.every_page())
     assert all(list((ROOT / folder).rglob("*.py")) for folder in command.FOLDERS)
+
+
+@pytest.mark.parametrize("page", every_page(), ids=name_of)
+def test_each_page_reaches_the_goals(page: Path) -> None:
+    assert figures.of(sentences.of_page(page)).misses == ()
