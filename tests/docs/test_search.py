@@ -16,7 +16,8 @@ from tests.docs.test_pages import quoted, slug
 PAGE: Final = "guides/troubleshooting/"
 SYMPTOMS: Final = {
     "a node does not join": (
-        "waits for a manager to publish the join tokens; the Swarm exists already, so no new one is initialized"
+        "waits for a manager to publish the join tokens; the Swarm exists already, "
+        "so no new one is initialized"
     ),
     "a node does not boot": "core-2 cannot boot: no space left on device",
     "a push fails": "no node serves the registry",
