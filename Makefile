@@ -94,7 +94,7 @@ test-changes: $(VENV)/.test ## test changes of servers.yml: deploy again, destro
 	@$(PREREQUISITES)
 	@$(BIN)/pytest tests/changes $(ARGS)
 
-test-fresh: $(VENV)/.test ## test the installations of every target, on a fresh Debian in a folder (takes minutes, and root)
+test-fresh: $(VENV)/.test $(VENV)/.checkov $(VENV)/.site $(VENV)/.audit ## test the installations of every target, on a fresh Debian in a folder (takes minutes, and root)
 	@$(PREREQUISITES)
 	@$(BIN)/pytest tests/setup/test_fresh_machine.py $(ARGS)
 
