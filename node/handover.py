@@ -30,7 +30,13 @@ def hand_over(consul: Consul) -> tuple[str, str]:
         raise Failed("no node holds the registry: `swarmer status` shows more")
     consul.put(names.KV_REGISTRY_HANDOVER, str(before.lock_index))
     after = _next_holder(consul, before)
-    return election.holder_name(before.value), election.holder_name(after.value)
+    former, holder = election.holder_name(before.value), election.holder_name(after.value)
+    if former == holder:
+        raise Failed(
+            f"no other manager took over the registry: {holder} serves it again; "
+            "`swarmer status` shows unhealthy managers"
+        )
+    return former, holder
 
 
 def _next_holder(consul: Consul, before: Key) -> Key:

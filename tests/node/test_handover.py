@@ -21,9 +21,8 @@ def held_by(client: Consul, node: str) -> str:
     return session
 
 
-def test_the_holder_is_asked_and_the_next_one_is_named(
-    consul: ConsulServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def hand_over(consul: ConsulServer, successor: str) -> int:
+    """Exit status of the program while a holder, core-1, obeys it, and the successor takes the lock."""
     client = consul.client()
     session = held_by(client, "core-1")
 
@@ -35,13 +34,29 @@ def test_the_holder_is_asked_and_the_next_one_is_named(
         assert lock is not None
         assert asked.value == str(lock.lock_index)
         mine.destroy_session(session)
-        held_by(mine, "core-2")
+        held_by(mine, successor)
 
     holder = threading.Thread(target=obey)
     holder.start()
-    assert handover.main(client) == 0
+    status = handover.main(client)
     holder.join()
+    return status
+
+
+def test_the_holder_is_asked_and_the_next_one_is_named(
+    consul: ConsulServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hand_over(consul, "core-2") == 0
     assert json.loads(capsys.readouterr().out) == {"before": "core-1", "after": "core-2"}
+
+
+def test_a_holder_that_takes_the_registry_again_has_handed_over_to_no_manager(
+    consul: ConsulServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hand_over(consul, "core-1") == 1
+    assert capsys.readouterr().err.startswith(
+        "no other manager took over the registry: core-1 serves it again"
+    )
 
 
 def test_without_a_holder_nobody_is_asked(consul: ConsulServer, capsys: pytest.CaptureFixture[str]) -> None:
