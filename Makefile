@@ -9,7 +9,7 @@ PREREQUISITES = $(BIN)/python -m tests.prerequisites $@
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test fuzz lint prose setup setup-dev docs site recording dns-proxy audit-deps \
-  test-units test-cluster test-losses test-shapes test-templates test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh test-smoke smoke-aws \
+  test-units test-cluster test-losses test-templates test-recovery test-vm test-docs test-examples test-vagrant test-changes test-fresh test-smoke smoke-aws \
   bench-up bench-status bench-failover bench-rest bench-registrator bench-healing faults clean
 
 help: ## this list
@@ -28,29 +28,24 @@ test: $(VENV)/.test ## every test that proves correctness
 	@$(PREREQUISITES)
 	@$(BIN)/python -m tests.side_by_side lint='$(MAKE) -s lint' units='$(MAKE) -s test-units'
 	@$(BIN)/python -m tests.prepare
-	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses' shapes='$(MAKE) -s test-shapes && $(MAKE) -s test-smoke ARGS='
+	@$(BIN)/python -m tests.side_by_side cluster='$(MAKE) -s test-cluster' losses='$(MAKE) -s test-losses && $(MAKE) -s test-smoke ARGS='
 	@$(BIN)/pytest -q -m alone tests/rehearsal/test_down.py $(ARGS) || [ $$? = 5 ]  # this test removes every rehearsal
 
 test-units: $(VENV)/.test $(VENV)/.site $(VENV)/.audit ## part of make test: what needs no cluster
 	@$(PREREQUISITES)
-	@$(BIN)/pytest -q -n 6 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
 
-test-cluster: $(VENV)/.test ## part of make test: a working cluster, its commands, and failed starts
+test-cluster: $(VENV)/.test ## part of make test: a working cluster, a cluster of six nodes, and failed starts
 	@$(PREREQUISITES)
 	@$(BIN)/pytest -v -m "cluster and not alone" --no-header \
 	  tests/rehearsal/test_cluster.py tests/rehearsal/test_run_command.py tests/rehearsal/test_security_groups.py tests/rehearsal/test_mtu.py \
 	  tests/rehearsal/test_faults_of_commands.py tests/rehearsal/test_as_viewer.py \
-	  tests/rehearsal/test_teardown.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_teardown.py tests/rehearsal/test_roles_apart.py $(ARGS) || [ $$? = 5 ]
 
-test-losses: $(VENV)/.test ## part of make test: losses and recoveries, an operator's commands, functions
+test-losses: $(VENV)/.test ## part of make test: losses and recoveries, a cluster of one node, Vagrant's machines, functions
 	@$(PREREQUISITES)
 	@SWARMER_SERVERS=$(CURDIR)/tests/rehearsal/twin.yml SWARMER_AWS_PORT=4586 $(BIN)/pytest -v -m cluster --no-header \
-	  tests/rehearsal/test_as_operator.py tests/rehearsal/test_resilience.py tests/rehearsal/test_deploy.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
-
-test-shapes: $(VENV)/.test ## part of make test: clusters of other shapes: six nodes with one role each, one node, Vagrant's machines
-	@$(PREREQUISITES)
-	@$(BIN)/pytest -v -m cluster --no-header \
-	  tests/rehearsal/test_roles_apart.py tests/rehearsal/test_one_node.py tests/vagrant/test_vagrant.py $(ARGS) || [ $$? = 5 ]
+	  tests/rehearsal/test_as_operator.py tests/rehearsal/test_resilience.py tests/rehearsal/test_one_node.py tests/rehearsal/test_deploy.py tests/vagrant/test_vagrant.py tests/fakeaws/test_runtime.py $(ARGS) || [ $$? = 5 ]
 
 test-templates: $(VENV)/.test $(VENV)/.checkov ## check templates of six descriptions for six regions, by cfn-lint and checkov
 	@$(PREREQUISITES)
