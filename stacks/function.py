@@ -35,8 +35,6 @@ BATCH: Final = 10
 """Maximum number of messages in one invocation."""
 DEAD_LETTER_DAYS: Final = 14
 """Days for which the dead-letter queue keeps a message."""
-ERRORS_MINUTES: Final = 5
-"""Minutes over which errors are counted. A broken function is tried about every 70 s."""
 LOG_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
 """Retention of the function's log."""
 
@@ -125,7 +123,7 @@ class Function(Construct):
         threshold: float | None = None,
         **words: object,
     ) -> None:
-        """Add an alarm for values at or above its threshold in each of its minutes.
+        """Add an alarm for values at or above its threshold in each of its periods.
 
         `suffix`: end of the construct ID, if the function has several alarms of the kind. `threshold`: the
         function's own threshold. `words`: values of the description's placeholders.
@@ -134,6 +132,7 @@ class Function(Construct):
         if limit is None:
             raise ValueError(f"{alarm.name}: give a threshold")
         missing = cloudwatch.TreatMissingData
+        raises_if_silent = self.purpose.replace("-", "_") in alarm.raised_by_silence_of
         log = f"the log group {names.function_log_group(self.cluster, self.purpose)}"
         text = alarm.description({"function": self.purpose, "log": log, **words})
         cloudwatch.Alarm(
@@ -142,9 +141,9 @@ class Function(Construct):
             metric=metric,
             alarm_description=f"{self.cluster}: {text}",
             threshold=limit,
-            evaluation_periods=alarm.minutes,
+            evaluation_periods=alarm.periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=missing.BREACHING if alarm.is_raised_by_silence else missing.NOT_BREACHING,
+            treat_missing_data=missing.BREACHING if raises_if_silent else missing.NOT_BREACHING,
         )
 
     # -- parts ----------------------------------------------------------------------------------
@@ -212,7 +211,10 @@ class Function(Construct):
         return made
 
     def _add_alarms(self, max_message_age_s: int) -> None:
-        minute, errors = cdk.Duration.minutes(1), cdk.Duration.minutes(ERRORS_MINUTES)
+        # A broken function is tried about every 70 s.
+        minute, errors = (
+            cdk.Duration.minutes(each.period_minutes) for each in (alarms.BACKLOG, alarms.ERRORS)
+        )
         dead, age = (
             self.dead_letters.metric_approximate_number_of_messages_visible,
             self.queue.metric_approximate_age_of_oldest_message,

@@ -211,11 +211,8 @@ class HealingStack(cdk.Stack):
     def _add_quorum_alarms(self) -> None:
         """Add the quorum alarms. The sweep and a departure that is held for the quorum both write the
         metric."""
-        for function, alarm in (
-            (self.deregister_node, alarms.QUORUM),
-            (self.reconcile_cluster, alarms.SWEPT_QUORUM),
-        ):
-            function.alarm(alarm, function.metric(Metric.QUORUM_AT_RISK))
+        for function in (self.deregister_node, self.reconcile_cluster):
+            function.alarm(alarms.QUORUM, function.metric(Metric.QUORUM_AT_RISK))
 
     def _add_retention_alarms(self) -> None:
         """Add an alarm for instances that Auto Scaling keeps. AWS itself writes its metric.

@@ -89,6 +89,9 @@ def _command(name: str, command: click.Command) -> str:
 
 
 def _place(name: str, has_on: bool) -> str:
+    """Providers of a command. Raises ValueError for a command without `--on` that PLACES lacks."""
+    if not has_on and name not in PLACES:
+        raise ValueError(f"swarmer {name} has no option --on: describe its place in PLACES of {__name__}")
     return ON if has_on else PLACES[name]
 
 

@@ -41,10 +41,12 @@ class Alarm:
     """Name of the metric in CloudWatch."""
     threshold: float | None = 1
     """Value from which on the alarm is raised; None if each function has its own."""
-    minutes: int = 1
-    """Number of minutes in a row with such a value."""
-    is_raised_by_silence: bool = False
-    """Whether missing values raise it, too."""
+    period_minutes: int = 1
+    """Length of a period, in minutes. The metric has one value for each."""
+    periods: int = 1
+    """Number of periods in a row with such a value."""
+    raised_by_silence_of: tuple[str, ...] = ()
+    """Functions whose missing values raise it, too: they write the metric every minute."""
     meaning: str
     impact: str
     check: str
@@ -60,7 +62,8 @@ QUORUM: Final = Alarm(
     name="QuorumAtRisk",
     functions=("deregister_node", "reconcile_cluster"),
     metric="QuorumAtRisk",
-    minutes=3,
+    periods=3,
+    raised_by_silence_of=("reconcile_cluster",),
     meaning="Consul or Swarm has lost its quorum, or would lose it with one more failure.",
     impact="Without a majority Consul has no leader, or the Swarm accepts no command.",
     check="Run `swarmer status`, and search `at risk` in {log} for the reason.",
@@ -68,8 +71,6 @@ QUORUM: Final = Alarm(
     "there is none and the lost machines are terminated, run `swarmer recover`: one survivor goes on alone, "
     f"and replacements join it. {BY_HAND}",
 )
-SWEPT_QUORUM: Final = Alarm(**{**vars(QUORUM), "is_raised_by_silence": True})
-"""The same alarm of the sweep, which writes its metric every minute."""
 DEAD_LETTERS: Final = Alarm(
     name="DeadLettersWait",
     functions=FUNCTIONS,
@@ -106,6 +107,7 @@ ERRORS: Final = Alarm(
     functions=FUNCTIONS,
     metric="Errors",
     threshold=2,
+    period_minutes=5,
     meaning="{function} crashed or reached its time-out, twice within five minutes.",
     impact="Its work is not done. Lifecycle hooks end with their default result.",
     check="Search {log} for the last traceback, or for `Task timed out`.",
@@ -116,6 +118,7 @@ FAILURES: Final = Alarm(
     functions=FUNCTIONS,
     metric="Failures",
     threshold=2,
+    period_minutes=5,
     meaning="{function} failed to handle messages, twice within five minutes.",
     impact="Its work is not done. Lifecycle hooks end with their default result.",
     check="Search {log} for the last `failed`, which has the exception.",
@@ -125,8 +128,8 @@ NO_REGISTRY: Final = Alarm(
     name="NoRegistry",
     functions=("heal_registry",),
     metric="NoRegistry",
-    minutes=3,
-    is_raised_by_silence=True,
+    periods=3,
+    raised_by_silence_of=("heal_registry",),
     meaning="No manager serves the registry.",
     impact="Pushes and pulls of images fail.",
     check="Run `swarmer status`. If Consul has no leader, see the alarm QuorumAtRisk.",
@@ -149,7 +152,7 @@ RETAINED: Final = Alarm(
     name="Retained",
     functions=("reconcile_cluster",),
     metric="GroupTerminatingRetainedInstances",
-    minutes=15,
+    periods=15,
     meaning="Auto Scaling keeps an instance of {group} in Terminating:Retained: no function answered its "
     "termination hook for five minutes, or its vote was needed for an hour.",
     impact="The instance runs and costs money.",
@@ -183,18 +186,20 @@ def _table(alarm: Alarm) -> str:
         (f"**{name}**", _filled(text.replace(BY_HAND, BY_HAND_LINK), PLACEHOLDERS))
         for name, text in texts.items()
     ]
-    functions = ", ".join(f"`{each.replace('_', '-')}`" for each in alarm.functions)
+    functions = _purposes(alarm.functions)
     return generated.table(("", ""), [*rows, ("**raised**", _condition(alarm)), ("**functions**", functions)])
+
+
+def _purposes(functions: tuple[str, ...]) -> str:
+    return ", ".join(f"`{each.replace('_', '-')}`" for each in functions)
 
 
 def _condition(alarm: Alarm) -> str:
     at_least = "the age that its function allows" if alarm.threshold is None else f"{alarm.threshold:g}"
-    times = "a minute" if alarm.minutes == 1 else f"each of {alarm.minutes} minutes"
-    silence = ", or when values are missing" if alarm.is_raised_by_silence else ""
-    if alarm is QUORUM:
-        silence = ", or when values of `reconcile-cluster` are missing"
-    if alarm in (ERRORS, FAILURES):
-        times = "five minutes"
+    period = "a minute" if alarm.period_minutes == 1 else f"{alarm.period_minutes} minutes"
+    times = period if alarm.periods == 1 else f"each of {alarm.periods} minutes"
+    silent = _purposes(alarm.raised_by_silence_of)
+    silence = f", or when values of {silent} are missing" if silent else ""
     return f"When the metric `{alarm.metric}` is at least {at_least} in {times}{silence}."
 
 

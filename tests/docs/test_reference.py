@@ -120,3 +120,8 @@ def test_every_alarm_has_a_section_with_its_four_parts() -> None:
         section = text.split(f"### `{alarm.name}`")[1].partition("\n#")[0]
         rows = re.findall(r"^\| \*\*(\w+)\*\* \|", section, re.MULTILINE)
         assert rows == ["meaning", "impact", "check", "fix", "raised", "functions"]
+
+
+def test_a_command_without_a_place_is_named_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match=r"swarmer new has no option --on: describe its place in PLACES"):
+        manual._place("new", has_on=False)

@@ -68,7 +68,7 @@ TIMEOUT_S = 3
 
 class Node:
     name: str
-    """Of the node."""
+    """Name of the node."""
 
     def join(self) -> None:
         """Join the cluster.
@@ -88,7 +88,7 @@ def test_a_module_has_docstrings_comments_and_messages(tmp_path: Path) -> None:
         ("docstring", "Module of a test."),
         ("docstring", "`x` is code."),
         ("docstring", "Timeout for an answer, in seconds."),
-        ("docstring", "Of the node."),
+        ("docstring", "Name of the node."),
         ("docstring", "Join the cluster."),
         ("comment", "Two lines of a comment are one text."),
         ("message", "`x`: the node has no peers; start one"),

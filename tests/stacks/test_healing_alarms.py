@@ -44,7 +44,10 @@ def test_the_page_has_every_alarm_of_the_template_and_no_other(assembly: Assembl
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
 def test_an_alarm_is_raised_as_its_section_says(assembly: Assembly, alarm: Alarm) -> None:
     for name, found in kinds(assembly, alarm).items():
-        assert (found["MetricName"], found["EvaluationPeriods"]) == (alarm.metric, alarm.minutes), name
+        assert (found["MetricName"], found["EvaluationPeriods"]) == (alarm.metric, alarm.periods), name
+        assert found["Period"] == 60 * alarm.period_minutes, name
+        silent = any(name.startswith(logical_prefix(each)) for each in alarm.raised_by_silence_of)
+        assert (found["TreatMissingData"] == "breaching") is silent, name
         assert alarm.threshold in (None, found["Threshold"]), name
         text = joined(found["AlarmDescription"])
         assert text.endswith(f"See docs/reference/alarms.md#{alarm.name.lower()}."), name
