@@ -144,9 +144,8 @@ BREAKER_OPEN: Final = Alarm(
     check="Search `given up` in `swarmer events`, or in {launch_log}. It has the reason and the machine's "
     "console.",
     fix="Fix the reason. If that takes a deploy, start it first and resume meanwhile: CloudFormation waits "
-    "an hour for the group. Run `swarmer resume GROUP` (aws autoscaling resume-processes --scaling-processes "
-    "Launch --auto-scaling-group-name GROUP). The failed boots still count until an instance is admitted, so "
-    "the next failure stops the launches again.",
+    "an hour for the group. Run `swarmer resume GROUP`. The failed boots still count until an instance is "
+    "admitted, so the next failure stops the launches again. Without the command: docs/guides/aws.md.",
 )
 RETAINED: Final = Alarm(
     name="Retained",

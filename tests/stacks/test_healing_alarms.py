@@ -84,9 +84,9 @@ def test_every_alarm_names_the_cluster_and_fits_into_its_field(assembly: Assembl
 def test_who_resumes_launching_reads_that_the_failed_boots_still_count(assembly: Assembly) -> None:
     (alarm,) = (it for name, it in alarms(assembly).items() if name.startswith("ReconcileClusterBreakerOpen"))
     text = joined(alarm["AlarmDescription"])
-    assert "still count" in text.partition("resume-processes")[2]
+    assert "still count" in text.partition("swarmer resume")[2]
     # Resumed before, the group would launch what fails: tests/fakeaws/test_capacity.py.
-    assert text.index("start it first") < text.index("resume-processes")
+    assert text.index("start it first") < text.index("swarmer resume")
 
 
 def test_without_the_key_nobody_is_called_and_an_output_says_so(shipped: Assembly) -> None:
